@@ -1,0 +1,42 @@
+"""One image with its label, still encoded, and the reader that gives such samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+
+# A label as its source states it: a float32 vector (RecordIO, .lst, class folders) or the decoded JSON of a
+# manifest attribute or annotation file. Only the algorithm knows what it means (``Algorithm.decode_target``).
+RawTarget: TypeAlias = "np.ndarray | Mapping[str, Any] | list[Any] | int | str"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """An encoded image (the bytes of a JPEG or PNG file), its raw label, and a key that names it in messages."""
+
+    encoded: bytes | memoryview
+    target: RawTarget
+    key: str
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """Random access to the samples of one channel. Picklable or fork-safe; holds arrays, not lists of objects."""
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Class names in the order of their ids, if the source states them."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read one sample. Raises DataError naming file and record if it cannot be read."""
+
+    def target(self, index: int) -> RawTarget:
+        """Read the label alone, without touching the image bytes."""
+
+    def key(self, index: int) -> str:
+        """Name of the record for messages: file and record, line or path. Never fails."""

@@ -1,0 +1,78 @@
+"""What an evaluation found, in neutral parts that any report can draw without knowing the algorithm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under column names; numbers stay numbers so that a report can format them."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | int | float | None, ...], ...]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Counts int64 [R, C]: rows are the truth, columns what was predicted."""
+
+    title: str
+    row_labels: tuple[str, ...]
+    column_labels: tuple[str, ...]
+    counts: np.ndarray
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Named series of (x, y) float arrays over common axes."""
+
+    title: str
+    x_label: str
+    y_label: str
+    series: dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box in unit coordinates (x right, y down, 0..1 of the whole image) with its caption."""
+
+    xyxy_unit: tuple[float, float, float, float]
+    caption: str
+    role: Literal["truth", "prediction"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image of the evaluated channel worth looking at; ``index`` counts in the reader's order."""
+
+    index: int
+    key: str
+    caption: str
+    boxes: tuple[Box, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """A contact sheet: examples in the order to show them."""
+
+    title: str
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The result of one evaluation. ``metrics`` are scalars by name; the rest is there for reports to draw."""
+
+    num_images: int
+    metrics: dict[str, float]
+    class_names: tuple[str, ...]
+    tables: tuple[Table, ...] = ()
+    matrices: tuple[Matrix, ...] = ()
+    curves: tuple[Curves, ...] = ()
+    galleries: tuple[Gallery, ...] = ()
+    notes: tuple[str, ...] = field(default=())

@@ -1,0 +1,34 @@
+"""The errors a user can cause. Each is one sentence (or a list of sentences) and never shows a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class UserError(Exception):
+    """Something the user can mend: says what was received, where, what is allowed and how to fix it."""
+
+
+class SettingsError(UserError):
+    """One or more settings are wrong. ``problems`` holds a sentence for each, so that all are seen at once."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class DataError(UserError):
+    """A file, record or image that cannot be used.
+
+    ``key`` names the record (``train.rec record 17 at byte 4096``) so that the user can find it;
+    ``reason`` is the rest of the sentence.
+    """
+
+    def __init__(self, key: str, reason: str) -> None:
+        self.key = key
+        self.reason = reason
+        super().__init__(f"{key}: {reason}")
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        # Loader processes send errors to the main process by pickle.
+        return type(self), (self.key, self.reason)
