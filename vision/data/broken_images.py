@@ -1,0 +1,48 @@
+"""Counts and names the images of a channel that could not be used, and ends the run when they are too many."""
+
+from __future__ import annotations
+
+import logging
+
+from vision.settings.errors import UserError
+
+log = logging.getLogger(__name__)
+
+SHOWN = 10
+
+
+class BrokenImages:
+    """The unusable images of one channel.
+
+    ``max_share`` (0..1) of ``num_images`` may be broken; one image more fails the run with a sentence.
+    """
+
+    def __init__(self, channel: str, num_images: int, max_share: float) -> None:
+        self.channel = channel
+        self.num_images = num_images
+        self.max_share = max_share
+        self.reasons: dict[int, str] = {}
+
+    def note(self, broken: tuple[tuple[int, str], ...]) -> None:
+        """Add images by index. An image that is met again in a later epoch counts once."""
+        for index, reason in broken:
+            if index in self.reasons:
+                continue
+            self.reasons[index] = reason
+            if len(self.reasons) <= SHOWN:
+                log.warning("broken image: %s", reason)
+        if broken and len(self.reasons) > self.max_share * self.num_images:
+            raise UserError(
+                f"channel {self.channel!r}: {len(self.reasons)} of {self.num_images} images cannot be used, more than "
+                f"run.max_broken={self.max_share:g} allows; repair or remove them, or raise run.max_broken. "
+                f"First: {'; '.join(list(self.reasons.values())[:3])}"
+            )
+
+    def summary(self) -> str | None:
+        """One sentence for reports, or None if every image was usable."""
+        if not self.reasons:
+            return None
+        return (
+            f"channel {self.channel!r}: {len(self.reasons)} of {self.num_images} images could not be used: "
+            f"{'; '.join(list(self.reasons.values())[:SHOWN])}"
+        )

@@ -1,0 +1,92 @@
+"""From a reader to batches: decode, transform, collate, in whatever process the loader runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from vision.data.collate import Batch, stack_images
+from vision.data.image_codec import decode_rgb
+from vision.data.sample import RawTarget, Reader
+from vision.data.sampler import Draw
+from vision.settings.errors import DataError
+
+MAX_REPLACEMENTS = 100
+
+
+class Transform(Protocol):
+    """Augments or resizes one image: uint8 [H, W, 3] and its target in, the network's size out, fixed by the seed."""
+
+    def __call__(
+        self, image: np.ndarray, target: Any, rng_seed: int | None, key: str
+    ) -> tuple[np.ndarray, Any]: ...
+
+
+class ImageDataset(Dataset[Batch]):
+    """Makes whole batches from draws of the sampler.
+
+    A broken image is always counted and named in ``Batch.broken``. While training (``replace_broken``) the next
+    readable image takes its place, because the batch must keep its size; in evaluation it is left out.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        decode_target: Callable[[RawTarget, str], Any],
+        transform: Transform,
+        collate_targets: Callable[[list[Any]], Any],
+        *,
+        replace_broken: bool,
+    ) -> None:
+        self.reader = reader
+        self.decode_target = decode_target
+        self.transform = transform
+        self.collate_targets = collate_targets
+        self.replace_broken = replace_broken
+
+    def __len__(self) -> int:
+        return len(self.reader)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, Any]:
+        return self.read(index, None)
+
+    def read(self, index: int, seed: int | None) -> tuple[np.ndarray, Any]:
+        """One image, decoded and transformed, and its target."""
+        sample = self.reader[index]
+        target = self.decode_target(sample.target, sample.key)
+        image = decode_rgb(sample.encoded, sample.key)
+        return self.transform(image, target, seed, sample.key)
+
+    def __getitems__(self, draw: Draw) -> Batch:
+        images, targets, indices = [], [], []
+        broken: list[tuple[int, str]] = []
+        for index, seed in zip(draw.indices.tolist(), draw.seeds.tolist(), strict=True):
+            found = self._first_readable(index, seed, broken)
+            if found is None:
+                continue
+            image, target, used = found
+            images.append(image)
+            targets.append(target)
+            indices.append(used)
+        if not images:
+            return Batch(torch.empty(0), None, torch.empty(0, dtype=torch.int64), tuple(broken))
+        return Batch(
+            stack_images(images), self.collate_targets(targets), torch.tensor(indices), tuple(broken)
+        )
+
+    def _first_readable(
+        self, index: int, seed: int, broken: list[tuple[int, str]]
+    ) -> tuple[np.ndarray, Any, int] | None:
+        for attempt in range(MAX_REPLACEMENTS if self.replace_broken else 1):
+            candidate = (index + attempt) % len(self.reader)
+            try:
+                image, target = self.read(candidate, seed)
+            except DataError as error:
+                broken.append((candidate, str(error)))
+                continue
+            return image, target, candidate
+        return None

@@ -1,0 +1,98 @@
+"""Which images come when: a stream of batches fixed by the seed alone, whatever the number of processes or workers.
+
+Training follows MXNet's round-robin iterator: every epoch has floor(images / batch) full batches, and the images left
+over open the next epoch, so that batches never shrink and no image is seen less often than another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from torch.utils.data import Sampler
+
+
+class Draw(NamedTuple):
+    """The images of one batch: ``indices`` int64 [N] in the reader's order, ``seeds`` uint64 [N] for their augmentation."""
+
+    indices: np.ndarray
+    seeds: np.ndarray
+
+
+def image_seeds(seed: int, passes: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Seeds uint64 [N] from run seed, pass number and image: the same image is augmented the same way in any batch.
+
+    Mixes with the finaliser of SplitMix64 (Steele et al. 2014), whose outputs are as good as independent.
+    """
+    with np.errstate(over="ignore"):
+        z = indices.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        z += (passes.astype(np.uint64) + np.uint64(1)) * np.uint64(0xD1B54A32D192ED03)
+        z += np.uint64(seed % 2**64) * np.uint64(0x8CB92BA72F3D8DD7)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
+
+
+class TrainSampler(Sampler[Draw]):
+    """Batches of one process, epoch after epoch: each iteration gives the rest of the epoch that is under way.
+
+    ``batch_size`` counts the images of all processes together; this process takes its share of each batch.
+    ``batches_done`` starts the stream there, which is how a run resumes in the middle of an epoch.
+    """
+
+    def __init__(
+        self, num_images: int, batch_size: int, *, seed: int, rank: int = 0, world: int = 1, batches_done: int = 0
+    ) -> None:
+        assert 0 < batch_size <= num_images, (batch_size, num_images)
+        assert batch_size % world == 0, (batch_size, world)
+        self.num_images = num_images
+        self.batch_size = batch_size
+        self.seed = seed
+        self.rank = rank
+        self.world = world
+        self.batches_done = batches_done
+        self._order = (-1, np.empty(0, np.int64))
+
+    def __len__(self) -> int:
+        """Batches of a whole epoch."""
+        return self.num_images // self.batch_size
+
+    def __iter__(self) -> Iterator[Draw]:
+        end = (self.batches_done // len(self) + 1) * len(self)
+        for batch in range(self.batches_done, end):
+            yield self._draw(batch)
+        self.batches_done = end
+
+    def _draw(self, batch: int) -> Draw:
+        share = self.batch_size // self.world
+        start = batch * self.batch_size + self.rank * share
+        positions = np.arange(start, start + share)
+        passes, offsets = np.divmod(positions, self.num_images)
+        indices = np.empty(share, np.int64)
+        for number in np.unique(passes):
+            chosen = passes == number
+            indices[chosen] = self._permutation(int(number))[offsets[chosen]]
+        return Draw(indices, image_seeds(self.seed, passes, indices))
+
+    def _permutation(self, number: int) -> np.ndarray:
+        if self._order[0] != number:
+            order = np.random.default_rng([self.seed, number]).permutation(self.num_images)
+            self._order = (number, order)
+        return self._order[1]
+
+
+class EvaluationSampler(Sampler[Draw]):
+    """Every image exactly once over all processes, in the reader's order; process r takes images r, r+world, ..."""
+
+    def __init__(self, num_images: int, batch_size: int, *, rank: int = 0, world: int = 1) -> None:
+        self.indices = np.arange(rank, num_images, world)
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.indices) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Draw]:
+        for start in range(0, len(self.indices), self.batch_size):
+            indices = self.indices[start : start + self.batch_size]
+            yield Draw(indices, image_seeds(0, np.zeros_like(indices), indices))
