@@ -1,0 +1,32 @@
+"""The map from state-dict keys to MXNet's parameter names, for networks with MXNet's layer names."""
+
+from __future__ import annotations
+
+from torch import nn
+
+_BATCH_NORM = {
+    "weight": "gamma",
+    "bias": "beta",
+    "running_mean": "moving_mean",
+    "running_var": "moving_var",
+}
+
+
+def mxnet_names(module: nn.Module) -> dict[str, str]:
+    """State-dict key -> MXNet name, for every parameter and buffer that MXNet has too.
+
+    Dots become underscores; batch normalisation says gamma, beta, moving_mean, moving_var:
+    ``stage1_unit1.conv1.weight`` -> ``stage1_unit1_conv1_weight``, ``bn0.running_var`` -> ``bn0_moving_var``.
+    Left out: ``num_batches_tracked``, which MXNet does not count, and the gamma of a batch normalisation with
+    fixed gamma, which we do not have (write ones, ignore what is read). Names ending in ``_moving_mean`` or
+    ``_moving_var`` are auxiliary states in a .params file ("aux:"), the others arguments ("arg:").
+    """
+    names = {}
+    for path, child in module.named_modules():
+        prefix = f"{path}." if path else ""
+        keys = [name for name, _ in child.named_parameters(recurse=False)]
+        keys += [name for name, _ in child.named_buffers(recurse=False) if name != "num_batches_tracked"]
+        for key in keys:
+            theirs = _BATCH_NORM[key] if isinstance(child, nn.BatchNorm2d) else key
+            names[prefix + key] = f"{prefix}{theirs}".replace(".", "_")
+    return names
