@@ -1,0 +1,106 @@
+"""The loaders of one run, as Lightning asks for them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import cv2
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader
+
+from vision.data.dataset import ImageDataset
+from vision.data.sampler import EvaluationSampler, TrainSampler
+
+
+class VisionDataModule(pl.LightningDataModule):
+    """Training and validation loaders whose order depends on the seed alone, and which resume inside an epoch.
+
+    ``batch_size`` counts the images of one training step over all processes. ``train`` is absent when only
+    evaluating.
+    """
+
+    def __init__(
+        self,
+        *,
+        train: ImageDataset | None,
+        validation: ImageDataset,
+        batch_size: int,
+        workers: int,
+        seed: int,
+        pin_memory: bool,
+    ) -> None:
+        super().__init__()
+        self.train = train
+        self.validation = validation
+        self.batch_size = batch_size
+        self.workers = workers
+        self.seed = seed
+        self.pin_memory = pin_memory
+        self._batches_done = 0
+
+    def _rank_and_world(self) -> tuple[int, int]:
+        assert self.trainer is not None
+        return self.trainer.global_rank, self.trainer.world_size
+
+    def _loader(self, dataset: ImageDataset, sampler: Any) -> DataLoader:
+        return DataLoader(
+            dataset,
+            batch_sampler=sampler,
+            collate_fn=_as_it_is,
+            num_workers=self.workers,
+            pin_memory=self.pin_memory,
+            persistent_workers=self.workers > 0,
+            prefetch_factor=4 if self.workers else None,
+            worker_init_fn=_use_one_thread,
+        )
+
+    def train_dataloader(self) -> DataLoader:
+        assert self.train is not None
+        rank, world = self._rank_and_world()
+        sampler = TrainSampler(
+            len(self.train),
+            self.batch_size,
+            seed=self.seed,
+            rank=rank,
+            world=world,
+            batches_done=self._batches_done,
+        )
+        return self._loader(self.train, sampler)
+
+    def val_dataloader(self) -> DataLoader:
+        rank, world = self._rank_and_world()
+        sampler = EvaluationSampler(
+            len(self.validation), -(-self.batch_size // world), rank=rank, world=world
+        )
+        return self._loader(self.validation, sampler)
+
+    def state_dict(self) -> dict[str, int]:
+        """How far the training stream has been used; kept in every checkpoint."""
+        assert self.trainer is not None
+        return {"batches_done": self.trainer.fit_loop.epoch_loop.total_batch_idx + 1}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        self._batches_done = state_dict["batches_done"]
+
+
+def choose_workers(wanted: int | None, processes: int, *, on_gpu: bool) -> int:
+    """Loader processes for each training process: as asked for, else by the cores this process may use.
+
+    Training on the CPU keeps its cores: there one loader process is enough to hide the reading.
+    """
+    if wanted is not None:
+        return wanted
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not on_gpu:
+        return 1 if cores > 1 else 0
+    return max(1, min(16, cores // processes - 1))
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _use_one_thread(_: int) -> None:
+    # Each loader process has one core; OpenCV's own pool would fight the others for it.
+    cv2.setNumThreads(0)

@@ -1,0 +1,48 @@
+"""Keeps the model of the best epoch, or of every n-th one, as SageMaker's containers do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytorch_lightning as pl
+
+from vision.training.task import TrainingTask
+
+
+class BestModel(pl.Callback):
+    """Calls ``save(epoch, metrics, best)`` after each epoch whose model is to be kept.
+
+    Kept is an epoch whose objective is strictly greater than all before (SageMaker contract: best model), and with
+    ``checkpoint_frequency`` every n-th epoch too. ``epoch`` counts from 1, as in MXNet's file names.
+    """
+
+    def __init__(
+        self, metric: str, checkpoint_frequency: int | None, save: Callable[[int, dict[str, float], bool], None]
+    ) -> None:
+        self.metric = metric
+        self.checkpoint_frequency = checkpoint_frequency
+        self.save = save
+        self.best = -math.inf
+        self.best_epoch = 0
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, TrainingTask)
+        if not trainer.training and trainer.state.fn != "fit":
+            return
+        epoch = trainer.current_epoch + 1
+        value = pl_module.epoch_metrics[f"validation_{self.metric}"]
+        improved = value > self.best
+        if improved:
+            self.best, self.best_epoch = value, epoch
+        regular = self.checkpoint_frequency is not None and epoch % self.checkpoint_frequency == 0
+        if trainer.is_global_zero and (improved or regular):
+            self.save(epoch, dict(pl_module.epoch_metrics), improved)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best = state_dict["best"]
+        self.best_epoch = state_dict["best_epoch"]

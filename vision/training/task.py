@@ -1,0 +1,199 @@
+"""The part of a LightningModule that all algorithms share: steps, sums over an epoch, optimizer, evaluation."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from vision.data.broken_images import BrokenImages
+from vision.data.collate import Batch
+from vision.metrics.evaluation import Evaluation
+from vision.settings.errors import UserError
+from vision.settings.hyperparameters import TrainingHyperparameters
+from vision.settings.run import RunSettings
+from vision.training.gather import gather_arrays
+from vision.training.optimizer import build_optimizer
+from vision.training.schedule import StepSchedule
+
+
+class Evaluator(Protocol):
+    """Collects what an evaluation needs, image by image, and evaluates it at the end."""
+
+    def update(self, outputs: Any, targets: Any, indices: Tensor) -> None:
+        """Take in a batch of raw outputs. Keeps tensors on their device: no synchronisation here."""
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything taken in, as arrays with one row an image; ``index`` int64 [n] among them."""
+
+    def evaluate(self, arrays: dict[str, np.ndarray]) -> Evaluation:
+        """The evaluation of all images, each once, sorted by index."""
+
+
+class TrainingTask(pl.LightningModule):
+    """Trains and evaluates one network. Subclasses say what the losses and metrics are.
+
+    ``images_per_step`` counts the images of one batch over all processes.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        hyperparameters: TrainingHyperparameters,
+        run: RunSettings,
+        *,
+        steps_per_epoch: int = 1,
+        images_per_step: int = 1,
+        key_of: Callable[[int], str] = str,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.hyperparameters = hyperparameters
+        self.run = run
+        self.steps_per_epoch = steps_per_epoch
+        self.images_per_step = images_per_step
+        self.key_of = key_of
+        self.epoch_metrics: dict[str, float] = {}
+        self.evaluation: Evaluation | None = None
+        self.broken: dict[str, BrokenImages] = {}
+        self.last_loss: Tensor | None = None
+        self._sums: dict[str, Tensor] = {}
+        self._suspects: Tensor | None = None
+        self._rng_state: Tensor | None = None
+        # Kept out of the registered modules, so that the state dict has the plain network's names.
+        object.__setattr__(self, "_compiled", torch.compile(network) if run.compile else network)
+
+    @abstractmethod
+    def losses(self, outputs: Any, targets: Any) -> dict[str, Tensor]:
+        """Named scalar losses of a batch; their sum is minimised."""
+
+    @abstractmethod
+    def training_sums(self, outputs: Any, targets: Any) -> dict[str, Tensor]:
+        """Scalar device tensors to add up over an epoch (correct answers, say)."""
+
+    @abstractmethod
+    def training_metrics(self, sums: dict[str, float], num_images: int) -> dict[str, float]:
+        """Metrics of an epoch from its sums."""
+
+    @abstractmethod
+    def new_evaluator(self) -> Evaluator: ...
+
+    def forward(self, images: Tensor) -> Any:
+        return self._compiled(images)
+
+    # Training ---------------------------------------------------------------------------------------------------
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        self._note_broken("train", batch)
+        if not len(batch.indices):
+            raise UserError("channel 'train': no readable image was found for a batch; see the warnings above")
+        outputs = self(batch.images)
+        losses = self.losses(outputs, batch.targets)
+        total = torch.stack(list(losses.values())).sum()
+        with torch.no_grad():
+            self._watch(total, batch.indices)
+            count = len(batch.indices)
+            sums = {name: value.detach().float() * count for name, value in losses.items()}
+            self._add({"images": torch.tensor(float(count)), "loss": total.detach().float() * count, **sums})
+            self._add(self.training_sums(outputs, batch.targets))
+        self.last_loss = total.detach()
+        return total
+
+    def _add(self, sums: dict[str, Tensor]) -> None:
+        for name, value in sums.items():
+            previous = self._sums.get(name)
+            # Doubles, so that counts stay exact and the order of adding does not show.
+            value = value.detach().to(torch.float64)
+            self._sums[name] = value if previous is None else previous + value.to(previous.device)
+
+    def _watch(self, loss: Tensor, indices: Tensor) -> None:
+        """Remember the images of the first batch whose loss is not finite, without asking the device for it."""
+        marks = torch.where(torch.isfinite(loss), torch.full_like(indices, -1), indices)
+        if self._suspects is None or self._suspects.shape != marks.shape:
+            self._suspects = marks
+        else:
+            self._suspects = torch.where(self._suspects >= 0, self._suspects, marks)
+
+    def check_finite(self) -> None:
+        """Raise UserError naming the images of the first batch whose loss was NaN or infinite, if there was one."""
+        if self._suspects is None or bool((self._suspects < 0).any()):
+            return
+        dataset = self.trainer.datamodule.train  # type: ignore[attr-defined]
+        keys = [dataset.reader.key(int(index)) for index in self._suspects[:8].tolist()]
+        raise UserError(
+            f"the loss became infinite or NaN at or before step {self.trainer.global_step} in a batch with "
+            f"{', '.join(keys)}: lower hp.learning_rate (now {self.hyperparameters.learning_rate:g}), or look at "
+            f"the labels of these records"
+        )
+
+    def finish_training_epoch(self) -> dict[str, float]:
+        """Metrics of the epoch over all processes; the sums start anew."""
+        self.check_finite()
+        names = sorted(self._sums)
+        device = self.device
+        totals = torch.stack([self._sums[name].to(device) for name in names])
+        totals = self.trainer.strategy.reduce(totals, reduce_op="sum")
+        sums = dict(zip(names, totals.tolist(), strict=True))
+        num_images = int(sums.pop("images"))
+        metrics = self.training_metrics(sums, num_images)
+        losses = {name: sums[name] / num_images for name in ("loss", *self.loss_names) if name in sums}
+        self._sums = {}
+        return {f"train_{name}": value for name, value in {**losses, **metrics}.items()}
+
+    @property
+    def loss_names(self) -> tuple[str, ...]:
+        """Names of the single losses worth a column of their own in the history."""
+        return ()
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        hp = self.hyperparameters
+        optimizer = build_optimizer(self.network, hp.optimizer_settings())
+        updates_per_epoch = max(1, self.steps_per_epoch // self.run.accumulate)
+        schedule = StepSchedule(
+            optimizer,
+            steps=tuple(epoch * updates_per_epoch for epoch in hp.lr_scheduler_step),
+            factor=hp.lr_scheduler_factor,
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    # Evaluation -------------------------------------------------------------------------------------------------
+
+    def on_validation_epoch_start(self) -> None:
+        self._evaluator = self.new_evaluator()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._note_broken("validation", batch)
+        if len(batch.indices):
+            self._evaluator.update(self(batch.images), batch.targets, batch.indices)
+
+    def on_validation_epoch_end(self) -> None:
+        self.evaluation = self._evaluator.evaluate(gather_arrays(self._evaluator.arrays()))
+        self.epoch_metrics.update(
+            {f"validation_{name}": value for name, value in self.evaluation.metrics.items()}
+        )
+        self.log_dict(self.epoch_metrics, rank_zero_only=True)
+
+    def _note_broken(self, channel: str, batch: Batch) -> None:
+        if batch.broken:
+            self.broken[channel].note(batch.broken)
+
+    # Checkpoints ------------------------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.check_finite()
+        checkpoint["epoch_sums"] = {name: value.cpu() for name, value in self._sums.items()}
+        checkpoint["rng_state"] = torch.get_rng_state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._sums = dict(checkpoint["epoch_sums"])
+        self._rng_state = checkpoint["rng_state"]
+
+    def on_train_start(self) -> None:
+        if self._rng_state is not None:
+            torch.set_rng_state(self._rng_state)
+            self._rng_state = None

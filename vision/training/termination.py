@@ -1,0 +1,68 @@
+"""Ends a run in good order when it is told to: SIGTERM (the platform, `kill`) or SIGINT (Ctrl-C)."""
+
+from __future__ import annotations
+
+import signal
+import time
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+
+from vision.training.checkpoints import Checkpoints
+
+VALIDATION_GRACE_S = 60.0
+
+
+class Terminated(Exception):
+    """The run was told to end and has saved its state. ``status`` is the exit status that shells expect."""
+
+    def __init__(self, signum: int) -> None:
+        self.signum = signum
+        super().__init__(f"ended by {signal.Signals(signum).name}")
+
+    @property
+    def status(self) -> int:
+        return 128 + self.signum
+
+
+class Termination(pl.Callback):
+    """Saves a checkpoint after the batch under way, then raises Terminated.
+
+    Lightning by itself would end such a run with status 0, which a platform takes for success. A signal during
+    validation waits for its end, so that the trained epoch is not lost, but no longer than a minute.
+    """
+
+    SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self.checkpoints = checkpoints
+        self.received: int | None = None
+        self._received_at_s = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # Lightning has put its own handlers in place by now, and restores the earlier ones when it ends.
+        for signum in self.SIGNALS:
+            signal.signal(signum, self._receive)
+
+    def _receive(self, signum: int, frame: FrameType | None) -> None:
+        if self.received is not None and signum == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = signum
+        self._received_at_s = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self.received is not None and self.checkpoints.between_updates(trainer, batch_idx):
+            self.checkpoints.save(trainer)
+            raise Terminated(self.received)
+
+    def on_validation_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        if self.received is not None and time.monotonic() - self._received_at_s > VALIDATION_GRACE_S:
+            raise Terminated(self.received)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # Comes after Checkpoints in the list of callbacks, which has saved the epoch.
+        if self.received is not None:
+            raise Terminated(self.received)

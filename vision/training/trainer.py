@@ -1,0 +1,89 @@
+"""Puts a Lightning trainer together from the run settings."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import Logger, TensorBoardLogger
+
+from vision.settings.errors import UserError
+from vision.settings.hyperparameters import TrainingHyperparameters
+from vision.settings.run import RunSettings
+from vision.training.checkpoints import AtomicCheckpointIO
+
+log = logging.getLogger(__name__)
+
+Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
+
+
+def choose_accelerator(run: RunSettings) -> tuple[str, int]:
+    """("cuda" or "cpu", processes on this machine) from ``run.device`` and ``run.devices``. Raises UserError."""
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if run.device == "cuda" and not gpus:
+        raise UserError("run.device=cuda was asked for, but torch finds no CUDA GPU here; use run.device=cpu or auto")
+    kind = "cuda" if gpus and run.device != "cpu" else "cpu"
+    if run.devices is None:
+        return kind, gpus if kind == "cuda" else 1
+    if kind == "cuda" and run.devices > gpus:
+        raise UserError(f"run.devices={run.devices} was asked for, but there are {gpus} GPUs; lower run.devices")
+    return kind, run.devices
+
+
+def choose_precision(hyperparameters: TrainingHyperparameters, run: RunSettings, accelerator: str) -> Precision:
+    """Lightning's name of the precision; float16 means automatic mixed precision with loss scaling on CUDA.
+
+    A CPU has no fast float16, so there float16 trains in float32 and says so.
+    """
+    wanted = run.precision
+    if wanted == "auto":
+        wanted = getattr(hyperparameters, "precision_dtype", "float32")
+    if wanted == "float16" and accelerator == "cpu":
+        log.warning(
+            "float16 is not faster on a CPU: training in float32 instead; run.precision=bfloat16 is the fast choice "
+            "on a CPU that has it"
+        )
+        wanted = "float32"
+    names: dict[str, Precision] = {"float32": "32-true", "float16": "16-mixed", "bfloat16": "bf16-mixed"}
+    return names[wanted]
+
+
+def build_trainer(
+    hyperparameters: TrainingHyperparameters,
+    run: RunSettings,
+    *,
+    callbacks: list[pl.Callback],
+    folder: Path | None = None,
+) -> pl.Trainer:
+    """The trainer for ``fit`` and ``validate``: no checkpoints, bars or files but those of our callbacks."""
+    accelerator, devices = choose_accelerator(run)
+    if accelerator == "cuda":
+        torch.set_float32_matmul_precision("high")
+    loggers: list[Logger] = []
+    if folder is not None and "tensorboard" in run.loggers:
+        loggers.append(TensorBoardLogger(folder, name="tensorboard", version=""))
+    options: dict[str, Any] = {}
+    if devices > 1:
+        options["strategy"] = "ddp"
+    return pl.Trainer(
+        accelerator=accelerator,
+        devices=devices,
+        precision=choose_precision(hyperparameters, run, accelerator),
+        max_epochs=hyperparameters.epochs,
+        accumulate_grad_batches=run.accumulate,
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        logger=loggers,
+        log_every_n_steps=run.log_every_steps,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        benchmark=accelerator == "cuda",
+        default_root_dir=folder,
+        **options,
+    )
