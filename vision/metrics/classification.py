@@ -138,8 +138,8 @@ def _multi_label(
         curves=tuple(curves),
         galleries=(Gallery("Mistakes", mistakes),),
         notes=(
-            f"A class counts as predicted when its probability is above {DECISION_THRESHOLD}; accuracy is the "
-            "share of right yes/no decisions over images x classes.",
+            f"A class counts as predicted when its probability is above {DECISION_THRESHOLD}; accuracy is "
+            "the share of right yes/no decisions over images x classes.",
             *_notes(counts, probabilities),
         ),
     )
@@ -215,11 +215,10 @@ def _notes(counts: DecisionCounts, probabilities: np.ndarray) -> tuple[str, ...]
     absent = int(np.count_nonzero(counts.support == 0))
     if absent:
         notes.append(
-            f"{absent} of {len(counts.support)} classes have no image here; averages over classes leave them out."
+            f"{absent} of {len(counts.support)} classes have no image here; "
+            "averages over classes leave them out."
         )
     undefined = int(np.count_nonzero(np.isnan(probabilities).any(axis=1)))
     if undefined:
-        notes.append(
-            f"{undefined} images have probabilities that are not a number: the training has diverged."
-        )
+        notes.append(f"{undefined} images have probabilities that are not numbers: the training diverged.")
     return tuple(notes)

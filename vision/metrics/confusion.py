@@ -56,7 +56,7 @@ class DecisionCounts:
 
     @classmethod
     def of_multi_label(cls, probabilities: np.ndarray, targets: np.ndarray) -> DecisionCounts:
-        """Counts at DECISION_THRESHOLD from probabilities [N,K] and multi-hot targets [N,K] (above 0.5 = yes)."""
+        """Counts at DECISION_THRESHOLD from probabilities [N,K] and multi-hot targets [N,K]."""
         yes, true = probabilities > DECISION_THRESHOLD, targets > 0.5
         return cls(
             np.count_nonzero(yes & true, axis=0),

@@ -13,8 +13,8 @@ CALIBRATION_BINS = 10
 def precision_recall(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Precision and recall float64 [P] at each distinct score, from the highest down.
 
-    ``scores`` [N] are probabilities, ``truth`` bool [N] says which images have the class. Equal scores are one
-    decision, so the order of the images does not matter. Without any true image there is no curve: P = 0.
+    ``scores`` [N] are probabilities, ``truth`` bool [N] says which images have the class. Equal scores are
+    one decision, so the order of the images does not matter. Without any true image there is no curve: P = 0.
     """
     if not truth.any():
         return np.empty(0), np.empty(0)
@@ -26,17 +26,17 @@ def precision_recall(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray,
 
 
 def average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
-    """Area under the precision-recall steps, sum of (R_n - R_n-1) P_n, 0..1; NaN if no image has the class."""
+    """Area under the precision-recall steps, sum of (R_n - R_n-1) P_n; NaN if no image has the class."""
     precision, recall = precision_recall(scores, truth)
     return float(np.sum(np.diff(recall, prepend=0.0) * precision)) if len(recall) else float("nan")
 
 
 def calibration(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Mean confidence and share of right decisions of each filled bin, float64 [B] each, and their mean gap.
+    """Mean confidence and share of right decisions of each filled bin, float64 [B], and their mean gap.
 
-    ``confidence`` [N] in 0..1, ``right`` bool [N]. Ten bins of equal width, closed above as is usual. The gap,
-    weighted by the images in each bin, is the expected calibration error: 0 = a confidence of 0.8 is right in
-    80 of 100 cases.
+    ``confidence`` [N] in 0..1, ``right`` bool [N]. Ten bins of equal width, closed above as is usual. The
+    gap, weighted by the images in each bin, is the expected calibration error: 0 = a confidence of 0.8 is
+    right in 80 of 100 cases.
     """
     known = ~np.isnan(confidence)
     confidence, right = confidence[known].astype(np.float64), right[known]
