@@ -10,7 +10,7 @@ class UserError(Exception):
 
 
 class SettingsError(UserError):
-    """One or more settings are wrong. ``problems`` holds a sentence for each, so that all are seen at once."""
+    """One or more settings are wrong. ``problems`` holds a sentence for each, so all are seen at once."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)

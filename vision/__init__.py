@@ -1,0 +1,29 @@
+"""SageMaker's built-in vision algorithms on PyTorch: the same hyperparameters and data, on your machine."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+from typing import TYPE_CHECKING, Any
+
+# albumentations otherwise asks the package registry for its newest version when imported.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+if TYPE_CHECKING:
+    from vision.api import evaluate, export, fit, load, predict
+
+__all__ = ["__version__", "evaluate", "export", "fit", "load", "predict"]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when asked for: the functions need torch, which takes seconds to import.
+    if name == "__version__":
+        return importlib.metadata.version("vision")
+    if name in __all__:
+        return getattr(importlib.import_module("vision.api"), name)
+    raise AttributeError(f"module 'vision' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,143 @@
+"""Hyperparameters of object detection: the table of the SageMaker documentation."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from vision.settings.form import Form
+from vision.settings.hyperparameters import TrainingHyperparameters, Tunable
+from vision.settings.nearest import shown
+from vision.settings.table import Rule
+
+LABEL_HEADER = 2
+LABEL_PER_OBJECT = 5
+
+
+def _pattern_problem(given: ObjectDetectionHyperparameters) -> str | None:
+    if given.freeze_layer_pattern is None:
+        return None
+    try:
+        re.compile(given.freeze_layer_pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        return (
+            f"Hyperparameter freeze_layer_pattern is {shown(given.freeze_layer_pattern)}, which is no regular"
+            f" expression ({error}): give for example freeze_layer_pattern=^(conv1_|conv2_).*"
+        )
+    return None
+
+
+class ObjectDetectionHyperparameters(TrainingHyperparameters):
+    """The documented names, defaults and ranges, and nms_topk, which AWS leaves undocumented."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        *TrainingHyperparameters.RULES,
+        Rule(("freeze_layer_pattern",), _pattern_problem),
+    )
+    OPTIMIZER_USES: ClassVar[dict[str, frozenset[str]]] = {
+        "sgd": frozenset({"momentum", "weight_decay"}),
+        "adam": frozenset(),
+        "rmsprop": frozenset({"weight_decay"}),
+        "adadelta": frozenset(),
+    }
+
+    num_classes: int = Field(
+        ge=1, description="classes of objects; background is added by itself", examples=[20]
+    )
+    base_network: Literal["vgg-16", "resnet-50", "resnet-18", "resnet-34"] = Field(
+        "vgg-16",
+        description="network under the detector; resnet-18 and resnet-34 are ours, light ones for CPUs",
+    )
+    image_shape: int = Field(
+        300,
+        ge=300,
+        description="side in pixels of the square that images are scaled to; 300 and 512 are usual",
+    )
+    mini_batch_size: Annotated[int, Tunable("integer", 8, 64)] = Field(
+        32, ge=1, description="images per step and machine, shared out among its GPUs"
+    )
+    optimizer: Annotated[
+        Literal["sgd", "adam", "rmsprop", "adadelta"],
+        Tunable("categorical", choices=("sgd", "adam", "rmsprop", "adadelta")),
+    ] = Field("sgd", description="update rule")
+    learning_rate: Annotated[float, Tunable("continuous", 1e-6, 0.5, scale="log")] = Field(
+        0.001, gt=0, le=1, description="initial learning rate"
+    )
+    momentum: Annotated[float, Tunable("continuous", 0.0, 0.999)] = Field(
+        0.9, gt=0, le=1, description="momentum of sgd"
+    )
+    weight_decay: Annotated[float, Tunable("continuous", 0.0, 0.999)] = Field(
+        0.0005, gt=0, lt=1, description="weight decay of sgd and rmsprop"
+    )
+    lr_scheduler_factor: float = Field(
+        0.1, gt=0, lt=1, description="what the learning rate is multiplied by at each of lr_scheduler_step"
+    )
+    use_pretrained_model: bool = Field(
+        True, description="start the base network from ImageNet weights", json_schema_extra={"as_digit": True}
+    )
+    freeze_layer_pattern: str | None = Field(
+        None,
+        description="regular expression; parameters of the base network that it matches are not trained",
+        examples=["^(conv1_|conv2_).*"],
+        json_schema_extra={"note": "a regular expression"},
+    )
+    label_width: int = Field(
+        350,
+        ge=LABEL_HEADER + LABEL_PER_OBJECT,
+        description="numbers in the longest label, 2 + 5 an object; only checked against the data",
+    )
+    nms_threshold: float = Field(
+        0.45, gt=0, le=1, description="overlap (IoU) above which the weaker of two detections is dropped"
+    )
+    nms_topk: int = Field(
+        400, ge=1, description="best detections of an image that enter non-maximum suppression; undocumented"
+    )
+    overlap_threshold: float = Field(
+        0.5, gt=0, le=1, description="overlap (IoU) from which a detection counts as right in evaluation"
+    )
+
+    @property
+    def checkpoint_frequency(self) -> int | None:
+        """Object detection has no such setting: the best epoch is kept."""
+        return None
+
+    @classmethod
+    def read_text(cls, name: str, form: Form, value: object) -> object:
+        # The console sends "false" for an empty pattern when a job is cloned.
+        if name == "freeze_layer_pattern" and str(value).strip().lower() in ("", "false"):
+            return None
+        return super().read_text(name, form, value)
+
+    def warnings(self) -> list[str]:
+        found = super().warnings()
+        if self.freeze_layer_pattern is not None and not self.use_pretrained_model:
+            found.append(
+                "Hyperparameter freeze_layer_pattern freezes layers while use_pretrained_model is 0; unless a"
+                " model channel is given, their weights stay random."
+            )
+        return found
+
+    @classmethod
+    def hint(cls, name: str, value: object) -> str | None:
+        if name in _FOREIGN:
+            return f"Hyperparameter {name} {_FOREIGN[name]}"
+        if name == "image_shape" and ("," in str(value) or isinstance(value, list | tuple)):
+            return (
+                f"Hyperparameter image_shape is {shown(value)} but object detection takes one integer of at"
+                " least 300, the side of a square: give for example image_shape=300."
+            )
+        return None
+
+
+_FOREIGN = {
+    "use_lr_scheduler": "does not exist: giving lr_scheduler_step turns the schedule on, so leave it out.",
+    "resize": "belongs to image classification: object detection scales images to image_shape itself, so"
+    " leave it out.",
+    "augmentation_type": "belongs to image classification: object detection always augments; leave it out.",
+    "num_layers": "belongs to image classification: object detection takes base_network=resnet-50 instead.",
+    "top_k": "belongs to image classification: leave it out, or give nms_topk (detections per image).",
+}
+
+HYPERPARAMETERS = ObjectDetectionHyperparameters

@@ -1,0 +1,129 @@
+"""Channels: where the images and labels of a job lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from vision.settings.errors import SettingsError
+from vision.settings.nearest import did_you_mean, shown
+
+NAMES = (
+    "train",
+    "validation",
+    "train_lst",
+    "validation_lst",
+    "train_annotation",
+    "validation_annotation",
+    "model",
+)
+InputMode = Literal["File", "FastFile", "Pipe"]
+LabelFormat = Literal["multi-hot", "class-id"]
+_MODES = ("File", "FastFile", "Pipe")
+_LABEL_FORMATS = ("multi-hot", "class-id")
+_KEYS = ("path", "content_type", "input_mode", "attributes", "label_format")
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One input of a job.
+
+    ``path`` is a file, a folder, or in Pipe mode the pipe's name without its "_<epoch>". ``content_type`` is
+    a MIME type without parameters, None where it is to be found by looking. ``attributes`` are the augmented
+    manifest's, image reference first. ``label_format`` is stated by the content type's parameter.
+    """
+
+    path: Path
+    content_type: str | None = None
+    input_mode: InputMode = "File"
+    attributes: tuple[str, ...] | None = None
+    label_format: LabelFormat | None = None
+
+    @classmethod
+    def parse(cls, name: str, value: object) -> Channel:
+        """A path, or a mapping with the class's keys. Raises SettingsError with every problem."""
+        if name not in NAMES:
+            raise SettingsError([f"Channel {shown(name)} is unknown: {did_you_mean(name, NAMES)}"])
+        given = dict(value) if isinstance(value, Mapping) else {"path": value}
+        problems = [
+            f"Channel {name} has the unknown key {shown(key)}: {did_you_mean(str(key), _KEYS)}"
+            for key in given
+            if key not in _KEYS
+        ]
+        content_type, label_format = _split_content_type(given.get("content_type"))
+        label_format = given.get("label_format") or label_format
+        mode = given.get("input_mode") or "File"
+        if mode not in _MODES:
+            problems.append(f"Channel {name} has input_mode {shown(mode)} but must have {', '.join(_MODES)}.")
+        if label_format is not None and label_format not in _LABEL_FORMATS:
+            problems.append(
+                f"Channel {name} has label-format {shown(label_format)} but must have multi-hot or class-id."
+            )
+        problems += _path_problems(name, given.get("path"), pipe=mode == "Pipe")
+        if problems:
+            raise SettingsError(problems)
+        return cls(
+            path=Path(str(given["path"]).removeprefix("file://")).expanduser(),
+            content_type=content_type,
+            input_mode=cast(InputMode, mode),
+            attributes=_attributes(given.get("attributes")),
+            label_format=cast("LabelFormat | None", label_format),
+        )
+
+
+def parse_channels(values: Mapping[str, object], required: Sequence[str] = ()) -> dict[str, Channel]:
+    """All channels of a job; "" and None leave one out. Raises SettingsError with every problem of all."""
+    problems: list[str] = []
+    channels: dict[str, Channel] = {}
+    given = {name: value for name, value in values.items() if value is not None and value != ""}
+    for name, value in given.items():
+        try:
+            channels[name] = Channel.parse(name, value)
+        except SettingsError as error:
+            problems += error.problems
+    problems += [
+        f"Channel {name} is required but missing: give channels.{name}=PATH."
+        for name in required
+        if name not in given
+    ]
+    if problems:
+        raise SettingsError(problems)
+    return channels
+
+
+def _path_problems(name: str, path: object, pipe: bool) -> list[str]:
+    if path is None or path == "" or not isinstance(path, str | Path):
+        return [f"Channel {name} is {shown(path)} but must be a path: give channels.{name}=PATH."]
+    scheme, separator, _ = str(path).partition("://")
+    if separator and scheme != "file":
+        fetch = "aws s3 cp --recursive" if scheme == "s3" else "curl or a browser"
+        return [
+            f"Channel {name} is {shown(str(path))} but must lie on this machine: download it first (with"
+            f" {fetch}) and give the local path, channels.{name}=PATH."
+        ]
+    local = Path(str(path).removeprefix("file://")).expanduser()
+    try:
+        found = local.parent.is_dir() if pipe else local.exists()
+    except (OSError, ValueError):
+        found = False
+    if found:
+        return []
+    return [f"Channel {name} is {shown(str(path))}, which does not exist: give the path of a file or folder."]
+
+
+def _split_content_type(value: object) -> tuple[str | None, object]:
+    """ "application/x-recordio; label-format=class-id" to its type and label format."""
+    if value is None or not str(value).strip():
+        return None, None
+    kind, *parameters = [part.strip() for part in str(value).split(";")]
+    formats = [text.partition("=")[2].strip() for text in parameters if text.startswith("label-format")]
+    return kind.lower(), formats[0] if formats else None
+
+
+def _attributes(value: object) -> tuple[str, ...] | None:
+    if value is None or value == "":
+        return None
+    items = value.split(",") if isinstance(value, str) else list(cast("Sequence[object]", value))
+    return tuple(str(item).strip() for item in items)

@@ -1,0 +1,192 @@
+"""Hyperparameters: SageMaker's documented table of an algorithm as one typed class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from vision.settings.table import Rule, SettingsTable
+
+
+@dataclass(frozen=True)
+class Tunable:
+    """The range SageMaker recommends for tuning; metadata of a field. Categorical: ``choices`` only."""
+
+    kind: Literal["continuous", "integer", "categorical"]
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    scale: Literal["linear", "log"] = "linear"
+
+    def __str__(self) -> str:
+        return ", ".join(self.choices) if self.choices else f"{self.low:g} .. {self.high:g} ({self.scale})"
+
+
+@dataclass(frozen=True)
+class HyperparameterRow:
+    """A setting as help, README and tests print it; ``default`` is empty where there is none."""
+
+    name: str
+    required: bool
+    kind: str
+    valid: str
+    default: str
+    tunable: Tunable | None
+    description: str
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """What the chosen optimizer uses; values it does not use are 0.
+
+    ``gamma`` is rmsprop's decay of the squared-gradient average, ``rho`` adadelta's.
+    """
+
+    name: str
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    gamma: float = 0.9
+    rho: float = 0.9
+
+
+class Hyperparameters(SettingsTable):
+    """Base of every algorithm's table."""
+
+    NOUN: ClassVar[str] = "Hyperparameter"
+    # The platform adds these itself; they were seen in the built-in algorithms' own configurations.
+    IGNORED: ClassVar[frozenset[str]] = frozenset({"_tuning_objective_metric", "_kvstore", "_num_kv_servers"})
+
+    @classmethod
+    def rows(cls) -> tuple[HyperparameterRow, ...]:
+        """The table, required names first, then by name."""
+        return tuple(sorted(table_rows(cls), key=lambda row: (not row.required, row.name)))
+
+    def warnings(self) -> list[str]:
+        """A sentence for each value that was given but has no effect, or is likely a mistake."""
+        return []
+
+
+def table_rows(table: type[SettingsTable]) -> Iterator[HyperparameterRow]:
+    """The fields of a table in the order of their declaration."""
+    forms = table.forms()
+    for name, field in table.model_fields.items():
+        form = forms[name]
+        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        yield HyperparameterRow(
+            name=name,
+            required=field.is_required(),
+            kind=form.kind_text,
+            valid=form.valid,
+            default="" if default is None else form.write(default),
+            tunable=next((item for item in field.metadata if isinstance(item, Tunable)), None),
+            description=field.description or "",
+        )
+
+
+def _steps_increase(given: TrainingHyperparameters) -> str | None:
+    steps = given.lr_scheduler_step
+    ordered = tuple(sorted(set(steps)))
+    if steps == ordered and all(step >= 1 for step in steps):
+        return None
+    fixed = ",".join(str(step) for step in ordered if step >= 1) or "10,20"
+    return (
+        f"Hyperparameter lr_scheduler_step is {','.join(map(str, steps))} but must be increasing epochs of at"
+        f" least 1: give for example lr_scheduler_step={fixed}."
+    )
+
+
+Steps = Annotated[
+    tuple[int, ...],
+    Field(
+        description="epochs after which the learning rate is multiplied by lr_scheduler_factor",
+        examples=["10,20"],
+        json_schema_extra={"note": "comma-separated epochs"},
+    ),
+]
+
+
+class TrainingHyperparameters(Hyperparameters):
+    """What the shared trainer reads. Names whose range differs by algorithm are only declared here."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (Rule(("lr_scheduler_step",), _steps_increase),)
+    OPTIMIZER_USES: ClassVar[dict[str, frozenset[str]]] = {}
+    """The names that each optimizer reads, of those that not all optimizers read."""
+
+    num_classes: int = Field(ge=1, description="number of classes", examples=[10])
+    num_training_samples: int = Field(
+        ge=1, description="images in the training set; checked against the data", examples=[1000]
+    )
+    epochs: int = Field(30, ge=1, description="passes over the training set")
+    mini_batch_size: int
+    optimizer: str
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    lr_scheduler_step: Steps = ()
+    lr_scheduler_factor: float
+    early_stopping: bool = Field(False, description="stop when the validation metric no longer improves")
+    early_stopping_min_epochs: int = Field(10, ge=1, description="epochs that always run")
+    early_stopping_patience: int = Field(5, ge=1, description="epochs without improvement before stopping")
+    early_stopping_tolerance: float = Field(
+        0.0, ge=0, le=1, description="relative improvement of the validation metric that counts as one"
+    )
+    kv_store: Literal["dist_sync", "dist_async"] | None = Field(
+        None, description="how several machines exchange gradients; no effect on one machine"
+    )
+    use_pretrained_model: bool
+
+    def optimizer_settings(self) -> OptimizerSettings:
+        """The settings of the chosen optimizer, with 0 for what it does not use."""
+        uses = self.OPTIMIZER_USES[self.optimizer]
+        return OptimizerSettings(
+            name=self.optimizer,
+            learning_rate=self.learning_rate,
+            momentum=self.momentum if "momentum" in uses else 0.0,
+            weight_decay=self.weight_decay if "weight_decay" in uses else 0.0,
+        )
+
+    if TYPE_CHECKING:
+        # Pydantic lets no field shadow an attribute of a base, and some algorithms have this as a field.
+        @property
+        def checkpoint_frequency(self) -> int | None:
+            """Keep the model of every n-th epoch; None keeps the best only."""
+
+    def warnings(self) -> list[str]:
+        given = self.model_fields_set
+        found = []
+        uses = self.OPTIMIZER_USES[self.optimizer]
+        optional = frozenset().union(*self.OPTIMIZER_USES.values())
+        for name in sorted(given & (optional - uses)):
+            users = [other for other, names in self.OPTIMIZER_USES.items() if name in names]
+            found.append(
+                f"Hyperparameter {name} has no effect with optimizer={self.optimizer};"
+                f" it is read by {', '.join(users)}."
+            )
+        if not self.early_stopping:
+            for name in sorted(given & set(EARLY_STOPPING)):
+                found.append(f"Hyperparameter {name} has no effect unless early_stopping=True.")
+        if "lr_scheduler_factor" in given and not self.lr_scheduler_step:
+            found.append(
+                "Hyperparameter lr_scheduler_factor has no effect unless lr_scheduler_step is given."
+            )
+        late = [step for step in self.lr_scheduler_step if step >= self.epochs]
+        if late:
+            found.append(
+                f"Hyperparameter lr_scheduler_step names {', '.join(map(str, late))}, but training ends after"
+                f" {self.epochs} epochs, so the learning rate does not drop there."
+            )
+        if self.early_stopping and self.early_stopping_min_epochs >= self.epochs:
+            found.append(
+                f"Hyperparameter early_stopping has no effect: early_stopping_min_epochs is"
+                f" {self.early_stopping_min_epochs} and epochs is {self.epochs}."
+            )
+        return found
+
+
+EARLY_STOPPING = ("early_stopping_min_epochs", "early_stopping_patience", "early_stopping_tolerance")

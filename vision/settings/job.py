@@ -1,0 +1,52 @@
+"""A job: everything one training run needs, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from vision.settings.channels import Channel, parse_channels
+from vision.settings.errors import SettingsError
+from vision.settings.hyperparameters import Hyperparameters
+from vision.settings.run import RunSettings
+
+H_co = TypeVar("H_co", bound=Hyperparameters, covariant=True)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Job(Generic[H_co]):
+    """What the command line, the container and Python all build. ``algorithm`` is a name with underscores."""
+
+    algorithm: str
+    hyperparameters: H_co
+    channels: dict[str, Channel]
+    run: RunSettings
+
+    @classmethod
+    def parse(
+        cls,
+        algorithm: str,
+        table: type[H_co],
+        hyperparameters: Mapping[str, object],
+        channels: Mapping[str, object],
+        run: Mapping[str, object],
+        required_channels: Sequence[str] = ("train", "validation"),
+    ) -> Job[H_co]:
+        """Build a job from texts or typed values. Raises one SettingsError with the problems of all parts."""
+        problems: list[str] = []
+        checked = _collect(problems, lambda: table.parse(hyperparameters))
+        located = _collect(problems, lambda: parse_channels(channels, required_channels))
+        settings = _collect(problems, lambda: RunSettings.parse(run))
+        if checked is None or located is None or settings is None:
+            raise SettingsError(problems)
+        return cls(algorithm, checked, located, settings)
+
+
+def _collect(problems: list[str], parse: Callable[[], T]) -> T | None:
+    try:
+        return parse()
+    except SettingsError as error:
+        problems += error.problems
+        return None

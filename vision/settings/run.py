@@ -1,0 +1,147 @@
+"""Run settings: where, how long and on what a job runs. Ours, apart from SageMaker's hyperparameters."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from vision.settings.errors import UserError
+from vision.settings.form import Form
+from vision.settings.hyperparameters import HyperparameterRow, table_rows
+from vision.settings.nearest import shown
+from vision.settings.table import Rule, SettingsTable
+
+WEIGHTS_VARIABLE = "VISION_WEIGHTS"
+_LARGEST_NAMES_FILE = 10_000_000
+
+
+def _weights_from_environment() -> Path | None:
+    folder = os.environ.get(WEIGHTS_VARIABLE, "")
+    return Path(folder).expanduser() if folder else None
+
+
+def _names_problem(given: RunSettings) -> str | None:
+    names = given.class_names
+    if names is None:
+        return None
+    if any(not name for name in names):
+        return "Run setting class_names has an empty name: name every class, in the order of the class ids."
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(names) > len(set(names)) else []
+    if twice:
+        return f"Run setting class_names has {shown(twice[0])} twice: give every class a name of its own."
+    return None
+
+
+def _weights_problem(given: RunSettings) -> str | None:
+    if given.weights_folder is None or given.weights_folder.is_dir():
+        return None
+    return (
+        f"Run setting weights_folder is {given.weights_folder}, which is no folder: give the folder that"
+        f" holds the ImageNet weights, or leave it (and {WEIGHTS_VARIABLE}) out to download them."
+    )
+
+
+def _output_problem(given: RunSettings) -> str | None:
+    if given.output is None or given.output.is_dir() or not given.output.exists():
+        return None
+    return f"Run setting output is {given.output}, which is a file: give a folder, new or of an earlier run."
+
+
+class RunSettings(SettingsTable):
+    """Everything about a run that the SageMaker documentation does not name."""
+
+    NOUN: ClassVar[str] = "Run setting"
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(("class_names",), _names_problem),
+        Rule(("weights_folder",), _weights_problem),
+        Rule(("output",), _output_problem),
+    )
+
+    output: Path | None = Field(
+        None, description="run folder; unset is runs/<algorithm>/<date-time>", examples=["runs/first"]
+    )
+    resume: bool = Field(
+        False, description="continue from the last checkpoint in the run folder, if there is one"
+    )
+    seed: int = Field(0, ge=0, lt=2**32, description="where all random numbers start")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one")
+    devices: int | None = Field(
+        None, ge=1, description="processes on this machine; unset is one for each GPU, or one", examples=[1]
+    )
+    precision: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        "auto", description="arithmetic in training; auto follows the hyperparameter precision_dtype"
+    )
+    workers: int | None = Field(
+        None, ge=0, description="processes that load images; unset is chosen from the cores", examples=[4]
+    )
+    channels_last: bool = Field(True, description="keep images in memory pixel by pixel, faster on GPUs")
+    compile: bool = Field(False, description="compile the network with torch.compile")
+    accumulate: int = Field(1, ge=1, description="batches whose gradients are added before a step")
+    max_broken: float = Field(
+        0.01, ge=0, le=1, description="share of unusable images above which a run fails"
+    )
+    bad_boxes: Literal["clip", "drop", "fail"] = Field(
+        "clip", description="what to do with boxes that leave their image (object detection)"
+    )
+    weights_folder: Path | None = Field(
+        default_factory=_weights_from_environment,
+        description=f"folder of ImageNet weights; unset takes {WEIGHTS_VARIABLE}, else downloads",
+        examples=["weights"],
+    )
+    new_head: bool = Field(
+        False, description="start the last layer anew when num_classes differs from the start model's"
+    )
+    checkpoint_every_steps: int | None = Field(
+        None, ge=1, description="also save a checkpoint for resuming every n steps", examples=[500]
+    )
+    log_every_steps: int = Field(20, ge=1, description="steps between two progress lines")
+    progress: Literal["auto", "bar", "plain", "none"] = Field(
+        "auto", description="auto is a bar on a terminal and plain lines elsewhere"
+    )
+    loggers: tuple[Literal["csv", "tensorboard"], ...] = Field(
+        ("csv",), description="where metrics are written", examples=["csv,tensorboard"]
+    )
+    class_names: tuple[str, ...] | None = Field(
+        None,
+        description="names in the order of the class ids",
+        examples=["cat,dog"],
+        json_schema_extra={"note": "a comma-separated list, or a text file with one name a line"},
+    )
+    report: bool = Field(True, description="draw the report at the end")
+    max_archive_gb: float = Field(
+        8.0, gt=0, description="unpacked size in GB above which an archive is refused"
+    )
+
+    @classmethod
+    def read_text(cls, name: str, form: Form, value: object) -> object:
+        if name == "class_names" and isinstance(value, str | Path) and "," not in str(value):
+            path = Path(str(value).strip()).expanduser()
+            if path.is_file():
+                return _names_in(path)
+        return super().read_text(name, form, value)
+
+    @classmethod
+    def hint(cls, name: str, value: object) -> str | None:
+        if name == "class_names" and isinstance(value, str | Path) and Path(str(value).strip()).is_file():
+            return f"Run setting class_names is the file {value}, which is no UTF-8 text of one name a line."
+        return None
+
+    @classmethod
+    def rows(cls) -> tuple[HyperparameterRow, ...]:
+        """The table in the order of its declaration."""
+        return tuple(table_rows(cls))
+
+
+def _names_in(path: Path) -> tuple[str, ...]:
+    if path.stat().st_size > _LARGEST_NAMES_FILE:
+        raise ValueError("too large")
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise UserError(
+            f"Run setting class_names is the file {path}, which cannot be read: {error}."
+        ) from error
+    return tuple(line.strip() for line in lines if line.strip())
