@@ -1,0 +1,56 @@
+"""Says in words what bytes look like that are not the image or file that was expected."""
+
+from __future__ import annotations
+
+import string
+
+_STARTS: tuple[tuple[bytes, str], ...] = (
+    (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "gzip-compressed data"),
+    (b"BZh", "bzip2-compressed data"),
+    (b"\xfd7zXZ", "xz-compressed data"),
+    (b"Rar!", "a RAR archive"),
+    (b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
+    (b"\x00\x00\x01\xba", "an MPEG video"),
+    (b"\x00\x00\x01\xb3", "an MPEG video"),
+    (b"FLV", "a Flash video"),
+    (b"\x0a\x23\xd7\xce", "a RecordIO record"),
+    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 image"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
+    (b"\xff\x0a", "a JPEG XL image"),
+    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL image"),
+    (b"8BPS", "a Photoshop image"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"version https://git-lfs", "a Git LFS pointer, whose content was not downloaded"),
+    (b"/9j/", "a JPEG image in base64, which must be decoded first"),
+    (b"iVBORw0KGgo", "a PNG image in base64, which must be decoded first"),
+    (b"data:image/", "a data: URI, whose base64 part must be decoded first"),
+)
+_HEIF_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heif", b"hevc", b"mif1", b"msf1")
+_PRINTABLE = frozenset(string.printable.encode())
+
+
+def describe_bytes(data: bytes | memoryview) -> str:
+    """A noun phrase: ``an HTML page``, ``text beginning 'cats'``, ``unknown data beginning 00 01 02 03``."""
+    if len(data) == 0:
+        return "empty (0 bytes)"
+    start = bytes(data[:256])
+    if not any(start):
+        return f"nothing but zeros in its first {len(start)} bytes"
+    for signature, name in _STARTS:
+        if start.startswith(signature):
+            return name
+    if start[4:8] == b"ftyp":
+        return "an AVIF or HEIC image" if start[8:12] in _HEIF_BRANDS else "an MP4 or QuickTime video"
+    if start[:4] == b"RIFF":
+        return "an AVI video" if start[8:12] == b"AVI " else "a RIFF file"
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text[:9].lower() == b"<!doctype" or text[:5].lower() == b"<html":
+        return "an HTML page, perhaps the error page of a download"
+    if text[:5] == b"<?xml" or text[:4] == b"<svg" or text[:6] == b"<Error":
+        return "an XML or SVG document"
+    if set(start) <= _PRINTABLE:
+        return f"text beginning {text[:32].decode('ascii')!r}"
+    return f"unknown data beginning {start[:8].hex(' ')}"

@@ -1,0 +1,119 @@
+"""Encoded images to upright 8-bit RGB.
+
+OpenCV decodes; what it leaves open is settled here, before any pixel is allocated: which formats are accepted, how
+large an image may be, whether the file is whole, and which way is up (by the header's own orientation, so that
+``image_size`` and ``decode_rgb`` cannot disagree). What cannot be seen in the header is not found: a JPEG damaged
+in its middle decodes to a damaged picture, as it does everywhere.
+"""
+
+from __future__ import annotations
+
+import io
+
+import cv2
+import numpy as np
+
+from vision.data.foreign_bytes import describe_bytes
+from vision.data.image_header import BadHeaderError, Bytes, ImageHeader, is_complete, read_header
+from vision.settings.errors import DataError
+
+# 11585 x 11585; as RGB 384 MiB in one loader process. The largest phone cameras (108 megapixels) fit.
+MAX_PIXELS = 1 << 27
+# A progressive JPEG of a few kilobytes can ask for thousands of passes over the picture; encoders make about ten.
+MAX_SCANS = 500
+
+_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+def prepare_process() -> None:
+    """Call once in each process that decodes: one thread for each process, and no lines of OpenCV on stderr."""
+    cv2.setNumThreads(0)
+    cv2.setLogLevel(0)
+
+
+def decode_rgb(encoded: Bytes, key: str, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode to uint8 [H, W, 3], RGB, contiguous, upright.
+
+    Grey becomes three equal channels, alpha is dropped (its colours stay, as in MXNet), 16 bits keep their upper 8,
+    CMYK is converted without a colour profile, of an animation the first picture counts. ``max_pixels`` bounds
+    width x height as the header declares them. Raises DataError under ``key``.
+    """
+    header = _checked_header(encoded, key, max_pixels)
+    if not is_complete(encoded, header):
+        raise DataError(
+            key, f"the {_named(header)} is cut off after {len(encoded)} bytes; copy or download it again"
+        )
+    if header.progressive and bytes(encoded).count(b"\xff\xda") > MAX_SCANS:
+        raise DataError(
+            key, f"the {_named(header)} has more than {MAX_SCANS} scans; save it again as a plain JPEG"
+        )
+    image = _decode_gif(encoded, header) if header.format == "GIF" else _decode(encoded)
+    # TIFF files are turned upright by OpenCV itself, whatever flags it is given.
+    if image is not None and header.format != "TIFF" and header.orientation != 1:
+        image = _turn_upright(image, header.orientation)
+    if image is None or image.shape[1::-1] != header.upright_size:
+        raise DataError(
+            key,
+            f"the {_named(header)} is damaged or of a kind that cannot be decoded; "
+            "save it again as an 8-bit JPEG or PNG",
+        )
+    return image
+
+
+def image_size(encoded: Bytes, key: str, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """(width, height) in pixels that ``decode_rgb`` will give, from the header alone."""
+    return _checked_header(encoded, key, max_pixels).upright_size
+
+
+def _checked_header(encoded: Bytes, key: str, max_pixels: int) -> ImageHeader:
+    try:
+        header = read_header(encoded)
+    except BadHeaderError as problem:
+        raise DataError(key, f"the image {problem}") from None
+    if header is None:
+        raise DataError(
+            key,
+            f"not an image but {describe_bytes(encoded)}; JPEG and PNG are expected "
+            "(GIF, WebP, BMP and TIFF are read too)",
+        )
+    if header.width * header.height > max_pixels:
+        raise DataError(
+            key,
+            f"the {_named(header)} has {header.width * header.height} pixels, more than the {max_pixels} "
+            "that max_pixels allows; shrink it",
+        )
+    return header
+
+
+def _named(header: ImageHeader) -> str:
+    return f"{header.format} image ({header.width}x{header.height})"
+
+
+def _decode(encoded: Bytes) -> np.ndarray | None:
+    try:
+        return cv2.imdecode(np.frombuffer(encoded, np.uint8), _FLAGS)
+    except cv2.error:
+        return None
+
+
+def _decode_gif(encoded: Bytes, header: ImageHeader) -> np.ndarray | None:
+    # Not every OpenCV reads GIF, and those that do paint transparent pixels black.
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(encoded), formats=("GIF",)) as image:
+            if image.size != (header.width, header.height):
+                # A frame larger than the screen would go past the bound on pixels.
+                return None
+            return np.array(image.convert("RGB"))
+    except Exception:  # Pillow's decoders raise whatever the damage led to
+        return None
+
+
+def _turn_upright(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Undo the EXIF orientation of uint8 [H, W, 3]; 5 to 8 exchange height and width."""
+    if orientation >= 5:
+        image = cv2.transpose(image)
+    # After the transposition 5..8 differ by the same flips as 1, 2, 4, 3.
+    flip = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
+    return image if flip is None else cv2.flip(image, flip)
