@@ -1,0 +1,127 @@
+"""Rates by MXNet's MultiFactorScheduler, and momentum across their changes."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+from vision.settings.hyperparameters import OptimizerSettings
+from vision.training.optimizer import build_optimizer
+from vision.training.schedule import StepSchedule, learning_rate_at
+
+
+@pytest.mark.parametrize(
+    ("update", "steps", "factor", "warmup", "expected"),
+    [
+        (0, (), 0.1, 0, 0.8),
+        (10**6, (), 0.1, 0, 0.8),
+        # 5 updates an epoch, dropped after epochs 2 and 3: batch 0 of epoch 2 is update 10
+        (9, (10, 15), 0.5, 0, 0.8),
+        (10, (10, 15), 0.5, 0, 0.4),
+        (14, (10, 15), 0.5, 0, 0.4),
+        (15, (10, 15), 0.5, 0, 0.2),
+        (1000, (10, 15), 0.5, 0, 0.2),
+        (10, (10,), 0.0, 0, 0.0),
+        (10, (10,), 1.0, 0, 0.8),
+        # warm-up: 1/4, 2/4, 3/4, 4/4 of the rate
+        (0, (), 0.1, 4, 0.2),
+        (2, (), 0.1, 4, 0.6),
+        (3, (), 0.1, 4, 0.8),
+        (4, (), 0.1, 4, 0.8),
+        (1, (1,), 0.5, 4, 0.2),
+    ],
+)
+def test_learning_rate_at(
+    update: int, steps: tuple[int, ...], factor: float, warmup: int, expected: float
+) -> None:
+    assert learning_rate_at(update, 0.8, steps, factor, warmup) == pytest.approx(expected, rel=1e-12)
+
+
+def make(rate: float = 0.5, name: str = "sgd") -> tuple[nn.Parameter, torch.optim.Optimizer, StepSchedule]:
+    network = nn.Linear(2, 1)
+    with torch.no_grad():
+        network.weight.copy_(torch.tensor([[1.0, -2.0]]))
+    network.bias.requires_grad_(False)
+    settings = OptimizerSettings(name=name, learning_rate=rate, momentum=0.5, weight_decay=0.0)
+    optimizer = build_optimizer(network, settings)
+    return network.weight, optimizer, StepSchedule(optimizer, steps=(2, 5), factor=0.1, warmup_updates=2)
+
+
+def train(
+    weight: nn.Parameter, optimizer: torch.optim.Optimizer, schedule: StepSchedule, updates: range
+) -> list[float]:
+    rates = []
+    for update in updates:
+        rates.append(optimizer.param_groups[0]["lr"])
+        weight.grad = torch.tensor([[float(update + 1), 0.25]])
+        optimizer.step()
+        schedule.step()
+    return rates
+
+
+def test_rate_of_each_update_is_the_pure_functions() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rates = train(*make(), range(8))
+    assert rates == [learning_rate_at(update, 0.5, (2, 5), 0.1, 2) for update in range(8)]
+    assert rates == pytest.approx([0.25, 0.5, 0.05, 0.05, 0.05, 0.005, 0.005, 0.005])
+
+
+def test_velocity_keeps_the_old_rate_when_the_rate_drops() -> None:
+    """By hand, one weight, momentum 0.5, gradient 1 and then 0, rate 0.5 and then 0.05.
+
+    v = -0.5, w = -0.5;  v = 0.5 * -0.5 = -0.25, w = -0.75. Without the correction the second step would be
+    -0.025.
+    """
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(network.weight)
+    optimizer = build_optimizer(network, OptimizerSettings("sgd", 0.5, 0.5, 0.0))
+    schedule = StepSchedule(optimizer, steps=(1,), factor=0.1)
+    for gradient in (1.0, 0.0):
+        network.weight.grad = torch.full((1, 1), gradient)
+        optimizer.step()
+        schedule.step()
+    assert network.weight.item() == pytest.approx(-0.75)
+
+
+@pytest.mark.parametrize("name", ["sgd", "nag", "adam", "rmsprop", "adadelta"])
+@pytest.mark.parametrize("cut", [0, 1, 2, 4, 5, 7])
+def test_resume_is_bit_identical(name: str, cut: int) -> None:
+    whole, optimizer, schedule = make(name=name)
+    expected = train(whole, optimizer, schedule, range(8))
+
+    first, optimizer, schedule = make(name=name)
+    rates = train(first, optimizer, schedule, range(cut))
+    second, new_optimizer, new_schedule = make(name=name)
+    with torch.no_grad():
+        second.copy_(first)
+    new_optimizer.load_state_dict(optimizer.state_dict())
+    new_schedule.load_state_dict(schedule.state_dict())
+    assert rates + train(second, new_optimizer, new_schedule, range(cut, 8)) == expected
+    assert torch.equal(whole, second)
+    assert new_schedule.get_last_lr() == [new_optimizer.param_groups[0]["lr"]]
+
+
+def test_every_group_keeps_its_own_rate() -> None:
+    network = nn.Linear(2, 1)
+    network.bias.learning_rate_multiplier = 2.0  # type: ignore[attr-defined]
+    optimizer = build_optimizer(network, OptimizerSettings("sgd", 0.5, 0.0, 0.0))
+    schedule = StepSchedule(optimizer, steps=(1,), factor=0.1)
+    optimizer.step()
+    schedule.step()
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.05, 0.1])
+
+
+def test_a_rate_of_zero_stops_the_weights() -> None:
+    network = nn.Linear(1, 1, bias=False)
+    optimizer = build_optimizer(network, OptimizerSettings("sgd", 0.5, 0.9, 0.0))
+    schedule = StepSchedule(optimizer, steps=(1, 2), factor=0.0)
+    for update in range(4):
+        network.weight.grad = torch.ones(1, 1)
+        before = network.weight.item()
+        optimizer.step()
+        schedule.step()
+        assert (network.weight.item() == before) == (update >= 1)

@@ -1,0 +1,69 @@
+"""When to end training because the validation metric no longer rises."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+
+class EarlyStopping:
+    """SageMaker's rule for ``early_stopping``, on one metric where more is better.
+
+    An epoch has improved when (new - best) / best reaches ``tolerance``; ``best`` is the highest value of any
+    epoch before, so that many gains too small to count never add up to one that counts. An exact tie has not
+    improved, even with tolerance 0: a network that learns nothing repeats its accuracy for ever, and the best
+    model too is replaced on a strictly greater value only. Over a best of 0 any gain counts. A NaN has not
+    improved and never becomes the best.
+
+    ``min_epochs`` epochs always run, though epochs without improvement are counted from the first.
+    ``patience`` is how many of them in a row end training. ``tolerance`` is a share of the best, 0..1.
+    """
+
+    def __init__(self, min_epochs: int, patience: int, tolerance: float) -> None:
+        assert min_epochs >= 1
+        assert patience >= 1
+        assert tolerance >= 0
+        self.min_epochs = min_epochs
+        self.patience = patience
+        self.tolerance = tolerance
+        self.best: float | None = None
+        self.epochs = 0
+        self.epochs_without_improvement = 0
+
+    def update(self, value: float) -> bool:
+        """Take the metric of one more finished epoch; true when training should end now."""
+        self.epochs += 1
+        if self._has_improved(value):
+            self.epochs_without_improvement = 0
+        else:
+            self.epochs_without_improvement += 1
+        if not math.isnan(value) and (self.best is None or value > self.best):
+            self.best = value
+        return self.epochs >= self.min_epochs and self.epochs_without_improvement >= self.patience
+
+    def _has_improved(self, value: float) -> bool:
+        if math.isnan(value):
+            return False
+        if self.best is None:
+            return True
+        gain = value - self.best
+        if self.best == 0:
+            return gain > 0
+        return gain > 0 and gain / abs(self.best) >= self.tolerance
+
+    def state_dict(self) -> dict[str, float | int | None]:
+        """What has been seen so far, as plain numbers; the three settings are not part of it."""
+        return {
+            "best": self.best,
+            "epochs": self.epochs,
+            "epochs_without_improvement": self.epochs_without_improvement,
+        }
+
+    def load_state_dict(self, state: Mapping[str, float | int | None]) -> None:
+        """Go on from what ``state_dict`` returned."""
+        best, epochs, waited = state["best"], state["epochs"], state["epochs_without_improvement"]
+        assert epochs is not None
+        assert waited is not None
+        self.best = best
+        self.epochs = int(epochs)
+        self.epochs_without_improvement = int(waited)

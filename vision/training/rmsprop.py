@@ -1,0 +1,56 @@
+"""RMSProp as MXNet computes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+
+class RMSProp(Optimizer):
+    """Non-centred RMSProp without momentum, with MXNet's place for epsilon.
+
+    n = gamma * n + (1 - gamma) * g**2;  w -= rate * g / sqrt(n + eps), where g includes weight_decay * w.
+    torch.optim.RMSprop divides by sqrt(n) + eps instead. With the default eps of 1e-8 that is another
+    algorithm: MXNet's divisor is at least 1e-4, so gradients below 1e-4 (common late in training) make
+    small steps, where torch's makes steps of nearly the full rate.
+    """
+
+    def __init__(
+        self, params: Iterable[dict[str, Any]], lr: float, gamma: float, eps: float, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(params, {"lr": lr, "gamma": gamma, "eps": eps, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Update every parameter that has a gradient."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            pairs = [
+                (parameter, parameter.grad) for parameter in group["params"] if parameter.grad is not None
+            ]
+            if pairs:
+                self._update([pair[0] for pair in pairs], [pair[1] for pair in pairs], group)
+        return loss
+
+    def _update(self, parameters: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
+        if group["weight_decay"] != 0:
+            gradients = list(torch._foreach_add(gradients, parameters, alpha=group["weight_decay"]))
+        mean_squares = [self._mean_square(parameter) for parameter in parameters]
+        torch._foreach_mul_(mean_squares, group["gamma"])
+        torch._foreach_addcmul_(mean_squares, gradients, gradients, 1 - group["gamma"])
+        divisors = torch._foreach_add(mean_squares, group["eps"])
+        torch._foreach_sqrt_(divisors)
+        torch._foreach_addcdiv_(parameters, gradients, divisors, -group["lr"])
+
+    def _mean_square(self, parameter: Tensor) -> Tensor:
+        state = self.state[parameter]
+        if "mean_square" not in state:
+            state["mean_square"] = torch.zeros_like(parameter)
+        return state["mean_square"]
