@@ -99,7 +99,7 @@ def test_follows_mxnet_across_rate_drops(
         optimizer.step()
         schedule.step()
         # Adam's eps stands elsewhere in torch, so the two agree only as far as eps is small.
-        tolerance = 1e-6 if chosen.name == "adam" else 1e-10
+        tolerance = 1e-5 if chosen.name == "adam" else 1e-10
         np.testing.assert_allclose(network.weight.detach().numpy(), expected, rtol=0, atol=tolerance)
 
 
