@@ -1,0 +1,190 @@
+"""ImageNet weights: which files hold them, where they are looked for, how they are checked.
+
+They are torchvision's. Looked for in the folder of the settings, then in torch's own cache, else downloaded
+into that cache. A .pth file whose name carries a hash must match it. A plain name (resnet18.pth, in the folder
+of the settings only) and a .safetensors file, whose hash is another, are trusted as given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from vision.settings.errors import UserError
+from vision.settings.run import WEIGHTS_VARIABLE
+
+_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """One published set: torchvision's name for it; its file's name, ending in 8 digits of its SHA-256."""
+
+    variant: str
+    stem: str
+
+    @property
+    def sha256_prefix(self) -> str:
+        return self.stem.rpartition("-")[2]
+
+
+# V1 comes first: all depths have it, so they stay comparable. V2 serves if it alone is there.
+PUBLISHED: dict[str, tuple[WeightsFile, ...]] = {
+    "resnet18": (WeightsFile("IMAGENET1K_V1", "resnet18-f37072fd"),),
+    "resnet34": (WeightsFile("IMAGENET1K_V1", "resnet34-b627a593"),),
+    "resnet50": (
+        WeightsFile("IMAGENET1K_V1", "resnet50-0676ba61"),
+        WeightsFile("IMAGENET1K_V2", "resnet50-11ad3fa6"),
+    ),
+    "resnet101": (
+        WeightsFile("IMAGENET1K_V1", "resnet101-63fe2227"),
+        WeightsFile("IMAGENET1K_V2", "resnet101-cd907fc2"),
+    ),
+    "resnet152": (
+        WeightsFile("IMAGENET1K_V1", "resnet152-394f9c45"),
+        WeightsFile("IMAGENET1K_V2", "resnet152-f82ba261"),
+    ),
+    "vgg16": (WeightsFile("IMAGENET1K_V1", "vgg16-397923af"),),
+}
+
+
+@dataclass(frozen=True)
+class PretrainedWeights:
+    """``state_dict`` with torchvision's keys, from ``file``; ``variant`` is torchvision's name of the set."""
+
+    network: str
+    variant: str
+    file: Path
+    state_dict: dict[str, Tensor]
+
+    def __str__(self) -> str:
+        return f"ImageNet weights for {self.network} ({self.variant}) from {self.file}."
+
+
+def load_imagenet(network: str, folder: Path | None) -> PretrainedWeights:
+    """The weights of ``network`` ("resnet50", "vgg16"), from ``folder`` if it has them.
+
+    Raises UserError: no such weights exist, none can be had, or a file is damaged.
+    """
+    if network not in PUBLISHED:
+        raise UserError(
+            f"There are no ImageNet weights for {network}; they exist for {', '.join(PUBLISHED)}:"
+            f" take one of those, or train from scratch with use_pretrained_model=0."
+        )
+    cache = Path(torch.hub.get_dir()) / "checkpoints"
+    for file, variant in _candidates(network, folder, cache):
+        if file.is_file():
+            return PretrainedWeights(network, variant.variant, file, _read(file, variant))
+    preferred = PUBLISHED[network][0]
+    target = cache / f"{preferred.stem}.pth"
+    try:
+        _download(network, preferred, target)
+    except (OSError, RuntimeError) as error:
+        raise UserError(_none_found(network, folder, cache, error)) from error
+    return PretrainedWeights(network, preferred.variant, target, _read(target, preferred))
+
+
+def _candidates(network: str, folder: Path | None, cache: Path) -> Iterator[tuple[Path, WeightsFile]]:
+    """Files that would do, best first. Only the user's own folder may hold one without a hash in its name."""
+    own = WeightsFile("as given", network)
+    for place, files in ((folder, (*PUBLISHED[network], own)), (cache, PUBLISHED[network])):
+        if place is not None:
+            for known in files:
+                yield place / f"{known.stem}.pth", known
+                yield place / f"{known.stem}.safetensors", known
+
+
+def _read(file: Path, known: WeightsFile) -> dict[str, Tensor]:
+    """The tensors of a file; nothing in it is executed."""
+    if file.suffix == ".pth" and "-" in known.stem:
+        digest = _sha256(file)
+        if not digest.startswith(known.sha256_prefix):
+            raise UserError(
+                f"{file} is damaged or another file: its SHA-256 starts with {digest[:8]}, not with"
+                f" {known.sha256_prefix} as its name says; delete it and download it again."
+            )
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(file)
+        else:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+    # Whatever a reader stumbles over, in bytes that may be anything, means the same to the user.
+    except Exception as error:
+        raise UserError(
+            f"{file} cannot be read as weights ({type(error).__name__}): it must be a PyTorch state dict of"
+            f" plain tensors; replace it or delete it."
+        ) from error
+    tensors = isinstance(state, Mapping) and all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    )
+    if not tensors:
+        raise UserError(
+            f"{file} holds a {type(state).__name__} that is no state dict (name -> tensor): save the"
+            f" network's state_dict() under that name."
+        )
+    return dict(state)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _url(network: str, known: WeightsFile) -> str:
+    """torchvision knows the address; importing it takes seconds, so this is left to the last moment."""
+    from torchvision.models import get_model_weights
+
+    return str(get_model_weights(network)[known.variant].url)
+
+
+def _download(network: str, known: WeightsFile, target: Path) -> None:
+    url = _url(network, known)
+    # The transfer itself has no timeout, so a network that swallows packets must show here.
+    with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_TIMEOUT_S):
+        pass
+    target.parent.mkdir(parents=True, exist_ok=True)
+    torch.hub.download_url_to_file(url, str(target), known.sha256_prefix, progress=sys.stderr.isatty())
+
+
+def _none_found(network: str, folder: Path | None, cache: Path, error: Exception) -> str:
+    names = " or ".join(f"{known.stem}.pth" for known in PUBLISHED[network])
+    looked = f"{folder} and {cache}" if folder is not None else str(cache)
+    return (
+        f"ImageNet weights for {network} are neither in {looked} nor can they be downloaded ({error}): put"
+        f" {names} into {folder or cache} (run.weights_folder or {WEIGHTS_VARIABLE} may name any folder),"
+        f" or train from scratch with use_pretrained_model=0."
+    )
+
+
+def copy_weights(state: Mapping[str, Tensor], network: nn.Module, file: Path) -> None:
+    """Fill ``network`` with tensors of the same names and shapes; ``file`` is where they come from.
+
+    Counters of batches seen may be missing, as in files of old PyTorch versions; all else must fit.
+    """
+    ours = {
+        key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")
+    }
+    problems = [f"{key} is missing" for key in ours if key not in state]
+    problems += [
+        f"{key} has shape {list(state[key].shape)} instead of {list(value.shape)}"
+        for key, value in ours.items()
+        if key in state and state[key].shape != value.shape
+    ]
+    known = network.state_dict().keys()
+    problems += [f"{key} is not in the network" for key in state if key not in known]
+    if problems:
+        more = f" and {len(problems) - 3} more problems" if len(problems) > 3 else ""
+        raise UserError(
+            f"{file} does not fit the network: {', '.join(problems[:3])}{more}; give the file of the network"
+            f" that the settings name."
+        )
+    network.load_state_dict(dict(state))
