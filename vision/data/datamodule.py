@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import cv2
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
 from vision.data.dataset import ImageDataset
+from vision.data.image_codec import prepare_process
 from vision.data.sampler import EvaluationSampler, TrainSampler
 
 
@@ -52,7 +52,7 @@ class VisionDataModule(pl.LightningDataModule):
             pin_memory=self.pin_memory,
             persistent_workers=self.workers > 0,
             prefetch_factor=4 if self.workers else None,
-            worker_init_fn=_use_one_thread,
+            worker_init_fn=_prepare_worker,
         )
 
     def train_dataloader(self) -> DataLoader:
@@ -101,6 +101,5 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _use_one_thread(_: int) -> None:
-    # Each loader process has one core; OpenCV's own pool would fight the others for it.
-    cv2.setNumThreads(0)
+def _prepare_worker(_: int) -> None:
+    prepare_process()

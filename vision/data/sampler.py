@@ -59,10 +59,12 @@ class TrainSampler(Sampler[Draw]):
         return self.num_images // self.batch_size
 
     def __iter__(self) -> Iterator[Draw]:
-        end = (self.batches_done // len(self) + 1) * len(self)
-        for batch in range(self.batches_done, end):
-            yield self._draw(batch)
+        start = self.batches_done
+        end = (start // len(self) + 1) * len(self)
+        # Counted before the first batch, because a loader that has all it needs drops the iterator unfinished.
         self.batches_done = end
+        for batch in range(start, end):
+            yield self._draw(batch)
 
     def _draw(self, batch: int) -> Draw:
         share = self.batch_size // self.world

@@ -37,20 +37,22 @@ def evaluation_of_classification(
     top_k: int | None,
     multi_label: bool,
     keys: Callable[[int], str],
+    indices: np.ndarray | None = None,
 ) -> Evaluation:
     """Evaluate probabilities float32 [N,K] against the truth, image by image in the reader's order.
 
     ``targets`` are class ids int64 [N], or multi-hot [N,K] if ``multi_label``; ``keys`` names an image by its
-    index. Macro averages run over the classes that have images here.
+    index; ``indices`` int64 [N] are the rows' indices where broken images were left out. Macro averages run over the classes that have images here.
     """
     num_images, num_classes = probabilities.shape
+    indices = np.arange(num_images) if indices is None else indices
     assert len(class_names) == num_classes, (len(class_names), num_classes)
     assert targets.shape == ((num_images, num_classes) if multi_label else (num_images,)), targets.shape
     names = tuple(class_names)
     if multi_label:
-        return _multi_label(probabilities, targets > 0.5, names, keys)
+        return _multi_label(probabilities, targets > 0.5, names, keys, indices)
     assert num_images == 0 or (targets.min() >= 0 and targets.max() < num_classes)
-    return _single_label(probabilities, targets.astype(np.int64), names, top_k, keys)
+    return _single_label(probabilities, targets.astype(np.int64), names, top_k, keys, indices)
 
 
 def _single_label(
@@ -59,6 +61,7 @@ def _single_label(
     names: tuple[str, ...],
     top_k: int | None,
     keys: Callable[[int], str],
+    indices: np.ndarray,
 ) -> Evaluation:
     num_images, num_classes = probabilities.shape
     predicted = predicted_classes(probabilities)
@@ -78,8 +81,8 @@ def _single_label(
     worst = wrong[np.argsort(-np.nan_to_num(confidence[wrong]), kind="stable")][:MOST_MISTAKES]
     mistakes = tuple(
         Example(
-            int(i),
-            keys(int(i)),
+            int(indices[i]),
+            keys(int(indices[i])),
             f"truth {names[targets[i]]} / predicted {names[predicted[i]]} {confidence[i]:.2f}",
         )
         for i in worst
@@ -100,7 +103,11 @@ def _single_label(
 
 
 def _multi_label(
-    probabilities: np.ndarray, truth: np.ndarray, names: tuple[str, ...], keys: Callable[[int], str]
+    probabilities: np.ndarray,
+    truth: np.ndarray,
+    names: tuple[str, ...],
+    keys: Callable[[int], str],
+    indices: np.ndarray,
 ) -> Evaluation:
     num_images, num_classes = probabilities.shape
     counts = DecisionCounts.of_multi_label(probabilities, truth)
@@ -114,8 +121,8 @@ def _multi_label(
     worst = wrong[np.argsort(-error[wrong], kind="stable")][:MOST_MISTAKES]
     mistakes = tuple(
         Example(
-            int(i),
-            keys(int(i)),
+            int(indices[i]),
+            keys(int(indices[i])),
             f"truth {_listed([names[c] for c in np.flatnonzero(truth[i])])} / "
             f"predicted {_listed(_with_probabilities(probabilities[i], names))}",
         )
@@ -167,7 +174,7 @@ def _per_class_table(counts: DecisionCounts, names: tuple[str, ...], ap: np.ndar
         )
         for c, name in enumerate(names)
     )
-    return Table("Classes", ("class", *ratios, *numbers), rows)
+    return Table("Per class", ("class", *ratios, *numbers), rows)
 
 
 def _most_confused(confusion: np.ndarray, names: tuple[str, ...]) -> Table:

@@ -91,7 +91,9 @@ class TrainingTask(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         self._note_broken("train", batch)
         if not len(batch.indices):
-            raise UserError("channel 'train': no readable image was found for a batch; see the warnings above")
+            raise UserError(
+                "channel 'train': no readable image was found for a batch; see the warnings above"
+            )
         outputs = self(batch.images)
         losses = self.losses(outputs, batch.targets)
         total = torch.stack(list(losses.values())).sum()
@@ -153,7 +155,7 @@ class TrainingTask(pl.LightningModule):
     def configure_optimizers(self) -> dict[str, Any]:
         hp = self.hyperparameters
         optimizer = build_optimizer(self.network, hp.optimizer_settings())
-        updates_per_epoch = max(1, self.steps_per_epoch // self.run.accumulate)
+        updates_per_epoch = -(-self.steps_per_epoch // self.run.accumulate)
         schedule = StepSchedule(
             optimizer,
             steps=tuple(epoch * updates_per_epoch for epoch in hp.lr_scheduler_step),
@@ -162,6 +164,11 @@ class TrainingTask(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     # Evaluation -------------------------------------------------------------------------------------------------
+
+    def on_validation_start(self) -> None:
+        if self.trainer.state.fn == "fit":
+            rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+            self.epoch_metrics = {**self.finish_training_epoch(), "learning_rate": rate}
 
     def on_validation_epoch_start(self) -> None:
         self._evaluator = self.new_evaluator()

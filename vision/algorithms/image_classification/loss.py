@@ -1,0 +1,34 @@
+"""Losses of image classification. Legend: N batch, K classes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+MAX_POSITIVE_WEIGHT = 1000.0
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean softmax cross-entropy of logits [N,K] and class ids int64 [N]."""
+    return F.cross_entropy(logits.float(), labels)
+
+
+def binary_cross_entropy(logits: Tensor, multi_hot: Tensor, positive_weights: Tensor | None) -> Tensor:
+    """Mean over samples and classes of logits [N,K] and multi-hot float32 [N,K].
+
+    ``positive_weights`` [K] multiply the part of the loss that comes from present labels.
+    """
+    return F.binary_cross_entropy_with_logits(logits.float(), multi_hot, pos_weight=positive_weights)
+
+
+def positive_weights(class_counts: np.ndarray, num_samples: int) -> Tensor:
+    """Weights float32 [K] that balance each class: images without it over images with it.
+
+    The distribution comes from the labels of the training channel, whatever its form. A class that never occurs has
+    no positive part to weigh, and very rare ones are held at 1000 so that one image cannot rule the gradient.
+    """
+    counts = np.maximum(class_counts, 1.0)
+    weights = np.clip((num_samples - counts) / counts, 1.0 / MAX_POSITIVE_WEIGHT, MAX_POSITIVE_WEIGHT)
+    return torch.tensor(weights, dtype=torch.float32)

@@ -1,0 +1,62 @@
+"""From logits to probabilities, and to what is said about one image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SHOWN_CLASSES = 5
+MULTI_LABEL_THRESHOLD = 0.5
+
+
+def probabilities_of(logits: Tensor, *, multi_label: bool) -> Tensor:
+    """Logits [N,K] -> float32 [N,K]: softmax over the classes, or a sigmoid for each when ``multi_label``."""
+    logits = logits.float()
+    return logits.sigmoid() if multi_label else logits.softmax(dim=1)
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What the network says of one image: ``probabilities`` float32 [K] in class order."""
+
+    probabilities: np.ndarray
+    multi_label: bool
+
+    @property
+    def class_id(self) -> int:
+        """The most probable class."""
+        return int(self.probabilities.argmax())
+
+    @property
+    def score(self) -> float:
+        """The probability of the most probable class."""
+        return float(self.probabilities.max())
+
+    @property
+    def class_ids(self) -> tuple[int, ...]:
+        """All classes with a probability of at least one half, for multi-label models."""
+        return tuple(np.flatnonzero(self.probabilities >= MULTI_LABEL_THRESHOLD).tolist())
+
+    def describe(self, class_names: tuple[str, ...]) -> dict[str, Any]:
+        """JSON object: SageMaker's ``prediction``, and the best classes by name."""
+        best = np.argsort(-self.probabilities, kind="stable")[:SHOWN_CLASSES].tolist()
+        found: dict[str, Any] = {
+            "prediction": [round(float(p), 8) for p in self.probabilities],
+            "label": class_names[self.class_id],
+            "score": self.score,
+            "top": [{"label": class_names[i], "score": float(self.probabilities[i])} for i in best],
+        }
+        if self.multi_label:
+            found["labels"] = [class_names[i] for i in self.class_ids]
+        return found
+
+
+def classifications(logits: Tensor, *, multi_label: bool) -> list[Classification]:
+    """One Classification for each row of logits [N,K]."""
+    with torch.no_grad():
+        table = probabilities_of(logits, multi_label=multi_label).cpu().numpy()
+    return [Classification(row, multi_label) for row in table]
