@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import types
 import typing
@@ -123,7 +124,8 @@ class Form:
         if self.kind == "flag":
             return str(int(bool(value))) if self.as_digit else str(bool(value))
         if isinstance(value, tuple):
-            return ",".join(str(item) for item in value)
+            plain = value and not any(mark in str(item) for item in value for mark in ',"[]()')
+            return ",".join(str(item) for item in value) if plain else json.dumps(value)
         return str(value)
 
 
@@ -183,7 +185,12 @@ def _number(value: object) -> float:
 
 
 def _items(value: object) -> list[object]:
-    """The items of "a, b", "(a,b)", "[a,b]" or of a sequence."""
+    """The items of "a, b", "(a,b)", "[a,b]", '["a", "b"]' or of a sequence."""
+    if isinstance(value, str) and (value == "[]" or value.startswith('["')):
+        try:
+            value = json.loads(value)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
     if isinstance(value, str):
         if value[:1] + value[-1:] in ("()", "[]"):
             value = value[1:-1]

@@ -83,7 +83,7 @@ def table_rows(table: type[SettingsTable]) -> Iterator[HyperparameterRow]:
             required=field.is_required(),
             kind=form.kind_text,
             valid=form.valid,
-            default="" if default is None else form.write(default),
+            default="" if default in (None, ()) else form.write(default),
             tunable=next((item for item in field.metadata if isinstance(item, Tunable)), None),
             description=field.description or "",
         )

@@ -78,9 +78,13 @@ class SettingsTable(BaseModel):
 
     def to_strings(self) -> dict[str, str]:
         """Every value as hyperparameters.json would have it; what is not set is left out."""
-        values = {name: getattr(self, name) for name in type(self).model_fields}
-        forms = self.forms()
-        return {name: forms[name].write(value) for name, value in values.items() if value is not None}
+        fields, forms = type(self).model_fields, self.forms()
+        values = {name: getattr(self, name) for name in fields}
+        return {
+            name: forms[name].write(value)
+            for name, value in values.items()
+            if value is not None and not (value == () and fields[name].default == ())
+        }
 
     @field_validator("*", mode="before")
     @classmethod

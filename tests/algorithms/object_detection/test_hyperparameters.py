@@ -1,0 +1,191 @@
+"""The class against the documentation's table, transcribed row by row (object-detection-api-config)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+
+from vision.algorithms.object_detection.hyperparameters import ObjectDetectionHyperparameters as Table
+from vision.settings.errors import SettingsError
+from vision.settings.hyperparameters import OptimizerSettings, Tunable
+
+REQUIRED = {"num_classes": "20", "num_training_samples": "16551"}
+COUNT = [("1", 1), ("50", 50), (7, 7), (" 3 ", 3)]
+NOT_COUNT = ["0", "-1", "1.5", "x", True, 2.5]
+OPTIMIZERS = ("sgd", "adam", "rmsprop", "adadelta")
+# (0, 1]: 0 is excluded, 1 is not.
+POSITIVE = [("1", 1.0), ("0.45", 0.45), ("1e-6", 1e-6), (1, 1.0)]
+NOT_POSITIVE = ["0", "0.0", "-0.1", "1.01", "nan", "x", 0]
+# (0, 1): both ends are excluded.
+BETWEEN = [("0.5", 0.5), ("0.999", 0.999)]
+NOT_BETWEEN = ["0", "1", "-0.1", "2", "x", 1]
+DIGIT = [("0", False), ("1", True), (1, True), (False, False), ("True", True)]
+NOT_DIGIT = ["2", "yes", 3]
+
+
+class Row(NamedTuple):
+    name: str
+    default: Any
+    accepted: list[tuple[Any, Any]]
+    rejected: list[Any]
+    required: bool = False
+    tunable: Tunable | None = None
+
+
+DOCUMENTED = [
+    Row("num_classes", None, COUNT, NOT_COUNT, required=True),
+    Row("num_training_samples", None, COUNT, NOT_COUNT, required=True),
+    Row(
+        "base_network",
+        "vgg-16",
+        [("vgg-16",) * 2, ("resnet-50",) * 2],
+        ["vgg16", "resnet50", "resnet-101", 50],
+    ),
+    Row("early_stopping", False, [("True", True), ("False", False)], ["yes", "2"]),
+    Row("early_stopping_min_epochs", 10, COUNT, NOT_COUNT),
+    Row("early_stopping_patience", 5, COUNT, NOT_COUNT),
+    Row("early_stopping_tolerance", 0.0, [("0", 0.0), ("1", 1.0), ("0.01", 0.01)], ["-0.1", "1.1", "x"]),
+    Row("epochs", 30, COUNT, NOT_COUNT),
+    Row(
+        "freeze_layer_pattern",
+        None,
+        [("^(conv1_|conv2_).*",) * 2, ("false", None), ("False", None), (False, None)],
+        ["(", "*", 5],
+    ),
+    Row(
+        "image_shape",
+        300,
+        [("300", 300), ("512", 512), (301, 301)],
+        ["299", "0", "3,300,300", [3, 300, 300], "x"],
+    ),
+    Row("kv_store", None, [("dist_sync",) * 2, ("dist_async",) * 2], ["device", 1]),
+    Row("label_width", 350, [("350", 350), ("600", 600), ("60", 60), (7, 7)], ["0", "6", "-1", "x"]),
+    Row(
+        "learning_rate", 0.001, POSITIVE, NOT_POSITIVE, tunable=Tunable("continuous", 1e-6, 0.5, scale="log")
+    ),
+    Row("lr_scheduler_factor", 0.1, BETWEEN, NOT_BETWEEN),
+    Row("lr_scheduler_step", (), [("3,6", (3, 6)), ("33, 67", (33, 67)), ("10", (10,))], ["a", "6,3"]),
+    Row("mini_batch_size", 32, COUNT, NOT_COUNT, tunable=Tunable("integer", 8, 64)),
+    Row("momentum", 0.9, POSITIVE, NOT_POSITIVE, tunable=Tunable("continuous", 0.0, 0.999)),
+    Row("nms_threshold", 0.45, POSITIVE, NOT_POSITIVE),
+    Row(
+        "optimizer",
+        "sgd",
+        [(name, name) for name in OPTIMIZERS],
+        ["nag", "x"],
+        tunable=Tunable("categorical", choices=OPTIMIZERS),
+    ),
+    Row("overlap_threshold", 0.5, POSITIVE, NOT_POSITIVE),
+    Row("use_pretrained_model", True, DIGIT, NOT_DIGIT),
+    Row("weight_decay", 0.0005, BETWEEN, NOT_BETWEEN, tunable=Tunable("continuous", 0.0, 0.999)),
+]
+# Seen in the built-in algorithm's own configuration, though not in its documentation.
+UNDOCUMENTED = [Row("nms_topk", 400, [("400", 400), (1, 1)], ["0", "x"])]
+OURS = [Row("base_network", "vgg-16", [("resnet-18",) * 2, ("resnet-34",) * 2], [])]
+ROWS = [*DOCUMENTED, *UNDOCUMENTED]
+ACCEPTED = [(row.name, given, expected) for row in [*ROWS, *OURS] for given, expected in row.accepted]
+REJECTED = [(row.name, given) for row in ROWS for given in row.rejected]
+
+
+def test_names_required_and_tunable_are_the_documented_ones() -> None:
+    documented = sorted((row.name, row.required, row.tunable) for row in ROWS)
+    assert sorted((row.name, row.required, row.tunable) for row in Table.rows()) == documented
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if not row.required], ids=lambda row: row.name)
+def test_default_is_the_documented_one(row: Row) -> None:
+    parsed = getattr(Table.parse(REQUIRED), row.name)
+    assert parsed == row.default
+    assert type(parsed) is type(row.default)
+
+
+@pytest.mark.parametrize(("name", "given", "expected"), ACCEPTED)
+def test_accepts(name: str, given: object, expected: object) -> None:
+    parsed = getattr(Table.parse({**REQUIRED, name: given}), name)
+    assert parsed == expected
+    assert type(parsed) is type(expected)
+
+
+@pytest.mark.parametrize(("name", "given"), REJECTED)
+def test_rejects_in_one_sentence_that_names_it(name: str, given: object) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Table.parse({**REQUIRED, name: given})
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"Hyperparameter {name} is ")
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_blank_means_unset(row: Row) -> None:
+    if row.required:
+        with pytest.raises(SettingsError, match=f"{row.name} is required but missing"):
+            Table.parse({**REQUIRED, row.name: ""})
+    else:
+        assert getattr(Table.parse({**REQUIRED, row.name: ""}), row.name) == row.default
+
+
+MISTAKES = [
+    ("image_shape", "3,300,300", "object detection takes one integer of at least 300, the side of a square"),
+    (
+        "resize",
+        "512",
+        "belongs to image classification: object detection scales images to image_shape itself",
+    ),
+    ("augmentation_type", "crop", "object detection always augments"),
+    ("use_lr_scheduler", "1", "giving lr_scheduler_step turns the schedule on"),
+    ("num_layers", "50", "object detection takes base_network=resnet-50 instead"),
+    ("nms_treshold", "0.4", "did you mean nms_threshold?"),
+    ("base_network", "resnet50", "did you mean base_network=resnet-50?"),
+    ("freeze_layer_pattern", "conv(", "no regular expression"),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "part"), MISTAKES)
+def test_known_mistakes_get_their_own_sentence(name: str, given: str, part: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Table.parse({**REQUIRED, name: given})
+    (problem,) = caught.value.problems
+    assert part in problem
+
+
+WARNINGS = [
+    ({}, []),
+    (
+        {"optimizer": "adam", "momentum": "0.5", "weight_decay": "0.1"},
+        ["momentum has no", "weight_decay has no"],
+    ),
+    ({"optimizer": "rmsprop", "momentum": "0.5", "weight_decay": "0.1"}, ["momentum has no effect"]),
+    ({"optimizer": "adadelta", "weight_decay": "0.1"}, ["it is read by sgd, rmsprop"]),
+    ({"early_stopping_min_epochs": "3"}, ["early_stopping_min_epochs has no effect"]),
+    ({"lr_scheduler_step": "10,50"}, ["names 50, but training ends after 30 epochs"]),
+    ({"freeze_layer_pattern": "^conv1_", "use_pretrained_model": "0"}, ["their weights stay random"]),
+    ({"freeze_layer_pattern": "^conv1_"}, []),
+    ({"freeze_layer_pattern": "false", "use_pretrained_model": "0"}, []),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), WARNINGS, ids=[str(given) for given, _ in WARNINGS])
+def test_warnings(given: dict[str, str], expected: list[str]) -> None:
+    found = Table.parse({**REQUIRED, **given}).warnings()
+    assert len(found) == len(expected), found
+    for warning, part in zip(found, expected, strict=True):
+        assert part in warning
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "momentum", "weight_decay"),
+    [("sgd", 0.9, 0.0005), ("adam", 0.0, 0.0), ("rmsprop", 0.0, 0.0005), ("adadelta", 0.0, 0.0)],
+)
+def test_optimizer_settings(optimizer: str, momentum: float, weight_decay: float) -> None:
+    settings = Table.parse({**REQUIRED, "optimizer": optimizer}).optimizer_settings()
+    assert settings == OptimizerSettings(optimizer, 0.001, momentum, weight_decay)
+
+
+def test_strings_round_trip_for_every_accepted_value() -> None:
+    for name, given, _ in ACCEPTED:
+        parsed = Table.parse({**REQUIRED, name: given})
+        assert Table.parse(parsed.to_strings()) == parsed
+
+
+def test_keeps_the_best_epoch_only() -> None:
+    assert Table.parse(REQUIRED).checkpoint_frequency is None

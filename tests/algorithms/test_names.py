@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+
+from vision import algorithms
+from vision.settings.errors import SettingsError
+
+
+def test_the_folders_are_the_algorithms() -> None:
+    assert {"image_classification", "object_detection"} <= set(algorithms.names())
+
+
+@pytest.mark.parametrize("name", ["image_classification", "image-classification", " image-classification "])
+def test_hyphens_are_accepted(name: str) -> None:
+    assert algorithms.hyperparameters_class(name).__name__ == "ImageClassificationHyperparameters"
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("image_clasification", "did you mean image_classification?"),
+        ("os.path", "is unknown"),
+        ("", "is unknown"),
+    ],
+)
+def test_unknown_names_are_answered(name: str, part: str) -> None:
+    with pytest.raises(SettingsError, match="Algorithm") as caught:
+        algorithms.hyperparameters_class(name)
+    assert part in str(caught.value)

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vision.settings.errors import SettingsError
+from vision.settings.run import RunSettings
+
+DEFAULTS = {
+    "output": None,
+    "resume": False,
+    "seed": 0,
+    "device": "auto",
+    "devices": None,
+    "precision": "auto",
+    "workers": None,
+    "channels_last": True,
+    "compile": False,
+    "accumulate": 1,
+    "max_broken": 0.01,
+    "bad_boxes": "clip",
+    "weights_folder": None,
+    "new_head": False,
+    "checkpoint_every_steps": None,
+    "log_every_steps": 20,
+    "progress": "auto",
+    "loggers": ("csv",),
+    "class_names": None,
+    "report": True,
+    "max_archive_gb": 8.0,
+}
+
+
+def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VISION_WEIGHTS", raising=False)
+    assert RunSettings.parse({}).model_dump() == DEFAULTS
+    assert [row.name for row in RunSettings.rows()] == list(DEFAULTS)
+    assert all(row.description and row.valid for row in RunSettings.rows())
+
+
+ACCEPTED = [
+    ("output", "runs/x", Path("runs/x")),
+    ("resume", "true", True),
+    ("seed", "4294967295", 2**32 - 1),
+    ("devices", "2", 2),
+    ("precision", "bfloat16", "bfloat16"),
+    ("workers", "0", 0),
+    ("accumulate", 4, 4),
+    ("max_broken", "0", 0.0),
+    ("max_broken", 1, 1.0),
+    ("bad_boxes", "fail", "fail"),
+    ("checkpoint_every_steps", "5", 5),
+    ("loggers", "csv, tensorboard", ("csv", "tensorboard")),
+    ("loggers", ["tensorboard"], ("tensorboard",)),
+    ("class_names", "cat, dog", ("cat", "dog")),
+    ("class_names", ["cat", "wild dog"], ("cat", "wild dog")),
+    ("class_names", "cat", ("cat",)),
+    ("max_archive_gb", "0.5", 0.5),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "expected"), ACCEPTED)
+def test_accepts(name: str, given: object, expected: object) -> None:
+    assert getattr(RunSettings.parse({name: given}), name) == expected
+
+
+REJECTED = [
+    ("seed", "-1", "an integer of at least 0 and below"),
+    ("device", "gpu", "auto, cpu or cuda"),
+    ("devices", "0", "of at least 1"),
+    ("precision", "bfloat", "did you mean precision=bfloat16?"),
+    ("accumulate", "0", "of at least 1"),
+    ("max_broken", "5", "from 0 to 1"),
+    ("loggers", "cvs", "csv or tensorboard"),
+    ("class_names", "cat,,dog", "has an empty name"),
+    ("class_names", "cat,dog,cat", "has 'cat' twice"),
+    ("weights_folder", "/no/such/folder", "is no folder"),
+    ("bad_boxes", "skip", "clip, drop or fail"),
+    ("max_archive_gb", "0", "above 0"),
+    ("ouput", "x", "did you mean output?"),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "part"), REJECTED)
+def test_rejects_in_one_sentence(name: str, given: str, part: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        RunSettings.parse({name: given})
+    (problem,) = caught.value.problems
+    assert problem.startswith("Run setting ")
+    assert part in problem
+
+
+def test_class_names_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "classes.txt"
+    path.write_bytes("\ufeffcat\r\nwild dog, grey\n\n".encode())
+    settings = RunSettings.parse({"class_names": str(path)})
+    assert settings.class_names == ("cat", "wild dog, grey")
+    assert RunSettings.parse(settings.to_strings()) == settings
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match="no UTF-8 text of one name a line"):
+        RunSettings.parse({"class_names": str(path)})
+
+
+def test_weights_folder_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISION_WEIGHTS", str(tmp_path))
+    assert RunSettings.parse({}).weights_folder == tmp_path
+    other = tmp_path / "other"
+    other.mkdir()
+    assert RunSettings.parse({"weights_folder": str(other)}).weights_folder == other
+
+
+def test_output_must_not_be_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    with pytest.raises(SettingsError, match="which is a file: give a folder"):
+        RunSettings.parse({"output": path})
