@@ -1,0 +1,114 @@
+"""How an image becomes the network's input: SageMaker's ``augmentation_type``, validation and inference.
+
+The three stages differ by design, as SageMaker's do: training and validation cut ``image_shape`` out of the
+image (after ``resize``), inference squeezes the whole image into it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from vision.algorithms.algorithm import Stage
+from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
+from vision.data.augmentations.affine import Affine
+from vision.data.augmentations.augmentation import Augmentation
+from vision.data.augmentations.crop import Crop, ImageSmallerThanCropError
+from vision.data.augmentations.grey import Grey
+from vision.data.augmentations.hls_shift import HLSShift
+from vision.data.augmentations.mirror import Mirror
+from vision.data.augmentations.resize import (
+    EnlargeToFit,
+    Resize,
+    ResizedImageTooLargeError,
+    ShortSideResize,
+)
+from vision.settings.errors import DataError
+
+# MXNet's fill for what a rotation uncovers.
+FILL_VALUE = 127
+
+
+class ClassificationTransform:
+    """Runs albumentations transforms one after another; the target passes unchanged."""
+
+    def __init__(self, augmentations: Sequence[Augmentation]) -> None:
+        self.augmentations = tuple(augmentations)
+
+    def __call__(
+        self, image: np.ndarray, target: Any, rng_seed: int | None, key: str
+    ) -> tuple[np.ndarray, Any]:
+        """Image uint8 [H, W, 3] to uint8 [h, w, c] of ``image_shape``, which may share the input's pixels.
+
+        With a seed the result depends on nothing else; without one every call draws anew. ``key`` names the
+        record in errors.
+        """
+        rng = random.Random(rng_seed)
+        try:
+            for augmentation in self.augmentations:
+                if augmentation.draws(rng):
+                    image = augmentation.apply(image, **augmentation.draw(rng, image.shape))
+        except ImageSmallerThanCropError as error:
+            raise DataError(key, self._too_small(error)) from None
+        except ResizedImageTooLargeError as error:
+            raise DataError(
+                key,
+                f"the image is so long and narrow that resizing its short side would make it {error.width} wide"
+                f" and {error.height} high; cut it into pieces or remove it",
+            ) from None
+        return image, target
+
+    def _too_small(self, error: ImageSmallerThanCropError) -> str:
+        height, width = next((a.height, a.width) for a in self.augmentations if isinstance(a, Crop))
+        return (
+            f"the image is {error.width} wide and {error.height} high, smaller than image_shape asks for"
+            f" ({width} wide, {height} high); set resize={max(height, width)} or more to enlarge such images,"
+            " or choose a smaller image_shape"
+        )
+
+
+def build_transform(
+    hyperparameters: ImageClassificationHyperparameters, stage: Stage
+) -> ClassificationTransform:
+    """The transform of one stage.
+
+    ``train``: ``resize``, then what ``augmentation_type`` says. An image smaller than ``image_shape`` is a
+    DataError, as SageMaker documents.
+    ``validation``: ``resize``, then the centre of the image. Smaller images are enlarged until they cover
+    ``image_shape`` (MXNet since 1.3), since a figure must rest on every image and inference takes them too.
+    ``inference``: straight to ``image_shape``; the aspect ratio is not kept.
+
+    With one channel the colour is dropped last, so that every level works.
+    """
+    channels, height, width = hyperparameters.image_shape
+    steps: list[Augmentation] = []
+    if stage == "inference":
+        steps.append(Resize(height, width))
+    else:
+        if hyperparameters.resize is not None:
+            steps.append(ShortSideResize(hyperparameters.resize))
+        if stage == "train":
+            steps += _augmentations(hyperparameters.augmentation_type, height, width)
+        else:
+            steps += [EnlargeToFit(height, width), Crop(height, width, at_random=False)]
+    if channels == 1:
+        steps.append(Grey())
+    return ClassificationTransform(steps)
+
+
+def _augmentations(augmentation_type: str | None, height: int, width: int) -> list[Augmentation]:
+    """The levels of SageMaker's documentation, in the order of MXNet's ``image_aug_default.cc``."""
+    if augmentation_type is None:
+        return [Crop(height, width, at_random=False)]
+    steps: list[Augmentation] = [Crop(height, width, at_random=True)]
+    if augmentation_type == "crop_color_transform":
+        steps.insert(
+            0, Affine(max_angle_deg=10, max_shear=0.1, max_aspect_change=0.25, fill_value=FILL_VALUE)
+        )
+    if augmentation_type in ("crop_color", "crop_color_transform"):
+        steps.append(HLSShift(max_hue=36, max_saturation=50, max_lightness=50))
+    steps.append(Mirror())
+    return steps

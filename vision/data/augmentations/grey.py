@@ -1,0 +1,29 @@
+"""Colour to one channel of luminance."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import cv2
+import numpy as np
+
+from vision.data.augmentations.augmentation import NO_BOXES, Augmentation
+
+
+class Grey(Augmentation):
+    """RGB [H, W, 3] to luminance [H, W, 1] (ITU-R BT.601)."""
+
+    def __init__(self, p: float = 1.0) -> None:
+        super().__init__(p=p)
+
+    def draw(
+        self, rng: random.Random, shape: tuple[int, ...], boxes_xyxy_unit: np.ndarray = NO_BOXES
+    ) -> dict[str, Any]:
+        return {}
+
+    def apply(self, img: np.ndarray, **params: Any) -> np.ndarray:
+        return cv2.cvtColor(img, cv2.COLOR_RGB2GRAY)[:, :, None]
+
+    def apply_to_bboxes(self, bboxes: np.ndarray, **params: Any) -> np.ndarray:
+        return bboxes
