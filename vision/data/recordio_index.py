@@ -1,0 +1,143 @@
+"""Where each record of a .rec file starts: read from the .idx beside it, or found by scanning the file."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+import numpy as np
+
+from vision.data.idx_file import read_idx
+from vision.data.recordio import (
+    CFLAG_SHIFT,
+    FIRST,
+    LAST,
+    MAGIC,
+    MAX_PAYLOAD_BYTES,
+    MIDDLE,
+    WHOLE,
+    BrokenRecordError,
+    next_offset,
+    record_key,
+)
+from vision.settings.errors import DataError
+
+# 1 MiB: stays in the processor's cache.
+_SCAN_WORDS = 1 << 18
+
+
+@dataclass(frozen=True)
+class RecordIndex:
+    """Start of each record of one .rec file, in file order.
+
+    ``offsets`` uint64 [N], bytes. ``keys`` uint32 or uint64 [N] as the .idx gives them; None when they are
+    0..N-1 or when there is no .idx. ``source`` is the .idx that was read.
+    """
+
+    offsets: np.ndarray
+    keys: np.ndarray | None
+    source: Path | None
+
+
+def open_index(rec_path: Path, buffer: memoryview, name: str) -> RecordIndex:
+    """Index of the .rec file mapped as ``buffer``. ``name`` stands for the file in messages."""
+    idx_path = rec_path.with_suffix(".idx")
+    if not idx_path.is_file():
+        return RecordIndex(scan_offsets(rec_path, buffer, name), None, None)
+    keys, offsets = read_idx(idx_path)
+    if np.any(offsets[1:] < offsets[:-1]):
+        order = np.argsort(offsets, kind="stable")
+        offsets, keys = offsets[order], (order.astype(np.uint64) if keys is None else keys[order])
+    _check_against_file(offsets, buffer, name, idx_path)
+    return RecordIndex(offsets, keys, idx_path)
+
+
+def stale_index_advice(idx_path: Path) -> str:
+    """What to do about an index that does not fit its file."""
+    return f"{idx_path.name} does not fit this file: delete {idx_path} so that the index is rebuilt"
+
+
+def _check_against_file(offsets: np.ndarray, buffer: memoryview, name: str, idx_path: Path) -> None:
+    """Check what is cheap on a file of any size: bounds, doubles, the first and the last record."""
+    advice = stale_index_advice(idx_path)
+    size = len(buffer)
+    if len(offsets) == 0:
+        if size:
+            raise DataError(name, f"the file has {size} bytes, but {idx_path.name} lists no record; {advice}")
+        return
+
+    def refuse(number: int, reason: str) -> NoReturn:
+        raise DataError(record_key(name, number, int(offsets[number])), f"{reason}; {advice}")
+
+    if offsets[-1] >= size:
+        refuse(int(np.searchsorted(offsets, size)), f"the file ends at byte {size}")
+    if int(np.bitwise_or.reduce(offsets)) & 3:
+        refuse(int(np.flatnonzero(offsets & 3)[0]), "records start at multiples of 4")
+    if offsets[0] != 0:
+        refuse(0, f"{idx_path.name} lists it as the first, but a file's first record starts at byte 0")
+    twice = np.flatnonzero(offsets[1:] == offsets[:-1])
+    if twice.size:
+        refuse(int(twice[0]) + 1, f"{idx_path.name} lists it twice")
+    last = len(offsets) - 1
+    try:
+        end = next_offset(buffer, int(offsets[last]))
+    except BrokenRecordError as problem:
+        refuse(last, f"{problem}; if the file is whole")
+    if end != size:
+        refuse(last, f"{idx_path.name} lists it as the last, but the file goes on from byte {end} to {size}")
+
+
+def scan_offsets(path: Path, buffer: memoryview, name: str) -> np.ndarray:
+    """Find the records of a .rec file by its magics, uint64 [N].
+
+    A writer never leaves the magic at a multiple of 4 inside a payload, so all magics are part headers. The
+    chain of lengths is checked nevertheless; where it does not hold, the file is walked record by record.
+    """
+    with path.open("rb") as file:
+        offsets = _scan_magics(file, len(buffer))
+    return _walk_chain(buffer, name) if offsets is None else offsets
+
+
+def _scan_magics(file: BinaryIO, size: int) -> np.ndarray | None:
+    """Offsets of all records, or None if magics and lengths do not form one chain through the whole file."""
+    offsets: array[int] = array("Q")
+    expected, inside = 0, False
+    for start in range(0, size, 4 * _SCAN_WORDS):
+        # Not through the map, so that a large file's pages do not count as this process's memory. One word
+        # more than is searched, because the length follows the magic.
+        file.seek(start)
+        words = np.fromfile(file, "<u4", _SCAN_WORDS + 1)
+        at = np.flatnonzero(words[:_SCAN_WORDS] == MAGIC)
+        if at.size == 0:
+            continue
+        if at[-1] + 1 == words.size:
+            return None
+        lrec = words[at + 1].astype(np.int64)
+        cflag = lrec >> CFLAG_SHIFT
+        positions = start + 4 * at
+        ends = positions + 8 + (((lrec & MAX_PAYLOAD_BYTES) + 3) & ~3)
+        opens = (cflag == WHOLE) | (cflag == FIRST)
+        continues = (cflag == FIRST) | (cflag == MIDDLE)
+        inside_before = np.concatenate(([inside], continues[:-1]))
+        chained = positions[0] == expected and np.array_equal(positions[1:], ends[:-1])
+        if not chained or cflag.max() > LAST or np.any(opens == inside_before):
+            return None
+        offsets.frombytes(positions[opens].astype(np.uint64).tobytes())
+        expected, inside = int(ends[-1]), bool(continues[-1])
+    return np.frombuffer(offsets, np.uint64) if expected == size and not inside else None
+
+
+def _walk_chain(buffer: memoryview, name: str) -> np.ndarray:
+    """Follow the lengths from record to record; says where a damaged file breaks."""
+    offsets: array[int] = array("Q")
+    offset = 0
+    while offset < len(buffer):
+        try:
+            end = next_offset(buffer, offset)
+        except BrokenRecordError as problem:
+            raise DataError(record_key(name, len(offsets), offset), str(problem)) from None
+        offsets.append(offset)
+        offset = end
+    return np.frombuffer(offsets, np.uint64)
