@@ -36,9 +36,9 @@ VGG_LARGE_IMAGE_SIZE_PX = 448
 class AnchorLevel:
     """The anchors of one feature map.
 
-    ``sizes`` are fractions of the image height: each stands once with the first ratio, and the first size once
-    with every further ratio (width / height). ``step_unit`` is the distance of cell centres; None spreads the
-    cells evenly over the image.
+    ``sizes`` are fractions of the image height: each stands once with the first ratio, and the first size
+    stands once with every further ratio (width / height).
+    ``step_unit`` is the distance of cell centres; None spreads the cells evenly over the image.
     """
 
     sizes: tuple[float, ...]
@@ -63,7 +63,7 @@ class GridShape:
         return self.height * self.width * self.per_cell
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Anchors:
     """The anchors of a network: float32 boxes [A, 4] and the grids that they are made of."""
 
