@@ -71,8 +71,9 @@ def test_one_training_step_equals_mxnets(network: PreactResNet, images: Tensor, 
 
 
 def test_stored_gamma_of_the_data_is_ignored(network: PreactResNet) -> None:
-    assert network.bn_data.weight is None
-    assert network.bn_data.bias.requires_grad
+    assert torch.equal(network.bn_data.weight, torch.ones(3))
+    assert [key for key, _ in network.bn_data.named_parameters()] == ["bias"]
+    assert "bn_data.weight" not in network.state_dict()
 
 
 def test_residual_sums_equal_mxnets(

@@ -22,11 +22,9 @@ def mxnet_names(module: nn.Module) -> dict[str, str]:
     ``_moving_var`` are auxiliary states in a .params file ("aux:"), the others arguments ("arg:").
     """
     names = {}
-    for path, child in module.named_modules():
-        prefix = f"{path}." if path else ""
-        keys = [name for name, _ in child.named_parameters(recurse=False)]
-        keys += [name for name, _ in child.named_buffers(recurse=False) if name != "num_batches_tracked"]
-        for key in keys:
-            theirs = _BATCH_NORM[key] if isinstance(child, nn.BatchNorm2d) else key
-            names[prefix + key] = f"{prefix}{theirs}".replace(".", "_")
+    for key in module.state_dict():
+        path, dot, role = key.rpartition(".")
+        if role != "num_batches_tracked":
+            theirs = _BATCH_NORM[role] if isinstance(module.get_submodule(path), nn.BatchNorm2d) else role
+            names[key] = f"{path}{dot}{theirs}".replace(".", "_")
     return names

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from vision.nn.resnet import Stem
@@ -66,11 +67,13 @@ def plan_for(depth: int, stem: Stem, input_channels: int = 3) -> PreactPlan:
 
 
 class FixedGammaBatchNorm2d(nn.BatchNorm2d):
-    """MXNet's ``fix_gamma=True``: gamma is 1 whatever a file stores, so there is none; beta learns."""
+    """MXNet's ``fix_gamma=True``: gamma is 1 whatever a file stores, so the state dict has beta only."""
 
     def __init__(self, channels: int, eps: float) -> None:
         super().__init__(channels, eps=eps, momentum=MOMENTUM)
-        self.register_parameter("weight", None)
+        # Ones rather than None, for which cuDNN has no kernel.
+        del self.weight
+        self.register_buffer("weight", torch.ones(channels), persistent=False)
 
     def reset_parameters(self) -> None:
         self.reset_running_stats()

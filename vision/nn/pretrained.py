@@ -1,8 +1,8 @@
 """ImageNet weights: which files hold them, where they are looked for, how they are checked.
 
 They are torchvision's. Looked for in the folder of the settings, then in torch's own cache, else downloaded
-into that cache. A .pth file whose name carries a hash must match it. A plain name (resnet18.pth, in the folder
-of the settings only) and a .safetensors file, whose hash is another, are trusted as given.
+into that cache. A .pth file whose name carries a hash must match it. A plain name (resnet18.pth, in the
+folder of the settings only) and a .safetensors file, whose hash is another, are trusted as given.
 """
 
 from __future__ import annotations
