@@ -31,7 +31,7 @@ def test_single_label_by_hand() -> None:
     assert found.metrics["macro_recall"] == 0.5
     assert found.metrics["macro_f1"] == pytest.approx((1 / 2 + 2 / 3) / 2)
     np.testing.assert_array_equal(found.matrices[0].counts, [[1, 0, 1], [1, 1, 0], [0, 0, 0]])
-    classes, confused = found.tables
+    confused, classes = found.tables
     assert classes.columns == ("class", "precision", "recall", "F1", "images")
     assert classes.rows[0] == ("cat", 0.5, 0.5, 0.5, 2)
     assert classes.rows[2] == ("eel", 0.0, None, 0.0, 0)
@@ -64,7 +64,7 @@ def test_many_classes_have_no_pr_curves() -> None:
     assert [c.title for c in found.curves] == ["Calibration"]
     assert found.metrics["accuracy"] == 1.0
     assert found.galleries[0].examples == ()
-    assert found.tables[1].rows == ()
+    assert found.tables[0].rows == ()
 
 
 def test_multi_label_by_hand() -> None:

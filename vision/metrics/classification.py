@@ -94,7 +94,7 @@ def _single_label(
         num_images=num_images,
         metrics=metrics,
         class_names=names,
-        tables=(_per_class_table(counts, names, None), _most_confused(confusion, names)),
+        tables=(_most_confused(confusion, names), _per_class_table(counts, names, None)),
         matrices=(Matrix("Confusion", names, names, confusion),),
         curves=tuple(curves),
         galleries=(Gallery("Mistakes", mistakes),),

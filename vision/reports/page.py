@@ -1,0 +1,158 @@
+"""One self-contained HTML page: no script, no request, every picture inline, every text escaped."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+
+from vision.metrics.evaluation import Gallery, Table
+from vision.reports.contact_sheet import caption_parts
+from vision.reports.figures import DPI
+from vision.reports.labels import file_stem, printable
+
+# Nothing is loaded from anywhere and nothing runs, even if a name found its way around the escaping.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A key figure: what it is and its value as text."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled part of the page. ``body`` is HTML made by this module; ``narrow`` ones stand in pairs."""
+
+    title: str
+    body: str
+    narrow: bool = False
+
+
+def page(
+    *,
+    title: str,
+    subtitle: str,
+    tiles: Sequence[Tile],
+    notes: Sequence[str],
+    sections: Sequence[Section],
+) -> str:
+    """The whole document."""
+    style = files("vision.reports").joinpath("page.css").read_text(encoding="utf-8")
+    links = "".join(f'<a href="#{file_stem(s.title)}">{_text(s.title)}</a>' for s in sections)
+    shown_tiles = "".join(
+        f'<div class="tile{" first" if place == 0 else ""}"><b>{_text(tile.value)}</b>'
+        f"<span>{_text(tile.label)}</span></div>"
+        for place, tile in enumerate(tiles)
+    )
+    shown_notes = "".join(f"<p>{_text(note)}</p>" for note in notes)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{_text(title)}</title><style>{style}</style></head>\n<body><main>\n"
+        f"<header><h1>{_text(title)}</h1><p>{_text(subtitle)}</p><nav>{links}</nav></header>\n"
+        f'<div class="tiles">{shown_tiles}</div>\n'
+        + (f'<div class="notes">{shown_notes}</div>\n' if notes else "")
+        + _arranged(sections)
+        + "</main></body></html>\n"
+    )
+
+
+def _arranged(sections: Sequence[Section]) -> str:
+    """Sections in order; narrow neighbours side by side."""
+    parts: list[str] = []
+    pair: list[str] = []
+    for section in [*sections, None]:
+        if pair and (section is None or not section.narrow):
+            parts.append(f'<div class="pair">{"".join(pair)}</div>\n')
+            pair = []
+        if section is None:
+            continue
+        head = f'<section id="{file_stem(section.title)}"><h2>{_text(section.title)}</h2>'
+        (pair if section.narrow else parts).append(f"{head}{section.body}</section>\n")
+    return "".join(parts)
+
+
+def picture_html(png: bytes, description: str) -> str:
+    """A figure, inline, at the size it was drawn for, so that letters are equally large in all figures."""
+    # The width in pixels stands at a fixed place in every PNG file.
+    width_px = round(int.from_bytes(png[16:20], "big") * 96 / DPI)
+    source = _data_url(png, "png")
+    return f'<img class="figure" alt="{_text(description)}" src="{source}" style="width:{width_px}px">'
+
+
+def folded_html(label: str, body: str) -> str:
+    """Something to open with a click."""
+    return f"<details><summary>{_text(label)}</summary>{body}</details>"
+
+
+def table_html(table: Table) -> str:
+    """A table; shares from 0 to 1 in percent with a bar behind them, numbers to the right."""
+    if not table.rows:
+        return '<p class="empty">None.</p>'
+    numeric = [any(isinstance(row[c], int | float) for row in table.rows) for c in range(len(table.columns))]
+    head = "".join(
+        f'<th class="number">{_text(name)}</th>' if is_number else f"<th>{_text(name)}</th>"
+        for name, is_number in zip(table.columns, numeric, strict=True)
+    )
+    body = "".join(
+        f"<tr>{''.join(_cell(cell, n) for cell, n in zip(row, numeric, strict=True))}</tr>"
+        for row in table.rows
+    )
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def gallery_html(gallery: Gallery, jpegs: Sequence[bytes | None]) -> str:
+    """Thumbnails (None: could not be read) in a grid, with caption and key."""
+    if not gallery.examples:
+        return '<p class="empty">None.</p>'
+    large = any(example.boxes for example in gallery.examples)
+    cards = []
+    for example, jpeg in zip(gallery.examples, jpegs, strict=True):
+        picture = f'<img alt="" src="{_data_url(jpeg, "jpeg")}">' if jpeg is not None else "cannot be read"
+        lines = "".join(
+            f'<div class="{role}">{_text(text)}</div>' for text, role in caption_parts(example.caption)
+        )
+        key = _text(example.key)
+        cards.append(
+            f'<figure><div class="picture">{picture}</div><figcaption>{lines}'
+            f'<div class="key" title="{key} (index {example.index})">{key}</div></figcaption></figure>'
+        )
+    legend = (
+        '<p class="legend"><span class="truth">truth</span>, <span class="prediction">prediction</span></p>'
+    )
+    return f'{legend}<div class="gallery{" large" if large else ""}">{"".join(cards)}</div>'
+
+
+def settings_html(settings: Mapping[str, str]) -> str:
+    """Names and values in columns."""
+    rows = "".join(
+        f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in settings.items()
+    )
+    return f"<dl>{rows}</dl>"
+
+
+def _cell(cell: str | int | float | None, is_number: bool) -> str:
+    kind = ' class="number"' if is_number else ""
+    if cell is None:
+        return f"<td{kind}>\u2013</td>"
+    if isinstance(cell, float):
+        if 0 <= cell <= 1:
+            style = f'style="--share:{100 * cell:.1f}%"'
+            return f'<td class="number share" {style}>{100 * cell:.1f} %</td>'
+        return f"<td{kind}>{cell:.4g}</td>"
+    return f"<td{kind}>{_text(str(cell))}</td>"
+
+
+def _text(text: str) -> str:
+    return escape(printable(text), quote=True)
+
+
+def _data_url(data: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"

@@ -1,0 +1,145 @@
+"""Writes the report of a run or an evaluation: pictures, a page to look at, and the numbers as JSON."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vision.metrics.evaluation import Evaluation, Gallery
+from vision.reports import page as html
+from vision.reports.contact_sheet import contact_sheet, jpeg_bytes, make_thumbnail, thumbnail_side_px
+from vision.reports.evaluation_json import write_evaluation
+from vision.reports.figures import class_bars, curves_figure, heat_map, learning_curves
+from vision.reports.labels import duration_text, file_stem, metric_label, metric_text
+
+MOST_METRIC_TILES = 6
+MOST_CLASSES_IN_NARROW_MATRIX = 12
+
+History = Sequence[Mapping[str, float | int]]
+
+
+def write_report(
+    folder: Path,
+    *,
+    title: str,
+    evaluation: Evaluation,
+    history: History,
+    settings: Mapping[str, str],
+    image_of: Callable[[int], np.ndarray | None],
+) -> Path:
+    """Write ``report.html``, its pictures as PNG and ``evaluation.json``; returns the page's path.
+
+    ``history`` holds the rows of metrics.csv, empty for an evaluation alone. ``image_of`` gives the image of
+    an example by its index, uint8 [H,W,3] RGB, or None if it cannot be read.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = _Pictures(folder)
+    sections = [
+        *_training_section(history, pictures),
+        *_matrix_sections(evaluation, pictures),
+        *_table_sections(evaluation, pictures),
+        *_curve_sections(evaluation, pictures),
+        *(_gallery_section(gallery, image_of, pictures) for gallery in evaluation.galleries),
+    ]
+    if settings:
+        sections.append(html.Section("Settings", html.settings_html(settings)))
+    document = html.page(
+        title=title,
+        subtitle=f"{evaluation.num_images:,} images, {len(evaluation.class_names):,} classes",
+        tiles=_tiles(evaluation, history),
+        notes=evaluation.notes,
+        sections=sections,
+    )
+    write_evaluation(folder / "evaluation.json", evaluation)
+    path = folder / "report.html"
+    path.write_text(document, encoding="utf-8", errors="replace")
+    return path
+
+
+class _Pictures:
+    """Writes PNG files, each under a name of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names: set[str] = set()
+
+    def write(self, title: str, png: bytes) -> None:
+        stem = name = file_stem(title)
+        number = 1
+        while name in self.names:
+            number += 1
+            name = f"{stem}_{number}"
+        self.names.add(name)
+        (self.folder / f"{name}.png").write_bytes(png)
+
+
+def _training_section(history: History, pictures: _Pictures) -> list[html.Section]:
+    png = learning_curves(history)
+    if png is None:
+        return []
+    pictures.write("curves", png)
+    return [html.Section("Learning curves", html.picture_html(png, "learning curves"))]
+
+
+def _matrix_sections(evaluation: Evaluation, pictures: _Pictures) -> list[html.Section]:
+    sections = []
+    for matrix in evaluation.matrices:
+        png = heat_map(matrix)
+        pictures.write(matrix.title, png)
+        narrow = max(matrix.counts.shape) <= MOST_CLASSES_IN_NARROW_MATRIX
+        sections.append(html.Section(matrix.title, html.picture_html(png, matrix.title), narrow))
+    return sections
+
+
+def _table_sections(evaluation: Evaluation, pictures: _Pictures) -> list[html.Section]:
+    sections = []
+    for table in evaluation.tables:
+        body = html.table_html(table)
+        png = class_bars(table)
+        if png is not None:
+            pictures.write(table.title, png)
+            body = html.picture_html(png, table.title) + html.folded_html("All values", body)
+        sections.append(html.Section(table.title, body, narrow=png is None))
+    return sections
+
+
+def _curve_sections(evaluation: Evaluation, pictures: _Pictures) -> list[html.Section]:
+    sections = []
+    for curves in evaluation.curves:
+        png = curves_figure(curves)
+        pictures.write(curves.title, png)
+        sections.append(html.Section(curves.title, html.picture_html(png, curves.title), narrow=True))
+    return sections
+
+
+def _gallery_section(
+    gallery: Gallery, image_of: Callable[[int], np.ndarray | None], pictures: _Pictures
+) -> html.Section:
+    side = thumbnail_side_px(gallery)
+    thumbnails = [make_thumbnail(example, image_of(example.index), side) for example in gallery.examples]
+    if gallery.examples:
+        pictures.write(gallery.title, contact_sheet(gallery, thumbnails))
+    jpegs = [None if picture is None else jpeg_bytes(picture) for picture in thumbnails]
+    return html.Section(gallery.title, html.gallery_html(gallery, jpegs))
+
+
+def _tiles(evaluation: Evaluation, history: History) -> list[html.Tile]:
+    tiles = [
+        html.Tile(metric_label(name), metric_text(name, value))
+        for name, value in list(evaluation.metrics.items())[:MOST_METRIC_TILES]
+    ]
+    if history:
+        tiles.append(html.Tile("epochs", str(len(history))))
+    seconds = [float(row["seconds"]) for row in history if row.get("seconds") is not None]
+    if seconds:
+        tiles.append(html.Tile("training time", duration_text(sum(seconds))))
+    speeds = [float(row["images_per_second"]) for row in history if row.get("images_per_second") is not None]
+    if speeds:
+        tiles.append(html.Tile("images per second", f"{statistics.median(speeds):,.0f}"))
+    waits = [float(row["data_wait_share"]) for row in history if row.get("data_wait_share") is not None]
+    if waits:
+        tiles.append(html.Tile("waiting for data", f"{100 * statistics.median(waits):.1f} %"))
+    return tiles
