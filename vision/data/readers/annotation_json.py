@@ -1,0 +1,153 @@
+"""Images with one annotation JSON each: SageMaker's image format for object detection."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from vision.data.readers.class_names import ClassNames
+from vision.data.readers.file_table import FileTable, is_image_name, walk_files
+from vision.data.readers.problems import SHOWN, Problems
+from vision.data.readers.strict_json import parse_json
+from vision.data.sample import RawTarget, Sample
+from vision.settings.errors import DataError
+
+
+class AnnotationJsonReader:
+    """Images below ``image_root`` and JSON files below ``annotation_root``, which must pair off completely.
+
+    A JSON file belongs to the image that its ``file`` names (relative to ``image_root``); if there is none,
+    to the one image of the same path without suffix, or of the same base name. The target is the JSON
+    object as it is; class names are gathered from the ``categories`` of all files.
+    """
+
+    def __init__(self, image_root: str | Path, annotation_root: str | Path) -> None:
+        image_root, annotation_root = Path(image_root), Path(annotation_root)
+        images = [path for path in walk_files(image_root) if is_image_name(path)]
+        if not annotation_root.is_dir():
+            raise DataError(str(annotation_root), "is no folder; one JSON file for each image must lie there")
+        annotations = [path for path in walk_files(annotation_root) if path.lower().endswith(".json")]
+        if not images:
+            raise DataError(str(image_root), "holds no images")
+        if not annotations:
+            raise DataError(str(annotation_root), f"holds no .json files{_other_files(annotation_root)}")
+        self._name = annotation_root.name
+        files = FileTable(annotation_root, annotations)
+        problems, names, pairing = Problems(str(annotation_root)), ClassNames(), _Pairing(images)
+        pairs: dict[str, str] = {}
+        lost: list[str] = []
+        for index, annotation in enumerate(annotations):
+            try:
+                content = parse_annotation(files.read(index, annotation))
+                image = pairing.find(annotation, content.get("file"))
+            except DataError as error:
+                problems.add(str(error))
+                continue
+            except ValueError as error:
+                problems.add(f"{annotation}: {error}")
+                continue
+            for problem in _add_names(names, content, annotation):
+                problems.add(f"{annotation}: {problem}")
+            if image is None:
+                lost.append(annotation)
+            elif image in pairs:
+                problems.add(f"{annotation}: belongs to {image}, as {pairs[image]} does; keep one of the two")
+            else:
+                pairs[image] = annotation
+        alone = [image for image in images if image not in pairs]
+        broken = problems.count
+        if lost:
+            problems.add(f"{len(lost)} annotation files have no image below {image_root}: {_first(lost)}")
+        if alone and not broken:
+            problems.add(
+                f"{len(alone)} images below {image_root} have no annotation file: {_first(alone)}; remove "
+                'them, or give an image without objects a file with "annotations": []'
+            )
+        problems.raise_if_any()
+        self.class_names: tuple[str, ...] | None = names.names()
+        self._images = FileTable(image_root, images)
+        self._annotations = FileTable(annotation_root, [pairs[image] for image in images])
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> Sample:
+        key = self.key(index)
+        return Sample(self._images.read(index, key), self.target(index), key)
+
+    def target(self, index: int) -> RawTarget:
+        """The JSON object of one annotation file."""
+        key = self.key(index)
+        try:
+            return parse_annotation(self._annotations.read(index, key))
+        except ValueError as error:
+            raise DataError(key, f"{error} (the file changed after it was checked)") from None
+
+    def key(self, index: int) -> str:
+        """Annotation file with its channel's folder, and image: ``annotations/a.json (a.jpg)``."""
+        return f"{self._name}/{self._annotations[index]} ({self._images[index]})"
+
+
+class _Pairing:
+    """Finds the image of an annotation file."""
+
+    def __init__(self, images: list[str]) -> None:
+        self._images = set(images)
+        self._by_stem: dict[str, list[str]] = defaultdict(list)
+        self._by_name: dict[str, list[str]] = defaultdict(list)
+        for image in images:
+            stem = os.path.splitext(image)[0]
+            self._by_stem[stem].append(image)
+            self._by_name[os.path.basename(stem)].append(image)
+
+    def find(self, annotation: str, file: object) -> str | None:
+        """Path of the image, None if there is none; ValueError if there are several."""
+        if file is not None and not isinstance(file, str):
+            raise ValueError(f"has file={file!r:.40}, which must be the image's path")
+        if file in self._images:
+            return file
+        stem = os.path.splitext(annotation)[0]
+        candidates = self._by_stem.get(stem) or self._by_name.get(os.path.basename(stem)) or []
+        if len(candidates) > 1:
+            raise ValueError(f"could belong to {_first(candidates)}; name one of them in its 'file'")
+        return candidates[0] if candidates else None
+
+
+def parse_annotation(content: bytes) -> dict[str, Any]:
+    """The JSON object of an annotation file. ValueError holds half a sentence."""
+    try:
+        annotation = parse_json(content)
+    except ValueError as error:
+        raise ValueError(f"is {error}") from None
+    if not isinstance(annotation, dict):
+        raise ValueError(f"holds a JSON {type(annotation).__name__}, but one object is needed")
+    if isinstance(annotation.get("images"), list):
+        raise ValueError("looks like one COCO file for all images; make one file for each image of it")
+    if not isinstance(annotation.get("annotations"), list):
+        raise ValueError(f"has no list 'annotations'; its keys are {', '.join(annotation)[:200]}")
+    return annotation
+
+
+def _add_names(names: ClassNames, annotation: dict[str, Any], where: str) -> list[str]:
+    """Sentences about the categories of one file."""
+    categories = annotation.get("categories") or []
+    if not isinstance(categories, list):
+        return ["has 'categories' that are not a list"]
+    found = [
+        names.add(category.get("class_id"), category.get("name"), where)
+        if isinstance(category, dict)
+        else f"has the category {category!r:.40}, which must be an object with class_id and name"
+        for category in categories
+    ]
+    return [problem for problem in found if problem]
+
+
+def _other_files(root: Path) -> str:
+    suffixes = sorted({os.path.splitext(path)[1] for path in walk_files(root)})
+    return f"; it holds files ending in {', '.join(suffixes[:5])}" if suffixes else ""
+
+
+def _first(paths: list[str]) -> str:
+    return ", ".join(paths[:SHOWN]) + (", ..." if len(paths) > SHOWN else "")

@@ -1,0 +1,39 @@
+"""Class names that a source states piece by piece: the union, and where it contradicts itself."""
+
+from __future__ import annotations
+
+# A class id beyond this is a mistake, and a table of names that long would only use up memory.
+MAX_CLASS_ID = 1_000_000
+
+
+class ClassNames:
+    """Collects (id, name) pairs. ``add`` returns a sentence where a pair contradicts an earlier one."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[int, tuple[str, str]] = {}
+        self._by_name: dict[str, tuple[int, str]] = {}
+
+    def add(self, class_id: object, name: object, where: str) -> str | None:
+        """``class_id`` may be a number or its digits, as in a class-map; ``where`` names the line or file."""
+        if isinstance(class_id, str) and class_id.isascii() and class_id.isdigit() and len(class_id) < 10:
+            class_id = int(class_id)
+        if not isinstance(class_id, int) or isinstance(class_id, bool) or not 0 <= class_id <= MAX_CLASS_ID:
+            return f"class id {class_id!r:.40} must be a whole number from 0 to {MAX_CLASS_ID}"
+        if not isinstance(name, str) or not name.strip():
+            return f"class {class_id} has the name {name!r:.40}, which must be text"
+        first_name, first_where = self._by_id.setdefault(class_id, (name, where))
+        if first_name != name:
+            return f"class {class_id} is called {name!r}, but {first_name!r} in {first_where}; use one name for each id"
+        first_id, first_where = self._by_name.setdefault(name, (class_id, where))
+        if first_id != class_id:
+            return f"class {name!r} has the id {class_id}, but {first_id} in {first_where}; use one id for each name"
+        return None
+
+    def names(self) -> tuple[str, ...] | None:
+        """Names in the order of ids, None if none was stated; an id without a name has its number as name."""
+        if not self._by_id:
+            return None
+        return tuple(
+            self._by_id[class_id][0] if class_id in self._by_id else str(class_id)
+            for class_id in range(max(self._by_id) + 1)
+        )

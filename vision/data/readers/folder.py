@@ -1,0 +1,94 @@
+"""Images in one folder for each class: ``cats/001.jpg``, ``dogs/old/9.png``."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vision.data.readers.file_table import FileTable, is_clutter, is_image_name, walk_files
+from vision.data.readers.problems import Problems
+from vision.data.sample import Sample
+from vision.settings.errors import DataError
+
+log = logging.getLogger(__name__)
+
+
+class FolderReader:
+    """All images below ``root``; the first folder of an image's path is its class.
+
+    Ids follow ``class_names`` if given (those of training, so that a validation folder that lacks a class
+    counts alike), else the sorted folder names. Targets are float32 [1], the class id.
+    """
+
+    def __init__(self, root: str | Path, class_names: Sequence[str] | None = None) -> None:
+        root = Path(root)
+        self._name = root.name
+        found = class_folders(root)
+        problems = Problems(str(root))
+        self.class_names: tuple[str, ...] | None = tuple(found if class_names is None else class_names)
+        ids = {name: class_id for class_id, name in enumerate(self.class_names)}
+        for name in found:
+            if name not in ids:
+                problems.add(
+                    f"folder {name!r} is not one of the classes {', '.join(self.class_names)}; "
+                    "rename it or add it to the training data"
+                )
+        problems.raise_if_any()
+        paths: list[str] = []
+        others: list[str] = []
+        class_ids: list[int] = []
+        for name in found:
+            before = len(paths)
+            for below in walk_files(root / name):
+                (paths if is_image_name(below) else others).append(f"{name}/{below}")
+            class_ids += [ids[name]] * (len(paths) - before)
+            if len(paths) == before and class_names is None:
+                problems.add(f"class folder {name!r} holds no images; put some in or remove it")
+        problems.raise_if_any()
+        if not paths:
+            raise DataError(str(root), "holds no images in its class folders")
+        if others:
+            log.warning("%s: %d files are no images and left out, first %s", root, len(others), others[0])
+        self._files = FileTable(root, paths)
+        self._class_ids = np.array(class_ids, np.float32)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> Sample:
+        key = self.key(index)
+        return Sample(self._files.read(index, key), self.target(index), key)
+
+    def target(self, index: int) -> np.ndarray:
+        """Class id of one image, float32 [1]."""
+        return self._class_ids[index : index + 1].copy()
+
+    def key(self, index: int) -> str:
+        """Path of the image with its channel's folder, such as ``train/cats/001.jpg``."""
+        return f"{self._name}/{self._files[index]}"
+
+
+def class_folders(root: Path) -> list[str]:
+    """Sorted names of the folders in ``root``, which must hold no images itself."""
+    try:
+        entries = [entry for entry in os.scandir(root) if not is_clutter(entry.name)]
+    except OSError as error:
+        raise DataError(str(root), f"cannot be read as a folder ({error.strerror})") from None
+    loose = sorted(entry.name for entry in entries if entry.is_file() and is_image_name(entry.name))
+    folders = sorted(entry.name for entry in entries if entry.is_dir())
+    if loose:
+        beside = f" beside the folders {', '.join(folders[:3])}" if folders else ""
+        raise DataError(
+            str(root),
+            f"holds {len(loose)} images without a class{beside} (first {loose[0]}); put each image into a "
+            "folder named after its class, or give labels by a .lst file, annotation JSON or a manifest",
+        )
+    if not folders:
+        raise DataError(
+            str(root), "holds no images; put each image into a folder named after its class, below this one"
+        )
+    return folders

@@ -1,0 +1,158 @@
+"""From channels to a reader: the one place that looks at content types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from vision.data.readers.annotation_json import AnnotationJsonReader
+from vision.data.readers.channel_contents import Contents, Form, look
+from vision.data.readers.folder import FolderReader, class_folders
+from vision.data.readers.image_list import ImageListReader
+from vision.data.readers.manifest import ManifestReader
+from vision.data.readers.record_kind import record_kind_problem
+from vision.data.readers.recordio import RecordIOReader
+from vision.data.sample import Reader
+from vision.settings.channels import Channel
+from vision.settings.errors import DataError, UserError
+
+RECORDIO_TYPE = "application/x-recordio"
+IMAGE_TYPES = ("application/x-image", "image/jpeg", "image/png")
+
+
+def open_channel(channels: Mapping[str, Channel], name: str, class_names: Sequence[str] | None = None) -> Reader:
+    """Reader of the channel ``name`` ("train" or "validation") with its ``_lst`` or ``_annotation``.
+
+    ``class_names`` are those of a trained model; they number class folders. Without them a validation folder
+    is numbered by the class folders of ``train``. Raises UserError where content type, companions and what
+    the path holds do not fit together.
+    """
+    channel = _get(channels, name)
+    lst, annotation = channels.get(f"{name}_lst"), channels.get(f"{name}_annotation")
+    found = _choose(channels, name)
+    if found.form == "RecordIO":
+        _check_records(name, channel, found.files)
+        return RecordIOReader(found.files)
+    if found.form == "a manifest":
+        return ManifestReader(_only(name, found), channel.attributes)
+    if lst is not None:
+        return ImageListReader(_list_file(f"{name}_lst", lst.path), channel.path)
+    if annotation is not None:
+        return AnnotationJsonReader(channel.path, annotation.path)
+    if found.form == "an image list":
+        file = _only(name, found)
+        return ImageListReader(file, file.parent)
+    if class_names is None and name != "train" and "train" in channels:
+        train = _choose(channels, "train")
+        if train.form == "images" and not _companions(channels, "train"):
+            class_names = class_folders(channels["train"].path)
+    return FolderReader(channel.path, class_names)
+
+
+def _choose(channels: Mapping[str, Channel], name: str) -> Contents:
+    """The form of data to read, of those that the channel's path holds."""
+    channel, companions = channels[name], _companions(channels, name)
+    if not channel.path.exists():
+        raise UserError(f"Channel {name}: {channel.path} does not exist; give the path of a file or folder.")
+    wanted = _forms_of(name, channel.content_type)
+    if channel.attributes is not None:
+        wanted &= {"a manifest"}
+    if companions:
+        wanted &= {"an image list", "images"}
+    held = look(channel.path, below=channel.content_type == RECORDIO_TYPE)
+    fitting = [contents for contents in held if contents.form in wanted]
+    if not fitting:
+        raise UserError(_contradiction(name, channel, companions, held[0]))
+    if companions and not channel.path.is_dir():
+        raise UserError(
+            f"Channel {companions[0]} is given, but channel {name} is the file {channel.path}; it must be the "
+            "folder of the images."
+        )
+    if channel.content_type is None and fitting[0].form == "RecordIO":
+        # A .lst belongs to the .rec made from it; folders may hold anything.
+        rivals = [c for c in fitting[1:] if c.form != "an image list" and not c.example.endswith("/")]
+        if rivals:
+            raise UserError(
+                f"Channel {name}: {channel.path} holds RecordIO ({fitting[0].example}) and {rivals[0].form} "
+                f"({rivals[0].example}); give the path of one, or set content_type."
+            )
+    return fitting[0]
+
+
+def _forms_of(name: str, content_type: str | None) -> set[Form]:
+    if content_type is None:
+        return {"RecordIO", "a manifest", "an image list", "images"}
+    if content_type == RECORDIO_TYPE:
+        return {"RecordIO", "a manifest"}
+    if content_type in IMAGE_TYPES:
+        # AWS's Kubernetes operator sends manifests under this type.
+        return {"a manifest", "an image list", "images"}
+    raise UserError(
+        f"Channel {name} has content_type {content_type!r} but must have {RECORDIO_TYPE} (.rec files and "
+        f"manifests) or one of {', '.join(IMAGE_TYPES)} (image files)."
+    )
+
+
+def _contradiction(name: str, channel: Channel, companions: list[str], held: Contents) -> str:
+    holds = f"{channel.path} holds {held.form} ({held.example})"
+    if held.form not in _forms_of(name, channel.content_type):
+        fitting = RECORDIO_TYPE if held.form == "RecordIO" else IMAGE_TYPES[0]
+        return f"Channel {name} has content_type {channel.content_type}, but {holds}; set content_type={fitting}."
+    if channel.attributes is not None and held.form != "a manifest":
+        return (
+            f"Channel {name} has attributes ({', '.join(channel.attributes)}), but {holds}, no manifest; leave "
+            "them out or give a .manifest or .jsonl file."
+        )
+    return (
+        f"Channel {companions[0]} is given, but {holds}, which has its labels in itself; leave {companions[0]} "
+        f"out or give a folder of images as {name}."
+    )
+
+
+def _companions(channels: Mapping[str, Channel], name: str) -> list[str]:
+    """Names of the channels that hold the labels of ``name``; at most one."""
+    found = [key for key in (f"{name}_lst", f"{name}_annotation") if key in channels]
+    if len(found) > 1:
+        raise UserError(f"Channels {' and '.join(found)} are both given; keep the one that holds the labels.")
+    return found
+
+
+def _check_records(name: str, channel: Channel, files: Sequence[Path]) -> None:
+    if channel.label_format == "class-id":
+        raise UserError(
+            f"Channel {name} has label-format=class-id, which only manifests have; {files[0].name} holds one "
+            "0/1 number for each class: leave label-format out."
+        )
+    for file in files:
+        with open(file, "rb") as stream:
+            problem = record_kind_problem(stream.read(512))
+        if problem:
+            raise DataError(str(file), problem)
+
+
+def _only(name: str, found: Contents) -> Path:
+    if len(found.files) > 1:
+        names = ", ".join(file.name for file in found.files[:3])
+        raise UserError(
+            f"Channel {name}: {found.files[0].parent} holds {found.form} more than once ({names}); give the path "
+            "of the one to use."
+        )
+    return found.files[0]
+
+
+def _list_file(name: str, path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    found = sorted(file for file in path.iterdir() if file.suffix.lower() == ".lst")
+    if len(found) != 1:
+        raise UserError(f"Channel {name}: {path} holds {len(found)} .lst files; it needs exactly one.")
+    return found[0]
+
+
+def _get(channels: Mapping[str, Channel], name: str) -> Channel:
+    if name not in channels:
+        raise UserError(
+            f"Channel {name} is needed, but only {', '.join(channels) or 'no channel'} is given: set "
+            f"channels.{name}=PATH."
+        )
+    return channels[name]
