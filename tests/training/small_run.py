@@ -60,9 +60,7 @@ class RandomImages:
 class Jitter:
     """Shifts the brightness by the seed, so that a wrong seed shows in the weights."""
 
-    def __call__(
-        self, image: np.ndarray, target: Any, rng_seed: int | None, key: str
-    ) -> tuple[np.ndarray, Any]:
+    def __call__(self, image: np.ndarray, target: Any, rng_seed: int | None, key: str) -> tuple[np.ndarray, Any]:
         if rng_seed is None:
             return image, target
         shift = np.random.default_rng(rng_seed).integers(0, 40)
@@ -112,9 +110,7 @@ class SmallRun:
         )
         self.run = RunSettings.parse({"device": "cpu", "workers": 0, **(run or {})})
         decoder = LabelDecoder(3, multi_label=False)
-        train = ImageDataset(
-            RandomImages(train_images, broken=broken), decoder, Jitter(), _stack, replace_broken=True
-        )
+        train = ImageDataset(RandomImages(train_images, broken=broken), decoder, Jitter(), _stack, replace_broken=True)
         validation = ImageDataset(RandomImages(30, seed=1), decoder, Jitter(), _stack, replace_broken=False)
         batch = self.hp.mini_batch_size
         self.data = VisionDataModule(
@@ -151,7 +147,7 @@ class SmallRun:
         ]
         self.trainer = build_trainer(self.hp, self.run, callbacks=self.callbacks, folder=folder)
 
-    def _save(self, epoch: int, metrics: dict[str, float], best: bool) -> None:
+    def _save(self, epoch: int, metrics: dict[str, float], best: bool, regular: bool) -> None:
         self.saved.append((epoch, best))
 
     def train(self) -> dict[str, torch.Tensor]:

@@ -52,9 +52,7 @@ KILLS = [
 
 @pytest.mark.parametrize("every_n_steps", [None, 1, 2, 3])
 @pytest.mark.parametrize("kills", KILLS, ids=str)
-def test_killed_runs_end_with_the_same_bits(
-    tmp_path: Path, kills: list[dict[str, int]], every_n_steps: int
-) -> None:
+def test_killed_runs_end_with_the_same_bits(tmp_path: Path, kills: list[dict[str, int]], every_n_steps: int) -> None:
     whole = SmallRun(tmp_path / "whole", lr_scheduler_step="1,2")
     expected = whole.train()
     for kill in kills:

@@ -100,6 +100,10 @@ class Algorithm(ABC):
     def read_architecture(self, plan: Mapping[str, Any]) -> BaseModel:
         """Check the plan found in a model folder; raises UserError."""
 
+    def change_head(self, plan: Mapping[str, Any], hyperparameters: Any) -> dict[str, Any]:
+        """The plan of a stored network, for another number of classes."""
+        return {**plan, **{name: getattr(hyperparameters, name) for name in self.head_settings}}
+
     @abstractmethod
     def build_network(self, architecture: Any) -> nn.Module:
         """A network with untrained weights: images uint8 [N, 3, H, W] -> raw outputs."""
@@ -114,13 +118,22 @@ class Algorithm(ABC):
 
     @abstractmethod
     def task(
-        self, network: nn.Module, hyperparameters: Any, run: RunSettings, class_names: tuple[str, ...], **facts: Any
+        self,
+        network: nn.Module,
+        hyperparameters: Any,
+        run: RunSettings,
+        class_names: tuple[str, ...],
+        **facts: Any,
     ) -> TrainingTask:
         """The LightningModule that trains and evaluates the network.
 
         ``facts``: ``steps_per_epoch``, ``images_per_step``, ``class_counts`` (float64 [classes]), ``key_of``
         (validation index -> key), and for evaluation only the last.
         """
+
+    @abstractmethod
+    def preprocessing(self, hyperparameters: Any, architecture: Any) -> dict[str, Any]:
+        """JSON object for readers of the model folder: how an image becomes the network's input."""
 
     @abstractmethod
     def predict(self, outputs: Any, network: nn.Module, hyperparameters: Any) -> list[Any]:

@@ -170,9 +170,7 @@ class ImageClassificationHyperparameters(TrainingHyperparameters):
     checkpoint_frequency: int | None = Field(
         None, ge=1, description="keep the model of every n-th epoch; unset keeps the best only", examples=[1]
     )
-    precision_dtype: Literal["float32", "float16"] = Field(
-        "float32", description="precision of training arithmetic"
-    )
+    precision_dtype: Literal["float32", "float16"] = Field("float32", description="precision of training arithmetic")
 
     def optimizer_settings(self) -> OptimizerSettings:
         shared = super().optimizer_settings()
@@ -220,8 +218,7 @@ _FOREIGN = {
     "use_lr_scheduler": "does not exist: giving lr_scheduler_step turns the schedule on, so leave it out.",
     "label_width": "belongs to object detection: image classification finds the width of labels itself, so"
     " leave it out (several labels an image need multi_label=1).",
-    "freeze_layer_pattern": "belongs to object detection: image classification trains all layers, so"
-    " leave it out.",
+    "freeze_layer_pattern": "belongs to object detection: image classification trains all layers, so leave it out.",
     "base_network": "belongs to object detection: image classification takes the depth, num_layers=50.",
 }
 

@@ -69,9 +69,7 @@ class Architecture(BaseModel):
             raise ValueError(f"mean and std must have {channels} values, one for each channel")
         if self.family == "resnet":
             if self.depth not in PLANS:
-                raise ValueError(
-                    f"depth is {self.depth} but the family resnet has {', '.join(map(str, PLANS))}"
-                )
+                raise ValueError(f"depth is {self.depth} but the family resnet has {', '.join(map(str, PLANS))}")
             if self.units or self.filters or self.bottleneck:
                 raise ValueError("units, filters and bottleneck do not belong to the family resnet")
             return self

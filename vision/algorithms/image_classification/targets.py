@@ -34,7 +34,8 @@ class LabelDecoder:
     def _class_id(self, values: np.ndarray, key: str) -> np.ndarray:
         if values.size != 1:
             raise DataError(
-                key, f"has {values.size} labels where one class id is expected; set hp.multi_label=1 for several"
+                key,
+                f"has {values.size} labels where one class id is expected; set hp.multi_label=1 for several",
             )
         label = float(values[0])
         if abs(label - round(label)) > TOLERANCE or not 0 <= round(label) < self.num_classes:
@@ -52,9 +53,7 @@ class LabelDecoder:
             remedy = "give one 0/1 column a class, or set hp.num_classes"
             if not isinstance(raw, np.ndarray):
                 remedy = "set label-format=class-id if these are class ids"
-            raise DataError(
-                key, f"has {values.size} label values, but hp.num_classes is {self.num_classes}; {remedy}"
-            )
+            raise DataError(key, f"has {values.size} label values, but hp.num_classes is {self.num_classes}; {remedy}")
         if not np.isin(values, (0.0, 1.0)).all():
             wrong = values[~np.isin(values, (0.0, 1.0))][0]
             raise DataError(key, f"has the multi-label value {wrong:g}; each class has 0 or 1")

@@ -38,9 +38,7 @@ class ClassificationTransform:
     def __init__(self, augmentations: Sequence[Augmentation]) -> None:
         self.augmentations = tuple(augmentations)
 
-    def __call__(
-        self, image: np.ndarray, target: Any, rng_seed: int | None, key: str
-    ) -> tuple[np.ndarray, Any]:
+    def __call__(self, image: np.ndarray, target: Any, rng_seed: int | None, key: str) -> tuple[np.ndarray, Any]:
         """Image uint8 [H, W, 3] to uint8 [h, w, c] of ``image_shape``, which may share the input's pixels.
 
         With a seed the result depends on nothing else; without one every call draws anew. ``key`` names the
@@ -56,8 +54,8 @@ class ClassificationTransform:
         except ResizedImageTooLargeError as error:
             raise DataError(
                 key,
-                f"the image is so long and narrow that resizing its short side would make it {error.width} wide"
-                f" and {error.height} high; cut it into pieces or remove it",
+                f"the image is so long and narrow that resizing its short side would make it {error.width}"
+                f" wide and {error.height} high; cut it into pieces or remove it",
             ) from None
         return image, target
 
@@ -70,9 +68,7 @@ class ClassificationTransform:
         )
 
 
-def build_transform(
-    hyperparameters: ImageClassificationHyperparameters, stage: Stage
-) -> ClassificationTransform:
+def build_transform(hyperparameters: ImageClassificationHyperparameters, stage: Stage) -> ClassificationTransform:
     """The transform of one stage.
 
     ``train``: ``resize``, then what ``augmentation_type`` says. An image smaller than ``image_shape`` is a
@@ -105,9 +101,7 @@ def _augmentations(augmentation_type: str | None, height: int, width: int) -> li
         return [Crop(height, width, at_random=False)]
     steps: list[Augmentation] = [Crop(height, width, at_random=True)]
     if augmentation_type == "crop_color_transform":
-        steps.insert(
-            0, Affine(max_angle_deg=10, max_shear=0.1, max_aspect_change=0.25, fill_value=FILL_VALUE)
-        )
+        steps.insert(0, Affine(max_angle_deg=10, max_shear=0.1, max_aspect_change=0.25, fill_value=FILL_VALUE))
     if augmentation_type in ("crop_color", "crop_color_transform"):
         steps.append(HLSShift(max_hue=36, max_saturation=50, max_lightness=50))
     steps.append(Mirror())

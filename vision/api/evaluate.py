@@ -1,0 +1,67 @@
+"""Evaluates a stored model with the code that evaluates it during training, so that both say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from vision import algorithms
+from vision.api.run_data import dataset
+from vision.api.start_model import GIGABYTE, fill_network
+from vision.artifacts.model_folder import StoredModel, load_model
+from vision.data.broken_images import BrokenImages
+from vision.data.datamodule import VisionDataModule, choose_workers
+from vision.data.readers.open import open_channel
+from vision.metrics.evaluation import Evaluation
+from vision.settings.channels import Channel
+from vision.settings.errors import UserError
+from vision.settings.job import Job
+from vision.settings.run import RunSettings
+from vision.training.progress import quiet_lightning
+from vision.training.trainer import build_trainer, choose_accelerator
+
+
+def evaluate(model: str | Path, channels: Mapping[str, Channel], run: RunSettings | None = None) -> Evaluation:
+    """Evaluate a model folder, model.tar.gz or run folder on the ``validation`` channel. Raises UserError."""
+    run = run or RunSettings()
+    stored = load_model(model, int(run.max_archive_gb * GIGABYTE))
+    return evaluate_stored(stored, channels, run)
+
+
+def evaluate_stored(stored: StoredModel, channels: Mapping[str, Channel], run: RunSettings) -> Evaluation:
+    """Evaluate a loaded model: each image once, in batches of the size it was trained with."""
+    quiet_lightning()
+    if "validation" not in channels:
+        raise UserError("there is nothing to evaluate on: give channels.validation=PATH")
+    algorithm = algorithms.get(stored.algorithm)
+    hp = algorithm.hyperparameters.parse(stored.hyperparameters)
+    job: Job[Any] = Job(algorithm.name, hp, dict(channels), replace_compile(run))
+    reader = open_channel(channels, "validation")
+    summary = algorithm.summarise_targets(reader, channels["validation"], hp, run)
+    if summary.problems:
+        raise UserError("\n".join(f"channel 'validation': {problem}" for problem in summary.problems))
+    network = algorithm.build_network(algorithm.read_architecture(stored.architecture))
+    fill_network(network, stored.state_dict(), "the model")
+    task = algorithm.task(network, hp, job.run, tuple(stored.class_names), key_of=reader.key)
+    task.broken = {"validation": BrokenImages("validation", len(reader), run.max_broken)}
+    accelerator, processes = choose_accelerator(run)
+    data = VisionDataModule(
+        train=None,
+        validation=dataset(algorithm, job, reader, "validation"),
+        batch_size=hp.mini_batch_size,
+        workers=choose_workers(run.workers, processes, on_gpu=accelerator == "cuda"),
+        seed=run.seed,
+        pin_memory=accelerator == "cuda",
+    )
+    build_trainer(hp, run, callbacks=[]).validate(task, datamodule=data, verbose=False)
+    assert task.evaluation is not None
+    left_out = task.broken["validation"].summary()
+    notes = (*task.evaluation.notes, *([left_out] if left_out else []))
+    return replace(task.evaluation, notes=notes)
+
+
+def replace_compile(run: RunSettings) -> RunSettings:
+    """The same settings without compiling, which one pass over the data does not pay back."""
+    return run.model_copy(update={"compile": False})

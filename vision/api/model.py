@@ -1,0 +1,153 @@
+"""A trained model, ready to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from vision import algorithms
+from vision.algorithms.algorithm import Algorithm
+from vision.api.start_model import GIGABYTE, fill_network
+from vision.artifacts.model_folder import StoredModel, load_model
+from vision.data.collate import stack_images
+from vision.data.dataset import Transform
+from vision.data.image_codec import decode_rgb
+from vision.settings.errors import DataError, UserError
+from vision.settings.run import RunSettings
+
+Image = str | Path | bytes | np.ndarray
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network in evaluation mode with everything its answers need.
+
+    ``hyperparameters`` are those it was trained with, ``class_names`` in the order of the class ids.
+    """
+
+    algorithm: Algorithm
+    hyperparameters: Any
+    class_names: tuple[str, ...]
+    architecture: Any
+    network: nn.Module
+    transform: Transform
+    device: torch.device
+    stored: StoredModel
+
+    def predict(self, images: Image | Sequence[Image]) -> list[Any]:
+        """One typed prediction for each image.
+
+        An image is a path, the bytes of an encoded file, or uint8 [H, W, 3] RGB. It is resized to the network's
+        input without keeping its aspect, as SageMaker's endpoints do. Raises DataError naming a broken image.
+        """
+        several = list(images) if isinstance(images, list | tuple) else [images]
+        arrays = [self._prepare(image, number) for number, image in enumerate(several)]
+        return self.predict_arrays(arrays)
+
+    def predict_arrays(self, images: list[np.ndarray]) -> list[Any]:
+        """Predictions of images that ``prepare`` made, as one batch."""
+        if not images:
+            return []
+        with torch.inference_mode():
+            outputs = self.network(stack_images(images).to(self.device))
+        return self.algorithm.predict(outputs, self.network, self.hyperparameters)
+
+    def prepare(self, encoded: bytes | memoryview, key: str) -> np.ndarray:
+        """Decode and resize an encoded image to what the network takes, uint8 [H, W, C]."""
+        return self._resize(decode_rgb(encoded, key), key)
+
+    def describe(self, prediction: Any) -> dict[str, Any]:
+        """JSON object of one prediction: SageMaker's ``prediction`` and class names."""
+        return self.algorithm.describe_prediction(prediction, self.class_names)
+
+    def predict_files(
+        self, encoded: Iterable[tuple[str, bytes | memoryview]], batch_size: int = 32
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(key, JSON object) of each (key, encoded image), in order.
+
+        A broken image answers with ``{"error": sentence}`` in its place and does not disturb the others.
+        """
+        keys: list[str] = []
+        results: list[np.ndarray | str] = []
+        for key, content in encoded:
+            keys.append(key)
+            try:
+                results.append(self.prepare(content, key))
+            except DataError as error:
+                results.append(str(error))
+            if len(keys) == batch_size:
+                yield from self._answer(keys, results)
+                keys, results = [], []
+        yield from self._answer(keys, results)
+
+    def _answer(self, keys: list[str], results: list[np.ndarray | str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        predictions = iter(self.predict_arrays([image for image in results if not isinstance(image, str)]))
+        for key, result in zip(keys, results, strict=True):
+            yield (
+                key,
+                {"error": result} if isinstance(result, str) else self.describe(next(predictions)),
+            )
+
+    def _prepare(self, image: Image, number: int) -> np.ndarray:
+        if isinstance(image, np.ndarray):
+            key = f"image {number}"
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+                raise DataError(
+                    key,
+                    f"is an array {image.dtype} {list(image.shape)}; uint8 [height, width, 3] in RGB is expected",
+                )
+            return self._resize(image, key)
+        if isinstance(image, bytes):
+            return self.prepare(image, f"image {number}")
+        try:
+            return self.prepare(Path(image).read_bytes(), str(image))
+        except OSError as error:
+            raise DataError(str(image), f"cannot be read ({error.strerror})") from error
+
+    def _resize(self, image: np.ndarray, key: str) -> np.ndarray:
+        return self.transform(image, None, None, key)[0]
+
+
+def load(path: str | Path, run: RunSettings | None = None) -> Model:
+    """Load a model folder, a model.tar.gz or a run folder, on a GPU if there is one. Raises UserError."""
+    run = run or RunSettings()
+    stored = load_model(path, int(run.max_archive_gb * GIGABYTE))
+    return model_of(stored, str(path), choose_device(run))
+
+
+def model_of(stored: StoredModel, shown: str, device: torch.device) -> Model:
+    """Build the network of a stored model and fill it. ``shown`` names the model in messages."""
+    algorithm = algorithms.get(stored.algorithm)
+    hyperparameters = algorithm.hyperparameters.parse(stored.hyperparameters)
+    architecture = algorithm.read_architecture(stored.architecture)
+    if len(stored.class_names) != hyperparameters.num_classes:
+        raise UserError(
+            f"{shown} has {len(stored.class_names)} class names for {hyperparameters.num_classes} classes; it is damaged"
+        )
+    network = algorithm.build_network(architecture)
+    fill_network(network, stored.state_dict(), shown)
+    network = network.eval().to(device=device, memory_format=torch.channels_last)
+    return Model(
+        algorithm=algorithm,
+        hyperparameters=hyperparameters,
+        class_names=tuple(stored.class_names),
+        architecture=architecture,
+        network=network,
+        transform=algorithm.transform(hyperparameters, "inference"),
+        device=device,
+        stored=stored,
+    )
+
+
+def choose_device(run: RunSettings) -> torch.device:
+    """The device to answer on. Raises UserError if CUDA was asked for and is not there."""
+    available = torch.cuda.is_available()
+    if run.device == "cuda" and not available:
+        raise UserError("run.device=cuda was asked for, but torch finds no CUDA GPU here; use run.device=cpu or auto")
+    return torch.device("cuda" if available and run.device != "cpu" else "cpu")

@@ -1,0 +1,102 @@
+"""Opens and checks the data of a run: readers, counts, class names."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Any
+
+from vision.algorithms.algorithm import Algorithm, TargetSummary
+from vision.data.dataset import ImageDataset
+from vision.data.readers.open import open_channel
+from vision.data.sample import Reader
+from vision.settings.errors import SettingsError, UserError
+from vision.settings.job import Job
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The two channels of a run, checked, and what their labels say."""
+
+    train: Reader
+    validation: Reader
+    train_summary: TargetSummary
+    class_names: tuple[str, ...] | None
+
+
+def open_run_data(algorithm: Algorithm, job: Job[Any]) -> RunData:
+    """Open train and validation and look at every label. Raises SettingsError with all problems of both."""
+    readers, summaries, problems = {}, {}, []
+    for name in ("train", "validation"):
+        reader = open_channel(job.channels, name)
+        if not len(reader):
+            raise UserError(f"channel {name!r} ({job.channels[name].path}) holds no images")
+        summary = algorithm.summarise_targets(reader, job.channels[name], job.hyperparameters, job.run)
+        problems += [f"channel {name!r}: {problem}" for problem in summary.problems]
+        for warning in summary.warnings:
+            log.warning("channel %r: %s", name, warning)
+        readers[name], summaries[name] = reader, summary
+    if problems:
+        raise SettingsError(problems)
+    names = job.run.class_names or readers["train"].class_names
+    _check_names(names, readers["validation"].class_names, job)
+    return RunData(readers["train"], readers["validation"], summaries["train"], names)
+
+
+def _check_names(names: tuple[str, ...] | None, validation_names: tuple[str, ...] | None, job: Job[Any]) -> None:
+    num_classes = job.hyperparameters.num_classes
+    if names is not None and len(names) != num_classes:
+        raise UserError(
+            f"there are {len(names)} class names ({', '.join(names[:5])}{', ...' if len(names) > 5 else ''}), but "
+            f"hp.num_classes is {num_classes}; set hp.num_classes={len(names)} or correct the names"
+        )
+    if job.run.class_names is None and names is not None and validation_names not in (None, names):
+        raise UserError(
+            f"channel 'train' has the classes {', '.join(names[:5])}, ... but 'validation' has "
+            f"{', '.join(validation_names[:5])}, ...: both need the same classes in the same order"
+        )
+
+
+def settle_counts(hyperparameters: Any, num_images: int, machines: int = 1) -> Any:
+    """Hold the claims about the data against the data: epochs are exact, a batch fits into the data.
+
+    Warns with both numbers where ``num_training_samples`` is wrong, and shrinks a batch larger than the data.
+    """
+    hp = hyperparameters
+    if hp.num_training_samples != num_images:
+        log.warning(
+            "hp.num_training_samples is %d, but channel 'train' holds %d images: epochs and learning rate steps "
+            "follow the %d images that are there",
+            hp.num_training_samples,
+            num_images,
+            num_images,
+        )
+    largest = max(1, num_images // machines)
+    if hp.mini_batch_size > largest:
+        log.warning(
+            "hp.mini_batch_size is %d, but channel 'train' holds only %d images: training with batches of %d",
+            hp.mini_batch_size,
+            num_images,
+            largest,
+        )
+        hp = hp.model_copy(update={"mini_batch_size": largest})
+    return hp
+
+
+def dataset(algorithm: Algorithm, job: Job[Any], reader: Reader, name: str) -> ImageDataset:
+    """The dataset of one channel: "train" augments and replaces broken images, "validation" does neither."""
+    training = name == "train"
+    return ImageDataset(
+        reader,
+        algorithm.target_decoder(job.channels[name], job.hyperparameters, job.run),
+        algorithm.transform(job.hyperparameters, "train" if training else "validation"),
+        algorithm.collate_targets,
+        replace_broken=training,
+    )
+
+
+def with_hyperparameters(job: Job[Any], hyperparameters: Any) -> Job[Any]:
+    """The same job with settled hyperparameters."""
+    return replace(job, hyperparameters=hyperparameters)

@@ -1,0 +1,117 @@
+"""The run folder: everything about one run in one place, readable without this package."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from vision.settings.errors import SettingsError, UserError
+from vision.settings.job import Job
+
+SETTINGS = "settings.json"
+# A run goes on with what it began with, but it may go on for longer.
+MAY_CHANGE = frozenset({"epochs"})
+MUST_STAY = ("seed", "accumulate", "precision", "devices", "new_head")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths inside the folder of one run."""
+
+    path: Path
+
+    @property
+    def settings(self) -> Path:
+        return self.path / SETTINGS
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def archive(self) -> Path:
+        return self.path / "model.tar.gz"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report"
+
+
+def open_run_folder(job: Job[Any], facts: dict[str, int]) -> RunFolder:
+    """Create the run's folder, or open it again to resume.
+
+    ``facts`` are counts of the data that must be the same on resume. Raises UserError if the folder holds another
+    run, or SettingsError naming every setting that differs from the one it began with.
+    """
+    path = job.run.output
+    if path is None:
+        if job.run.resume:
+            raise UserError("run.resume=true needs the folder of the run to go on with; give run.output=PATH as well")
+        path = Path("runs") / job.algorithm / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    folder = RunFolder(path)
+    described = _describe(job, facts)
+    if folder.settings.exists():
+        if not job.run.resume:
+            raise UserError(
+                f"{path} already holds a run; add run.resume=true to go on with it, or give another run.output"
+            )
+        _check_same(folder, described)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    part = folder.path / f".{SETTINGS}.part"
+    part.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    part.replace(folder.settings)
+    return folder
+
+
+def _describe(job: Job[Any], facts: dict[str, int]) -> dict[str, Any]:
+    channels = {name: {"path": str(channel.path.absolute())} for name, channel in job.channels.items()}
+    return {
+        "algorithm": job.algorithm,
+        "hyperparameters": job.hyperparameters.to_strings(),
+        "channels": channels,
+        "run": json.loads(job.run.model_dump_json()),
+        "data": facts,
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """What the run was made with."""
+    packages = ("vision", "torch", "pytorch-lightning", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def _check_same(folder: RunFolder, described: dict[str, Any]) -> None:
+    try:
+        earlier = json.loads(folder.settings.read_text(encoding="utf-8"))
+        pairs = [("algorithm", earlier["algorithm"], described["algorithm"])]
+        before, now = earlier["hyperparameters"], described["hyperparameters"]
+        names = sorted((set(before) | set(now)) - MAY_CHANGE)
+        pairs += [(f"hp.{name}", before.get(name, "unset"), now.get(name, "unset")) for name in names]
+        pairs += [(f"run.{name}", earlier["run"].get(name), described["run"][name]) for name in MUST_STAY]
+        pairs += [(f"{name}", earlier["data"].get(name), value) for name, value in described["data"].items()]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{folder.settings} is not the settings file of a run ({error}); give another run.output"
+        ) from error
+    problems = [
+        f"{name} is {new}, but the run in {folder.path} began with {old}: a run resumes with the settings it began "
+        f"with (only hp.epochs may change); set it back, or start a new run.output"
+        for name, old, new in pairs
+        if old != new
+    ]
+    if problems:
+        raise SettingsError(problems)

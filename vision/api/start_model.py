@@ -1,0 +1,101 @@
+"""The network a run starts from: new, with ImageNet weights, or an earlier model that is trained on."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vision.algorithms.algorithm import Algorithm
+from vision.artifacts.compatibility import compare_settings
+from vision.artifacts.model_folder import StoredModel, load_model
+from vision.settings.errors import SettingsError, UserError
+from vision.settings.job import Job
+
+log = logging.getLogger(__name__)
+
+GIGABYTE = 10**9
+
+
+@dataclass(frozen=True)
+class StartModel:
+    """A network ready to train, the plan it was built from, and the class names an earlier model brought along."""
+
+    network: nn.Module
+    architecture: Any
+    class_names: tuple[str, ...] | None = None
+
+
+def start_model(algorithm: Algorithm, job: Job[Any]) -> StartModel:
+    """Build the network of a job. With a ``model`` channel that model goes on, and pretrained weights are not used."""
+    torch.manual_seed(job.run.seed)
+    if "model" in job.channels:
+        stored = load_model(model_path(job.channels["model"].path), int(job.run.max_archive_gb * GIGABYTE))
+        return _continue(algorithm, job, stored)
+    architecture = algorithm.architecture(job.hyperparameters)
+    network = algorithm.build_network(architecture)
+    if job.hyperparameters.use_pretrained_model:
+        log.info("%s", algorithm.load_pretrained(network, architecture, job.run.weights_folder))
+    return StartModel(network, architecture)
+
+
+def model_path(path: Path) -> Path:
+    """The model in a channel: the path itself, or the one model.tar.gz that the platform put into the folder."""
+    archive = path / "model.tar.gz"
+    return archive if path.is_dir() and archive.is_file() and not (path / "model.json").exists() else path
+
+
+def _continue(algorithm: Algorithm, job: Job[Any], stored: StoredModel) -> StartModel:
+    if stored.algorithm != algorithm.name:
+        raise UserError(
+            f"channel 'model' ({job.channels['model'].path}) holds a model of {stored.algorithm}, but this is "
+            f"{algorithm.name}: only a model of the same algorithm can be trained on"
+        )
+    wanted = job.hyperparameters.to_strings()
+    free = algorithm.head_settings if job.run.new_head else ()
+    required = {name: wanted.get(name) for name in algorithm.must_match if name not in free}
+    problems = compare_settings(required, stored.hyperparameters)
+    if problems:
+        remedy = "give the stored values to train on from it"
+        if any(problem.split()[0] in algorithm.head_settings for problem in problems):
+            remedy += ", or run.new_head=true to start with a new last layer for another number of classes"
+        raise SettingsError([f"channel 'model': {problem}; {remedy}" for problem in problems])
+    plan = dict(stored.architecture)
+    heads_differ = any(wanted.get(name) != stored.hyperparameters.get(name) for name in algorithm.head_settings)
+    if heads_differ:
+        plan = algorithm.change_head(plan, job.hyperparameters)
+    architecture = algorithm.read_architecture(plan)
+    network = algorithm.build_network(architecture)
+    state = stored.state_dict()
+    if heads_differ:
+        own = network.state_dict()
+        state |= {key: value for key, value in own.items() if algorithm.is_head(key, architecture)}
+        log.info("the layers that depend on the number of classes start anew; all others go on")
+    fill_network(network, state, str(job.channels["model"].path))
+    if job.hyperparameters.use_pretrained_model:
+        log.info("training goes on from channel 'model'; hp.use_pretrained_model has no effect")
+    names = None if heads_differ else stored.class_names
+    return StartModel(network, architecture, names)
+
+
+def fill_network(network: nn.Module, state: dict[str, Tensor], shown: str) -> None:
+    """Copy weights into the network. Raises UserError naming the first that is missing, unknown or of another shape."""
+    own = network.state_dict()
+    for name, tensor in own.items():
+        if name not in state:
+            raise UserError(f"{shown} has no weights for {name}; it is damaged or made by another version")
+        if state[name].shape != tensor.shape:
+            raise UserError(
+                f"{shown} has {name} of shape {list(state[name].shape)}, but the network that it describes needs "
+                f"{list(tensor.shape)}; it is damaged"
+            )
+    unknown = next((name for name in state if name not in own), None)
+    if unknown is not None:
+        raise UserError(
+            f"{shown} has weights {unknown[:100]!r} that the network that it describes does not have; it is damaged"
+        )
+    network.load_state_dict(state)

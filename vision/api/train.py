@@ -1,0 +1,165 @@
+"""Trains a model: from a checked job to a run folder with a model in it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytorch_lightning as pl
+
+from vision import algorithms
+from vision.algorithms.algorithm import Algorithm
+from vision.api.evaluate import evaluate_stored
+from vision.api.run_data import RunData, dataset, open_run_data, settle_counts
+from vision.api.run_folder import RunFolder, open_run_folder
+from vision.api.start_model import StartModel, start_model
+from vision.artifacts.model_description import ModelDescription
+from vision.artifacts.model_folder import load_model, pack_model, save_model
+from vision.data.broken_images import BrokenImages
+from vision.data.datamodule import VisionDataModule, choose_workers
+from vision.data.sample import Reader
+from vision.metrics.evaluation import Evaluation
+from vision.settings.job import Job
+from vision.training.best_model import BestModel
+from vision.training.checkpoints import Checkpoints
+from vision.training.early_stopping import EarlyStopping
+from vision.training.history import History, Row
+from vision.training.progress import Progress, quiet_lightning
+from vision.training.stop_early import StopEarly
+from vision.training.task import TrainingTask
+from vision.training.termination import Terminated, Termination
+from vision.training.trainer import build_trainer, choose_accelerator
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run: its folder, the history by epoch, and the evaluation of the model that was kept."""
+
+    folder: RunFolder
+    job: Job[Any]
+    history: list[Row]
+    evaluation: Evaluation
+    validation: Reader
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Of the model that was kept, on the validation channel."""
+        return self.evaluation.metrics
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What one run works with, once everything has been checked."""
+
+    algorithm: Algorithm
+    job: Job[Any]
+    data: RunData
+    start: StartModel
+    folder: RunFolder
+    class_names: tuple[str, ...]
+
+    def save(self, task: TrainingTask, epoch: int, metrics: dict[str, float], *, best: bool, keep: bool) -> None:
+        """Write the network as it is now into the model folder."""
+        description = ModelDescription(
+            algorithm=self.algorithm.name,
+            architecture=self.start.architecture.model_dump(mode="json"),
+            hyperparameters=self.job.hyperparameters.to_strings(),
+            class_names=self.class_names,
+            preprocessing=self.algorithm.preprocessing(self.job.hyperparameters, self.start.architecture),
+            metrics=metrics,
+            epoch=epoch,
+        )
+        save_model(self.folder.model, description, task.network.state_dict(), best=best, keep=keep)
+
+
+def train(job: Job[Any]) -> RunResult:
+    """Run a job from its first look at the data to the packed model.
+
+    Raises UserError for anything the user can mend, and Terminated when a signal ended the run, after its state and
+    a model were saved.
+    """
+    quiet_lightning()
+    run = _prepare(job)
+    hp = run.job.hyperparameters
+    task, data = _task_and_data(run)
+    checkpoints = Checkpoints(run.folder.checkpoints, job.run.checkpoint_every_steps)
+    history = History(run.folder.metrics)
+    best = BestModel(
+        run.algorithm.objective.metric,
+        getattr(hp, "checkpoint_frequency", None),
+        lambda epoch, metrics, improved, regular: run.save(task, epoch, metrics, best=improved, keep=regular),
+    )
+    rule = EarlyStopping(hp.early_stopping_min_epochs, hp.early_stopping_patience, hp.early_stopping_tolerance)
+    callbacks: list[pl.Callback] = [
+        Progress(run.algorithm.log_lines(hp), job.run.progress, job.run.log_every_steps),
+        history,
+        best,
+        *([StopEarly(run.algorithm.objective.metric, rule)] if hp.early_stopping else []),
+        checkpoints,
+        Termination(checkpoints),
+    ]
+    trainer = build_trainer(hp, job.run, callbacks=callbacks, folder=run.folder.path)
+    resume_from = str(checkpoints.path) if job.run.resume and checkpoints.path.exists() else None
+    try:
+        trainer.fit(task, datamodule=data, ckpt_path=resume_from, weights_only=True)
+    except Terminated:
+        if trainer.is_global_zero:
+            if not (run.folder.model / "model.json").exists():
+                run.save(task, trainer.current_epoch, {}, best=True, keep=False)
+            pack_model(run.folder.model, run.folder.archive)
+        raise
+    return _finish(run, trainer, history)
+
+
+def _prepare(job: Job[Any]) -> _Run:
+    algorithm = algorithms.get(job.algorithm)
+    for warning in job.hyperparameters.warnings():
+        log.warning("%s", warning)
+    data = open_run_data(algorithm, job)
+    job = replace(job, hyperparameters=settle_counts(job.hyperparameters, len(data.train)))
+    folder = open_run_folder(job, {"train images": len(data.train), "validation images": len(data.validation)})
+    start = start_model(algorithm, job)
+    num_classes = job.hyperparameters.num_classes
+    names = data.class_names or start.class_names or tuple(str(i) for i in range(num_classes))
+    return _Run(algorithm, job, data, start, folder, names)
+
+
+def _task_and_data(run: _Run) -> tuple[TrainingTask, VisionDataModule]:
+    job, data = run.job, run.data
+    batch = job.hyperparameters.mini_batch_size
+    accelerator, processes = choose_accelerator(job.run)
+    task = run.algorithm.task(
+        run.start.network,
+        job.hyperparameters,
+        job.run,
+        run.class_names,
+        steps_per_epoch=len(data.train) // batch,
+        images_per_step=batch,
+        key_of=data.validation.key,
+        class_counts=data.train_summary.class_counts,
+        num_samples=data.train_summary.num_samples,
+    )
+    task.broken = {
+        name: BrokenImages(name, len(reader), job.run.max_broken)
+        for name, reader in (("train", data.train), ("validation", data.validation))
+    }
+    module = VisionDataModule(
+        train=dataset(run.algorithm, job, data.train, "train"),
+        validation=dataset(run.algorithm, job, data.validation, "validation"),
+        batch_size=batch,
+        workers=choose_workers(job.run.workers, processes, on_gpu=accelerator == "cuda"),
+        seed=job.run.seed,
+        pin_memory=accelerator == "cuda",
+    )
+    return task, module
+
+
+def _finish(run: _Run, trainer: pl.Trainer, history: History) -> RunResult:
+    if trainer.is_global_zero:
+        pack_model(run.folder.model, run.folder.archive)
+    stored = load_model(run.folder.model)
+    evaluation = evaluate_stored(stored, run.job.channels, run.job.run)
+    return RunResult(run.folder, run.job, history.rows, evaluation, run.data.validation)
