@@ -95,9 +95,7 @@ def _plain_name(name: str) -> str:
 
 def _write(stream: TarStream, member: Member, path: Path, max_size: int) -> None:
     if member.size > max_size:
-        raise BadArchiveError(
-            f"holds {path.name!r} of {member.size} bytes, and at most {max_size} are allowed"
-        )
+        raise BadArchiveError(f"holds {path.name!r} of {member.size} bytes, and at most {max_size} are allowed")
     with path.open("xb") as file:
         for chunk in stream.chunks():
             file.write(chunk)

@@ -35,15 +35,16 @@ DEFAULT_MAX_BYTES = 8 * 2**30
 _FOREIGN = ("-symbol.json", ".params")
 
 
-class ForeignArchive(UserError):  # noqa: N818 - nothing is wrong with it, it needs another reader
+class ForeignArchive(UserError):
     """A model of SageMaker's own container or of MXNet, at ``path``, with the files ``members``."""
 
     def __init__(self, path: Path, members: tuple[str, ...]) -> None:
         self.path = path
         self.members = members
+        foreign = _some(name for name in members if name.endswith(_FOREIGN))
         super().__init__(
-            f"{path} is a model of MXNet or of SageMaker's own container (it holds "
-            f"{_some(name for name in members if name.endswith(_FOREIGN))}); it must be imported before it can be used here"
+            f"{path} is a model of MXNet or of SageMaker's own container (it holds {foreign}); "
+            f"it must be imported before it can be used here"
         )
 
 
@@ -74,11 +75,7 @@ def save_model(
             file.write(model.to_json())
         _remove_stale(folder, model)
     except OSError as error:
-        kept = (
-            "the model saved there before is still whole"
-            if (folder / MODEL_JSON).exists()
-            else "none was saved"
-        )
+        kept = "the model saved there before is still whole" if (folder / MODEL_JSON).exists() else "none was saved"
         raise UserError(
             f"the model of epoch {description.epoch} cannot be written to {folder} ({error}); {kept}: "
             f"free some space or mend the folder, then resume"
@@ -91,9 +88,7 @@ def pack_model(folder: Path, target: Path) -> None:
     try:
         pack_archive(folder, [MODEL_JSON, *model.weights_files()], target)
     except OSError as error:
-        raise UserError(
-            f"{target} cannot be written ({error}): free some space or mend the folder"
-        ) from error
+        raise UserError(f"{target} cannot be written ({error}): free some space or mend the folder") from error
 
 
 def load_model(path: str | Path, max_bytes: int = DEFAULT_MAX_BYTES) -> StoredModel:
@@ -164,9 +159,7 @@ def _with_epoch(
 ) -> ModelFile:
     kept = {checkpoint.epoch: checkpoint for checkpoint in former.checkpoints} if former else {}
     if keep:
-        kept[description.epoch] = Checkpoint(
-            epoch=description.epoch, weights=weights, metrics=description.metrics
-        )
+        kept[description.epoch] = Checkpoint(epoch=description.epoch, weights=weights, metrics=description.metrics)
     checkpoints = tuple(kept[epoch] for epoch in sorted(kept))
     if former is not None and not best:
         return former.model_copy(update={"checkpoints": checkpoints})

@@ -102,9 +102,7 @@ class TarStream:
 
     def _extension(self, size: int) -> bytes:
         if size > MAX_EXTENSION_BYTES:
-            raise BadArchiveError(
-                f"has a header of {size} bytes, and at most {MAX_EXTENSION_BYTES} are allowed"
-            )
+            raise BadArchiveError(f"has a header of {size} bytes, and at most {MAX_EXTENSION_BYTES} are allowed")
         data = self._read(size)
         self._read(-size % BLOCK)
         return data
