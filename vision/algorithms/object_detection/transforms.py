@@ -103,9 +103,7 @@ class SSDAugmentation:
         boxes = place.unproject(part.project(boxes, window.shape), size)
         return place.on_canvas(resized, size, FILL_VALUE), _select(target, boxes)
 
-    def _draw_window(
-        self, rng: random.Random, shape: tuple[int, ...], boxes: np.ndarray
-    ) -> tuple[Window, np.ndarray]:
+    def _draw_window(self, rng: random.Random, shape: tuple[int, ...], boxes: np.ndarray) -> tuple[Window, np.ndarray]:
         """What expanding and cropping leave of an image of ``shape``, in its frame, and the boxes there."""
         window = Window.whole(shape)
         steps: tuple[WindowAugmentation, ...] = (self.expand, self.crop)
@@ -118,9 +116,7 @@ class SSDAugmentation:
         return window, boxes
 
 
-def build_transform(
-    hyperparameters: ObjectDetectionHyperparameters, stage: Stage
-) -> SSDAugmentation | PlainResize:
+def build_transform(hyperparameters: ObjectDetectionHyperparameters, stage: Stage) -> SSDAugmentation | PlainResize:
     """The transform of one stage; validation and inference resize without regard to the aspect ratio."""
     if stage == "train":
         return SSDAugmentation(hyperparameters.image_shape)

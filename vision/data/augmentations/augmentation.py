@@ -27,7 +27,8 @@ class Augmentation(A.DualTransform):
 
     def draws(self, rng: random.Random) -> bool:
         """Decide whether the transform is applied, with probability ``p``."""
-        return bool(self.p >= 1.0 or rng.random() < self.p)
+        # A certain outcome takes no number from the generator, as in albumentations.
+        return bool(self.p >= 1.0 or (self.p > 0.0 and rng.random() < self.p))
 
     def draw(
         self, rng: random.Random, shape: tuple[int, ...], boxes_xyxy_unit: np.ndarray = NO_BOXES

@@ -42,7 +42,7 @@ class HLSShift(Augmentation):
         if not any(hls_offsets):
             return img
         hls = cv2.cvtColor(img, cv2.COLOR_RGB2HLS)
-        cv2.add(hls, (*hls_offsets, 0), dst=hls)
+        cv2.add(hls, (*hls_offsets, 0), dst=hls)  # type: ignore[call-overload]
         if hls_offsets[0] > 0:
             cv2.min(hls, (_MAX_HUE, 255, 255, 255), dst=hls)  # type: ignore[call-overload]
         return cv2.cvtColor(hls, cv2.COLOR_HLS2RGB, dst=hls)

@@ -70,9 +70,7 @@ class OverlapCrop(WindowAugmentation):
         bottom = top + np.maximum(1, (height * image_height).astype(np.int64))
         return np.stack([left, top, right, bottom], axis=1)
 
-    def apply_to_bboxes(
-        self, bboxes: np.ndarray, window: Window, shape: tuple[int, ...], **params: Any
-    ) -> np.ndarray:
+    def apply_to_bboxes(self, bboxes: np.ndarray, window: Window, shape: tuple[int, ...], **params: Any) -> np.ndarray:
         if window == Window.whole(shape):
             return bboxes
         keep = _centre_inside(np.array([window]), _to_px(bboxes, shape))[0]

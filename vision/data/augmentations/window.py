@@ -99,11 +99,7 @@ class WindowAugmentation(Augmentation):
 
     def apply(self, img: np.ndarray, window: Window, **params: Any) -> np.ndarray:
         inner = window.inside(img.shape)
-        return inner.shifted(-window.left, -window.top).on_canvas(
-            inner.view(img), window.shape, self.fill_value
-        )
+        return inner.shifted(-window.left, -window.top).on_canvas(inner.view(img), window.shape, self.fill_value)
 
-    def apply_to_bboxes(
-        self, bboxes: np.ndarray, window: Window, shape: tuple[int, ...], **params: Any
-    ) -> np.ndarray:
+    def apply_to_bboxes(self, bboxes: np.ndarray, window: Window, shape: tuple[int, ...], **params: Any) -> np.ndarray:
         return window.project(bboxes, shape)
