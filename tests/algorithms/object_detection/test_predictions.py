@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchvision.ops import batched_nms, nms
+
+from vision.algorithms.object_detection.box_coder import BoxCoder
+from vision.algorithms.object_detection.predictions import (
+    Detections,
+    DetectionSettings,
+    detect,
+    detect_from_probabilities,
+    greedy_survivors,
+)
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "multibox"
+
+
+def rows(detections: Detections, image: int) -> np.ndarray:
+    """MXNet's form of one image: class, score, xmin, ymin, xmax, ymax."""
+    is_real = detections.labels[image] >= 0
+    columns = (detections.labels[image].unsqueeze(1), detections.scores[image].unsqueeze(1))
+    return torch.cat((*columns, detections.boxes_xyxy_unit[image]), 1)[is_real].numpy()
+
+
+@pytest.mark.parametrize("name", ["detection_0", "detection_1_topk", "detection_2_force", "detection_3_noclip_nonms"])
+def test_detections_equal_mxnet(name: str) -> None:
+    fixture = np.load(FIXTURES / f"{name}.npz")
+    params = json.loads(str(fixture["params"]))
+    settings = DetectionSettings(
+        score_threshold=params["threshold"],
+        max_candidates=params["nms_topk"] if params["nms_topk"] > 0 else None,
+        nms_threshold=params["nms_threshold"] if params["nms_threshold"] > 0 else None,
+        is_class_agnostic=params["force_suppress"],
+        clip=params["clip"],
+    )
+    detections = detect_from_probabilities(
+        torch.from_numpy(fixture["cls_prob"]).transpose(1, 2),
+        torch.from_numpy(fixture["loc_pred"]).view(2, -1, 4),
+        torch.from_numpy(fixture["anchor"][0]),
+        settings,
+        BoxCoder(tuple(params["variances"])),
+    )
+    for image in range(2):
+        # Without suppression MXNet leaves its rows in the order of anchors.
+        expected = fixture["output"][image][fixture["output"][image, :, 0] >= 0]
+        expected = expected[np.argsort(-expected[:, 1], kind="stable")]
+        ours = rows(detections, image)
+        np.testing.assert_array_equal(ours[:, 0], expected[:, 0])
+        np.testing.assert_allclose(ours[:, 1:], expected[:, 1:], atol=1e-6)
+
+
+def test_padding_follows_the_detections() -> None:
+    fixture = np.load(FIXTURES / "detection_0.npz")  # image 1 has nothing above the threshold
+    detections = detect_from_probabilities(
+        torch.from_numpy(fixture["cls_prob"]).transpose(1, 2),
+        torch.from_numpy(fixture["loc_pred"]).view(2, -1, 4),
+        torch.from_numpy(fixture["anchor"][0]),
+        DetectionSettings(),
+    )
+    is_padding = detections.labels < 0
+    assert is_padding[1].all()
+    assert not is_padding[0].all()
+    assert (is_padding[0].int().diff() >= 0).all()
+    assert (detections.scores[is_padding] == 0).all()
+    assert (detections.boxes_xyxy_unit[is_padding] == 0).all()
+
+
+@pytest.mark.parametrize("is_class_agnostic", [False, True])
+def test_suppression_agrees_with_torchvision(is_class_agnostic: bool) -> None:
+    generator = torch.Generator().manual_seed(3)
+    logits = torch.randn(4, 300, 6, generator=generator)
+    anchors = torch.rand(300, 2, generator=generator).repeat(1, 2) + torch.tensor([0.0, 0.0, 0.2, 0.2])
+    settings = DetectionSettings(
+        score_threshold=0.2, nms_threshold=0.4, is_class_agnostic=is_class_agnostic, clip=False
+    )
+    detections = detect(logits, torch.zeros(4, 300, 4), anchors, settings)
+    for image in range(4):
+        scores, labels = logits[image].softmax(-1)[:, 1:].max(-1)
+        used = scores >= 0.2
+        boxes, scores, labels = anchors[used], scores[used], labels[used]
+        keep = nms(boxes, scores, 0.4) if is_class_agnostic else batched_nms(boxes, scores, labels, 0.4)
+        ours = rows(detections, image)
+        np.testing.assert_array_equal(ours[:, 0], labels[keep].numpy())
+        np.testing.assert_allclose(ours[:, 1], scores[keep].numpy(), rtol=1e-6)
+        np.testing.assert_allclose(ours[:, 2:], boxes[keep].numpy(), atol=1e-6)
+
+
+def test_a_long_chain_needs_as_many_rounds_as_it_is_long() -> None:
+    # Each suppresses the next only, so every second one stays.
+    index = torch.arange(20)
+    suppresses = (index.unsqueeze(0) - index.unsqueeze(1)).abs().eq(1).unsqueeze(0)
+    keep = greedy_survivors(suppresses, torch.ones(1, 20, dtype=torch.bool))
+    assert keep[0].tolist() == [i % 2 == 0 for i in range(20)]
+
+
+def test_an_invalid_row_suppresses_nothing() -> None:
+    suppresses = torch.ones(1, 3, 3, dtype=torch.bool)
+    keep = greedy_survivors(suppresses, torch.tensor([[False, True, True]]))
+    assert keep[0].tolist() == [False, True, False]
+
+
+def test_equal_scores_keep_the_order_of_anchors() -> None:
+    anchors = torch.tensor([[0.0, 0.0, 0.1, 0.1], [0.5, 0.5, 0.6, 0.6], [0.8, 0.8, 0.9, 0.9]])
+    probabilities = torch.tensor([[[0.0, 0.5, 0.5]] * 3])
+    detections = detect_from_probabilities(
+        probabilities, torch.zeros(1, 3, 4), anchors, DetectionSettings(max_candidates=2)
+    )
+    assert detections.labels.tolist() == [[0, 0]]  # the first of equal classes too
+    torch.testing.assert_close(detections.boxes_xyxy_unit[0], anchors[:2])
