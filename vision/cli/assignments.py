@@ -1,0 +1,64 @@
+"""``name=value`` words of a command line as plain texts, for verbs that need no config files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from vision.settings import channels
+from vision.settings.errors import SettingsError
+from vision.settings.nearest import did_you_mean, shown
+from vision.settings.run import RunSettings
+
+
+@dataclass(frozen=True)
+class Assignments:
+    """``names`` are single settings, ``sections`` those with a dot by their first part, ``files`` other words."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    sections: dict[str, dict[str, object]] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+
+
+def read_assignments(
+    argv: Sequence[str], names: Sequence[str], sections: Sequence[str], allow_files: bool = False
+) -> Assignments:
+    """Sort the words of a command line. Raises SettingsError with a sentence for every unknown one."""
+    problems: list[str] = []
+    given = Assignments(sections={section: {} for section in sections})
+    files: list[str] = []
+    known = [*names, *_full_names(sections)]
+    for word in argv:
+        name, equals, value = word.partition("=")
+        section, dot, rest = name.partition(".")
+        if equals and dot and section in sections:
+            put(given.sections[section], rest, value)
+        elif equals and name in names:
+            given.names[name] = value
+        elif word.startswith("-") or (equals and name.replace(".", "_").isidentifier()):
+            problems.append(f"Setting {shown(name)} is unknown: {did_you_mean(name, known)}")
+        elif allow_files:
+            files.append(word)
+        else:
+            problems.append(f"Argument {shown(word)} is no setting: write name=value, with {', '.join(names)}.")
+    if problems:
+        raise SettingsError(problems)
+    return Assignments(given.names, given.sections, tuple(files))
+
+
+def put(section: dict[str, object], name: str, value: str) -> None:
+    """Set ``a.b`` of nested mappings. A channel's path and its keys may come in any order."""
+    first, dot, key = name.partition(".")
+    before = section.get(first)
+    if dot:
+        section[first] = {**(before if isinstance(before, Mapping) else {"path": before}), key: value}
+    elif isinstance(before, Mapping):
+        section[first] = {**before, "path": value}
+    else:
+        section[first] = value
+
+
+def _full_names(sections: Sequence[str]) -> list[str]:
+    """What users may have meant inside the sections."""
+    known = {"run": list(RunSettings.model_fields), "channels": list(channels.NAMES)}
+    return [f"{section}.{name}" for section in sections for name in known.get(section, [])]

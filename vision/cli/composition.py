@@ -1,0 +1,110 @@
+"""Hydra: find the config files, compose them with the overrides, and run once or once for each of several."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import vision
+from vision.cli.overrides import Overrides
+from vision.settings.errors import SettingsError, UserError
+from vision.settings.nearest import did_you_mean, shown
+
+ROOT = "train"
+KEYS = ("algorithm", "hp", "channels", "run")
+Settings = Mapping[str, Any]
+
+
+def config_folder() -> Path:
+    """The folder of config files: inside the package when installed, beside it in a checkout."""
+    package = Path(vision.__file__).parent
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def config_groups(flags: tuple[str, ...] = ()) -> dict[str, list[str]]:
+    """Config groups and the options of each, of our folder and the one given by --config-dir."""
+    folders = [config_folder()]
+    for flag, value in itertools.pairwise(flags):
+        if flag in ("--config-dir", "-cd"):
+            folders.append(Path(value))
+    found: dict[str, list[str]] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*/*.yaml")):
+            found.setdefault(path.parent.name, []).append(path.stem)
+    return found
+
+
+def compose_once(overrides: Overrides) -> Settings:
+    """The settings of a single run as plain values."""
+    from hydra import compose, initialize_config_dir
+
+    with _hydra_errors(), initialize_config_dir(version_base="1.3", config_dir=str(config_folder().resolve())):
+        return _plain(compose(ROOT, list(overrides.values)))
+
+
+def run_hydra(overrides: Overrides, run: Callable[[Settings], None]) -> None:
+    """Let Hydra's own program do what its flags ask: several runs, or printing the settings."""
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    def one(config: Any) -> None:
+        settings = dict(_plain(config))
+        hydra_config = HydraConfig.get()
+        if hydra_config.mode == RunMode.MULTIRUN:
+            # Each of several runs gets a folder of its own below the sweep's.
+            settings["run"] = {**settings["run"], "output": hydra_config.runtime.output_dir}
+        run(settings)
+
+    values = list(overrides.values)
+    if overrides.multirun:
+        outputs = [text.partition("=")[2] for text in values if text.startswith("++run.output=")]
+        values += [f"hydra.sweep.dir={output}" for output in outputs]
+    program = hydra.main(version_base="1.3", config_path=str(config_folder().resolve()), config_name=ROOT)(one)
+    # Hydra reads the command line itself, and shows errors itself unless told to raise them.
+    command = mock.patch.object(sys, "argv", ["vision train", *overrides.flags, *values])
+    with command, mock.patch.dict(os.environ, {"HYDRA_FULL_ERROR": "1"}), _hydra_errors():
+        try:
+            program()
+        finally:
+            GlobalHydra.instance().clear()
+
+
+def _plain(config: Any) -> Settings:
+    from omegaconf import OmegaConf
+
+    values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(values, dict)
+    unknown = [str(key) for key in values if key not in KEYS]
+    if unknown:
+        raise SettingsError([f"Setting {shown(key)} is unknown: {did_you_mean(key, KEYS)}" for key in unknown])
+    wrong = [key for key in KEYS[1:] if not isinstance(values.get(key) or {}, dict)]
+    if wrong:
+        raise SettingsError([f"Setting {key} must hold names and values: write {key}.NAME=VALUE." for key in wrong])
+    return {key: values.get(key) or ({} if key != "algorithm" else None) for key in KEYS}
+
+
+@contextmanager
+def _hydra_errors() -> Iterator[None]:
+    """Hydra's complaints about config files and overrides as user errors."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        cause = f" ({_first_lines(error.__cause__)})" if error.__cause__ else ""
+        raise UserError(f"The settings do not compose: {_first_lines(error)}{cause}") from error
+
+
+def _first_lines(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:4]) or type(error).__name__

@@ -1,0 +1,85 @@
+"""The command ``vision``: one verb a job. Imports nothing heavy; each verb's module is loaded when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vision.settings.errors import UserError
+from vision.settings.nearest import did_you_mean, shown
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A job: the module whose ``run(argv) -> exit status`` does it, and its line in the help."""
+
+    module: str
+    summary: str
+
+
+VERBS: dict[str, Verb] = {
+    "train": Verb("vision.cli.train", "train a model, from scratch, pretrained or continued"),
+    "evaluate": Verb("vision.cli.evaluate", "measure a model on a validation channel"),
+    "predict": Verb("vision.cli.predict", "say what a model sees in images"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit status: 0 done, 2 the user can mend it, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(arguments)
+    except UserError as error:
+        print_problems(error)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print("vision: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output, `head` say, has enough. Keep Python from complaining again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def print_problems(error: UserError) -> None:
+    """Each problem on a line of its own, to stderr."""
+    for line in str(error).splitlines():
+        print(f"vision: {line}", file=sys.stderr)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0 if arguments else USER_ERROR
+    name, *rest = arguments
+    if name == "--version":
+        import vision
+
+        print(f"vision {vision.__version__}")
+        return 0
+    if name not in VERBS:
+        raise UserError(f"Verb {shown(name)} is unknown: {did_you_mean(name, VERBS)}")
+    return int(importlib.import_module(VERBS[name].module).run(rest))
+
+
+def _help() -> str:
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {name:<{width}}  {verb.summary}" for name, verb in VERBS.items())
+    return f"""\
+SageMaker's built-in vision algorithms on PyTorch, on your machine.
+
+Usage: vision VERB [name=value ...]
+
+{verbs}
+
+Settings: hp.NAME= a hyperparameter as SageMaker documents it, channels.NAME= a channel's path,
+run.NAME= where and how it runs, model= a model folder, a model.tar.gz or a run folder.
+
+`vision VERB --help` explains a verb, `vision train --help algorithm=image_classification` every
+setting, `vision --version` prints the version."""

@@ -1,0 +1,155 @@
+"""What users type for ``vision train``, turned into Hydra's overrides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vision import algorithms
+from vision.cli.assignments import put
+from vision.cli.hydra_value import hydra_value, is_hydra_value, is_sweep
+from vision.settings import channels
+from vision.settings.errors import SettingsError
+from vision.settings.form import Form
+from vision.settings.nearest import did_you_mean, nearest, shown
+from vision.settings.run import RunSettings
+
+SECTIONS = ("hp", "channels", "run")
+_FLAGS = ("--multirun", "-m", "--cfg", "-c", "--resolve", "--info", "-i", "--config-dir", "-cd", "--package", "-p")
+_FLAGS_WITH_VALUE = frozenset({"--cfg", "-c", "--info", "-i", "--config-dir", "-cd", "--package", "-p"})
+_MULTIRUN = frozenset({"-m", "--multirun"})
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """``flags`` are Hydra's own, ``values`` in Hydra's grammar, ``problems`` sentences about the rest."""
+
+    flags: tuple[str, ...]
+    values: tuple[str, ...]
+    multirun: bool
+    problems: tuple[str, ...]
+
+
+def read_overrides(argv: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Overrides:
+    """Check names and quote values. ``groups`` are the config groups and their options."""
+    problems: list[str] = []
+    flags, assignments = _split_flags(argv, problems)
+    multirun = bool(_MULTIRUN.intersection(flags))
+    forms = _forms(assignments)
+    values = []
+    for text in assignments:
+        try:
+            values.append(_override(_with_keys(text, assignments), groups, forms, multirun))
+        except SettingsError as error:
+            problems += error.problems
+    return Overrides(tuple(flags), tuple(values), multirun, tuple(problems))
+
+
+def plain_settings(argv: Sequence[str]) -> dict[str, Any] | None:
+    """All settings as plain texts, where the command line alone states them; None where Hydra must be asked."""
+    found: dict[str, Any] = {"algorithm": None, **{section: {} for section in SECTIONS}}
+    for text in argv:
+        name, equals, value = text.partition("=")
+        section, dot, rest = name.partition(".")
+        if not equals or is_hydra_value(value):
+            return None
+        if name == "algorithm":
+            found["algorithm"] = value
+        elif section in SECTIONS and dot:
+            put(found[section], rest, value)
+        else:
+            return None
+    return found
+
+
+def _split_flags(argv: Sequence[str], problems: list[str]) -> tuple[list[str], list[str]]:
+    flags: list[str] = []
+    assignments: list[str] = []
+    waiting = iter(argv)
+    for text in waiting:
+        if not text.startswith("-"):
+            assignments.append(text)
+        elif text.partition("=")[0] not in _FLAGS:
+            problems.append(f"Option {shown(text)} is unknown: {did_you_mean(text, ('--help', *_FLAGS))}")
+        else:
+            flags.append(text)
+            value = next(waiting, None) if text in _FLAGS_WITH_VALUE else None
+            if value is not None:
+                flags.append(value)
+    return flags, assignments
+
+
+def _forms(assignments: Sequence[str]) -> dict[str, Form]:
+    """Forms of hp.* and run.*; of all algorithms where none, or no single one, is named."""
+    named = [text.partition("=")[2] for text in assignments if text.startswith("algorithm=")]
+    known = algorithms.names()
+    chosen = [name.replace("-", "_") for name in named if name.replace("-", "_") in known] or known
+    found = {f"run.{name}": form for name, form in RunSettings.forms().items()}
+    for algorithm in chosen:
+        for name, form in algorithms.hyperparameters_class(algorithm).forms().items():
+            found.setdefault(f"hp.{name}", form)
+    return found
+
+
+def _override(text: str, groups: Mapping[str, Sequence[str]], forms: Mapping[str, Form], multirun: bool) -> str:
+    name, equals, value = text.partition("=")
+    plain = name.lstrip("+~")
+    head = re.split(r"[.@/]", plain)[0]
+    if head in SECTIONS:
+        if not equals and not name.startswith("~"):
+            raise SettingsError([f"Setting {shown(text)} has no value: write {text}=VALUE."])
+        if name.startswith("~") or plain == head:
+            return text
+        return _section_override(plain, value, forms.get(plain), multirun)
+    if head == "hydra":
+        return text
+    if head not in groups:
+        raise SettingsError([_unknown(plain, text, groups, forms)])
+    if not equals:
+        if name.startswith("~"):
+            return text
+        raise SettingsError([f"Setting {shown(text)} has no value: write {text}=NAME."])
+    if head == "algorithm" and plain == head:
+        value = value.replace("-", "_")
+    if multirun or value in ("null", ""):
+        return f"{name}={value or 'null'}"
+    if value not in groups[head] and re.fullmatch(r"[\w-]+", value):
+        raise SettingsError([f"Setting {head} has no choice {shown(value)}: {did_you_mean(value, groups[head])}"])
+    if value not in groups[head] and "," in value:
+        raise SettingsError([_several(name, value)])
+    return f"{name}={value}"
+
+
+def _with_keys(text: str, assignments: Sequence[str]) -> str:
+    """channels.NAME=PATH as channels.NAME.path=PATH where other keys of that channel are given, too."""
+    name, equals, value = text.partition("=")
+    has_keys = any(other.startswith(f"{name}.") for other in assignments)
+    return f"{name}.path={value}" if equals and has_keys and name.startswith("channels.") else text
+
+
+def _section_override(name: str, value: str, form: Form | None, multirun: bool) -> str:
+    is_list = form is not None and form.kind in ("integers", "shape", "names")
+    is_single = form is not None and form.kind in ("flag", "number", "choice")
+    if is_single and not multirun and "," in value and not is_hydra_value(value):
+        raise SettingsError([_several(name, value)])
+    if multirun and not is_list and is_sweep(value):
+        return f"++{name}={value}"
+    return f"++{name}={hydra_value(value)}"
+
+
+def _several(name: str, value: str) -> str:
+    return f"Setting {name} has several values, {shown(value)}: give one, or add -m to run once with each."
+
+
+def _unknown(name: str, text: str, groups: Mapping[str, Sequence[str]], forms: Mapping[str, Form]) -> str:
+    """The sentence for a name outside all sections, which users most often forget to write."""
+    if "=" not in text:
+        return f"Argument {shown(text)} is no setting: write name=value, for example hp.epochs=10."
+    full = {**{known.partition(".")[2]: known for known in forms}, **{c: f"channels.{c}" for c in channels.NAMES}}
+    known = [*groups, *SECTIONS, *full]
+    close = nearest(name, known)
+    if close is None:
+        return f"Setting {shown(name)} is unknown: {did_you_mean(name, [*groups, 'hp.*', 'channels.*', 'run.*'])}"
+    return f"Setting {shown(name)} is unknown: did you mean {full.get(close, close)}?"

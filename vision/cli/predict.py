@@ -1,0 +1,126 @@
+"""``vision predict``: what a model sees in images, as JSON lines and as a table."""
+
+from __future__ import annotations
+
+import glob
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from vision.cli.assignments import read_assignments
+from vision.cli.evaluate import check
+from vision.settings.errors import UserError
+from vision.settings.nearest import shown
+from vision.settings.run import RunSettings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+HELP = """\
+Usage: vision predict model=PATH FILE|FOLDER|GLOB|FILE.rec ... [output=FILE.jsonl] [run.NAME=VALUE]
+
+  model   a model folder, a model.tar.gz or a run folder
+  output  write JSON lines to this file and a table to the terminal; without it, JSON lines go to
+          the terminal's output and the table to its errors
+  run     run settings, for example run.device=cpu (vision train --help lists them)
+
+Example: vision predict model=runs/first photos/ 'more/*.jpg' output=predictions.jsonl"""
+
+_MOST_ROWS = 50
+
+
+def run(argv: Sequence[str]) -> int:
+    """Predict every image. Returns the exit status."""
+    if {"-h", "--help"}.intersection(argv):
+        print(HELP)
+        return 0
+    given = read_assignments(argv, names=("model", "output"), sections=("run",), allow_files=True)
+    model, _, settings = check(given, required_channels=())
+    paths = list(expand(given.files))
+    write(predict(model, settings, paths), given.names.get("output"))
+    return 0
+
+
+def expand(words: Sequence[str]) -> Iterator[Path]:
+    """Files as they are, images below folders in the order of their names, and what globs match.
+
+    Raises UserError for a word that stands for nothing.
+    """
+    if not words:
+        raise UserError("Images to predict are missing: give files, folders, globs or .rec files after model=PATH.")
+    for word in words:
+        path = Path(word).expanduser()
+        if path.is_dir():
+            found = _images_below(path)
+        elif path.exists():
+            found = [path]
+        else:
+            found = [Path(match) for match in sorted(glob.glob(str(path), recursive=True)) if Path(match).is_file()]
+        if not found:
+            raise UserError(
+                f"Argument {shown(word)} names no image: give an image, a folder of images, a glob or a .rec."
+            )
+        yield from found
+
+
+def _images_below(folder: Path) -> list[Path]:
+    from vision.data.readers.file_table import is_image
+
+    return sorted(path for path in folder.rglob("*") if path.is_file() and is_image(path.name))
+
+
+def predict(model: Path, settings: RunSettings, paths: Sequence[Path]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(key, result) of each image from the api; torch is imported here."""
+    from vision import api
+
+    yield from api.load(model, settings).predict_files(paths)
+
+
+def write(results: Iterable[tuple[str, Mapping[str, Any]]], output: str | None) -> None:
+    """JSON lines as results come, then the table."""
+    from rich.console import Console
+
+    rows = []
+    total = 0
+    with ExitStack() as stack:
+        lines: TextIO = sys.stdout
+        if output:
+            try:
+                lines = stack.enter_context(open(output, "w", encoding="utf-8"))
+            except OSError as error:
+                raise UserError(f"Setting output is {output!r}, which cannot be written: {error}.") from error
+        for key, result in results:
+            lines.write(json.dumps({"file": key, **result}) + "\n")
+            total += 1
+            if total <= _MOST_ROWS:
+                rows.append((key, summary(result)))
+    Console(stderr=not output).print(_table(rows, total))
+
+
+def summary(result: Mapping[str, Any]) -> str:
+    """One line about one image: its class, or how many objects of which classes."""
+    if "error" in result:
+        return str(result["error"])
+    if "objects" in result:
+        counts: dict[str, int] = {}
+        for found in result["objects"]:
+            counts[found["label"]] = counts.get(found["label"], 0) + 1
+        return ", ".join(f"{count} {label}" for label, count in counts.items()) or "nothing"
+    if "labels" in result:
+        return ", ".join(result["labels"]) or "none"
+    return f"{result['label']} {result['score']:.1%}"
+
+
+def _table(rows: Sequence[tuple[str, str]], total: int) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("image", "prediction")
+    for key, text in rows:
+        table.add_row(Text(key), Text(text))
+    if total > len(rows):
+        table.caption = f"{len(rows)} of {total} images"
+    return table

@@ -1,0 +1,87 @@
+"""``vision train``: compose the settings, check them all, then train."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from vision import algorithms
+from vision.cli.composition import Settings, compose_once, config_groups, run_hydra
+from vision.cli.main import USER_ERROR, print_problems
+from vision.cli.overrides import Overrides, plain_settings, read_overrides
+from vision.settings.errors import SettingsError, UserError
+from vision.settings.job import Job
+
+if TYPE_CHECKING:
+    from vision.api import RunResult
+
+
+def run(argv: Sequence[str]) -> int:
+    """Train once, or once for each combination with -m. Returns the exit status."""
+    if {"-h", "--help"}.intersection(argv):
+        from vision.cli.train_help import train_help
+
+        print(train_help(argv))
+        return 0
+    overrides = read_overrides(argv, config_groups(tuple(argv)))
+    plain = plain_settings(argv)
+    if overrides.problems:
+        raise SettingsError([*overrides.problems, *_further_problems(overrides, plain)])
+    if plain is not None:
+        # The same check comes after composing; here it answers before Hydra is imported.
+        job_of(plain)
+    if not overrides.flags:
+        train(compose_once(overrides))
+        return 0
+    failed = []
+
+    def one(settings: Settings) -> None:
+        try:
+            train(settings)
+        except UserError as error:
+            # The other runs may be sound.
+            print_problems(error)
+            failed.append(error)
+
+    run_hydra(overrides, one)
+    return USER_ERROR if failed else 0
+
+
+def _further_problems(overrides: Overrides, plain: Settings | None) -> Sequence[str]:
+    """What is wrong with the settings besides the command line, so that all is seen at once."""
+    try:
+        settings = compose_once(overrides) if plain is None else plain
+        if settings["algorithm"] is not None:
+            job_of(settings)
+    except SettingsError as error:
+        return error.problems
+    except UserError:
+        # What does not compose may come from what was left out.
+        return ()
+    return ()
+
+
+def train(settings: Settings) -> None:
+    """Train with composed settings and say where the results are."""
+    job = job_of(settings)
+    # Importing torch takes seconds; every settings error is out by now.
+    from vision import api
+
+    print_result(api.fit(job))
+
+
+def job_of(settings: Settings) -> Job[Any]:
+    """The checked job. Raises SettingsError with every problem of every part."""
+    name = settings["algorithm"]
+    if name is None:
+        known = " or ".join(algorithms.names())
+        raise SettingsError([f"Setting algorithm is required but missing: give algorithm={known}."])
+    table = algorithms.hyperparameters_class(str(name))
+    return Job.parse(algorithms.full_name(str(name)), table, settings["hp"], settings["channels"], settings["run"])
+
+
+def print_result(result: RunResult) -> None:
+    """The final metrics and the run folder."""
+    for name, value in result.metrics.items():
+        print(f"{name}: {value:.6g}")
+    print(f"run folder: {result.folder}")

@@ -1,0 +1,72 @@
+"""``vision train --help``: every setting, from the tables that also check them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from vision import algorithms
+from vision.cli.composition import config_groups
+from vision.settings import channels
+from vision.settings.hyperparameters import HyperparameterRow
+from vision.settings.run import RunSettings
+
+_WIDTH = 100
+_CHANNELS = {
+    "train": "training images: .rec files, images, class folders or an augmented manifest",
+    "validation": "validation images, in the same forms",
+    "train_lst": "image classification: the .lst file that labels the images of train",
+    "validation_lst": "the same for validation",
+    "train_annotation": "object detection: the JSON annotations of the images of train",
+    "validation_annotation": "the same for validation",
+    "model": "a model to continue: model folder, model.tar.gz or run folder",
+}
+assert tuple(_CHANNELS) == channels.NAMES
+
+
+def train_help(argv: Sequence[str]) -> str:
+    """The help for the algorithm that ``argv`` names, else for all."""
+    chosen = [text.partition("=")[2] for text in argv if text.startswith("algorithm=")]
+    names = [algorithms.full_name(name) for name in chosen] or algorithms.names()
+    groups = config_groups()
+    parts = [
+        "Usage: vision train algorithm=NAME [hp.NAME=VALUE] [channels.NAME=PATH] [run.NAME=VALUE] [GROUP=NAME]",
+        _examples(),
+        "Options:\n  -m, --multirun   run once for each combination of comma-separated values\n"
+        "  --cfg job        print the composed settings and stop\n"
+        "  --config-dir DIR look for config files there too",
+        "Config files:\n" + "\n".join(f"  {group}={', '.join(found)}" for group, found in groups.items()),
+    ]
+    for name in names:
+        rows = algorithms.hyperparameters_class(name).rows()
+        parts.append(f"Hyperparameters of {name} (hp.NAME=), as SageMaker documents them:\n{_rows(rows)}")
+    described = "\n".join(f"  {name:<24}{text}" for name, text in _CHANNELS.items())
+    parts.append(
+        "Channels (channels.NAME=PATH, or channels.NAME.path= with .content_type=, .input_mode=,"
+        f" .attributes=, .label_format=):\n{described}"
+    )
+    parts.append(f"Run settings (run.NAME=), ours:\n{_rows(RunSettings.rows())}")
+    return "\n\n".join(parts)
+
+
+def _examples() -> str:
+    return textwrap.dedent("""\
+        Examples:
+          vision train algorithm=image_classification experiment=quick hp.num_classes=10 \\
+              hp.num_training_samples=5000 channels.train=train.rec channels.validation=test.rec
+          vision train algorithm=object_detection hp.num_classes=3 hp.num_training_samples=205 \\
+              channels.train=train.rec channels.validation=val.rec hp.base_network=resnet-50
+          vision train -m experiment=cifar10_resnet20 hp.learning_rate=0.1,0.01 run.output=runs/rates""")
+
+
+def _rows(rows: Iterable[HyperparameterRow]) -> str:
+    return "\n".join(_row(row) for row in rows)
+
+
+def _row(row: HyperparameterRow) -> str:
+    standard = "required" if row.required else f"default {row.default}" if row.default else "default unset"
+    tunable = f"; tune {row.tunable}" if row.tunable else ""
+    indent = " " * 26
+    text = f"{row.description}: {row.valid}; {standard}{tunable}"
+    lines = textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+    return f"  {row.name:<24}" + "\n".join(lines)[len(indent) :]
