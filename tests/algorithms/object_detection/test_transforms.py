@@ -107,7 +107,9 @@ def test_equals_the_transforms_one_by_one(expand_p: float) -> None:
         box_difference = np.abs(found.boxes_xyxy_unit - expected["bboxes"][:, :4])
         assert found.labels.tolist() == [1 + 3 * int(number) for number in expected["bboxes"][:, 4]]
         if expand_p == 0.0:
-            assert not difference.any()
+            # OpenCV's colour conversion rounds the last few pixels of a row by other code.
+            assert difference.max() <= 3
+            assert (difference > 0).mean() < 0.001
             assert box_difference.max() < 1e-6
         else:
             # The image may lie half a pixel of the square beside its place on the full canvas.
