@@ -94,7 +94,8 @@ def _parse(text: str) -> tuple[int, np.ndarray, str]:
     if not path:
         raise ValueError("has no path in its last column")
     try:
-        numbers = np.array([float(label) for label in labels], np.float32)
+        with np.errstate(over="ignore"):
+            numbers = np.array([float(label) for label in labels], np.float32)
     except ValueError:
         wrong = next(label for label in labels if not _is_number(label))
         raise ValueError(f"has the label {wrong!r:.40}, which must be a number (classes are counted from 0)") from None
