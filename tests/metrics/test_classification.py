@@ -49,6 +49,11 @@ def test_mistakes_are_the_most_confident_first_and_carry_index_and_key() -> None
     ]
 
 
+def test_mistakes_are_numbered_as_in_the_reader_when_broken_images_were_left_out() -> None:
+    (gallery,) = evaluate(PROBABILITIES, TARGETS, indices=np.array([0, 2, 5, 9])).galleries
+    assert [(e.index, e.key) for e in gallery.examples] == [(9, "record 9"), (2, "record 2")]
+
+
 def test_at_most_64_mistakes_are_shown_and_only_their_keys_asked() -> None:
     asked = []
     found = evaluate(

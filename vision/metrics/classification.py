@@ -42,7 +42,8 @@ def evaluation_of_classification(
     """Evaluate probabilities float32 [N,K] against the truth, image by image in the reader's order.
 
     ``targets`` are class ids int64 [N], or multi-hot [N,K] if ``multi_label``; ``keys`` names an image by its
-    index; ``indices`` int64 [N] are the rows' indices where broken images were left out. Macro averages run over the classes that have images here.
+    index; ``indices`` int64 [N] are the rows' indices where broken images were left out. Macro averages run
+    over the classes that have images here.
     """
     num_images, num_classes = probabilities.shape
     indices = np.arange(num_images) if indices is None else indices
@@ -87,7 +88,9 @@ def _single_label(
         )
         for i in worst
     )
-    curves = [_calibration_curve(mean_confidence, share_right, "confidence of the predicted class")]
+    curves = [
+        _calibration_curve(mean_confidence, share_right, "confidence of the predicted class", "share that is right")
+    ]
     if num_classes <= MOST_CURVES:
         curves.insert(0, _pr_curves(probabilities, targets[:, None] == np.arange(num_classes), names))
     return Evaluation(
@@ -128,7 +131,7 @@ def _multi_label(
         )
         for i in worst
     )
-    curves = [_calibration_curve(mean_probability, share_true, "predicted probability")]
+    curves = [_calibration_curve(mean_probability, share_true, "predicted probability", "share that is true")]
     if num_classes <= MOST_CURVES:
         curves.insert(0, _pr_curves(scores, truth, names))
     return Evaluation(
@@ -184,9 +187,7 @@ def _most_confused(confusion: np.ndarray, names: tuple[str, ...]) -> Table:
     pairs = [(int(cell) // len(names), int(cell) % len(names)) for cell in order]
     images = confusion.sum(axis=1)
     rows = tuple(
-        (names[t], names[p], int(wrong[t, p]), float(wrong[t, p] / images[t]))
-        for t, p in pairs
-        if wrong[t, p]
+        (names[t], names[p], int(wrong[t, p]), float(wrong[t, p] / images[t])) for t, p in pairs if wrong[t, p]
     )
     return Table("Most confused", ("truth", "predicted", "images", "share of truth"), rows)
 
@@ -201,9 +202,9 @@ def _pr_curves(scores: np.ndarray, truth: np.ndarray, names: tuple[str, ...]) ->
     return Curves("PR curves", "recall", "precision", series)
 
 
-def _calibration_curve(stated: np.ndarray, observed: np.ndarray, x_label: str) -> Curves:
+def _calibration_curve(stated: np.ndarray, observed: np.ndarray, x_label: str, y_label: str) -> Curves:
     series = {YARDSTICK: (np.array([0.0, 1.0]), np.array([0.0, 1.0])), "model": (stated, observed)}
-    return Curves("Calibration", x_label, "share that is true", series)
+    return Curves("Calibration", x_label, y_label, series)
 
 
 def _with_probabilities(row: np.ndarray, names: tuple[str, ...]) -> list[str]:
@@ -222,8 +223,7 @@ def _notes(counts: DecisionCounts, probabilities: np.ndarray) -> tuple[str, ...]
     absent = int(np.count_nonzero(counts.support == 0))
     if absent:
         notes.append(
-            f"{absent} of {len(counts.support)} classes have no image here; "
-            "averages over classes leave them out."
+            f"{absent} of {len(counts.support)} classes have no image here; averages over classes leave them out."
         )
     undefined = int(np.count_nonzero(np.isnan(probabilities).any(axis=1)))
     if undefined:

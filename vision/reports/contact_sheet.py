@@ -50,6 +50,7 @@ def contact_sheet(gallery: Gallery, thumbnails: list[Image.Image | None]) -> byt
         else:
             corner = (left + (side - picture.width) // 2, top + (side - picture.height) // 2)
             sheet.paste(picture, corner)
+            draw.rectangle((left - 1, top - 1, left + side, top + side), outline="#e5e7eb")
         for line, (text, role) in enumerate(caption_parts(example.caption)):
             color = {"truth": TRUTH, "prediction": PREDICTION}.get(role, NEUTRAL)
             draw.text((left, top + side + 5 + line * LINE_PX), _fitting(text, font, side), color, font)
@@ -72,7 +73,7 @@ def caption_parts(caption: str) -> list[tuple[str, str]]:
     truth, slash, prediction = printable(caption).partition(" / predicted ")
     if not slash:
         return [(truth, "neutral")]
-    return [(truth.removeprefix("truth "), "truth"), (prediction, "prediction")]
+    return [(truth, "truth"), (f"predicted {prediction}", "prediction")]
 
 
 def png_bytes(picture: Image.Image) -> bytes:

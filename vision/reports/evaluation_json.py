@@ -36,9 +36,7 @@ def write_evaluation(path: Path, evaluation: Evaluation) -> None:
                 "title": curves.title,
                 "x_label": curves.x_label,
                 "y_label": curves.y_label,
-                "series": {
-                    name: {"x": _numbers(x), "y": _numbers(y)} for name, (x, y) in curves.series.items()
-                },
+                "series": {name: {"x": _numbers(x), "y": _numbers(y)} for name, (x, y) in curves.series.items()},
             }
             for curves in evaluation.curves
         ],
@@ -63,8 +61,7 @@ def read_evaluation(path: Path) -> Evaluation:
             "evaluate the model again"
         ) from error
     raise UserError(
-        f"{path} has format_version {version!r}, but this program reads {FORMAT_VERSION}: "
-        "evaluate the model again"
+        f"{path} has format_version {version!r}, but this program reads {FORMAT_VERSION}: evaluate the model again"
     )
 
 
@@ -74,8 +71,7 @@ def _evaluation(document: dict[str, Any]) -> Evaluation:
         metrics={name: math.nan if value is None else value for name, value in document["metrics"].items()},
         class_names=tuple(document["class_names"]),
         tables=tuple(
-            Table(t["title"], tuple(t["columns"]), tuple(tuple(row) for row in t["rows"]))
-            for t in document["tables"]
+            Table(t["title"], tuple(t["columns"]), tuple(tuple(row) for row in t["rows"])) for t in document["tables"]
         ),
         matrices=tuple(
             Matrix(
@@ -96,8 +92,7 @@ def _evaluation(document: dict[str, Any]) -> Evaluation:
             for c in document["curves"]
         ),
         galleries=tuple(
-            Gallery(g["title"], tuple(_example(example) for example in g["examples"]))
-            for g in document["galleries"]
+            Gallery(g["title"], tuple(_example(example) for example in g["examples"])) for g in document["galleries"]
         ),
         notes=tuple(document["notes"]),
     )

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -79,22 +80,35 @@ def learning_curves(history: Sequence[Mapping[str, float | int]]) -> bytes | Non
     return _png(figure)
 
 
-def _learning_panel(
-    axes: Axes, title: str, names: list[str], history: Sequence[Mapping[str, float | int]]
-) -> None:
+def _learning_panel(axes: Axes, title: str, names: list[str], history: Sequence[Mapping[str, float | int]]) -> None:
     for name, color in zip(names, _colors(len(names)), strict=True):
         points = [(row["epoch"], row[name]) for row in history if row.get(name) is not None]
         epochs, values = zip(*points, strict=True)
         validation = name.startswith("validation_")
         marker = "o" if len(points) <= 20 else None
-        axes.plot(epochs, values, color=color, lw=1.8 if validation else 1.3, marker=marker, ms=3)
+        steps = "steps-post" if name == "learning_rate" else "default"
+        width = 1.8 if validation else 1.3
+        axes.plot(epochs, values, color=color, lw=width, marker=marker, ms=3, drawstyle=steps)
     axes.set_xlabel("epoch", color=FAINT)
     axes.set_title(title, loc="left", fontsize=10, color=INK, fontweight="bold")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if title == "score":
+        _mark_best(axes, names, history)
+    if title == "images per second":
+        axes.set_ylim(bottom=0)
     if title == "learning rate" and min(row[names[0]] for row in history if names[0] in row) > 0:
         axes.set_yscale("log")
     if len(names) > 1 or names[0].startswith(("train_", "validation_")):
         _legend(axes, [metric_label(name) for name in names], outside=False)
+
+
+def _mark_best(axes: Axes, names: list[str], history: Sequence[Mapping[str, float | int]]) -> None:
+    """A ring and the value at the best epoch of the first validation score."""
+    for name in [name for name in names if name.startswith("validation_")][:1]:
+        best = max((row for row in history if row.get(name) is not None), key=lambda row: row[name])
+        axes.scatter([best["epoch"]], [best[name]], s=46, facecolor="none", edgecolor=INK, lw=1.2, zorder=3)
+        text = f"best {metric_label(name)} {best[name]:.4f}, epoch {best['epoch']:g}"
+        axes.set_title(text, loc="right", fontsize=8, color=FAINT)
 
 
 def heat_map(matrix: Matrix) -> bytes:
@@ -105,7 +119,9 @@ def heat_map(matrix: Matrix) -> bytes:
     shares = counts / np.maximum(totals, 1)[:, None]
     side = min(12.0, 2.6 + 0.3 * max(len(rows), len(columns)) if len(rows) <= 20 else 4.2 + 0.19 * len(rows))
     figure, (axes,) = _figure(side + 0.4, side)
-    picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest", aspect="equal")
+    # The square root lets a confusion of a few percent be seen beside a diagonal of nearly all.
+    norm = PowerNorm(0.5, vmin=0, vmax=1)
+    picture = axes.imshow(shares, cmap="Blues", norm=norm, interpolation="nearest", aspect="equal")
     axes.grid(False)
     size = 9 if len(rows) <= 20 else 6.5
     truths = [short_label(matrix.row_labels[r]) for r in rows]
@@ -119,7 +135,7 @@ def heat_map(matrix: Matrix) -> bytes:
     axes.set_ylabel("truth", color=FAINT)
     if max(counts.shape) <= MOST_ANNOTATED_CLASSES:
         for r, c in zip(*np.nonzero(counts), strict=True):
-            ink = "white" if shares[r, c] > 0.55 else INK
+            ink = "white" if shares[r, c] > 0.4 else INK
             axes.text(c, r, str(counts[r, c]), ha="center", va="center", fontsize=8, color=ink)
     if note:
         axes.set_title(note, loc="left", fontsize=9, color=FAINT)

@@ -12,8 +12,7 @@ _ABBREVIATIONS = {"f1": "F1", "map": "mAP", "ap": "AP", "iou": "IoU"}
 def printable(name: str) -> str:
     """The name on one line: white space becomes a blank, other unprintable characters a replacement mark."""
     return "".join(
-        " " if character.isspace() else character if character.isprintable() else "\ufffd"
-        for character in name
+        " " if character.isspace() else character if character.isprintable() else "\ufffd" for character in name
     )
 
 

@@ -102,8 +102,7 @@ def table_html(table: Table) -> str:
         for name, is_number in zip(table.columns, numeric, strict=True)
     )
     body = "".join(
-        f"<tr>{''.join(_cell(cell, n) for cell, n in zip(row, numeric, strict=True))}</tr>"
-        for row in table.rows
+        f"<tr>{''.join(_cell(cell, n) for cell, n in zip(row, numeric, strict=True))}</tr>" for row in table.rows
     )
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
@@ -116,25 +115,18 @@ def gallery_html(gallery: Gallery, jpegs: Sequence[bytes | None]) -> str:
     cards = []
     for example, jpeg in zip(gallery.examples, jpegs, strict=True):
         picture = f'<img alt="" src="{_data_url(jpeg, "jpeg")}">' if jpeg is not None else "cannot be read"
-        lines = "".join(
-            f'<div class="{role}">{_text(text)}</div>' for text, role in caption_parts(example.caption)
-        )
+        lines = "".join(f'<div class="{role}">{_text(text)}</div>' for text, role in caption_parts(example.caption))
         key = _text(example.key)
         cards.append(
             f'<figure><div class="picture">{picture}</div><figcaption>{lines}'
             f'<div class="key" title="{key} (index {example.index})">{key}</div></figcaption></figure>'
         )
-    legend = (
-        '<p class="legend"><span class="truth">truth</span>, <span class="prediction">prediction</span></p>'
-    )
-    return f'{legend}<div class="gallery{" large" if large else ""}">{"".join(cards)}</div>'
+    return f'<div class="gallery{" large" if large else ""}">{"".join(cards)}</div>'
 
 
 def settings_html(settings: Mapping[str, str]) -> str:
     """Names and values in columns."""
-    rows = "".join(
-        f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in settings.items()
-    )
+    rows = "".join(f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in settings.items())
     return f"<dl>{rows}</dl>"
 
 

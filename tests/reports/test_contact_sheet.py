@@ -1,0 +1,71 @@
+"""Thumbnails and sheets, pixel by pixel where it matters."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vision.metrics.evaluation import Box, Evaluation, Example, Gallery
+from vision.reports.contact_sheet import caption_parts, contact_sheet, make_thumbnail, thumbnail, thumbnail_side_px
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "expected"),
+    [(28, 28, (160, 160)), (100, 50, (80, 160)), (1, 4000, (160, 1)), (600, 800, (160, 120))],
+)
+def test_the_longer_side_is_the_one_asked_for(height: int, width: int, expected: tuple[int, int]) -> None:
+    assert thumbnail(np.zeros((height, width, 3), np.uint8), (), 160).size == expected
+
+
+def test_pixels_of_small_images_stay_sharp() -> None:
+    image = np.zeros((2, 2, 3), np.uint8)
+    image[0, 1] = (255, 0, 0)
+    pixels = np.asarray(thumbnail(image, (), 160))
+    assert {tuple(p) for p in pixels.reshape(-1, 3)} == {(0, 0, 0), (255, 0, 0)}
+    assert tuple(pixels[79, 80]) == (255, 0, 0)
+    assert tuple(pixels[80, 80]) == (0, 0, 0)
+
+
+def test_boxes_lie_where_they_are_and_have_the_colour_of_their_role() -> None:
+    boxes = (Box((0.25, 0.5, 0.75, 0.9), "", "truth"), Box((0.1, 0.1, 0.2, 0.2), "", "prediction"))
+    pixels = np.asarray(thumbnail(np.zeros((320, 320, 3), np.uint8), boxes, 320)).astype(int)
+    green = np.argwhere(pixels[..., 1] > 150)
+    red = np.argwhere(pixels[..., 0] > 200)
+    np.testing.assert_allclose(green.min(axis=0), [160, 80], atol=1)
+    np.testing.assert_allclose(green.max(axis=0), [287, 239], atol=1)
+    np.testing.assert_allclose(red.min(axis=0), [32, 32], atol=1)
+
+
+@pytest.mark.parametrize(
+    ("caption", "parts"),
+    [
+        ("truth cat / predicted dog 0.98", [("truth cat", "truth"), ("predicted dog 0.98", "prediction")]),
+        ("two missed", [("two missed", "neutral")]),
+        ("", [("", "neutral")]),
+    ],
+)
+def test_captions(caption: str, parts: list[tuple[str, str]]) -> None:
+    assert caption_parts(caption) == parts
+
+
+def test_sheet_holds_every_example_and_marks_what_cannot_be_read(evaluation: Evaluation) -> None:
+    for gallery in evaluation.galleries:
+        side = thumbnail_side_px(gallery)
+        assert side == (320 if gallery.title == "Boxes" else 160)
+        images = [np.full((60, 40, 3), 7, np.uint8), None][: len(gallery.examples)]
+        thumbnails = [
+            make_thumbnail(example, image, side) for example, image in zip(gallery.examples, images, strict=True)
+        ]
+        with Image.open(io.BytesIO(contact_sheet(gallery, thumbnails))) as sheet:
+            pixels = np.asarray(sheet)
+        assert np.count_nonzero((pixels == 7).all(axis=-1)) > 0.5 * side * side * 2 / 3 * 0.5
+
+
+def test_sheet_has_rows_of_eight() -> None:
+    gallery = Gallery("g", tuple(Example(i, str(i), "x" * 500) for i in range(17)))
+    with Image.open(io.BytesIO(contact_sheet(gallery, [None] * 17))) as sheet:
+        assert sheet.width == 8 * (160 + 14) + 14
+        assert sheet.height == 3 * (160 + 2 * 17 + 2 * 14) + 14
