@@ -24,6 +24,7 @@ from vision.settings.errors import UserError
 MODEL_JSON = "model.json"
 MAX_JSON_BYTES = 16 * 2**20
 """100,000 class names take about 3 MiB."""
+MAX_JSON_DEPTH = 32
 
 WEIGHTS_NAME = r"weights-[0-9]{4,9}(-[0-9]{1,4})?\.safetensors"
 """The number is the epoch, counted from 1; the second one tells files of the same epoch apart."""
@@ -124,16 +125,34 @@ class ModelFile(ModelDescription):
             )
         try:
             return cls.model_validate(values)
-        except (ValidationError, RecursionError) as error:
+        except ValidationError as error:
             raise UserError(f"{shown} cannot be used: {_first_problem(error)}") from error
 
 
 def _parse(data: bytes, shown: str) -> Any:
     try:
-        return json.loads(data.decode(), parse_float=_finite, parse_constant=_finite)
+        value = json.loads(data.decode(), parse_float=_finite, parse_constant=_finite)
+        _check_value(value, MAX_JSON_DEPTH)
+        return value
     # ValueError covers bad UTF-8, bad JSON, numbers that are not finite and integers of thousands of digits.
     except (ValueError, RecursionError) as error:
         raise UserError(f"{shown} is not valid JSON: {str(error)[:200]}") from error
+
+
+def _check_value(value: Any, depth: int) -> None:
+    """Raise ValueError for what could not be printed or walked through later."""
+    if depth == 0:
+        raise ValueError(f"values are nested more than {MAX_JSON_DEPTH} deep")
+    if isinstance(value, str):
+        # Half a surrogate pair, which JSON can spell but no file or terminal can take.
+        value.encode()
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _check_value(key, depth)
+            _check_value(inner, depth - 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_value(inner, depth - 1)
 
 
 def _finite(text: str) -> float:
@@ -143,9 +162,7 @@ def _finite(text: str) -> float:
     return value
 
 
-def _first_problem(error: ValidationError | RecursionError) -> str:
-    if isinstance(error, RecursionError):
-        return "its values are nested too deeply"
+def _first_problem(error: ValidationError) -> str:
     problem = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part)[:50] for part in problem["loc"])
     return f"{place}: {problem['msg']}"

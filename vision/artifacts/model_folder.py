@@ -75,7 +75,7 @@ def save_model(
             file.write(model.to_json())
         _remove_stale(folder, model)
     except OSError as error:
-        kept = "the model saved there before is still whole" if (folder / MODEL_JSON).exists() else "none was saved"
+        kept = "the folder still holds a whole model" if (folder / MODEL_JSON).exists() else "none was saved yet"
         raise UserError(
             f"the model of epoch {description.epoch} cannot be written to {folder} ({error}); {kept}: "
             f"free some space or mend the folder, then resume"
