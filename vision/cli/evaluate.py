@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +32,7 @@ def run(argv: Sequence[str]) -> int:
         return 0
     given = read_assignments(argv, names=("model", "output"), sections=("channels", "run"))
     model, channels, settings = check(given, required_channels=("validation",))
-    write(evaluate(model, channels, settings), given.names.get("output"))
+    show(evaluate(model, channels, settings), model, given.names.get("output"))
     return 0
 
 
@@ -69,15 +68,14 @@ def evaluate(model: Path, channels: dict[str, Channel], settings: RunSettings) -
     return api.evaluate(model, channels, settings)
 
 
-def write(evaluation: Evaluation, output: str | None) -> None:
+def show(evaluation: Evaluation, model: Path, output: str | None) -> None:
     """Print the tables and write the JSON file."""
-    from rich.console import Console
+    from vision.cli.terminal import print_evaluation
+    from vision.reports.evaluation_json import write_evaluation
 
-    from vision.cli.evaluation_text import evaluation_json, print_evaluation
-
-    print_evaluation(evaluation, Console())
+    print_evaluation(evaluation, str(model))
     if output:
         try:
-            Path(output).write_text(json.dumps(evaluation_json(evaluation), indent=1) + "\n", encoding="utf-8")
+            write_evaluation(Path(output).expanduser(), evaluation)
         except OSError as error:
             raise UserError(f"Setting output is {output!r}, which cannot be written: {error}.") from error

@@ -12,7 +12,9 @@ from vision.settings.errors import UserError
 from vision.settings.nearest import did_you_mean, shown
 
 USER_ERROR = 2
-INTERRUPTED = 130
+# Statuses above this say that a signal, by its number, ended the job.
+SIGNALLED = 128
+INTERRUPTED = SIGNALLED + 2
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from vision.cli.assignments import read_assignments
 from vision.cli.evaluate import check
+from vision.cli.image_files import Image, encoded_images, find_images
 from vision.settings.errors import UserError
-from vision.settings.nearest import shown
 from vision.settings.run import RunSettings
 
 if TYPE_CHECKING:
@@ -39,44 +38,16 @@ def run(argv: Sequence[str]) -> int:
         return 0
     given = read_assignments(argv, names=("model", "output"), sections=("run",), allow_files=True)
     model, _, settings = check(given, required_channels=())
-    paths = list(expand(given.files))
-    write(predict(model, settings, paths), given.names.get("output"))
+    images = encoded_images(find_images(given.files))
+    write(predict(model, settings, images), given.names.get("output"))
     return 0
 
 
-def expand(words: Sequence[str]) -> Iterator[Path]:
-    """Files as they are, images below folders in the order of their names, and what globs match.
-
-    Raises UserError for a word that stands for nothing.
-    """
-    if not words:
-        raise UserError("Images to predict are missing: give files, folders, globs or .rec files after model=PATH.")
-    for word in words:
-        path = Path(word).expanduser()
-        if path.is_dir():
-            found = _images_below(path)
-        elif path.exists():
-            found = [path]
-        else:
-            found = [Path(match) for match in sorted(glob.glob(str(path), recursive=True)) if Path(match).is_file()]
-        if not found:
-            raise UserError(
-                f"Argument {shown(word)} names no image: give an image, a folder of images, a glob or a .rec."
-            )
-        yield from found
-
-
-def _images_below(folder: Path) -> list[Path]:
-    from vision.data.readers.file_table import is_image
-
-    return sorted(path for path in folder.rglob("*") if path.is_file() and is_image(path.name))
-
-
-def predict(model: Path, settings: RunSettings, paths: Sequence[Path]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def predict(model: Path, settings: RunSettings, images: Iterable[Image]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """(key, result) of each image from the api; torch is imported here."""
     from vision import api
 
-    yield from api.load(model, settings).predict_files(paths)
+    yield from api.load(model, settings).predict_files(images)
 
 
 def write(results: Iterable[tuple[str, Mapping[str, Any]]], output: str | None) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from vision import algorithms
 from vision.cli.composition import Settings, compose_once, config_groups, run_hydra
-from vision.cli.main import USER_ERROR, print_problems
+from vision.cli.main import SIGNALLED, USER_ERROR, print_problems
 from vision.cli.overrides import Overrides, plain_settings, read_overrides
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import Job
@@ -31,20 +33,21 @@ def run(argv: Sequence[str]) -> int:
         # The same check comes after composing; here it answers before Hydra is imported.
         job_of(plain)
     if not overrides.flags:
-        train(compose_once(overrides))
-        return 0
-    failed = []
+        return train(compose_once(overrides))
+    statuses = []
 
     def one(settings: Settings) -> None:
         try:
-            train(settings)
+            statuses.append(train(settings))
         except UserError as error:
             # The other runs may be sound.
             print_problems(error)
-            failed.append(error)
+            statuses.append(USER_ERROR)
+        if statuses[-1] > SIGNALLED:
+            sys.exit(statuses[-1])
 
     run_hydra(overrides, one)
-    return USER_ERROR if failed else 0
+    return max(statuses, default=0)
 
 
 def _further_problems(overrides: Overrides, plain: Settings | None) -> Sequence[str]:
@@ -61,13 +64,22 @@ def _further_problems(overrides: Overrides, plain: Settings | None) -> Sequence[
     return ()
 
 
-def train(settings: Settings) -> None:
-    """Train with composed settings and say where the results are."""
+def train(settings: Settings) -> int:
+    """Train with composed settings, draw the report and say where it is. Returns the exit status."""
     job = job_of(settings)
     # Importing torch takes seconds; every settings error is out by now.
     from vision import api
+    from vision.training.termination import Terminated
 
-    print_result(api.fit(job))
+    try:
+        result = api.train(job)
+    except Terminated as error:
+        print(f"vision: {error}; run.resume=true continues the run", file=sys.stderr)
+        return error.status
+    # Further processes of the same run, one for each GPU, stay silent.
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        show(result)
+    return 0
 
 
 def job_of(settings: Settings) -> Job[Any]:
@@ -80,8 +92,13 @@ def job_of(settings: Settings) -> Job[Any]:
     return Job.parse(algorithms.full_name(str(name)), table, settings["hp"], settings["channels"], settings["run"])
 
 
-def print_result(result: RunResult) -> None:
-    """The final metrics and the run folder."""
-    for name, value in result.metrics.items():
-        print(f"{name}: {value:.6g}")
-    print(f"run folder: {result.folder}")
+def show(result: RunResult) -> None:
+    """The final metrics, the report, and where everything is."""
+    from vision.cli.terminal import print_evaluation
+
+    print_evaluation(result.evaluation, "validation, the model that was kept")
+    print(f"run folder: {result.folder.path}\nmodel: {result.folder.archive}")
+    if result.job.run.report:
+        from vision.reports.run_report import write_run_report
+
+        print(f"report: {write_run_report(result)}")

@@ -84,9 +84,7 @@ def parse_channels(values: Mapping[str, object], required: Sequence[str] = ()) -
         except SettingsError as error:
             problems += error.problems
     problems += [
-        f"Channel {name} is required but missing: give channels.{name}=PATH."
-        for name in required
-        if name not in given
+        f"Channel {name} is required but missing: give channels.{name}=PATH." for name in required if name not in given
     ]
     if problems:
         raise SettingsError(problems)

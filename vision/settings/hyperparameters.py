@@ -122,7 +122,7 @@ class TrainingHyperparameters(Hyperparameters):
     num_training_samples: int = Field(
         ge=1, description="images in the training set; checked against the data", examples=[1000]
     )
-    epochs: int = Field(30, ge=1, description="passes over the training set")
+    epochs: int = Field(default=30, ge=1, description="passes over the training set")
     mini_batch_size: int
     optimizer: str
     learning_rate: float
@@ -130,14 +130,14 @@ class TrainingHyperparameters(Hyperparameters):
     weight_decay: float
     lr_scheduler_step: Steps = ()
     lr_scheduler_factor: float
-    early_stopping: bool = Field(False, description="stop when the validation metric no longer improves")
-    early_stopping_min_epochs: int = Field(10, ge=1, description="epochs that always run")
-    early_stopping_patience: int = Field(5, ge=1, description="epochs without improvement before stopping")
+    early_stopping: bool = Field(default=False, description="stop when the validation metric no longer improves")
+    early_stopping_min_epochs: int = Field(default=10, ge=1, description="epochs that always run")
+    early_stopping_patience: int = Field(default=5, ge=1, description="epochs without improvement before stopping")
     early_stopping_tolerance: float = Field(
-        0.0, ge=0, le=1, description="relative improvement of the validation metric that counts as one"
+        default=0.0, ge=0, le=1, description="relative improvement of the validation metric that counts as one"
     )
     kv_store: Literal["dist_sync", "dist_async"] | None = Field(
-        None, description="how several machines exchange gradients; no effect on one machine"
+        default=None, description="how several machines exchange gradients; no effect on one machine"
     )
     use_pretrained_model: bool
 
@@ -172,9 +172,7 @@ class TrainingHyperparameters(Hyperparameters):
             for name in sorted(given & set(EARLY_STOPPING)):
                 found.append(f"Hyperparameter {name} has no effect unless early_stopping=True.")
         if "lr_scheduler_factor" in given and not self.lr_scheduler_step:
-            found.append(
-                "Hyperparameter lr_scheduler_factor has no effect unless lr_scheduler_step is given."
-            )
+            found.append("Hyperparameter lr_scheduler_factor has no effect unless lr_scheduler_step is given.")
         late = [step for step in self.lr_scheduler_step if step >= self.epochs]
         if late:
             found.append(

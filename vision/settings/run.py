@@ -61,30 +61,28 @@ class RunSettings(SettingsTable):
     )
 
     output: Path | None = Field(
-        None, description="run folder; unset is runs/<algorithm>/<date-time>", examples=["runs/first"]
+        default=None, description="run folder; unset is runs/<algorithm>/<date-time>", examples=["runs/first"]
     )
     resume: bool = Field(
-        False, description="continue from the last checkpoint in the run folder, if there is one"
+        default=False, description="continue from the last checkpoint in the run folder, if there is one"
     )
-    seed: int = Field(0, ge=0, lt=2**32, description="where all random numbers start")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="where all random numbers start")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto takes a GPU if there is one")
     devices: int | None = Field(
-        None, ge=1, description="processes on this machine; unset is one for each GPU, or one", examples=[1]
+        default=None, ge=1, description="processes on this machine; unset is one for each GPU, or one", examples=[1]
     )
     precision: Literal["auto", "float32", "float16", "bfloat16"] = Field(
-        "auto", description="arithmetic in training; auto follows the hyperparameter precision_dtype"
+        default="auto", description="arithmetic in training; auto follows the hyperparameter precision_dtype"
     )
     workers: int | None = Field(
-        None, ge=0, description="processes that load images; unset is chosen from the cores", examples=[4]
+        default=None, ge=0, description="processes that load images; unset is chosen from the cores", examples=[4]
     )
-    channels_last: bool = Field(True, description="keep images in memory pixel by pixel, faster on GPUs")
-    compile: bool = Field(False, description="compile the network with torch.compile")
-    accumulate: int = Field(1, ge=1, description="batches whose gradients are added before a step")
-    max_broken: float = Field(
-        0.01, ge=0, le=1, description="share of unusable images above which a run fails"
-    )
+    channels_last: bool = Field(default=True, description="keep images in memory pixel by pixel, faster on GPUs")
+    compile: bool = Field(default=False, description="compile the network with torch.compile")
+    accumulate: int = Field(default=1, ge=1, description="batches whose gradients are added before a step")
+    max_broken: float = Field(default=0.01, ge=0, le=1, description="share of unusable images above which a run fails")
     bad_boxes: Literal["clip", "drop", "fail"] = Field(
-        "clip", description="what to do with boxes that leave their image (object detection)"
+        default="clip", description="what to do with boxes that leave their image (object detection)"
     )
     weights_folder: Path | None = Field(
         default_factory=_weights_from_environment,
@@ -92,27 +90,27 @@ class RunSettings(SettingsTable):
         examples=["weights"],
     )
     new_head: bool = Field(
-        False, description="start the last layer anew when num_classes differs from the start model's"
+        default=False, description="start the last layer anew when num_classes differs from the start model's"
     )
     checkpoint_every_steps: int | None = Field(
-        None, ge=1, description="also save a checkpoint for resuming every n steps", examples=[500]
+        default=None, ge=1, description="also save a checkpoint for resuming every n steps", examples=[500]
     )
-    log_every_steps: int = Field(20, ge=1, description="steps between two progress lines")
+    log_every_steps: int = Field(default=20, ge=1, description="steps between two progress lines")
     progress: Literal["auto", "bar", "plain", "none"] = Field(
-        "auto", description="auto is a bar on a terminal and plain lines elsewhere"
+        default="auto", description="auto is a bar on a terminal and plain lines elsewhere"
     )
     loggers: tuple[Literal["csv", "tensorboard"], ...] = Field(
-        ("csv",), description="where metrics are written", examples=["csv,tensorboard"]
+        default=("csv",), description="where metrics are written", examples=["csv,tensorboard"]
     )
     class_names: tuple[str, ...] | None = Field(
-        None,
+        default=None,
         description="names in the order of the class ids",
         examples=["cat,dog"],
         json_schema_extra={"note": "a comma-separated list, or a text file with one name a line"},
     )
-    report: bool = Field(True, description="draw the report at the end")
+    report: bool = Field(default=True, description="draw the report at the end")
     max_archive_gb: float = Field(
-        8.0, gt=0, description="unpacked size in GB above which an archive is refused"
+        default=8.0, gt=0, description="unpacked size in GB above which an archive is refused"
     )
 
     @classmethod
@@ -141,7 +139,5 @@ def _names_in(path: Path) -> tuple[str, ...]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
-        raise UserError(
-            f"Run setting class_names is the file {path}, which cannot be read: {error}."
-        ) from error
+        raise UserError(f"Run setting class_names is the file {path}, which cannot be read: {error}.") from error
     return tuple(line.strip() for line in lines if line.strip())

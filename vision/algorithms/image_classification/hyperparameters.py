@@ -103,74 +103,74 @@ class ImageClassificationHyperparameters(TrainingHyperparameters):
     }
 
     mini_batch_size: Annotated[int, Tunable("integer", 8, 512)] = Field(
-        32, ge=1, description="images per step and machine, shared out among its GPUs"
+        default=32, ge=1, description="images per step and machine, shared out among its GPUs"
     )
     optimizer: Annotated[
         Literal["sgd", "adam", "rmsprop", "nag"],
         Tunable("categorical", choices=("sgd", "adam", "rmsprop", "nag")),
-    ] = Field("sgd", description="update rule; nag is SGD with Nesterov's momentum")
+    ] = Field(default="sgd", description="update rule; nag is SGD with Nesterov's momentum")
     learning_rate: Annotated[float, Tunable("continuous", 1e-6, 0.5, scale="log")] = Field(
-        0.1, ge=0, le=1, description="initial learning rate"
+        default=0.1, ge=0, le=1, description="initial learning rate"
     )
     momentum: Annotated[float, Tunable("continuous", 0.0, 0.999)] = Field(
-        0.9, ge=0, le=1, description="momentum of sgd and nag"
+        default=0.9, ge=0, le=1, description="momentum of sgd and nag"
     )
     weight_decay: Annotated[float, Tunable("continuous", 0.0, 0.999)] = Field(
-        0.0001, ge=0, le=1, description="weight decay of sgd and nag"
+        default=0.0001, ge=0, le=1, description="weight decay of sgd and nag"
     )
     beta_1: Annotated[float, Tunable("continuous", 1e-6, 0.999)] = Field(
-        0.9, ge=0, le=1, description="adam's decay of the gradient average"
+        default=0.9, ge=0, le=1, description="adam's decay of the gradient average"
     )
     beta_2: Annotated[float, Tunable("continuous", 1e-6, 0.999)] = Field(
-        0.999, ge=0, le=1, description="adam's decay of the squared-gradient average"
+        default=0.999, ge=0, le=1, description="adam's decay of the squared-gradient average"
     )
     eps: Annotated[float, Tunable("continuous", 1e-8, 1.0, scale="log")] = Field(
-        1e-8, ge=0, le=1, description="guards adam and rmsprop against division by zero"
+        default=1e-8, ge=0, le=1, description="guards adam and rmsprop against division by zero"
     )
     gamma: Annotated[float, Tunable("continuous", 1e-8, 0.999)] = Field(
-        0.9, ge=0, le=1, description="rmsprop's decay of the squared-gradient average"
+        default=0.9, ge=0, le=1, description="rmsprop's decay of the squared-gradient average"
     )
     lr_scheduler_factor: float = Field(
-        0.1, ge=0, le=1, description="what the learning rate is multiplied by at each of lr_scheduler_step"
+        default=0.1, ge=0, le=1, description="what the learning rate is multiplied by at each of lr_scheduler_step"
     )
     use_pretrained_model: bool = Field(
-        False,
+        default=False,
         description="start from ImageNet weights; only the last layer is new, and all layers are trained",
         json_schema_extra={"as_digit": True},
     )
     num_layers: Literal[18, 34, 50, 101, 152, 200, 20, 32, 44, 56, 110] = Field(
-        152, description="depth of the ResNet; 20, 32, 44, 56 and 110 are for images of about 32 pixels"
+        default=152, description="depth of the ResNet; 20, 32, 44, 56 and 110 are for images of about 32 pixels"
     )
     image_shape: ImageShape = Field(
-        (3, 224, 224),
+        default=(3, 224, 224),
         description="what the network takes: channels, height, width in pixels",
         examples=["3,224,224"],
         json_schema_extra={"note": "channels,height,width"},
     )
     resize: int | None = Field(
-        None,
+        default=None,
         ge=1,
         description="shorter side in pixels that images are scaled to before cropping",
         examples=[256],
     )
     augmentation_type: Literal["crop", "crop_color", "crop_color_transform"] | None = Field(
-        None, description="random changes of training images; unset crops the centre"
+        default=None, description="random changes of training images; unset crops the centre"
     )
     multi_label: bool = Field(
-        False, description="images have several labels each", json_schema_extra={"as_digit": True}
+        default=False, description="images have several labels each", json_schema_extra={"as_digit": True}
     )
     use_weighted_loss: bool = Field(
-        False,
+        default=False,
         description="weigh the loss by how rare a class is; with multi_label only",
         json_schema_extra={"as_digit": True},
     )
     top_k: int | None = Field(
-        None, gt=1, description="also report whether the truth is among the k likeliest classes", examples=[5]
+        default=None, gt=1, description="also report whether the truth is among the k likeliest classes", examples=[5]
     )
     checkpoint_frequency: int | None = Field(
-        None, ge=1, description="keep the model of every n-th epoch; unset keeps the best only", examples=[1]
+        default=None, ge=1, description="keep the model of every n-th epoch; unset keeps the best only", examples=[1]
     )
-    precision_dtype: Literal["float32", "float16"] = Field("float32", description="precision of training arithmetic")
+    precision_dtype: Literal["float32", "float16"] = Field(default="float32", description="precision of training")
 
     def optimizer_settings(self) -> OptimizerSettings:
         shared = super().optimizer_settings()

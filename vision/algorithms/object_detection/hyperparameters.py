@@ -43,59 +43,57 @@ class ObjectDetectionHyperparameters(TrainingHyperparameters):
         "adadelta": frozenset(),
     }
 
-    num_classes: int = Field(
-        ge=1, description="classes of objects; background is added by itself", examples=[20]
-    )
+    num_classes: int = Field(ge=1, description="classes of objects; background is added by itself", examples=[20])
     base_network: Literal["vgg-16", "resnet-50", "resnet-18", "resnet-34"] = Field(
-        "vgg-16",
+        default="vgg-16",
         description="network under the detector; resnet-18 and resnet-34 are ours, light ones for CPUs",
     )
     image_shape: int = Field(
-        300,
+        default=300,
         ge=300,
         description="side in pixels of the square that images are scaled to; 300 and 512 are usual",
     )
     mini_batch_size: Annotated[int, Tunable("integer", 8, 64)] = Field(
-        32, ge=1, description="images per step and machine, shared out among its GPUs"
+        default=32, ge=1, description="images per step and machine, shared out among its GPUs"
     )
     optimizer: Annotated[
         Literal["sgd", "adam", "rmsprop", "adadelta"],
         Tunable("categorical", choices=("sgd", "adam", "rmsprop", "adadelta")),
-    ] = Field("sgd", description="update rule")
+    ] = Field(default="sgd", description="update rule")
     learning_rate: Annotated[float, Tunable("continuous", 1e-6, 0.5, scale="log")] = Field(
-        0.001, gt=0, le=1, description="initial learning rate"
+        default=0.001, gt=0, le=1, description="initial learning rate"
     )
     momentum: Annotated[float, Tunable("continuous", 0.0, 0.999)] = Field(
-        0.9, gt=0, le=1, description="momentum of sgd"
+        default=0.9, gt=0, le=1, description="momentum of sgd"
     )
     weight_decay: Annotated[float, Tunable("continuous", 0.0, 0.999)] = Field(
-        0.0005, gt=0, lt=1, description="weight decay of sgd and rmsprop"
+        default=0.0005, gt=0, lt=1, description="weight decay of sgd and rmsprop"
     )
     lr_scheduler_factor: float = Field(
-        0.1, gt=0, lt=1, description="what the learning rate is multiplied by at each of lr_scheduler_step"
+        default=0.1, gt=0, lt=1, description="what the learning rate is multiplied by at each of lr_scheduler_step"
     )
     use_pretrained_model: bool = Field(
-        True, description="start the base network from ImageNet weights", json_schema_extra={"as_digit": True}
+        default=True, description="start the base network from ImageNet weights", json_schema_extra={"as_digit": True}
     )
     freeze_layer_pattern: str | None = Field(
-        None,
+        default=None,
         description="regular expression; parameters of the base network that it matches are not trained",
         examples=["^(conv1_|conv2_).*"],
         json_schema_extra={"note": "a regular expression"},
     )
     label_width: int = Field(
-        350,
+        default=350,
         ge=LABEL_HEADER + LABEL_PER_OBJECT,
         description="numbers in the longest label, 2 + 5 an object; only checked against the data",
     )
     nms_threshold: float = Field(
-        0.45, gt=0, le=1, description="overlap (IoU) above which the weaker of two detections is dropped"
+        default=0.45, gt=0, le=1, description="overlap (IoU) above which the weaker of two detections is dropped"
     )
     nms_topk: int = Field(
-        400, ge=1, description="best detections of an image that enter non-maximum suppression; undocumented"
+        default=400, ge=1, description="best detections of an image that enter non-maximum suppression; undocumented"
     )
     overlap_threshold: float = Field(
-        0.5, gt=0, le=1, description="overlap (IoU) from which a detection counts as right in evaluation"
+        default=0.5, gt=0, le=1, description="overlap (IoU) from which a detection counts as right in evaluation"
     )
 
     @property
@@ -133,8 +131,7 @@ class ObjectDetectionHyperparameters(TrainingHyperparameters):
 
 _FOREIGN = {
     "use_lr_scheduler": "does not exist: giving lr_scheduler_step turns the schedule on, so leave it out.",
-    "resize": "belongs to image classification: object detection scales images to image_shape itself, so"
-    " leave it out.",
+    "resize": "belongs to image classification: object detection scales images to image_shape itself, so leave it out.",
     "augmentation_type": "belongs to image classification: object detection always augments; leave it out.",
     "num_layers": "belongs to image classification: object detection takes base_network=resnet-50 instead.",
     "top_k": "belongs to image classification: leave it out, or give nms_topk (detections per image).",

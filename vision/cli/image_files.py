@@ -1,0 +1,63 @@
+"""Images that a user names on a command line: files, folders, globs and .rec files."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from vision.settings.errors import DataError, UserError
+from vision.settings.nearest import shown
+
+Image: TypeAlias = "tuple[str, bytes | memoryview]"
+
+
+def find_images(words: Sequence[str]) -> list[Path]:
+    """Files as they are, images below folders in the order of their names, and what globs match.
+
+    Raises UserError for a word that stands for nothing.
+    """
+    if not words:
+        raise UserError("Images to predict are missing: give files, folders, globs or .rec files after model=PATH.")
+    found: list[Path] = []
+    for word in words:
+        path = Path(word).expanduser()
+        if path.is_dir():
+            new = _images_below(path)
+        elif path.exists():
+            new = [path]
+        else:
+            new = [Path(match) for match in sorted(glob.glob(str(path), recursive=True)) if Path(match).is_file()]
+        if not new:
+            raise UserError(f"Argument {shown(word)} names no image: give an image, a folder, a glob or a .rec file.")
+        found += new
+    return found
+
+
+def encoded_images(paths: Iterable[Path]) -> Iterator[Image]:
+    """(key, encoded image) of each file, and of each record of a .rec file. Raises DataError."""
+    from vision.data.readers.file_table import MAX_FILE_BYTES
+    from vision.data.readers.recordio import RecordIOReader
+
+    for path in paths:
+        if path.suffix == ".rec":
+            reader = RecordIOReader([path])
+            for index in range(len(reader)):
+                sample = reader[index]
+                yield sample.key, sample.encoded
+            continue
+        try:
+            with path.open("rb") as file:
+                content = file.read(MAX_FILE_BYTES + 1)
+        except OSError as error:
+            raise DataError(str(path), f"cannot be read ({error.strerror})") from error
+        if len(content) > MAX_FILE_BYTES:
+            raise DataError(str(path), f"has more than the {MAX_FILE_BYTES} bytes that a file may have")
+        yield str(path), content
+
+
+def _images_below(folder: Path) -> list[Path]:
+    from vision.data.readers.file_table import is_image_name, walk_files
+
+    return [folder / name for name in walk_files(folder) if is_image_name(name)]

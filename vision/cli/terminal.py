@@ -1,0 +1,36 @@
+"""Results as tables on the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from vision.metrics.evaluation import Evaluation, Table
+from vision.reports.summary import summary_table
+
+_MOST_ROWS = 100
+
+
+def print_evaluation(evaluation: Evaluation, title: str) -> None:
+    """The metrics, then each table of the evaluation, cut where it is long."""
+    Console().print(Group(summary_table(evaluation, title), *map(_rich_table, evaluation.tables)))
+
+
+def _rich_table(table: Table) -> RichTable:
+    shown = RichTable(title=Text(table.title), title_justify="left")
+    for index, column in enumerate(table.columns):
+        numeric = any(isinstance(row[index], int | float) for row in table.rows)
+        shown.add_column(Text(column), justify="right" if numeric else "left")
+    for row in table.rows[:_MOST_ROWS]:
+        # Text, not str: square brackets in a name are no markup.
+        shown.add_row(*(Text(_cell(value)) for value in row))
+    if len(table.rows) > _MOST_ROWS:
+        shown.caption = f"{_MOST_ROWS} of {len(table.rows)} rows"
+    return shown
+
+
+def _cell(value: str | int | float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
