@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 if TYPE_CHECKING:
-    from vision.api import evaluate, export, fit, load, predict
+    from vision.python import evaluate, fit, load
 
-__all__ = ["__version__", "evaluate", "export", "fit", "load", "predict"]
+__all__ = ["__version__", "evaluate", "fit", "load"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,7 +21,7 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.metadata.version("vision")
     if name in __all__:
-        return getattr(importlib.import_module("vision.api"), name)
+        return getattr(importlib.import_module("vision.python"), name)
     raise AttributeError(f"module 'vision' has no attribute {name!r}")
 
 

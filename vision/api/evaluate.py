@@ -37,8 +37,8 @@ def evaluate_stored(stored: StoredModel, channels: Mapping[str, Channel], run: R
         raise UserError("there is nothing to evaluate on: give channels.validation=PATH")
     algorithm = algorithms.get(stored.algorithm)
     hp = algorithm.hyperparameters.parse(stored.hyperparameters)
-    job: Job[Any] = Job(algorithm.name, hp, dict(channels), replace_compile(run))
-    reader = open_channel(channels, "validation")
+    job: Job[Any] = Job(algorithm.name, hp, dict(channels), _uncompiled(run))
+    reader = open_channel(channels, "validation", stored.class_names)
     summary = algorithm.summarise_targets(reader, channels["validation"], hp, run)
     if summary.problems:
         raise UserError("\n".join(f"channel 'validation': {problem}" for problem in summary.problems))
@@ -62,6 +62,6 @@ def evaluate_stored(stored: StoredModel, channels: Mapping[str, Channel], run: R
     return replace(task.evaluation, notes=notes)
 
 
-def replace_compile(run: RunSettings) -> RunSettings:
+def _uncompiled(run: RunSettings) -> RunSettings:
     """The same settings without compiling, which one pass over the data does not pay back."""
     return run.model_copy(update={"compile": False})

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import platform
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from vision.artifacts.model_description import current_versions
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import Job
 
@@ -84,14 +83,8 @@ def _describe(job: Job[Any], facts: dict[str, int]) -> dict[str, Any]:
         "channels": channels,
         "run": json.loads(job.run.model_dump_json()),
         "data": facts,
-        "versions": versions(),
+        "versions": current_versions(),
     }
-
-
-def versions() -> dict[str, str]:
-    """What the run was made with."""
-    packages = ("vision", "torch", "pytorch-lightning", "numpy")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def _check_same(folder: RunFolder, described: dict[str, Any]) -> None:

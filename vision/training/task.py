@@ -52,7 +52,7 @@ class TrainingTask(pl.LightningModule):
         key_of: Callable[[int], str] = str,
     ) -> None:
         super().__init__()
-        self.network = network
+        self.network = network.to(memory_format=torch.channels_last) if run.channels_last else network
         self.hyperparameters = hyperparameters
         self.run = run
         self.steps_per_epoch = steps_per_epoch
@@ -84,16 +84,14 @@ class TrainingTask(pl.LightningModule):
     def new_evaluator(self) -> Evaluator: ...
 
     def forward(self, images: Tensor) -> Any:
-        return self._compiled(images)
+        return self._compiled(images if self.run.channels_last else images.contiguous())
 
     # Training ---------------------------------------------------------------------------------------------------
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         self._note_broken("train", batch)
         if not len(batch.indices):
-            raise UserError(
-                "channel 'train': no readable image was found for a batch; see the warnings above"
-            )
+            raise UserError("channel 'train': no readable image was found for a batch; see the warnings above")
         outputs = self(batch.images)
         losses = self.losses(outputs, batch.targets)
         total = torch.stack(list(losses.values())).sum()
@@ -180,9 +178,7 @@ class TrainingTask(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         self.evaluation = self._evaluator.evaluate(gather_arrays(self._evaluator.arrays()))
-        self.epoch_metrics.update(
-            {f"validation_{name}": value for name, value in self.evaluation.metrics.items()}
-        )
+        self.epoch_metrics.update({f"validation_{name}": value for name, value in self.evaluation.metrics.items()})
         self.log_dict(self.epoch_metrics, rank_zero_only=True)
 
     def _note_broken(self, channel: str, batch: Batch) -> None:
