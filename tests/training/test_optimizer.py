@@ -33,9 +33,7 @@ def mxnet_nag(w: Array, g: Array, state: dict[str, Array], lr: float, s: Optimiz
     return w - v + (s.momentum + 1) * (v - step)
 
 
-def mxnet_rmsprop(
-    w: Array, g: Array, state: dict[str, Array], lr: float, s: OptimizerSettings, t: int
-) -> Array:
+def mxnet_rmsprop(w: Array, g: Array, state: dict[str, Array], lr: float, s: OptimizerSettings, t: int) -> Array:
     g = g + s.weight_decay * w
     state["n"] = (1 - s.gamma) * g * g + s.gamma * state.get("n", 0)
     return w - lr * g / np.sqrt(state["n"] + s.eps)
@@ -50,9 +48,7 @@ def mxnet_adam(w: Array, g: Array, state: dict[str, Array], lr: float, s: Optimi
     return w - lr * state["m"] / (np.sqrt(state["v"]) + s.eps)
 
 
-def mxnet_adadelta(
-    w: Array, g: Array, state: dict[str, Array], lr: float, s: OptimizerSettings, t: int
-) -> Array:
+def mxnet_adadelta(w: Array, g: Array, state: dict[str, Array], lr: float, s: OptimizerSettings, t: int) -> Array:
     state["g"] = s.rho * state.get("g", 0) + (1 - s.rho) * g * g
     delta = np.sqrt(state.get("d", 0) + s.eps) / np.sqrt(state["g"] + s.eps) * g
     state["d"] = s.rho * state.get("d", 0) + (1 - s.rho) * delta * delta
@@ -79,9 +75,7 @@ def settings(name: str, **values: Any) -> OptimizerSettings:
     ],
     ids=lambda value: getattr(value, "__name__", None) or getattr(value, "name", None) or str(value),
 )
-def test_follows_mxnet_across_rate_drops(
-    rule: Rule, chosen: OptimizerSettings, steps: tuple[int, ...]
-) -> None:
+def test_follows_mxnet_across_rate_drops(rule: Rule, chosen: OptimizerSettings, steps: tuple[int, ...]) -> None:
     random = np.random.default_rng(0)
     expected = random.normal(size=(3, 4))
     network = nn.Linear(4, 3, bias=False).double()

@@ -34,9 +34,7 @@ from vision.training.schedule import StepSchedule, learning_rate_at
         (1, (1,), 0.5, 4, 0.2),
     ],
 )
-def test_learning_rate_at(
-    update: int, steps: tuple[int, ...], factor: float, warmup: int, expected: float
-) -> None:
+def test_learning_rate_at(update: int, steps: tuple[int, ...], factor: float, warmup: int, expected: float) -> None:
     assert learning_rate_at(update, 0.8, steps, factor, warmup) == pytest.approx(expected, rel=1e-12)
 
 

@@ -35,9 +35,7 @@ def build_optimizer(network: nn.Module, settings: OptimizerSettings) -> Optimize
         case "sgd" | "nag":
             # torch refuses nesterov without momentum, where it is plain gradient descent anyway.
             nesterov = settings.name == "nag" and settings.momentum > 0
-            return torch.optim.SGD(
-                groups, lr=rate, momentum=settings.momentum, nesterov=nesterov, fused=fused
-            )
+            return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, nesterov=nesterov, fused=fused)
         case "adam":
             _check_betas(settings.betas)
             return torch.optim.Adam(groups, lr=rate, betas=settings.betas, eps=settings.eps, fused=fused)

@@ -32,9 +32,7 @@ class RMSProp(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            pairs = [
-                (parameter, parameter.grad) for parameter in group["params"] if parameter.grad is not None
-            ]
+            pairs = [(parameter, parameter.grad) for parameter in group["params"] if parameter.grad is not None]
             if pairs:
                 self._update([pair[0] for pair in pairs], [pair[1] for pair in pairs], group)
         return loss

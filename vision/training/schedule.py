@@ -40,9 +40,7 @@ class StepSchedule(LRScheduler):
     updates.
     """
 
-    def __init__(
-        self, optimizer: Optimizer, *, steps: tuple[int, ...], factor: float, warmup_updates: int = 0
-    ) -> None:
+    def __init__(self, optimizer: Optimizer, *, steps: tuple[int, ...], factor: float, warmup_updates: int = 0) -> None:
         assert all(step >= 1 for step in steps)
         assert warmup_updates >= 0
         self.steps = steps
