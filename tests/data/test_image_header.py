@@ -101,9 +101,7 @@ def test_upright_size(orientation: int, size: tuple[int, int]) -> None:
     assert ImageHeader("JPEG", 7, 5, orientation).upright_size == size
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"\xff", b"BMW is a car maker", b"RIFF\0\0\0\0AVI ", b"II+\0\x08\0\0\0"]
-)
+@pytest.mark.parametrize("data", [b"", b"\xff", b"BMW is a car", b"RIFF\0\0\0\0AVI ", b"II+\0\x08\0\0\0"])
 def test_other_bytes_have_no_header(data: bytes) -> None:
     assert read_header(data) is None
 

@@ -26,7 +26,7 @@ class BadHeaderError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """``width`` and ``height`` in pixels as stored; ``orientation`` 1..8 is the EXIF tag that turns them upright.
+    """``width`` and ``height`` in pixels as stored; ``orientation`` 1..8 is EXIF's, which turns them upright.
 
     ``data_start`` is the byte offset of the pixel data where the format has one (JPEG: behind the first scan
     header), else 0.
@@ -46,7 +46,10 @@ class ImageHeader:
 
 
 def read_header(encoded: Bytes) -> ImageHeader | None:
-    """Header of a JPEG, PNG, GIF, WebP, BMP or TIFF file, None for anything else; BadHeaderError if it is damaged."""
+    """Header of a JPEG, PNG, GIF, WebP, BMP or TIFF file, None for anything else.
+
+    Raises BadHeaderError if the header is damaged.
+    """
     reader = _reader_for(bytes(encoded[:12]))
     if reader is None:
         return None
@@ -60,7 +63,7 @@ def read_header(encoded: Bytes) -> ImageHeader | None:
 
 
 def is_complete(encoded: Bytes, header: ImageHeader) -> bool:
-    """Whether the file reaches its end marker (JPEG, PNG) or declared length (WebP); other formats say nothing.
+    """Whether the file reaches its end marker (JPEG, PNG) or length (WebP); other formats do not say.
 
     Bytes behind the end are allowed: cameras and download tools leave them.
     """

@@ -46,7 +46,7 @@ def test_other_files_are_left_out_aloud(tree, caplog: pytest.LogCaptureFixture) 
     [
         ({"train/x.png": None}, None, "holds 1 images without a class (first x.png)"),
         ({**PETS, "train/x.png": None}, None, "without a class beside the folders cats, dogs (first x.png)"),
-        ({"train/readme.txt": ""}, None, "holds no images; put each image into a folder named after its class"),
+        ({"train/readme.txt": ""}, None, ("holds no images; put each image into a folder named after its class")),
         ({**PETS, "train/birds/x.txt": ""}, None, "class folder 'birds' holds no images"),
         ({"train/cats/x.txt": ""}, ["cats"], "holds no images in its class folders"),
         (PETS, ["cats"], "folder 'dogs' is not one of the classes cats; rename it"),

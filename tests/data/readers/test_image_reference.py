@@ -37,7 +37,7 @@ def test_file_addresses_are_absolute(tree) -> None:
         ("/etc/hostname", "must be relative to"),
         ("file://host/a.png", "a local file is written file:///folder/image.jpg"),
         ("file:///no/such.png", "but there is no such file"),
-        ("s3://bucket/dogs/b.png", "neither by its key nor by its file name; copy it there (aws s3 cp s3://bucket"),
+        ("s3://bucket/dogs/b.png", ("neither by its key nor by its file name; copy it there (aws s3 cp s3://bucket")),
         ("s3://bucket", "no copy of it lies below"),
         ("s3://bucket/../../etc/hostname", "no copy of it lies below"),
         ("https://host/a.png", "download the image and give its path instead"),
@@ -55,5 +55,5 @@ def test_two_objects_never_share_a_file(tree) -> None:
     references = ImageReferences(tree({"1.png": None}))
     assert references.find("s3://b/cats/1.png") == "1.png"
     assert references.find("s3://b/cats/1.png") == "1.png"
-    with pytest.raises(ValueError, match="1.png below .* already stands for 's3://b/cats/1.png'; keep the folders"):
+    with pytest.raises(ValueError, match=r"1.png below .* already stands for 's3://b/cats/1.png'; keep the folders"):
         references.find("s3://b/dogs/1.png")

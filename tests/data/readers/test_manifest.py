@@ -52,7 +52,7 @@ def test_samples_after_blank_lines_bom_and_crlf(tree) -> None:
     reader = ManifestReader(root / "train.manifest")
     for copy in (reader, pickle.loads(pickle.dumps(reader))):
         assert len(copy) == 2
-        assert [copy.key(0), copy.key(1)] == ["train.manifest line 2 (i.png)", "train.manifest line 4 (sub/k.png)"]
+        assert [copy.key(0), copy.key(1)] == [("train.manifest line 2 (i.png)"), "train.manifest line 4 (sub/k.png)"]
         assert [copy[0].target, copy[1].target] == [1, 2]
         assert copy[1].encoded == (root / "sub/k.png").read_bytes()
         assert copy[1].key == copy.key(1)

@@ -25,7 +25,10 @@ def test_one_choice_is_taken(keys: list[str], found: tuple[str, str]) -> None:
         (["source-ref", "bb", "bb-metadata", "v", "v-metadata"], "bb, v could each name the label"),
         (["source-ref"], "no key names the label"),
         (["left-ref", "right-ref", "class"], "left-ref, right-ref could each name the image"),
-        (["image", "class"], "no key names the image (keys that end in '-ref' name images; the line has image, class)"),
+        (
+            ["image", "class"],
+            ("no key names the image (keys that end in '-ref' name images; the line has image, class)"),
+        ),
         ([], "no key names the image"),
     ],
 )
@@ -44,7 +47,7 @@ def test_stated_attributes() -> None:
     [
         (["source-ref"], "1 attributes are given (source-ref), but it takes two"),
         (["source-ref", "bb", "bb-metadata"], "3 attributes are given"),
-        (["class", "source-ref"], "the first attribute is 'class', but it must name the image and end in '-ref'"),
+        (["class", "source-ref"], ("the first attribute is 'class', but it must name the image and end in '-ref'")),
         (["class", "source-ref"], "did you mean source-ref,class?"),
         (["image", "class"], "such as source-ref,class"),
         (["source-ref", "class-metadata"], "the second attribute is 'class-metadata', but it must name the label"),
