@@ -16,7 +16,7 @@ from vision.interop.mxnet_node import Node, Output
 from vision.interop.mxnet_operators import CANONICAL_NAMES, VARIABLE
 from vision.settings.errors import DataError
 
-# SSD on ResNet-50 takes 131 KB. Parsed JSON needs up to 25 times its size in memory.
+# SSD on ResNet-50 takes 131 KB. Parsed JSON takes up to 30 times its size in memory.
 MAX_SYMBOL_BYTES = 4 << 20
 # Files from before 0.9 do not say their version; it is written as major * 10000 + minor * 100 + patch.
 UNSTATED_VERSION = 800
