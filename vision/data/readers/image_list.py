@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from vision.data.sample import Sample
 from vision.settings.errors import DataError
 
 _MAX_INDEX = (1 << 63) - 1
+_MAX_LABEL = float(np.finfo(np.float32).max)
 
 
 class ImageListReader:
@@ -28,7 +30,7 @@ class ImageListReader:
         self._name = lst_file.name
         problems = Problems(str(lst_file))
         line_of_index: dict[int, int] = {}
-        lines, labels, paths = [], [], []
+        lines, ends, labels, paths = array("q"), array("q"), array("f"), []
         for number, text in enumerate(_read_text(lst_file).split("\n"), 1):
             if not text.strip():
                 continue
@@ -44,15 +46,16 @@ class ImageListReader:
                 problems.add(f"line {number}: {error}")
                 continue
             lines.append(number)
-            labels.append(numbers)
+            labels.extend(numbers)
+            ends.append(len(labels))
             paths.append(path)
         problems.raise_if_any()
         if not lines:
             raise DataError(str(lst_file), "holds no lines; each must be index<TAB>label<TAB>path")
         self._files = FileTable(image_root, paths)
         self._lines = np.array(lines, np.int64)
-        self._labels = np.concatenate(labels)
-        self._ends = np.cumsum([len(numbers) for numbers in labels], dtype=np.int64)
+        self._labels = np.array(labels, np.float32)
+        self._ends = np.array(ends, np.int64)
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -83,8 +86,8 @@ def _read_text(lst_file: Path) -> str:
         raise DataError(str(lst_file), f"line {line} is not UTF-8 text; save the file as UTF-8") from None
 
 
-def _parse(text: str) -> tuple[int, np.ndarray, str]:
-    """Index, labels float32 [W] and path of one line; ValueError holds the sentence."""
+def _parse(text: str) -> tuple[int, list[float], str]:
+    """Index, labels and path of one line; ValueError holds the sentence."""
     columns = [column.strip() for column in text.split("\t")] if "\t" in text else _split_at_blanks(text)
     if len(columns) < 3:
         raise ValueError(f"has {len(columns)} columns; index<TAB>label<TAB>path are needed")
@@ -93,16 +96,17 @@ def _parse(text: str) -> tuple[int, np.ndarray, str]:
         raise ValueError(f"has the index {index!r:.40}, which must be a whole number, at most {_MAX_INDEX}")
     if not path:
         raise ValueError("has no path in its last column")
+    return int(index), [_label(label) for label in labels], path
+
+
+def _label(text: str) -> float:
     try:
-        with np.errstate(over="ignore"):
-            numbers = np.array([float(label) for label in labels], np.float32)
+        label = float(text)
     except ValueError:
-        wrong = next(label for label in labels if not _is_number(label))
-        raise ValueError(f"has the label {wrong!r:.40}, which must be a number (classes are counted from 0)") from None
-    if not np.isfinite(numbers).all():
-        wrong = labels[int(np.isfinite(numbers).argmin())]
-        raise ValueError(f"has the label {wrong!r:.40}, which must be finite")
-    return int(index), numbers, path
+        raise ValueError(f"has the label {text!r:.40}, which must be a number (classes are counted from 0)") from None
+    if not -_MAX_LABEL <= label <= _MAX_LABEL:
+        raise ValueError(f"has the label {text!r:.40}, which must be a finite float32 number")
+    return label
 
 
 def _split_at_blanks(text: str) -> list[str]:
