@@ -138,12 +138,19 @@ class TrainingTask(pl.LightningModule):
         device = self.device
         totals = torch.stack([self._sums[name].to(device) for name in names])
         totals = self.trainer.strategy.reduce(totals, reduce_op="sum")
-        sums = dict(zip(names, totals.tolist(), strict=True))
-        num_images = int(sums.pop("images"))
-        metrics = self.training_metrics(sums, num_images)
-        losses = {name: sums[name] / num_images for name in ("loss", *self.loss_names) if name in sums}
         self._sums = {}
-        return {f"train_{name}": value for name, value in {**losses, **metrics}.items()}
+        metrics = self._metrics_of(dict(zip(names, totals.tolist(), strict=True)))
+        return {f"train_{name}": value for name, value in metrics.items()}
+
+    def running_metrics(self) -> dict[str, float]:
+        """Metrics of the epoch so far in this process, without prefix. Waits for the device: not for every step."""
+        totals = torch.stack([value.to(self.device) for value in self._sums.values()])
+        return self._metrics_of(dict(zip(self._sums, totals.tolist(), strict=True)))
+
+    def _metrics_of(self, sums: dict[str, float]) -> dict[str, float]:
+        num_images = int(sums.pop("images"))
+        losses = {name: sums[name] / num_images for name in ("loss", *self.loss_names) if name in sums}
+        return {**losses, **self.training_metrics(sums, num_images)}
 
     @property
     def loss_names(self) -> tuple[str, ...]:

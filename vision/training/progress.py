@@ -1,0 +1,140 @@
+"""Times every epoch and tells whoever watches how the run goes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol, TextIO, cast
+
+import pytorch_lightning as pl
+from rich.console import Console
+from torch import Tensor
+
+from vision.training.log_lines import LogLines, LogWriter
+from vision.training.progress_bar import BarDisplay
+from vision.training.progress_display import Display, LogDisplay, Position, Readings
+from vision.training.stopwatch import Stopwatch
+
+Mode = Literal["auto", "bar", "plain", "none"]
+
+
+class WatchedTask(Protocol):
+    """What is read from the module in training. ``epoch_metrics`` also takes the times of the epoch."""
+
+    images_per_step: int
+    last_loss: Tensor | None
+    epoch_metrics: dict[str, float]
+
+    def running_metrics(self) -> Mapping[str, float]:
+        """Metrics of the epoch so far, without prefix."""
+
+
+class Progress(pl.Callback):
+    """Measures the epochs and shows the run; stands before the callbacks that read ``epoch_metrics``.
+
+    Adds ``images_per_second``, ``data_wait_share`` (0..1) and ``seconds`` (of training, without validation) to the
+    metrics of each epoch.
+    """
+
+    def __init__(
+        self, lines: LogLines, mode: Mode, every_batches: int, *, out: TextIO | None = None, err: TextIO | None = None
+    ) -> None:
+        self.watch = Stopwatch()
+        self._make_display = lambda: make_display(lines, mode, every_batches, out or sys.stdout, err or sys.stderr)
+        self.display = Display()
+
+    def model_saved(self, path: Path, best: float | None) -> None:
+        """To be called when the model was written; ``best`` is its score if it is the best so far."""
+        self.display.model_saved(path, best)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            self.display = self._make_display()
+        self.display.run_started(_position(trainer, 0))
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.watch.start()
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        self.watch.batch_ready()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        task = _watched(pl_module)
+        self.watch.batch_done(task.images_per_step)
+        self.display.step(_position(trainer, batch_idx + 1), self.watch, _readings(task))
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if _in_training(trainer):
+            # Reading the loss waits until the device has caught up, so that the epoch's time is true.
+            _readings(_watched(pl_module)).loss()
+            self.watch.stop()
+            self.display.validating(_position(trainer, int(trainer.num_training_batches)))
+
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if _in_training(trainer):
+            times = self.watch.times()
+            _watched(pl_module).epoch_metrics.update(
+                images_per_second=times.images_per_second,
+                data_wait_share=times.data_wait_share,
+                seconds=times.seconds,
+            )
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if _in_training(trainer):
+            position = _position(trainer, int(trainer.num_training_batches))
+            self.display.epoch_done(position, self.watch.times(), _watched(pl_module).epoch_metrics)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.display.run_ended()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        self.display.run_ended()
+
+
+def make_display(lines: LogLines, mode: Mode, every_batches: int, out: TextIO, err: TextIO) -> Display:
+    """The display for a mode: ``auto`` is a bar on a terminal and log lines elsewhere.
+
+    Log lines go to ``out``, where SageMaker reads them, and a bar to whichever of the two is a terminal.
+    """
+    terminal = next((stream for stream in (err, out) if stream.isatty()), None)
+    if mode == "none":
+        return Display()
+    if mode == "plain" or (mode == "auto" and terminal is None):
+        return LogDisplay(lines, LogWriter(out), every_batches)
+    console = Console(file=terminal or err, highlight=False)
+    return BarDisplay(console, every_batches)
+
+
+def quiet_lightning() -> None:
+    """Leave out Lightning's product tips, device listings and advice on loaders; its warnings and errors stay."""
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(f"{name}.utilities.rank_zero").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")
+
+
+def _in_training(trainer: pl.Trainer) -> bool:
+    """Whether a validation is that of an epoch, not one for its own sake or Lightning's trial before the first."""
+    return trainer.state.fn == "fit" and not trainer.sanity_checking
+
+
+def _position(trainer: pl.Trainer, batch: int) -> Position:
+    return Position(trainer.current_epoch, int(trainer.max_epochs or 0), batch, int(trainer.num_training_batches))
+
+
+def _readings(task: WatchedTask) -> Readings:
+    return Readings(
+        loss=lambda: float("nan") if task.last_loss is None else float(task.last_loss),
+        metrics=task.running_metrics,
+    )
+
+
+def _watched(pl_module: pl.LightningModule) -> WatchedTask:
+    return cast("WatchedTask", pl_module)
