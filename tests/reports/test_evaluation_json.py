@@ -46,6 +46,13 @@ def test_the_file_is_standard_json_and_undefined_numbers_survive(tmp_path: Path,
     assert [entry.name for entry in tmp_path.iterdir()] == ["evaluation.json"]
 
 
+def test_file_names_that_are_no_utf8_survive(tmp_path: Path) -> None:
+    odd = "caf\udce9.jpg"
+    path = tmp_path / "evaluation.json"
+    write_evaluation(path, Evaluation(1, {}, ("猫", odd)))
+    assert read_evaluation(path).class_names == ("猫", odd)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

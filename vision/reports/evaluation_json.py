@@ -42,7 +42,8 @@ def write_evaluation(path: Path, evaluation: Evaluation) -> None:
         ],
     }
     part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1), encoding="utf-8")
+    # Plain ASCII: a file name that is no UTF-8 would otherwise stop the writing.
+    part.write_text(json.dumps(document, allow_nan=False, indent=1), encoding="ascii")
     part.replace(path)
 
 
