@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Sets up an environment and runs every check: style, types, layers, tests. Arguments go to pytest.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+install_vision dev
+cd "$root"
+export PATH="$venv/bin:$PATH"
+
+failed=()
+check() {
+    echo "== $*"
+    "$@" || failed+=("$*")
+}
+check ruff check .
+check ruff format --check .
+check mypy
+check lint-imports
+if ((${#failed[@]})); then
+    printf 'FAILED: %s\n' "${failed[@]}" >&2
+fi
+echo "== pytest $*"
+python -m pytest "$@" || failed+=(pytest)
+exit $((${#failed[@]} > 0))
