@@ -70,9 +70,7 @@ class VisionDataModule(pl.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader:
         rank, world = self._rank_and_world()
-        sampler = EvaluationSampler(
-            len(self.validation), -(-self.batch_size // world), rank=rank, world=world
-        )
+        sampler = EvaluationSampler(len(self.validation), -(-self.batch_size // world), rank=rank, world=world)
         return self._loader(self.validation, sampler)
 
     def state_dict(self) -> dict[str, int]:

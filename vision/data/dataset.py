@@ -21,9 +21,7 @@ MAX_REPLACEMENTS = 100
 class Transform(Protocol):
     """Augments or resizes one image: uint8 [H, W, 3] and its target in, the network's size out, fixed by the seed."""
 
-    def __call__(
-        self, image: np.ndarray, target: Any, rng_seed: int | None, key: str
-    ) -> tuple[np.ndarray, Any]: ...
+    def __call__(self, image: np.ndarray, target: Any, rng_seed: int | None, key: str) -> tuple[np.ndarray, Any]: ...
 
 
 class ImageDataset(Dataset[Batch]):
@@ -74,9 +72,7 @@ class ImageDataset(Dataset[Batch]):
             indices.append(used)
         if not images:
             return Batch(torch.empty(0), None, torch.empty(0, dtype=torch.int64), tuple(broken))
-        return Batch(
-            stack_images(images), self.collate_targets(targets), torch.tensor(indices), tuple(broken)
-        )
+        return Batch(stack_images(images), self.collate_targets(targets), torch.tensor(indices), tuple(broken))
 
     def _first_readable(
         self, index: int, seed: int, broken: list[tuple[int, str]]

@@ -12,14 +12,17 @@ from vision.training.task import TrainingTask
 
 
 class BestModel(pl.Callback):
-    """Calls ``save(epoch, metrics, best)`` after each epoch whose model is to be kept.
+    """Calls ``save(epoch, metrics, improved, regular)`` after each epoch whose model is to be kept.
 
     Kept is an epoch whose objective is strictly greater than all before (SageMaker contract: best model), and with
     ``checkpoint_frequency`` every n-th epoch too. ``epoch`` counts from 1, as in MXNet's file names.
     """
 
     def __init__(
-        self, metric: str, checkpoint_frequency: int | None, save: Callable[[int, dict[str, float], bool], None]
+        self,
+        metric: str,
+        checkpoint_frequency: int | None,
+        save: Callable[[int, dict[str, float], bool, bool], None],
     ) -> None:
         self.metric = metric
         self.checkpoint_frequency = checkpoint_frequency
@@ -29,7 +32,7 @@ class BestModel(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, TrainingTask)
-        if not trainer.training and trainer.state.fn != "fit":
+        if trainer.state.fn != "fit":
             return
         epoch = trainer.current_epoch + 1
         value = pl_module.epoch_metrics[f"validation_{self.metric}"]
@@ -38,7 +41,7 @@ class BestModel(pl.Callback):
             self.best, self.best_epoch = value, epoch
         regular = self.checkpoint_frequency is not None and epoch % self.checkpoint_frequency == 0
         if trainer.is_global_zero and (improved or regular):
-            self.save(epoch, dict(pl_module.epoch_metrics), improved)
+            self.save(epoch, dict(pl_module.epoch_metrics), improved, regular)
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "best_epoch": self.best_epoch}

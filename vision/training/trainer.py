@@ -25,22 +25,16 @@ def choose_accelerator(run: RunSettings) -> tuple[str, int]:
     """("cuda" or "cpu", processes on this machine) from ``run.device`` and ``run.devices``. Raises UserError."""
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if run.device == "cuda" and not gpus:
-        raise UserError(
-            "run.device=cuda was asked for, but torch finds no CUDA GPU here; use run.device=cpu or auto"
-        )
+        raise UserError("run.device=cuda was asked for, but torch finds no CUDA GPU here; use run.device=cpu or auto")
     kind = "cuda" if gpus and run.device != "cpu" else "cpu"
     if run.devices is None:
         return kind, gpus if kind == "cuda" else 1
     if kind == "cuda" and run.devices > gpus:
-        raise UserError(
-            f"run.devices={run.devices} was asked for, but there are {gpus} GPUs; lower run.devices"
-        )
+        raise UserError(f"run.devices={run.devices} was asked for, but there are {gpus} GPUs; lower run.devices")
     return kind, run.devices
 
 
-def choose_precision(
-    hyperparameters: TrainingHyperparameters, run: RunSettings, accelerator: str
-) -> Precision:
+def choose_precision(hyperparameters: TrainingHyperparameters, run: RunSettings, accelerator: str) -> Precision:
     """Lightning's name of the precision; float16 means automatic mixed precision with loss scaling on CUDA.
 
     A CPU has no fast float16, so there float16 trains in float32 and says so.
