@@ -6,7 +6,7 @@ import re
 
 # Texts that Hydra's grammar reads as we do; it would take 1_000 for a number.
 _PLAIN = re.compile(r"(?!.*[0-9]_[0-9])[A-Za-z0-9_./:@%+-]+")
-_HYDRA_VALUE = re.compile(r"""['"\[{]|null$|.*\$\{""", re.DOTALL)
+_HYDRA_VALUE = re.compile(r"""['"\[{]|(?i:null)$|.*\$\{""", re.DOTALL)
 _FUNCTION = re.compile(r"(choice|range|interval|glob|shuffle|sort|tag|int|float|str|bool)\(")
 
 

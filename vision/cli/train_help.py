@@ -12,6 +12,7 @@ from vision.settings.hyperparameters import HyperparameterRow
 from vision.settings.run import RunSettings
 
 _WIDTH = 100
+_NAME_WIDTH = 26
 _CHANNELS = {
     "train": "training images: .rec files, images, class folders or an augmented manifest",
     "validation": "validation images, in the same forms",
@@ -40,7 +41,7 @@ def train_help(argv: Sequence[str]) -> str:
     for name in names:
         rows = algorithms.hyperparameters_class(name).rows()
         parts.append(f"Hyperparameters of {name} (hp.NAME=), as SageMaker documents them:\n{_rows(rows)}")
-    described = "\n".join(f"  {name:<24}{text}" for name, text in _CHANNELS.items())
+    described = "\n".join(f"  {name:<{_NAME_WIDTH}}{text}" for name, text in _CHANNELS.items())
     parts.append(
         "Channels (channels.NAME=PATH, or channels.NAME.path= with .content_type=, .input_mode=,"
         f" .attributes=, .label_format=):\n{described}"
@@ -66,7 +67,7 @@ def _rows(rows: Iterable[HyperparameterRow]) -> str:
 def _row(row: HyperparameterRow) -> str:
     standard = "required" if row.required else f"default {row.default}" if row.default else "default unset"
     tunable = f"; tune {row.tunable}" if row.tunable else ""
-    indent = " " * 26
+    indent = " " * (_NAME_WIDTH + 2)
     text = f"{row.description}: {row.valid}; {standard}{tunable}"
     lines = textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
-    return f"  {row.name:<24}" + "\n".join(lines)[len(indent) :]
+    return f"  {row.name:<{_NAME_WIDTH}}" + "\n".join(lines)[len(indent) :]

@@ -1,0 +1,62 @@
+"""A stand-in for the api, so that these tests need no torch and no data."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vision
+from vision.metrics.evaluation import Evaluation, Matrix, Table
+
+EVALUATION = Evaluation(
+    num_images=3,
+    metrics={"accuracy": 2 / 3},
+    class_names=("cat", "[b]dog[/b]"),
+    tables=(Table("Classes", ("class", "recall"), (("cat", 1.0), ("[b]dog[/b]", None))),),
+    matrices=(Matrix("Confusion", ("cat", "dog"), ("cat", "dog"), np.array([[1, 0], [1, 1]])),),
+)
+
+
+class FakeModel:
+    def predict_files(self, images: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+        for key, encoded in images:
+            if bytes(encoded) == b"broken":
+                yield key, {"error": f"{key}: is no image"}
+            else:
+                yield key, {"prediction": [0.25, 0.75], "label": "[b]dog[/b]", "score": 0.75}
+
+
+class FakeApi(ModuleType):
+    """Keeps what it was called with in ``calls``."""
+
+    def __init__(self) -> None:
+        super().__init__("vision.api")
+        self.calls: list[tuple[Any, ...]] = []
+
+    def train(self, job: Any) -> Any:
+        self.calls.append(("train", job))
+        return job
+
+    def evaluate(self, model: Path, channels: Any, run: Any) -> Evaluation:
+        self.calls.append(("evaluate", model, channels, run))
+        return EVALUATION
+
+    def load(self, model: Path, run: Any) -> FakeModel:
+        self.calls.append(("load", model, run))
+        return FakeModel()
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeApi:
+    """The stand-in, in an empty working folder."""
+    fake = FakeApi()
+    monkeypatch.setitem(sys.modules, "vision.api", fake)
+    monkeypatch.setattr(vision, "api", fake, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return fake

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import pytest
+
+from vision.cli.overrides import plain_settings, read_overrides
+
+GROUPS = {
+    "algorithm": ["image_classification", "object_detection"],
+    "data": ["cifar10", "recordio"],
+    "experiment": ["quick"],
+}
+
+REWRITTEN = [
+    ("hp.epochs=3", "++hp.epochs=3"),
+    ("+hp.epochs=3", "++hp.epochs=3"),
+    ("++hp.epochs=3", "++hp.epochs=3"),
+    ("hp.image_shape=3,28,28", "++hp.image_shape='3,28,28'"),
+    ("hp.image_shape=[3,28,28]", "++hp.image_shape=[3,28,28]"),
+    ("hp.lr_scheduler_step=10, 20", "++hp.lr_scheduler_step='10, 20'"),
+    ("hp.top_k=", "++hp.top_k=''"),
+    ("hp.top_k=null", "++hp.top_k=null"),
+    ("hp.anything=x", "++hp.anything=x"),
+    ("channels.train=/data/a b.rec", "++channels.train='/data/a b.rec'"),
+    ("channels.train.content_type=image/png", "++channels.train.content_type=image/png"),
+    ("run.class_names=cat,dog", "++run.class_names='cat,dog'"),
+    ("run.output=${oc.env:HOME}/runs", "++run.output=${oc.env:HOME}/runs"),
+    ("~hp.epochs", "~hp.epochs"),
+    ("algorithm=image-classification", "algorithm=image_classification"),
+    ("data=cifar10", "data=cifar10"),
+    ("data=", "data=null"),
+    ("~data", "~data"),
+    ("hydra.sweep.dir=x", "hydra.sweep.dir=x"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), REWRITTEN)
+def test_rewritten(text: str, expected: str) -> None:
+    overrides = read_overrides([text], GROUPS)
+    assert overrides.problems == ()
+    assert overrides.values == (expected,)
+
+
+SWEPT = [
+    ("hp.optimizer=sgd,adam", "++hp.optimizer=sgd,adam"),
+    ("hp.learning_rate=range(1,3)", "++hp.learning_rate=range(1,3)"),
+    ("hp.image_shape=3,28,28", "++hp.image_shape='3,28,28'"),
+    ("hp.lr_scheduler_step='10,20','30'", "++hp.lr_scheduler_step='10,20','30'"),
+    ("channels.train=a.rec,b.rec", "++channels.train=a.rec,b.rec"),
+    ("channels.train=a (1).rec", "++channels.train='a (1).rec'"),
+    ("data=cifar10,recordio", "data=cifar10,recordio"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), SWEPT)
+def test_with_multirun_commas_sweep_except_in_lists(text: str, expected: str) -> None:
+    overrides = read_overrides(["-m", "algorithm=image_classification", text], GROUPS)
+    assert overrides.problems == ()
+    assert overrides.multirun
+    assert overrides.flags == ("-m",)
+    assert overrides.values[1] == expected
+
+
+def test_image_shape_is_swept_where_it_is_one_number() -> None:
+    argv = ["-m", "algorithm=object_detection", "hp.image_shape=300,512"]
+    assert read_overrides(argv, GROUPS).values[1] == "++hp.image_shape=300,512"
+
+
+def test_a_channel_with_keys_keeps_its_path() -> None:
+    argv = ["channels.train=a.rec", "channels.train.content_type=image/png", "channels.train_lst=b"]
+    assert read_overrides(argv, GROUPS).values == (
+        "++channels.train.path=a.rec",
+        "++channels.train.content_type=image/png",
+        "++channels.train_lst=b",
+    )
+
+
+PROBLEMS = [
+    ("epochs=3", "Setting 'epochs' is unknown: did you mean hp.epochs?"),
+    ("train=x", "did you mean channels.train?"),
+    ("output=x", "did you mean run.output?"),
+    ("algoritm=x", "did you mean algorithm?"),
+    ("zebra=x", "Setting 'zebra' is unknown: known are algorithm, data, experiment, hp.*, channels.*, run.*."),
+    ("+zebra.x=1", "Setting 'zebra.x' is unknown"),
+    ("train.rec", "Argument 'train.rec' is no setting: write name=value"),
+    ("hp.epochs", "Setting 'hp.epochs' has no value: write hp.epochs=VALUE."),
+    ("data", "Setting 'data' has no value: write data=NAME."),
+    ("data=cifar1", "Setting data has no choice 'cifar1': did you mean cifar10?"),
+    ("algorithm=image_clasification", "did you mean image_classification?"),
+    ("data=cifar10,recordio", "has several values, 'cifar10,recordio': give one, or add -m"),
+    ("hp.optimizer=sgd,adam", "has several values, 'sgd,adam': give one, or add -m to run once with each."),
+    ("--multi", "Option '--multi' is unknown: did you mean --multirun?"),
+    ("--experimental-rerun", "Option '--experimental-rerun' is unknown"),
+]
+
+
+@pytest.mark.parametrize(("text", "part"), PROBLEMS)
+def test_problems(text: str, part: str) -> None:
+    overrides = read_overrides(["hp.epochs=3", text], GROUPS)
+    (problem,) = overrides.problems
+    assert part in problem
+    assert overrides.values == ("++hp.epochs=3",)
+
+
+def test_flags_take_their_values() -> None:
+    overrides = read_overrides(["--cfg", "job", "hp.epochs=3", "--config-dir", "mine"], GROUPS)
+    assert overrides.flags == ("--cfg", "job", "--config-dir", "mine")
+    assert not overrides.multirun
+
+
+def test_plain_settings_are_those_that_need_no_hydra() -> None:
+    argv = ["algorithm=x", "hp.epochs=3", "channels.train=a", "channels.train.content_type=b", "run.seed=1"]
+    assert plain_settings(argv) == {
+        "algorithm": "x",
+        "hp": {"epochs": "3"},
+        "channels": {"train": {"path": "a", "content_type": "b"}},
+        "run": {"seed": "1"},
+    }
+
+
+@pytest.mark.parametrize("text", ["data=cifar10", "-m", "hp.top_k=null", "hp.x=${a}", "+hp.x=1", "run.loggers=[csv]"])
+def test_what_hydra_must_read_is_not_plain(text: str) -> None:
+    assert plain_settings(["algorithm=x", text]) is None

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import FakeApi
+from vision.cli.main import main
+from vision.cli.predict import summary
+from vision.settings.run import RunSettings
+
+
+@pytest.fixture
+def argv(api: FakeApi, tmp_path: Path) -> list[str]:
+    (tmp_path / "good.png").write_bytes(b"good")
+    (tmp_path / "sick.png").write_bytes(b"broken")
+    return ["predict", f"model={tmp_path}", "good.png", "sick.png"]
+
+
+LINES = [
+    {"file": "good.png", "prediction": [0.25, 0.75], "label": "[b]dog[/b]", "score": 0.75},
+    {"file": "sick.png", "error": "sick.png: is no image"},
+]
+
+
+def test_lines_to_the_output_and_table_to_the_errors(
+    api: FakeApi, argv: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*argv, "run.device=cpu"]) == 0
+    shown = capsys.readouterr()
+    assert [json.loads(line) for line in shown.out.splitlines()] == LINES
+    assert "[b]dog[/b] 75.0%" in shown.err
+    assert "sick.png: is no image" in shown.err
+    assert api.calls == [("load", tmp_path, RunSettings(device="cpu"))]
+
+
+def test_lines_to_a_file_and_table_to_the_output(
+    argv: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*argv, "output=p.jsonl"]) == 0
+    assert [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()] == LINES
+    assert "75.0%" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("extra", "part"),
+    [
+        (["nothing.png"], "Argument 'nothing.png' names no image"),
+        (["output=no/such/p.jsonl"], "which cannot be written"),
+        (["hp.epochs=3"], "Setting 'hp.epochs' is unknown"),
+    ],
+)
+def test_problems(argv: list[str], extra: list[str], part: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*argv, *extra]) == 2
+    assert part in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        ({"label": "cat", "score": 0.5}, "cat 50.0%"),
+        ({"label": "cat", "score": 0.5, "labels": ["cat", "dog"]}, "cat, dog"),
+        ({"label": "cat", "score": 0.4, "labels": []}, "none"),
+        ({"objects": [{"label": "cat"}, {"label": "dog"}, {"label": "cat"}]}, "2 cat, 1 dog"),
+        ({"objects": []}, "nothing"),
+        ({"error": "is damaged"}, "is damaged"),
+    ],
+)
+def test_summary(result: dict[str, object], expected: str) -> None:
+    assert summary(result) == expected
