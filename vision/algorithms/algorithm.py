@@ -109,7 +109,7 @@ class Algorithm(ABC):
         """A network with untrained weights: images uint8 [N, 3, H, W] -> raw outputs."""
 
     @abstractmethod
-    def load_pretrained(self, network: nn.Module, architecture: Any, weights_folder: Path | None) -> str:
+    def load_pretrained(self, network: Any, architecture: Any, weights_folder: Path | None) -> str:
         """Put ImageNet weights into the base network; returns a sentence saying which. Raises UserError."""
 
     @abstractmethod
@@ -119,7 +119,7 @@ class Algorithm(ABC):
     @abstractmethod
     def task(
         self,
-        network: nn.Module,
+        network: Any,
         hyperparameters: Any,
         run: RunSettings,
         class_names: tuple[str, ...],
@@ -136,7 +136,7 @@ class Algorithm(ABC):
         """JSON object for readers of the model folder: how an image becomes the network's input."""
 
     @abstractmethod
-    def predict(self, outputs: Any, network: nn.Module, hyperparameters: Any) -> list[Any]:
+    def predict(self, outputs: Any, network: Any, hyperparameters: Any) -> list[Any]:
         """Raw outputs of a batch -> one typed prediction (NumPy, on the host) for each image."""
 
     @abstractmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ class Model:
         An image is a path, the bytes of an encoded file, or uint8 [H, W, 3] RGB. It is resized to the network's
         input without keeping its aspect, as SageMaker's endpoints do. Raises DataError naming a broken image.
         """
-        several = list(images) if isinstance(images, list | tuple) else [images]
+        several = list(images) if isinstance(images, list | tuple) else [cast(Image, images)]
         arrays = [self._prepare(image, number) for number, image in enumerate(several)]
         return self.predict_arrays(arrays)
 
@@ -128,11 +128,11 @@ def model_of(stored: StoredModel, shown: str, device: torch.device) -> Model:
     architecture = algorithm.read_architecture(stored.architecture)
     if len(stored.class_names) != hyperparameters.num_classes:
         raise UserError(
-            f"{shown} has {len(stored.class_names)} class names for {hyperparameters.num_classes} classes; it is damaged"
+            f"{shown} is damaged: it has {len(stored.class_names)} class names for {hyperparameters.num_classes} classes"
         )
     network = algorithm.build_network(architecture)
     fill_network(network, stored.state_dict(), shown)
-    network = network.eval().to(device=device, memory_format=torch.channels_last)
+    network.eval().to(device).to(memory_format=torch.channels_last)
     return Model(
         algorithm=algorithm,
         hyperparameters=hyperparameters,

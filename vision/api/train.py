@@ -87,17 +87,20 @@ def train(job: Job[Any]) -> RunResult:
     task, data = _task_and_data(run)
     checkpoints = Checkpoints(run.folder.checkpoints, job.run.checkpoint_every_steps)
     history = History(run.folder.metrics)
-    best = BestModel(
-        run.algorithm.objective.metric,
-        getattr(hp, "checkpoint_frequency", None),
-        lambda epoch, metrics, improved, regular: run.save(task, epoch, metrics, best=improved, keep=regular),
-    )
+    progress = Progress(run.algorithm.log_lines(hp), job.run.progress, job.run.log_every_steps)
+    metric = run.algorithm.objective.metric
+
+    def save(epoch: int, metrics: dict[str, float], improved: bool, regular: bool) -> None:
+        run.save(task, epoch, metrics, best=improved, keep=regular)
+        progress.model_saved(run.folder.model, metrics[f"validation_{metric}"] if improved else None)
+
+    best = BestModel(metric, getattr(hp, "checkpoint_frequency", None), save)
     rule = EarlyStopping(hp.early_stopping_min_epochs, hp.early_stopping_patience, hp.early_stopping_tolerance)
     callbacks: list[pl.Callback] = [
-        Progress(run.algorithm.log_lines(hp), job.run.progress, job.run.log_every_steps),
+        progress,
         history,
         best,
-        *([StopEarly(run.algorithm.objective.metric, rule)] if hp.early_stopping else []),
+        *([StopEarly(metric, rule)] if hp.early_stopping else []),
         checkpoints,
         Termination(checkpoints),
     ]

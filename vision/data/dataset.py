@@ -24,7 +24,7 @@ class Transform(Protocol):
     def __call__(self, image: np.ndarray, target: Any, rng_seed: int | None, key: str) -> tuple[np.ndarray, Any]: ...
 
 
-class ImageDataset(Dataset[Batch]):
+class ImageDataset(Dataset[Any]):
     """Makes whole batches from draws of the sampler.
 
     A broken image is always counted and named in ``Batch.broken``. While training (``replace_broken``) the next

@@ -14,7 +14,7 @@ from torch.utils.data import Sampler
 
 
 class Draw(NamedTuple):
-    """The images of one batch: ``indices`` int64 [N] in the reader's order, ``seeds`` uint64 [N] for their augmentation."""
+    """The images of one batch: ``indices`` int64 [N] in the reader's order, ``seeds`` uint64 [N] to augment them."""
 
     indices: np.ndarray
     seeds: np.ndarray

@@ -151,9 +151,7 @@ class DetectionLogLines(LogLines):
     def batch(self, report: BatchReport) -> list[str]:
         place = f"#quality_metric: host={self.host}, epoch={report.epoch}, batch={report.batches}"
         losses = [
-            f"{place} train {name} <loss>={report.metrics[name]:.6g}"
-            for name in self.LOSSES
-            if name in report.metrics
+            f"{place} train {name} <loss>={report.metrics[name]:.6g}" for name in self.LOSSES if name in report.metrics
         ]
         return [
             *losses,
@@ -171,9 +169,7 @@ class DetectionLogLines(LogLines):
         ]
 
     def validation(self, epoch: int, metrics: Mapping[str, float]) -> list[str]:
-        return [
-            f"#quality_metric: host={self.host}, epoch={epoch}, validation mAP <score>=({metrics['mAP']:.6g})"
-        ]
+        return [f"#quality_metric: host={self.host}, epoch={epoch}, validation mAP <score>=({metrics['mAP']:.6g})"]
 
     def best_model(self, score: float) -> list[str]:
         return [f"Updating the best model with validation-mAP={score:.6g}"]

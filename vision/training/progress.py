@@ -54,6 +54,8 @@ class Progress(pl.Callback):
         if trainer.is_global_zero:
             self.display = self._make_display()
         self.display.run_started(_position(trainer, 0))
+        # A run that resumes inside an epoch does not start that epoch again.
+        self.watch.start()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.watch.start()
@@ -114,8 +116,8 @@ def make_display(lines: LogLines, mode: Mode, every_batches: int, out: TextIO, e
 
 def quiet_lightning() -> None:
     """Leave out Lightning's product tips, device listings and advice on loaders; its warnings and errors stay."""
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(f"{name}.utilities.rank_zero").setLevel(logging.WARNING)
+    for name in ("utilities.rank_zero", "trainer.connectors.checkpoint_connector"):
+        logging.getLogger(f"pytorch_lightning.{name}").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")
 

@@ -41,6 +41,8 @@ class TrainingTask(pl.LightningModule):
     ``images_per_step`` counts the images of one batch over all processes.
     """
 
+    _compiled: Callable[[Tensor], Any]
+
     def __init__(
         self,
         network: nn.Module,
@@ -157,7 +159,7 @@ class TrainingTask(pl.LightningModule):
         """Names of the single losses worth a column of their own in the history."""
         return ()
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         hp = self.hyperparameters
         optimizer = build_optimizer(self.network, hp.optimizer_settings())
         updates_per_epoch = -(-self.steps_per_epoch // self.run.accumulate)

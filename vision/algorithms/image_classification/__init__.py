@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
     from vision.algorithms.image_classification.network import Architecture, ImageClassifier
     from vision.algorithms.image_classification.predictions import Classification
+    from vision.algorithms.image_classification.targets import LabelDecoder
     from vision.algorithms.image_classification.task import ClassificationTask
     from vision.algorithms.image_classification.transforms import ClassificationTransform
-    from vision.data.sample import RawTarget, Reader
+    from vision.data.sample import Reader
     from vision.training.log_lines import ClassificationLogLines
 
 
@@ -50,7 +51,7 @@ class ImageClassification(Algorithm):
 
     def target_decoder(
         self, channel: Channel, hyperparameters: ImageClassificationHyperparameters, run: RunSettings
-    ) -> Callable[[RawTarget, str], Any]:
+    ) -> LabelDecoder:
         from vision.algorithms.image_classification.targets import LabelDecoder
 
         return LabelDecoder(hyperparameters.num_classes, hyperparameters.multi_label, label_format=channel.label_format)

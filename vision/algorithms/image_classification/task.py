@@ -53,7 +53,7 @@ class ClassificationTask(TrainingTask):
 
     def training_sums(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
         if self.hyperparameters.multi_label:
-            return {"correct": ((outputs >= 0) == (targets > 0.5)).float().mean(dim=1).sum()}
+            return {"correct": ((outputs > 0) == (targets > 0.5)).float().mean(dim=1).sum()}
         sums = {"correct": (outputs.argmax(dim=1) == targets).sum()}
         if self.hyperparameters.top_k:
             best = outputs.topk(self.hyperparameters.top_k, dim=1).indices
