@@ -1,0 +1,68 @@
+"""What the scripts do before they install anything."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def bash(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", command],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def stub(folder: Path, name: str, text: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/bash\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("commands", "found"),
+    [
+        ({"python3": "exit 0"}, "python3"),
+        # An old default, and a stub that knows no such version.
+        ({"python3": "exit 1", "python3.13": "exit 127", "python3.12": "exit 0", "python3.11": "exit 0"}, "python3.12"),
+        ({"python": "exit 0"}, "python"),
+    ],
+)
+def test_a_python_that_is_new_enough_is_found(commands: dict[str, str], found: str, tmp_path: Path) -> None:
+    for name, text in commands.items():
+        stub(tmp_path / "bin", name, text)
+    done = bash(f"source {ROOT}/scripts/environment.sh; PATH={tmp_path}/bin; find_python")
+    assert done.stdout == f"{found}\n", done.stderr
+
+
+def test_without_such_a_python_one_sentence_says_so(tmp_path: Path) -> None:
+    stub(tmp_path / "bin", "python3", 'if [[ $1 == --version ]]; then echo "Python 3.9.2"; else exit 1; fi')
+    done = bash(f"source {ROOT}/scripts/environment.sh; PATH={tmp_path}/bin; find_python")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Python 3.11 or later is needed, but python3 is Python 3.9.2: install Python 3.11")
+
+
+def test_an_environment_that_is_up_to_date_is_left_alone(tmp_path: Path) -> None:
+    install = f"source {ROOT}/scripts/environment.sh; install_vision quickstart"
+    venv = tmp_path / "venv"
+    venv.mkdir()
+    wanted = bash(f'source {ROOT}/scripts/environment.sh; echo "$root $(cksum <"$root/pyproject.toml")"').stdout
+    (venv / ".vision-dev").write_text(wanted)
+    done = bash(install, VISION_VENV=str(venv))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert [path.name for path in venv.iterdir()] == [".vision-dev"]
+
+
+def test_the_quickstart_refuses_what_it_does_not_know(tmp_path: Path) -> None:
+    done = bash(f"{ROOT}/scripts/quickstart.sh segmentation", VISION_VENV=str(tmp_path / "none"))
+    assert done.returncode == 2
+    assert "was given 'segmentation'" in done.stderr
+    assert not (tmp_path / "none").exists()
