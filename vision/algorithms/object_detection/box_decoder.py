@@ -1,0 +1,65 @@
+"""From what a source states about the boxes of an image to its target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from vision.algorithms.object_detection.box_faults import (
+    Fault,
+    Policy,
+    clipped,
+    find_faults,
+    is_fatal,
+    is_kept,
+    sentence,
+)
+from vision.algorithms.object_detection.object_rows import ObjectRows
+from vision.algorithms.object_detection.packed_label import read_packed
+from vision.algorithms.object_detection.pixel_annotation import read_annotation
+from vision.algorithms.object_detection.targets import DetectionTarget
+from vision.data.sample import RawTarget
+from vision.settings.errors import DataError
+
+
+@dataclass(frozen=True)
+class BoxDecoder:
+    """(raw label, key) -> DetectionTarget, in every form that readers give. Raises DataError.
+
+    ``bad_boxes`` is the run setting: "clip" cuts boxes at the border of their image, "drop" leaves out those that
+    cross it, "fail" takes the whole image for broken. Boxes without area inside the image are left out by the first
+    two. ``target_summary`` counts and names all of them before training starts.
+    """
+
+    num_classes: int
+    bad_boxes: Policy
+
+    def __call__(self, raw: RawTarget, key: str) -> DetectionTarget:
+        rows = read_objects(raw, key)
+        faults = find_faults(rows, self.num_classes)
+        fatal = np.flatnonzero(is_fatal(faults, self.bad_boxes))
+        if fatal.size:
+            number = int(fatal[0])
+            raise DataError(key, sentence(rows, number, Fault(int(faults[number])), self.num_classes))
+        kept = is_kept(faults, self.bad_boxes)
+        return DetectionTarget(
+            clipped(rows.boxes_xyxy_unit[kept]), rows.class_ids[kept].astype(np.int64), rows.difficult[kept]
+        )
+
+
+def read_objects(raw: RawTarget, key: str) -> ObjectRows:
+    """The objects of a packed label (RecordIO, .lst) or of a JSON object (annotation file, manifest).
+
+    Raises DataError where the label is not of its form; what the boxes say is not judged here.
+    """
+    if isinstance(raw, np.ndarray):
+        return read_packed(raw, key)
+    if isinstance(raw, Mapping):
+        return read_annotation(raw, key)
+    raise DataError(
+        key,
+        f"has the label {str(raw)[:40]!r}, where an object with image_size and annotations is expected: name the "
+        "attribute that holds the boxes in the channel's attributes, or use algorithm=image_classification",
+    )
