@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vision.artifacts.model_description import current_versions
+from vision.artifacts.model_folder import pack_model
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import Job
 
@@ -20,9 +21,14 @@ MUST_STAY = ("seed", "accumulate", "precision", "devices", "new_head")
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Paths inside the folder of one run."""
+    """Paths inside the folder of one run. A front door whose platform fixes other places overrides them."""
 
     path: Path
+
+    @property
+    def name(self) -> str:
+        """The run's name for people."""
+        return self.path.name
 
     @property
     def settings(self) -> Path:
@@ -48,31 +54,42 @@ class RunFolder:
     def report(self) -> Path:
         return self.path / "report"
 
+    def model_changed(self) -> None:
+        """Called whenever the model folder was written, for whoever keeps a copy."""
 
-def open_run_folder(job: Job[Any], facts: dict[str, int]) -> RunFolder:
-    """Create the run's folder, or open it again to resume.
+    def pack(self) -> None:
+        """Called once at the end: the model as one file."""
+        pack_model(self.model, self.archive)
 
-    ``facts`` are counts of the data that must be the same on resume. Raises UserError if the folder holds another
-    run, or SettingsError naming every setting that differs from the one it began with.
-    """
+
+def new_run_folder(job: Job[Any]) -> RunFolder:
+    """The folder that ``run.output`` names, or a new one by algorithm and date. Nothing is written yet."""
     path = job.run.output
     if path is None:
         if job.run.resume:
             raise UserError("run.resume=true needs the folder of the run to go on with; give run.output=PATH as well")
         path = Path("runs") / job.algorithm / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    folder = RunFolder(path)
+    return RunFolder(path)
+
+
+def open_run_folder(job: Job[Any], facts: dict[str, int], folder: RunFolder) -> None:
+    """Create the run's folder, or open it again to resume.
+
+    ``facts`` are counts of the data that must be the same on resume. Raises UserError if the folder holds another
+    run, or SettingsError naming every setting that differs from the one it began with.
+    """
     described = _describe(job, facts)
     if folder.settings.exists():
         if not job.run.resume:
             raise UserError(
-                f"{path} already holds a run; add run.resume=true to go on with it, or give another run.output"
+                f"{folder.path} already holds a run; add run.resume=true to go on with it, or give another run.output"
             )
         _check_same(folder, described)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    part = folder.path / f".{SETTINGS}.part"
+    for path in (folder.path, folder.settings.parent):
+        path.mkdir(parents=True, exist_ok=True)
+    part = folder.settings.with_name(f".{SETTINGS}.part")
     part.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
     part.replace(folder.settings)
-    return folder
 
 
 def _describe(job: Job[Any], facts: dict[str, int]) -> dict[str, Any]:

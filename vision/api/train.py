@@ -12,10 +12,10 @@ from vision import algorithms
 from vision.algorithms.algorithm import Algorithm
 from vision.api.evaluate import evaluate_stored
 from vision.api.run_data import RunData, dataset, open_run_data, settle_counts
-from vision.api.run_folder import RunFolder, open_run_folder
+from vision.api.run_folder import RunFolder, new_run_folder, open_run_folder
 from vision.api.start_model import StartModel, start_model
 from vision.artifacts.model_description import ModelDescription
-from vision.artifacts.model_folder import load_model, pack_model, save_model
+from vision.artifacts.model_folder import load_model, save_model
 from vision.data.broken_images import BrokenImages
 from vision.data.datamodule import VisionDataModule, choose_workers
 from vision.data.sample import Reader
@@ -73,16 +73,17 @@ class _Run:
             epoch=epoch,
         )
         save_model(self.folder.model, description, task.network.state_dict(), best=best, keep=keep)
+        self.folder.model_changed()
 
 
-def train(job: Job[Any]) -> RunResult:
+def train(job: Job[Any], folder: RunFolder | None = None) -> RunResult:
     """Run a job from its first look at the data to the packed model.
 
-    Raises UserError for anything the user can mend, and Terminated when a signal ended the run, after its state and
+    ``folder`` takes the place of the one that the run settings name. Raises UserError for anything the user can mend, and Terminated when a signal ended the run, after its state and
     a model were saved.
     """
     quiet_lightning()
-    run = _prepare(job)
+    run = _prepare(job, folder or new_run_folder(job))
     hp = run.job.hyperparameters
     task, data = _task_and_data(run)
     checkpoints = Checkpoints(run.folder.checkpoints, job.run.checkpoint_every_steps)
@@ -112,18 +113,18 @@ def train(job: Job[Any]) -> RunResult:
         if trainer.is_global_zero:
             if not (run.folder.model / "model.json").exists():
                 run.save(task, trainer.current_epoch, {}, best=True, keep=False)
-            pack_model(run.folder.model, run.folder.archive)
+            run.folder.pack()
         raise
     return _finish(run, trainer, history)
 
 
-def _prepare(job: Job[Any]) -> _Run:
+def _prepare(job: Job[Any], folder: RunFolder) -> _Run:
     algorithm = algorithms.get(job.algorithm)
     for warning in job.hyperparameters.warnings():
         log.warning("%s", warning)
     data = open_run_data(algorithm, job)
     job = replace(job, hyperparameters=settle_counts(job.hyperparameters, len(data.train)))
-    folder = open_run_folder(job, {"train images": len(data.train), "validation images": len(data.validation)})
+    open_run_folder(job, {"train images": len(data.train), "validation images": len(data.validation)}, folder)
     start = start_model(algorithm, job)
     num_classes = job.hyperparameters.num_classes
     names = data.class_names or start.class_names or tuple(str(i) for i in range(num_classes))
@@ -162,7 +163,7 @@ def _task_and_data(run: _Run) -> tuple[TrainingTask, VisionDataModule]:
 
 def _finish(run: _Run, trainer: pl.Trainer, history: History) -> RunResult:
     if trainer.is_global_zero:
-        pack_model(run.folder.model, run.folder.archive)
+        run.folder.pack()
     stored = load_model(run.folder.model)
     evaluation = evaluate_stored(stored, run.job.channels, run.job.run)
     return RunResult(run.folder, run.job, history.rows, evaluation, run.data.validation)

@@ -26,7 +26,7 @@ def write_run_report(result: RunResult) -> Path:
     }
     return write_report(
         result.folder.report,
-        title=f"{algorithm.title}: {result.folder.path.name}",
+        title=f"{algorithm.title}: {result.folder.name}",
         evaluation=result.evaluation,
         history=result.history,
         settings=settings,
