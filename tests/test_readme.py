@@ -1,0 +1,119 @@
+"""The README's commands and Python run as they stand, in its order, so that they stay true.
+
+Blocks whose first line says ``# not run in tests: why`` are left out. Everything else is run on small pictures and
+for one epoch.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.readme_tables import README, with_tables
+from vision.cli.main import main
+
+TEXT = README.read_text(encoding="utf-8")
+NOT_RUN = re.compile(r"# not run in tests: \S.*")
+NUM_TRAIN, NUM_VALIDATION = 8, 4
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language and text."""
+
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text.splitlines()[0]
+
+
+BLOCKS = [Block(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)]
+RUN = [block for block in BLOCKS if not NOT_RUN.match(block.text)]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the pictures that the README speaks of: flowers/<part>/<class>/<number>.jpg, .lst and .manifest."""
+    folder = tmp_path_factory.mktemp("readme")
+    rng = np.random.default_rng(0)
+    for part, count in (("train", NUM_TRAIN), ("validation", NUM_VALIDATION)):
+        rows, lines = [], []
+        for class_id, name in enumerate(("daisy", "rose")):
+            (folder / "flowers" / part / name).mkdir(parents=True)
+            for number in range(count):
+                path = f"{name}/{number}.jpg"
+                image = rng.integers(0, 120, (90, 120, 3)) + np.array([0, 0, 120 * class_id])
+                cv2.imwrite(str(folder / "flowers" / part / path), image.astype(np.uint8))
+                rows.append(f"{len(rows)}\t{class_id}\t{path}\n")
+                metadata = {"class-name": name, "type": "groundtruth/image-classification"}
+                line = {"source-ref": f"{part}/{path}", "class": class_id, "class-metadata": metadata}
+                lines.append(json.dumps(line) + "\n")
+        (folder / "flowers" / f"{part}.lst").write_text("".join(rows))
+        (folder / "flowers" / f"{part}.manifest").write_text("".join(lines))
+    return folder
+
+
+@pytest.mark.parametrize("block", RUN, ids=str)
+def test_the_readme_says_what_works(block: Block, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workplace)
+    text = re.sub(r"\bepochs=\d+", "epochs=1", block.text)
+    if block.language == "python":
+        exec(compile(text, "README.md", "exec"), {})
+        return
+    assert block.language == "bash"
+    for words in commands(text):
+        assert words[0] == "vision", f"only vision's own commands are run here: {shlex.join(words)}"
+        assert main(words[1:]) == 0, shlex.join(words)
+
+
+def commands(text: str) -> list[list[str]]:
+    """The words of each command of a shell block."""
+    lines = text.replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def test_the_results_lie_where_the_readme_says(workplace: Path) -> None:
+    run = workplace / "runs" / "digits"
+    paths = [
+        "settings.json",
+        "metrics.csv",
+        "checkpoints/",
+        "model/",
+        "model.json",
+        "model.tar.gz",
+        "report/report.html",
+    ]
+    for path in paths:
+        assert f"`{path}`" in TEXT
+        assert (run / path).exists() or (run / "model" / path).exists()
+    assert list((run / "model").glob("*.safetensors"))
+    assert len((workplace / "digits.jsonl").read_text().splitlines()) == 359
+
+
+def test_blocks_that_are_not_run_say_why() -> None:
+    left_out = [block for block in BLOCKS if block not in RUN]
+    assert [str(block) for block in left_out] == [
+        "# not run in tests: installs PyTorch and trains for a minute",
+        "# not run in tests: needs ImageNet weights",
+    ]
+    assert len(RUN) >= 8
+
+
+def test_the_settings_tables_are_those_of_the_code() -> None:
+    assert with_tables(TEXT) == TEXT, "run python -m tests.readme_tables"
+
+
+def test_links_inside_the_readme_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", TEXT):
+        if target.startswith("#"):
+            assert f'id="{target[1:]}"' in TEXT
+        else:
+            assert (README.parent / target).exists()
