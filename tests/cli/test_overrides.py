@@ -120,3 +120,8 @@ def test_plain_settings_are_those_that_need_no_hydra() -> None:
 @pytest.mark.parametrize("text", ["data=cifar10", "-m", "hp.top_k=null", "hp.x=${a}", "+hp.x=1", "run.loggers=[csv]"])
 def test_what_hydra_must_read_is_not_plain(text: str) -> None:
     assert plain_settings(["algorithm=x", text]) is None
+
+
+def test_running_several_and_printing_exclude_each_other() -> None:
+    (problem,) = read_overrides(["-m", "--cfg", "job"], GROUPS).problems
+    assert problem == "Option -m runs and --cfg and --info print instead: leave one of them out."

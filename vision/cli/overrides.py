@@ -20,6 +20,7 @@ SECTIONS = ("hp", "channels", "run")
 _FLAGS = ("--multirun", "-m", "--cfg", "-c", "--resolve", "--info", "-i", "--config-dir", "-cd", "--package", "-p")
 _FLAGS_WITH_VALUE = frozenset({"--cfg", "-c", "--info", "-i", "--config-dir", "-cd", "--package", "-p"})
 _MULTIRUN = frozenset({"-m", "--multirun"})
+_PRINTING = frozenset({"--cfg", "-c", "--info", "-i"})
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ def read_overrides(argv: Sequence[str], groups: Mapping[str, Sequence[str]]) -> 
     problems: list[str] = []
     flags, assignments = _split_flags(argv, problems)
     multirun = bool(_MULTIRUN.intersection(flags))
+    if multirun and _PRINTING.intersection(flags):
+        problems.append("Option -m runs and --cfg and --info print instead: leave one of them out.")
     forms = _forms(assignments)
     values = []
     for text in assignments:
