@@ -1,7 +1,34 @@
 """The one path that all front doors take."""
 
-from vision.api.evaluate import evaluate
-from vision.api.model import Model, load
-from vision.api.train import RunResult, train
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vision.api.evaluate import evaluate
+    from vision.api.model import Model, load
+    from vision.api.train import RunResult, train
 
 __all__ = ["Model", "RunResult", "evaluate", "load", "train"]
+
+_HOMES = {"Model": "model", "load": "model", "evaluate": "evaluate", "RunResult": "train", "train": "train"}
+
+
+class _Api(ModuleType):
+    """Loads what is asked for: to answer with a model needs nothing of training, which takes long to import."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # Importing the files train.py and evaluate.py must not put them in the place of their functions.
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Api

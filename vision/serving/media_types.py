@@ -1,0 +1,100 @@
+"""Content-Type and Accept headers: read, and matched with what can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from vision.serving.failure import RequestFailure
+from vision.settings.nearest import shown
+
+BodyKind = Literal["image", "recordio", "any"]
+
+_IMAGE_TYPES = frozenset(("application/x-image", "image/jpeg", "image/jpg", "image/png"))
+_UNSPECIFIC_TYPES = frozenset(("", "application/octet-stream", "binary/octet-stream", "image/*", "*/*"))
+_OTHER_IMAGES = frozenset(("image/gif", "image/webp", "image/bmp", "image/tiff"))
+_HINTS = {
+    "multipart/form-data": "; send the file itself as the body, not a form",
+    "application/x-www-form-urlencoded": "; name the type, as in curl -H 'Content-Type: image/jpeg' --data-binary @FILE",
+    "application/x-recordio-protobuf": "; that is SageMaker's protobuf, and MXNet's RecordIO is read here",
+    "application/json": "; send the image file itself as the body",
+}
+
+
+@dataclass(frozen=True)
+class MediaType:
+    """``name`` as type/subtype in small letters, ``parameters`` such as {"annotation": "1"}, without q."""
+
+    name: str
+    parameters: tuple[tuple[str, str], ...] = ()
+    quality: float = 1.0
+
+    @property
+    def full_name(self) -> str:
+        """The name with its parameters, as SageMaker's documentation writes it."""
+        return ";".join([self.name, *(f"{key}={value}" for key, value in self.parameters)])
+
+
+def read_media_type(text: str) -> MediaType:
+    """One media type with its parameters. Anything is read; what makes no sense matches nothing."""
+    name, *rest = (part.strip() for part in text.split(";"))
+    parameters: list[tuple[str, str]] = []
+    quality = 1.0
+    for part in rest:
+        key, _, value = (piece.strip() for piece in part.partition("="))
+        if key.lower() == "q":
+            quality = _quality(value)
+        elif key:
+            parameters.append((key.lower(), value.strip('"')))
+    return MediaType(name.lower(), tuple(sorted(parameters)), quality)
+
+
+def body_kind(content_type: str) -> BodyKind:
+    """What a Content-Type says of the body; "any" is to be told by its first bytes. Raises RequestFailure 415."""
+    name = read_media_type(content_type).name
+    if name in _UNSPECIFIC_TYPES:
+        return "any"
+    if name in _IMAGE_TYPES or name in _OTHER_IMAGES:
+        return "image"
+    if name == "application/x-recordio":
+        return "recordio"
+    raise RequestFailure(
+        415,
+        f"Content-Type is {shown(content_type)}, but application/x-image, image/jpeg, image/png, "
+        f"application/x-recordio and application/octet-stream are read{_HINTS.get(name, '')}",
+    )
+
+
+def choose_form(accept: str, default: str, forms: Sequence[str]) -> str:
+    """The answer form that an Accept header prefers among ``forms``, of which the first is for wildcards.
+
+    An empty header means ``default``, if the model has that form. Raises RequestFailure 406.
+    """
+    if not accept.strip():
+        accept = default if default in forms else forms[0]
+    # A header of thousands of commas is no one's preference.
+    wanted = [read_media_type(part) for part in accept[:1000].split(",") if part.strip()]
+    for media_type in sorted(wanted, key=lambda item: -item.quality):
+        if media_type.quality <= 0:
+            continue
+        if media_type.name in ("*/*", "*", "application/*"):
+            return default if default in forms else forms[0]
+        for candidate in (media_type.full_name, _without_charset(media_type)):
+            if candidate in forms:
+                return candidate
+    raise RequestFailure(406, f"Accept is {shown(accept)}, but this model answers as {' or '.join(forms)}")
+
+
+def _without_charset(media_type: MediaType) -> str:
+    """JSON is UTF-8 whatever a client adds."""
+    kept = tuple((key, value) for key, value in media_type.parameters if key not in ("charset", "verbose"))
+    return MediaType(media_type.name, kept).full_name
+
+
+def _quality(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        return 0.0
+    return value if 0.0 <= value <= 1.0 else 0.0

@@ -1,0 +1,123 @@
+"""What can be set about serving: where it listens, how much it takes on, and what it refuses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from vision.settings.table import Rule, SettingsTable
+
+MEBIBYTE = 1 << 20
+GIGABYTE = 10**9
+
+# The platform's variable, our setting.
+_VARIABLES = {
+    "SAGEMAKER_BIND_TO_PORT": "port",
+    "SAGEMAKER_MAX_PAYLOAD_IN_MB": "max_payload_mb",
+    "SAGEMAKER_MODEL_SERVER_WORKERS": "workers",
+    "SAGEMAKER_MODEL_SERVER_TIMEOUT": "timeout_s",
+    "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "default_accept",
+    "SAGEMAKER_MULTI_MODEL": "multi_model",
+}
+
+
+def from_environment(environment: Mapping[str, str]) -> dict[str, object]:
+    """Settings that the platform's variables ask for, by name."""
+    found: dict[str, object] = {
+        name: environment[variable] for variable, name in _VARIABLES.items() if environment.get(variable, "").strip()
+    }
+    if environment.get("SAGEMAKER_BATCH", "").lower() == "true":
+        # A transform job joins the answers to lines.
+        found.setdefault("default_accept", "application/jsonlines")
+    return found
+
+
+def _one_worker_for_many_models(given: ServingSettings) -> str | None:
+    if given.multi_model and given.workers not in (None, 1):
+        return (
+            f"Serving setting workers is {given.workers}, but with multi_model=true the models are loaded into one"
+            " process: give workers=1 or leave it out."
+        )
+    return None
+
+
+class ServingSettings(SettingsTable):
+    """Sizes are of one process where ``workers`` says there are several."""
+
+    NOUN: ClassVar[str] = "Serving setting"
+    RULES: ClassVar[tuple[Rule, ...]] = (Rule(("workers", "multi_model"), _one_worker_for_many_models),)
+
+    model: Path = Field(
+        description="model folder, model.tar.gz or run folder; the folder of models with multi_model=true",
+        examples=["runs/first"],
+    )
+    host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 for every network")
+    port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    workers: int | None = Field(
+        default=None, ge=1, le=256, description="processes; unset is one for each GPU, or one", examples=[1]
+    )
+    threads: int | None = Field(
+        default=None, ge=1, le=1024, description="cores of one network; unset shares them evenly", examples=[2]
+    )
+    decode_threads: int | None = Field(
+        default=None, ge=1, le=256, description="images decoded at once; unset is one for each core, at most 8"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto takes a GPU if there is one")
+    max_batch: int = Field(default=16, ge=1, le=1024, description="images that the network sees at once, at most")
+    max_wait_ms: float = Field(
+        default=5.0, ge=0, le=1000, description="time an image waits for others that are on their way"
+    )
+    max_requests: int = Field(
+        default=256, ge=1, le=65536, description="requests in work; further ones are told to come back (503)"
+    )
+    max_payload_mb: float = Field(default=6.0, gt=0, le=1024, description="size of a request's body in MiB")
+    max_images: int = Field(default=256, ge=1, le=65536, description="images in the body of one request")
+    max_pixels: int = Field(default=50_000_000, ge=1, le=1 << 30, description="width times height of an image")
+    timeout_s: float = Field(default=60.0, gt=0, le=3600, description="time for one request, upload included")
+    drain_s: float = Field(default=25.0, gt=0, le=3600, description="time for the last requests after SIGTERM")
+    default_accept: str = Field(
+        default="application/json", description="what a request without Accept gets", examples=["application/jsonlines"]
+    )
+    endpoint: str | None = Field(
+        default=None, description="the one endpoint name that boto3 may ask for; unset takes any", examples=["birds"]
+    )
+    multi_model: bool = Field(default=False, description="load and unload models by SageMaker's multi-model API")
+    max_models_gb: float = Field(default=4.0, gt=0, description="weights of all loaded models together, in GB")
+    max_archive_gb: float = Field(default=8.0, gt=0, description="unpacked size above which an archive is refused")
+
+    @property
+    def max_payload_bytes(self) -> int:
+        """The largest body that is read."""
+        return int(self.max_payload_mb * MEBIBYTE)
+
+    def worker_count(self) -> int:
+        """Processes to run: as set, else one for each GPU that can be used."""
+        if self.workers is not None:
+            return self.workers
+        return 1 if self.multi_model or self.device == "cpu" else max(1, len(visible_gpus()))
+
+    def thread_count(self) -> int:
+        """Cores for the network in each process."""
+        return self.threads or max(1, usable_cores() // self.worker_count())
+
+    def decoder_count(self) -> int:
+        """Threads that decode in each process."""
+        return self.decode_threads or min(8, max(2, usable_cores() // self.worker_count()))
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def visible_gpus() -> list[str]:
+    """CUDA's names of the GPUs that this process may use, found without CUDA, which takes seconds to load."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [name.strip() for name in chosen.split(",") if name.strip() not in ("", "-1")]
+    found = [path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*")]
+    return [str(index) for index in range(len([name for name in found if name.isdigit()]))]
