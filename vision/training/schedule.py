@@ -77,7 +77,11 @@ class StepSchedule(LRScheduler):
         for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
             group["lr"] = rate
 
-    def _relative_rate(self) -> float:
+    def last_used_rate(self) -> float:
+        """The first group's rate at the update before the current one: after an epoch, the rate it ended with."""
+        return float(self.base_lrs[0]) * self._relative_rate(before=1)
+
+    def _relative_rate(self, before: int = 0) -> float:
         # -1 is the base class's number before its own initial step.
-        update = max(self.last_epoch, 0)
+        update = max(self.last_epoch - before, 0)
         return learning_rate_at(update, 1.0, self.steps, self.factor, self.warmup_updates)

@@ -174,7 +174,9 @@ class TrainingTask(pl.LightningModule):
 
     def on_validation_start(self) -> None:
         if self.trainer.state.fn == "fit":
-            rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+            schedule = self.lr_schedulers()
+            assert isinstance(schedule, StepSchedule)
+            rate = schedule.last_used_rate()
             self.epoch_metrics = {**self.finish_training_epoch(), "learning_rate": rate}
 
     def on_validation_epoch_start(self) -> None:

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import csv
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.api.conftest import NAMES, job, write_records
+from vision.api import RunResult, evaluate, train
+from vision.artifacts.model_folder import load_model
+from vision.settings.channels import parse_channels
+from vision.settings.errors import SettingsError, UserError
+
+
+def weights_of(result: RunResult) -> dict[str, torch.Tensor]:
+    return load_model(result.folder.model).state_dict()
+
+
+def test_run_folder_explains_itself(trained: RunResult) -> None:
+    folder = trained.folder.path
+    settings = json.loads((folder / "settings.json").read_text())
+    assert settings["hyperparameters"]["num_layers"] == "20"
+    assert settings["data"] == {"train images": 60, "validation images": 33}
+    rows = list(csv.DictReader((folder / "metrics.csv").open()))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert {"train_loss", "train_accuracy", "validation_accuracy", "learning_rate", "images_per_second"} <= set(rows[0])
+    description = json.loads((folder / "model" / "model.json").read_text())
+    assert description["class_names"] == list(NAMES)
+    assert description["architecture"]["family"] == "preact_resnet"
+    assert (folder / "model.tar.gz").stat().st_size > 100_000
+    assert load_file(folder / "model" / description["weights"]["name"])
+
+
+def test_kept_model_is_that_of_the_best_epoch(trained: RunResult) -> None:
+    accuracies = [row["validation_accuracy"] for row in trained.history]
+    stored = load_model(trained.folder.path)
+    assert stored.epoch == accuracies.index(max(accuracies)) + 1
+    assert trained.metrics["accuracy"] == max(accuracies) == stored.metrics["validation_accuracy"]
+
+
+@pytest.mark.parametrize("form", ["", "model", "model.tar.gz"])
+def test_evaluate_says_what_training_said(trained: RunResult, channels: dict[str, str], form: str) -> None:
+    located = parse_channels({"validation": channels["validation"]})
+    found = evaluate(trained.folder.path / form, located)
+    assert found.metrics == trained.metrics
+    assert found.num_images == 33
+
+
+def test_same_seed_same_bits_whatever_the_workers(trained: RunResult, channels: dict[str, str], tmp_path: Path) -> None:
+    again = train(job(channels, tmp_path / "again", {"workers": 2}))
+    other = train(job(channels, tmp_path / "other", {"seed": 1}))
+    expected, found, different = weights_of(trained), weights_of(again), weights_of(other)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert not torch.equal(expected["resnet.conv0.weight"], different["resnet.conv0.weight"])
+
+
+def test_wrong_count_is_warned_about_with_both_numbers(
+    channels: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        result = train(job(channels, tmp_path / "run", num_training_samples=1000, mini_batch_size=64, epochs=1))
+    assert "num_training_samples is 1000, but channel 'train' holds 60" in caplog.text
+    assert "training with batches of 60" in caplog.text
+    assert len(result.history) == 1
+
+
+def test_checkpoint_frequency_keeps_those_epochs(channels: dict[str, str], tmp_path: Path) -> None:
+    result = train(job(channels, tmp_path / "run", epochs=3, checkpoint_frequency=1))
+    stored = load_model(result.folder.archive)
+    assert [checkpoint.epoch for checkpoint in stored.checkpoints] == [1, 2, 3]
+    first, last = stored.state_dict(1), stored.state_dict(3)
+    assert not torch.equal(first["resnet.fc1.weight"], last["resnet.fc1.weight"])
+
+
+def test_multi_label_with_weights(tmp_path: Path) -> None:
+    located = {
+        "train": str(write_records(tmp_path / "train.rec", 60, 0, multi_label=True)),
+        "validation": str(write_records(tmp_path / "validation.rec", 30, 1, multi_label=True)),
+    }
+    result = train(job(located, tmp_path / "run", multi_label=1, use_weighted_loss=1, epochs=3))
+    assert {"accuracy", "mAP", "macro_f1", "micro_f1"} <= set(result.metrics)
+    assert result.metrics["accuracy"] > 0.6
+
+
+def test_multi_label_needs_as_many_columns_as_classes(tmp_path: Path) -> None:
+    located = {
+        "train": str(write_records(tmp_path / "train.rec", 6, 0, multi_label=True)),
+        "validation": str(write_records(tmp_path / "validation.rec", 6, 1, multi_label=True)),
+    }
+    with pytest.raises(SettingsError, match=r"has 3 label values, but hp.num_classes is 5"):
+        train(job(located, tmp_path / "run", multi_label=1, num_classes=5))
+    with pytest.raises(SettingsError, match=r"set hp.multi_label=1 for several"):
+        train(job(located, tmp_path / "run"))
+
+
+def test_labels_outside_the_classes_name_records(channels: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        train(job(channels, tmp_path / "run", num_classes=2))
+    assert len(caught.value.problems) == 2
+    assert "channel 'train': 20 of 60 labels cannot be used" in caught.value.problems[0]
+    assert "train.rec record 2 (id 2)" in caught.value.problems[0]
+
+
+def test_few_broken_images_are_named_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    located = {
+        "train": str(write_records(tmp_path / "train.rec", 60, 0, broken=(7,))),
+        "validation": str(write_records(tmp_path / "validation.rec", 30, 1, broken=(4,))),
+    }
+    with caplog.at_level(logging.WARNING):
+        result = train(job(located, tmp_path / "run", {"max_broken": 0.1}, epochs=2))
+    assert "broken image: train.rec record 7 (id 7)" in caplog.text
+    assert result.evaluation.num_images == 29
+    assert any("1 of 30 images could not be used" in note for note in result.evaluation.notes)
+    with pytest.raises(UserError, match=r"1 of 60 images cannot be used, more than run.max_broken=0.01"):
+        train(job(located, tmp_path / "strict", {"max_broken": 0.01}))
+
+
+def test_an_existing_run_is_not_overwritten(trained: RunResult, channels: dict[str, str]) -> None:
+    with pytest.raises(UserError, match=r"already holds a run; add run.resume=true"):
+        train(job(channels, trained.folder.path))
+
+
+def test_resume_refuses_other_settings(trained: RunResult, channels: dict[str, str]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        train(job(channels, trained.folder.path, {"resume": True, "seed": 3}, learning_rate=0.1))
+    assert [problem.split()[0] for problem in caught.value.problems] == ["hp.learning_rate", "run.seed"]
+
+
+def test_a_finished_run_resumes_for_more_epochs(channels: dict[str, str], tmp_path: Path) -> None:
+    whole = train(job(channels, tmp_path / "whole", epochs=3))
+    train(job(channels, tmp_path / "parts", epochs=1))
+    parts = train(job(channels, tmp_path / "parts", {"resume": True}, epochs=3))
+    assert [row["epoch"] for row in parts.history] == [1, 2, 3]
+    assert [row["train_loss"] for row in parts.history] == [row["train_loss"] for row in whole.history]
+
+
+def test_early_stopping_ends_a_run_that_learns_nothing(channels: dict[str, str], tmp_path: Path) -> None:
+    stopping: dict[str, Any] = {
+        "early_stopping": True,
+        "early_stopping_min_epochs": 2,
+        "early_stopping_patience": 1,
+        "learning_rate": 0,
+        "epochs": 9,
+    }
+    result = train(job(channels, tmp_path / "run", **stopping))
+    assert len(result.history) < 9
+    again = train(job(channels, tmp_path / "run", {"resume": True}, **stopping))
+    assert again.history == result.history

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training.small_run import SmallRun
+from vision.settings.errors import UserError
+
+
+def test_a_loss_that_is_not_finite_names_the_records_of_its_batch(tmp_path: Path) -> None:
+    run = SmallRun(tmp_path, every_n_steps=1)
+    first = run.data.train
+    assert first is not None
+    with torch.no_grad():
+        run.task.network.fc.weight.fill_(math.nan)
+    with pytest.raises(
+        UserError, match=r"infinite or NaN .* image \d+, image \d+, .* lower hp.learning_rate"
+    ) as caught:
+        run.train()
+    # 50 images, seed 0: the first batch of the stream is where it began.
+    sampler = run.trainer.train_dataloader.batch_sampler
+    sampler.batches_done = 0
+    drawn = next(iter(sampler)).indices.tolist()
+    assert f"in a batch with {', '.join(f'image {index}' for index in drawn)}:" in str(caught.value)
+    assert not run.checkpoints.path.exists()
+
+
+def test_metrics_of_an_epoch_by_hand(tmp_path: Path) -> None:
+    """With a rate of 0 and zero weights every class is as likely: loss ln 3, and argmax is class 0."""
+    run = SmallRun(tmp_path, learning_rate=0, epochs=1, train_images=48)
+    with torch.no_grad():
+        run.task.network.fc.weight.zero_()
+        run.task.network.fc.bias.zero_()
+    run.train()
+    row = run.history.rows[0]
+    labels = run.data.train.reader.labels
+    assert row["train_loss"] == pytest.approx(math.log(3), rel=1e-6)
+    assert row["train_accuracy"] == (labels == 0).sum() / 48
+    assert row["learning_rate"] == 0
+    truth = run.data.validation.reader.labels
+    assert row["validation_accuracy"] == (truth == 0).sum() / 30
+    # Ties go to the lower class: 0 and 1 are the best two.
+    assert row["train_top_k_accuracy_2"] == (labels <= 1).sum() / 48
+
+
+@pytest.mark.parametrize(("accumulate", "updates"), [(1, 6), (2, 3), (4, 2)])
+def test_gradient_accumulation_steps_less_often(tmp_path: Path, accumulate: int, updates: int) -> None:
+    run = SmallRun(tmp_path, run={"accumulate": accumulate}, epochs=1)
+    run.train()
+    assert run.trainer.global_step == updates
+
+
+def test_rate_drops_at_the_first_batch_of_the_epoch_also_when_accumulating(tmp_path: Path) -> None:
+    run = SmallRun(tmp_path, run={"accumulate": 2}, lr_scheduler_step="1,2", lr_scheduler_factor=0.5)
+    run.train()
+    assert [row["learning_rate"] for row in run.history.rows] == pytest.approx([0.05, 0.025, 0.0125])
