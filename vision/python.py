@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vision import algorithms, api
 from vision.api import Model, RunResult
+from vision.data.counting import with_counts
 from vision.metrics.evaluation import Evaluation
 from vision.settings.channels import parse_channels
 from vision.settings.job import Job
@@ -24,7 +25,8 @@ def fit(
 
     ``algorithm`` is "image_classification" or "object_detection". ``channels`` maps SageMaker's channel names to
     paths (or to mappings with ``path`` and ``content_type``). ``run`` holds the run settings by name. The keywords
-    are SageMaker's hyperparameters, typed or as texts. Raises ``vision.settings.errors.UserError``, whose text says
+    are SageMaker's hyperparameters, typed or as texts; the counts ``num_classes`` and ``num_training_samples`` may be
+    left out where the data tells them. Raises ``vision.settings.errors.UserError``, whose text says
     what to change.
 
     >>> result = vision.fit("image_classification", {"train": "train.rec", "validation": "test.rec"},
@@ -32,7 +34,8 @@ def fit(
     >>> result.metrics["accuracy"]
     """
     table = algorithms.hyperparameters_class(algorithm)
-    job = Job.parse(algorithms.full_name(algorithm), table, hyperparameters, channels, run or {})
+    counted = with_counts(hyperparameters, channels)
+    job = Job.parse(algorithms.full_name(algorithm), table, counted, channels, run or {})
     result = api.train(job)
     if job.run.report:
         from vision.reports.run_report import write_run_report

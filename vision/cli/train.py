@@ -89,7 +89,13 @@ def job_of(settings: Settings) -> Job[Any]:
         known = " or ".join(algorithms.names())
         raise SettingsError([f"Setting algorithm is required but missing: give algorithm={known}."])
     table = algorithms.hyperparameters_class(str(name))
-    return Job.parse(algorithms.full_name(str(name)), table, settings["hp"], settings["channels"], settings["run"])
+    hyperparameters = settings["hp"]
+    if not all(hyperparameters.get(name) for name in ("num_classes", "num_training_samples")):
+        # Reading data loads NumPy, which a quick answer about wrong settings need not wait for.
+        from vision.data.counting import with_counts
+
+        hyperparameters = with_counts(hyperparameters, settings["channels"])
+    return Job.parse(algorithms.full_name(str(name)), table, hyperparameters, settings["channels"], settings["run"])
 
 
 def show(result: RunResult) -> None:

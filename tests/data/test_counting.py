@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vision.data.counting import with_counts
+from vision.data.recordio import pack
+from vision.data.recordio_writer import RecordIOWriter
+
+
+def records(path: Path, labels: list[float | list[float]]) -> dict[str, object]:
+    with RecordIOWriter(path) as writer:
+        for number, label in enumerate(labels):
+            writer.write(number, pack(label, number, b"\xff\xd8 an image"))
+    return {"train": str(path)}
+
+
+def test_counts_images_and_classes_that_were_left_out(tmp_path: Path) -> None:
+    channels = records(tmp_path / "train.rec", [0.0, 2.0, 1.0, 2.0])
+    assert with_counts({"epochs": "3"}, channels) == {"epochs": "3", "num_training_samples": 4, "num_classes": 3}
+
+
+def test_what_was_given_stays(tmp_path: Path) -> None:
+    given = {"num_training_samples": "1000", "num_classes": 10}
+    assert with_counts(given, records(tmp_path / "train.rec", [0.0, 1.0])) == given
+
+
+def test_class_folders_count_as_classes(tmp_path: Path) -> None:
+    for name in ("cat", "dog", "eel"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.jpg").write_bytes(b"\xff\xd8")
+    assert with_counts({}, {"train": str(tmp_path)}) == {"num_training_samples": 3, "num_classes": 3}
+
+
+@pytest.mark.parametrize("labels", [[[1.0, 0.0], [0.0, 1.0]], [[2.0, 5.0, 0.0, 0.1, 0.1, 0.2, 0.2]]])
+def test_labels_of_several_numbers_do_not_tell_the_classes(tmp_path: Path, labels: list[float | list[float]]) -> None:
+    found = with_counts({}, records(tmp_path / "train.rec", labels))
+    assert found == {"num_training_samples": len(labels)}
+
+
+def test_an_unusable_channel_is_left_to_the_check_of_the_channels(tmp_path: Path) -> None:
+    assert with_counts({"epochs": 1}, {"train": str(tmp_path / "none.rec")}) == {"epochs": 1}
+    assert with_counts({"epochs": 1}, {}) == {"epochs": 1}
