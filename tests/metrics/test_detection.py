@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.metrics.detection_records import records_of
+from vision.metrics.detection import evaluation_of_detection
+from vision.metrics.evaluation import Evaluation
+
+A, NEAR_A, FAR = [0.1, 0.1, 0.5, 0.5], [0.1, 0.1, 0.5, 0.45], [0.6, 0.6, 0.9, 0.9]
+SMALL = [0.7, 0.1, 0.75, 0.15]
+
+# Class "cat": three objects, two found, one false alarm between them. "dog": one object, found with little
+# confidence. "owl": no objects.
+IMAGES: list[Any] = [
+    ([(0, A, 0.9), (0, SMALL, 0.8)], [(0, NEAR_A, False), (1, FAR, False)]),
+    ([(0, FAR, 0.7), (1, A, 0.35)], [(0, FAR, False), (0, SMALL, False)]),
+    ([(1, FAR, 0.4), (2, A, 0.2)], []),
+]
+IMAGES[0][0].append((1, FAR, 0.45))
+
+
+def evaluate(*images: Any, threshold: float = 0.5, names: tuple[str, ...] = ("cat", "dog", "owl")) -> Evaluation:
+    records = records_of(*images, indices=[7 * i + 2 for i in range(len(images))])
+    return evaluation_of_detection(records, names, overlap_threshold=threshold, keys=lambda i: f"key {i}")
+
+
+def test_figures_of_a_case_worked_by_hand() -> None:
+    found = evaluate(*IMAGES)
+    # Cats by score: hit, miss, hit of 3 objects: precision 1 up to recall 1/3, 2/3 up to 2/3.
+    cat = 1 / 3 * 1 + 1 / 3 * 2 / 3
+    dog = 1.0
+    assert found.metrics["mAP"] == pytest.approx((cat + dog) / 2)
+    # Of the levels 0, 0.1, ..., 1 four lie up to 1/3, three up to 2/3.
+    assert found.metrics["mAP_11point"] == pytest.approx(((4 * 1 + 3 * 2 / 3) / 11 + 1) / 2)
+    assert list(found.metrics) == ["mAP", "mAP_11point", "coco_mAP", "coco_mAP_50", "coco_mAP_75"]
+    assert found.metrics["coco_mAP_50"] == pytest.approx(found.metrics["mAP"], abs=0.01)
+    assert found.num_images == 3
+
+
+def test_table_by_class() -> None:
+    (table,) = evaluate(*IMAGES).tables
+    assert table.columns == ("class", "AP", "precision", "recall", "objects", "detections")
+    cat, dog, owl = table.rows
+    assert cat == ("cat", pytest.approx(5 / 9), pytest.approx(2 / 3), pytest.approx(2 / 3), 3, 3)
+    assert dog == ("dog", 1.0, None, 0.0, 1, 0)
+    assert owl == ("owl", None, None, None, 0, 0)
+
+
+def test_confusion_with_background() -> None:
+    (matrix,) = evaluate(*IMAGES).matrices
+    assert matrix.row_labels == matrix.column_labels == ("cat", "dog", "owl", "background")
+    expected = [[2, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0], [1, 0, 0, 0]]
+    np.testing.assert_array_equal(matrix.counts, expected)
+
+
+def test_curves() -> None:
+    (curves,) = evaluate(*IMAGES).curves
+    assert list(curves.series) == ["cat", "dog"]
+    recall, precision = curves.series["cat"]
+    np.testing.assert_allclose(recall, [1 / 3, 1 / 3, 2 / 3])
+    np.testing.assert_allclose(precision, [1, 1 / 2, 2 / 3])
+    assert evaluate(*IMAGES, names=tuple(map(str, range(21)))).curves == ()
+
+
+def test_galleries() -> None:
+    samples, alarms, missed = evaluate(*IMAGES).galleries
+    assert [(e.index, e.key, e.caption) for e in samples.examples] == [
+        (2, "key 2", "2 objects / predicted 3 objects"),
+        (9, "key 9", "2 objects / predicted 2 objects"),
+        (16, "key 16", "0 objects / predicted 1 object"),
+    ]
+    boxes = samples.examples[0].boxes
+    assert [(box.role, box.caption) for box in boxes] == [
+        ("truth", "cat"),
+        ("truth", "dog"),
+        ("prediction", "cat 0.90"),
+        ("prediction", "cat 0.80"),
+        ("prediction", "dog 0.45"),
+    ]
+    assert boxes[2].xyxy_unit == pytest.approx(A)
+    assert [(e.index, e.caption) for e in alarms.examples] == [(2, "truth background / predicted cat 0.80")]
+    assert [box.caption for box in alarms.examples[0].boxes] == ["cat", "dog", "cat 0.80"]
+    assert [(e.index, e.caption) for e in missed.examples] == [(2, "missed dog"), (9, "missed cat")]
+    assert [box.role for box in missed.examples[1].boxes] == ["truth", "prediction", "prediction"]
+
+
+def test_samples_are_the_same_images_whatever_is_found() -> None:
+    many = [([], [(0, A, False)])] * 100
+    indices = [[e.index for e in evaluate(*many, *[image] * 3).galleries[0].examples] for image in IMAGES]
+    assert indices[0] == indices[1] == indices[2]
+    assert len(indices[0]) == 16
+
+
+def test_wrong_class_is_a_false_positive_of_what_is_there() -> None:
+    found = evaluate(([(1, A, 0.9)], [(0, A, False)]))
+    assert [e.caption for e in found.galleries[1].examples] == ["truth cat / predicted dog 0.90"]
+    assert found.galleries[2].examples == ()
+
+
+def test_notes_say_which_map() -> None:
+    notes = evaluate(([(0, A, 0.9)], [(0, A, True), (0, FAR, False)]), threshold=0.65).notes
+    assert "area under the precision-recall curve (2010 to 2012) at IoU above 0.65" in notes[0]
+    assert "2 of 3 classes have no objects here" in notes[2]
+    assert notes[3].startswith("1 objects are marked as difficult")
+
+
+def test_overlap_threshold_decides_what_is_found() -> None:
+    # The IoU of the two is 0.875.
+    image = ([(0, A, 0.9)], [(0, NEAR_A, False)])
+    assert evaluate(image, threshold=0.87).metrics["mAP"] == 1.0
+    assert evaluate(image, threshold=0.88).metrics["mAP"] == 0.0
+
+
+def test_nothing_found_is_no_error() -> None:
+    found = evaluate(([], [(0, A, False)]), ([], []))
+    assert found.metrics["mAP"] == 0.0
+    assert found.tables[0].rows[0] == ("cat", 0.0, None, 0.0, 1, 0)
+    assert len(found.galleries[0].examples) == 2

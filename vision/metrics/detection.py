@@ -1,0 +1,106 @@
+"""The evaluation of a detector, from the detections and objects of all images: figures, tables, curves, pictures.
+
+d and t are all detections and objects, C classes without background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from vision.metrics.average_precision import (
+    AveragePrecision,
+    AveragePrecisionSettings,
+    DetectionRecords,
+    average_precision,
+)
+from vision.metrics.box_pairs import MATCH_IOU, confusion_with_background, pair_boxes
+from vision.metrics.coco_precision import coco_precision
+from vision.metrics.detection_galleries import SHOWN_SCORE, galleries
+from vision.metrics.evaluation import Curves, Evaluation, Matrix, Table
+
+# The score from which a detection counts in precision, recall and confusions; average precision needs none.
+DECISION_SCORE = 0.5
+MOST_CURVES = 20
+MOST_CURVE_POINTS = 200
+BACKGROUND = "background"
+
+
+def evaluation_of_detection(
+    records: DetectionRecords,
+    class_names: Sequence[str],
+    *,
+    overlap_threshold: float,
+    keys: Callable[[int], str],
+) -> Evaluation:
+    """Evaluate the records; ``overlap_threshold`` is the IoU above which VOC's mAP takes an object for found.
+
+    ``keys`` names an image by its index. Means run over the classes that have objects here.
+    """
+    names = tuple(class_names)
+    num_classes = len(names)
+    records = DetectionRecords.merge([records])
+    area, eleven = (
+        average_precision(records, num_classes, AveragePrecisionSettings(overlap_threshold, interpolation))
+        for interpolation in ("area", "11-point")
+    )
+    pairs = pair_boxes(records, DECISION_SCORE)
+    labels = (*names, BACKGROUND)
+    return Evaluation(
+        num_images=len(records.image_indices),
+        metrics={"mAP": area.mean, "mAP_11point": eleven.mean, **coco_precision(records)},
+        class_names=names,
+        tables=(_per_class(records, area, names),),
+        matrices=(Matrix("Confusion matrix", labels, labels, confusion_with_background(records, pairs, num_classes)),),
+        curves=(_pr_curves(area, names),) if num_classes <= MOST_CURVES else (),
+        galleries=galleries(records, pairs, names, keys),
+        notes=_notes(records, area, overlap_threshold),
+    )
+
+
+def _per_class(records: DetectionRecords, found: AveragePrecision, names: tuple[str, ...]) -> Table:
+    is_confident = records.detection_scores >= DECISION_SCORE
+    detections = np.bincount(records.detection_labels[is_confident], minlength=len(names))
+    rows = []
+    for label, name in enumerate(names):
+        objects = int(found.num_truths[label])
+        precision, recall = _at_decision_score(found.curves[label])
+        ap = float(found.per_class[label]) if objects else None
+        rows.append((name, ap, precision, recall if objects else None, objects, int(detections[label])))
+    return Table("Per class", ("class", "AP", "precision", "recall", "objects", "detections"), tuple(rows))
+
+
+def _at_decision_score(curve: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[float | None, float]:
+    recall, precision, scores = curve
+    count = int(np.count_nonzero(scores >= DECISION_SCORE))
+    return (float(precision[count - 1]), float(recall[count - 1])) if count else (None, 0.0)
+
+
+def _pr_curves(found: AveragePrecision, names: tuple[str, ...]) -> Curves:
+    series = {}
+    for name, (recall, precision, _) in zip(names, found.curves, strict=True):
+        if len(recall):
+            kept = np.unique(np.linspace(0, len(recall) - 1, MOST_CURVE_POINTS).round().astype(np.int64))
+            series[name] = (recall[kept], precision[kept])
+    return Curves("PR curves", "recall", "precision", series)
+
+
+def _notes(records: DetectionRecords, found: AveragePrecision, overlap_threshold: float) -> tuple[str, ...]:
+    notes = [
+        f"mAP is PASCAL VOC's area under the precision-recall curve (2010 to 2012) at IoU above {overlap_threshold:g}, "
+        "mAP_11point that of VOC 2007; coco_mAP is the mean over IoU 0.5 to 0.95 as COCO counts.",
+        f"Precision, recall and confusions count detections with a score of at least {DECISION_SCORE:g} (confusions at "
+        f"IoU {MATCH_IOU:g}); pictures show those from {SHOWN_SCORE:g}.",
+    ]
+    absent = int(np.count_nonzero(found.num_truths == 0))
+    if absent:
+        notes.append(
+            f"{absent} of {len(found.num_truths)} classes have no objects here; averages over classes leave them out."
+        )
+    difficult = int(np.count_nonzero(records.truth_difficult))
+    if difficult:
+        notes.append(
+            f"{difficult} objects are marked as difficult: they need not be found, nor does it count if they are."
+        )
+    return tuple(notes)

@@ -1,0 +1,119 @@
+"""Pictures worth looking at after an evaluation of a detector. d and t are all detections and objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from vision.metrics.average_precision import DetectionRecords
+from vision.metrics.box_pairs import BoxPairs
+from vision.metrics.evaluation import Box, Example, Gallery
+
+SHOWN_SCORE = 0.3
+MOST_SAMPLES = 16
+MOST_MISTAKES = 32
+# More boxes than that hide the picture.
+MOST_BOXES = 60
+
+
+def galleries(
+    records: DetectionRecords, pairs: BoxPairs, names: tuple[str, ...], keys: Callable[[int], str]
+) -> tuple[Gallery, ...]:
+    """Predictions beside the truth on images that are always the same, the worst false alarms and misses."""
+    pictures = _Pictures(records, names, keys)
+    return (
+        Gallery("Sample predictions", _samples(pictures)),
+        Gallery("False positives", _false_positives(pictures, pairs)),
+        Gallery("Missed objects", _missed(pictures, pairs)),
+    )
+
+
+class _Pictures:
+    """Makes examples of images; boxes by their rows in the records, which are ordered by image."""
+
+    def __init__(self, records: DetectionRecords, names: tuple[str, ...], keys: Callable[[int], str]) -> None:
+        self.records = records
+        self.names = names
+        self.keys = keys
+
+    def example(self, index: int, caption: str, truths: np.ndarray, detections: np.ndarray) -> Example:
+        boxes = [self._box("truth", row) for row in truths[:MOST_BOXES].tolist()]
+        boxes += [self._box("prediction", row) for row in detections[:MOST_BOXES].tolist()]
+        return Example(index, self.keys(index), caption, tuple(boxes))
+
+    def truths(self, index: int) -> np.ndarray:
+        """Rows of the image's objects."""
+        return np.flatnonzero(self.records.truth_image == index)
+
+    def detections(self, index: int) -> np.ndarray:
+        """Rows of the image's detections that are shown, by falling score."""
+        r = self.records
+        rows = np.flatnonzero((r.detection_image == index) & (r.detection_scores >= SHOWN_SCORE))
+        return rows[np.argsort(-r.detection_scores[rows], kind="stable")]
+
+    def name(self, role: str, row: int) -> str:
+        labels = self.records.truth_labels if role == "truth" else self.records.detection_labels
+        return self.names[labels[row]]
+
+    def _box(self, role: str, row: int) -> Box:
+        name = self.name(role, row)
+        if role == "truth":
+            return Box(_corners(self.records.truth_boxes[row]), name, "truth")
+        caption = f"{name} {self.records.detection_scores[row]:.2f}"
+        return Box(_corners(self.records.detection_boxes[row]), caption, "prediction")
+
+
+def _samples(pictures: _Pictures) -> tuple[Example, ...]:
+    indices = pictures.records.image_indices
+    places = np.unique(np.linspace(0, max(len(indices) - 1, 0), MOST_SAMPLES).round().astype(np.int64))
+    examples = []
+    for index in indices[places[: len(indices)]].tolist():
+        truths, detections = pictures.truths(index), pictures.detections(index)
+        caption = f"{_objects(len(truths))} / predicted {_objects(len(detections))}"
+        examples.append(pictures.example(index, caption, truths, detections))
+    return tuple(examples)
+
+
+def _false_positives(pictures: _Pictures, pairs: BoxPairs) -> tuple[Example, ...]:
+    """Confident detections of something else or of nothing, by falling score."""
+    records = pictures.records
+    found = pairs.truth_of >= 0
+    is_wrong = ~found
+    paired = pairs.truth_of[found]
+    is_wrong[found] = (records.truth_labels[paired] != records.detection_labels[pairs.detections[found]]) & (
+        ~records.truth_difficult[paired]
+    )
+    wrong = np.flatnonzero(is_wrong)
+    order = np.argsort(-records.detection_scores[pairs.detections[wrong]], kind="stable")[:MOST_MISTAKES]
+    examples = []
+    for place in wrong[order].tolist():
+        row, truth = int(pairs.detections[place]), int(pairs.truth_of[place])
+        index = int(records.detection_image[row])
+        what = pictures.name("truth", truth) if truth >= 0 else "background"
+        caption = f"truth {what} / predicted {pictures.name('prediction', row)} {records.detection_scores[row]:.2f}"
+        examples.append(pictures.example(index, caption, pictures.truths(index), np.array([row])))
+    return tuple(examples)
+
+
+def _missed(pictures: _Pictures, pairs: BoxPairs) -> tuple[Example, ...]:
+    """Objects that no confident detection fell on, the largest first."""
+    records = pictures.records
+    missed = np.flatnonzero(~pairs.is_found & ~records.truth_difficult)
+    sides = records.truth_boxes[missed, 2:] - records.truth_boxes[missed, :2]
+    order = np.argsort(-sides.prod(axis=1), kind="stable")[:MOST_MISTAKES]
+    examples = []
+    for row in missed[order].tolist():
+        index = int(records.truth_image[row])
+        caption = f"missed {pictures.name('truth', row)}"
+        examples.append(pictures.example(index, caption, np.array([row]), pictures.detections(index)))
+    return tuple(examples)
+
+
+def _objects(count: int) -> str:
+    return "1 object" if count == 1 else f"{count} objects"
+
+
+def _corners(box: np.ndarray) -> tuple[float, float, float, float]:
+    left, top, right, bottom = box.tolist()
+    return left, top, right, bottom
