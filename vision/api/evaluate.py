@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from vision import algorithms
+from vision.algorithms.algorithm import Algorithm
+from vision.api.open_model import open_model
 from vision.api.run_data import dataset
-from vision.api.start_model import GIGABYTE, fill_network
-from vision.artifacts.model_folder import StoredModel, load_model
+from vision.api.start_model import fill_network
+from vision.artifacts.model_folder import StoredModel
 from vision.data.broken_images import BrokenImages
 from vision.data.datamodule import VisionDataModule, choose_workers
 from vision.data.readers.open import open_channel
+from vision.data.sample import Reader
 from vision.metrics.evaluation import Evaluation
 from vision.settings.channels import Channel
 from vision.settings.errors import UserError
@@ -26,26 +29,34 @@ from vision.training.trainer import build_trainer, choose_accelerator
 def evaluate(model: str | Path, channels: Mapping[str, Channel], run: RunSettings | None = None) -> Evaluation:
     """Evaluate a model folder, model.tar.gz or run folder on the ``validation`` channel. Raises UserError."""
     run = run or RunSettings()
-    stored = load_model(model, int(run.max_archive_gb * GIGABYTE))
+    stored = open_model(model, run)
     return evaluate_stored(stored, channels, run)
 
 
-def evaluate_stored(stored: StoredModel, channels: Mapping[str, Channel], run: RunSettings) -> Evaluation:
-    """Evaluate a loaded model: each image once, in batches of the size it was trained with."""
+def evaluate_stored(
+    stored: StoredModel,
+    channels: Mapping[str, Channel],
+    run: RunSettings,
+    stream: Reader | None = None,
+    *,
+    alone: bool = False,
+) -> Evaluation:
+    """Evaluate a loaded model: each image once, in batches of the size it was trained with.
+
+    ``stream`` is the validation channel where it is in Pipe mode and under way. ``alone``: in this process only,
+    although it may be one of several.
+    """
     quiet_lightning()
     if "validation" not in channels:
         raise UserError("there is nothing to evaluate on: give channels.validation=PATH")
     algorithm = algorithms.get(stored.algorithm)
     hp = algorithm.hyperparameters.parse(stored.hyperparameters)
     job: Job[Any] = Job(algorithm.name, hp, dict(channels), _uncompiled(run))
-    reader = open_channel(channels, "validation", stored.class_names)
-    summary = algorithm.summarise_targets(reader, channels["validation"], hp, run)
-    if summary.problems:
-        raise UserError("\n".join(f"channel 'validation': {problem}" for problem in summary.problems))
+    reader = _open_validation(algorithm, job, stored) if stream is None else stream
     network = algorithm.build_network(algorithm.read_architecture(stored.architecture))
     fill_network(network, stored.state_dict(), "the model")
     task = algorithm.task(network, hp, job.run, tuple(stored.class_names), key_of=reader.key)
-    task.broken = {"validation": BrokenImages("validation", len(reader), run.max_broken)}
+    task.broken = {"validation": BrokenImages("validation", reader, run.max_broken)}
     accelerator, processes = choose_accelerator(run)
     data = VisionDataModule(
         train=None,
@@ -55,11 +66,20 @@ def evaluate_stored(stored: StoredModel, channels: Mapping[str, Channel], run: R
         seed=run.seed,
         pin_memory=accelerator == "cuda",
     )
-    build_trainer(hp, run, callbacks=[]).validate(task, datamodule=data, verbose=False)
+    build_trainer(hp, run, callbacks=[], alone=alone).validate(task, datamodule=data, verbose=False)
     assert task.evaluation is not None
     left_out = task.broken["validation"].summary()
     notes = (*task.evaluation.notes, *([left_out] if left_out else []))
     return replace(task.evaluation, notes=notes)
+
+
+def _open_validation(algorithm: Algorithm, job: Job[Any], stored: StoredModel) -> Reader:
+    """The channel's reader, its labels checked."""
+    reader = open_channel(job.channels, "validation", stored.class_names)
+    summary = algorithm.summarise_targets(reader, job.channels["validation"], job.hyperparameters, job.run)
+    if summary.problems:
+        raise UserError("\n".join(f"channel 'validation': {problem}" for problem in summary.problems))
+    return reader
 
 
 def _uncompiled(run: RunSettings) -> RunSettings:

@@ -13,8 +13,9 @@ from torch import nn
 
 from vision import algorithms
 from vision.algorithms.algorithm import Algorithm
-from vision.api.start_model import GIGABYTE, fill_network
-from vision.artifacts.model_folder import StoredModel, load_model
+from vision.api.open_model import open_model
+from vision.api.start_model import fill_network
+from vision.artifacts.model_folder import StoredModel
 from vision.data.collate import stack_images
 from vision.data.dataset import Transform
 from vision.data.image_codec import decode_rgb
@@ -117,7 +118,7 @@ class Model:
 def load(path: str | Path, run: RunSettings | None = None) -> Model:
     """Load a model folder, a model.tar.gz or a run folder, on a GPU if there is one. Raises UserError."""
     run = run or RunSettings()
-    stored = load_model(path, int(run.max_archive_gb * GIGABYTE))
+    stored = open_model(path, run)
     return model_of(stored, str(path), choose_device(run))
 
 

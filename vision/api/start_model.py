@@ -11,14 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from vision.algorithms.algorithm import Algorithm
+from vision.api.open_model import open_model
 from vision.artifacts.compatibility import compare_settings
-from vision.artifacts.model_folder import StoredModel, load_model
+from vision.artifacts.model_folder import StoredModel
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import Job
 
 log = logging.getLogger(__name__)
-
-GIGABYTE = 10**9
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def start_model(algorithm: Algorithm, job: Job[Any]) -> StartModel:
     """Build the network of a job. With a ``model`` channel that model goes on, and pretrained weights are not used."""
     torch.manual_seed(job.run.seed)
     if "model" in job.channels:
-        stored = load_model(model_path(job.channels["model"].path), int(job.run.max_archive_gb * GIGABYTE))
+        stored = open_model(model_path(job.channels["model"].path), job.run)
         return _continue(algorithm, job, stored)
     architecture = algorithm.architecture(job.hyperparameters)
     network = algorithm.build_network(architecture)

@@ -29,6 +29,7 @@ VERBS: dict[str, Verb] = {
     "train": Verb("vision.cli.train", "train a model, from scratch, pretrained or continued"),
     "evaluate": Verb("vision.cli.evaluate", "measure a model on a validation channel"),
     "predict": Verb("vision.cli.predict", "say what a model sees in images"),
+    "import-mxnet": Verb("vision.cli.import_mxnet", "open a model of SageMaker's own containers or of MXNet"),
     "sample-data": Verb("vision.cli.sample_data", "write a small data set to try things on"),
 }
 
