@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from vision.metrics.precision_recall import average_precision, calibration, precision_recall
+from vision.metrics.precision_recall import average_precision, calibration, mean_log_loss, precision_recall
 
 
 @pytest.mark.parametrize("decimals", [1, 2, 7])
@@ -61,3 +61,12 @@ def test_calibration_by_hand() -> None:
     np.testing.assert_allclose(observed, [0, 0.5])
     assert error == pytest.approx((2 * 0.05 + 2 * 0.475) / 4)
     assert np.isnan(calibration(np.empty(0), np.empty(0, bool))[2])
+
+
+def test_mean_log_loss_is_sklearns() -> None:
+    rng = np.random.default_rng(3)
+    probabilities = rng.dirichlet(np.ones(4), 50)
+    targets = rng.integers(0, 4, 50)
+    expected = sk.log_loss(targets, probabilities, labels=range(4))
+    assert mean_log_loss(probabilities[np.arange(50), targets]) == pytest.approx(expected)
+    assert mean_log_loss(np.array([1.0, 0.0])) == pytest.approx(-np.log(1e-12) / 2)

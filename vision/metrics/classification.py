@@ -18,7 +18,7 @@ from vision.metrics.confusion import (
     share,
 )
 from vision.metrics.evaluation import Curves, Evaluation, Example, Gallery, Matrix, Table
-from vision.metrics.precision_recall import average_precision, calibration, precision_recall
+from vision.metrics.precision_recall import average_precision, calibration, mean_log_loss, precision_recall
 
 MOST_CURVES = 20
 MOST_CURVE_POINTS = 200
@@ -76,7 +76,8 @@ def _single_label(
     if top_k is not None:
         correct = correct_in_top_k(probabilities, targets, top_k)
         metrics[f"top_k_accuracy_{top_k}"] = share(correct, num_images)
-    metrics |= _macro_metrics(counts) | {"calibration_error": calibration_error}
+    of_truth = probabilities[np.arange(num_images), targets]
+    metrics |= _macro_metrics(counts) | {"calibration_error": calibration_error, "loss": mean_log_loss(of_truth)}
 
     wrong = np.flatnonzero(~right)
     worst = wrong[np.argsort(-np.nan_to_num(confidence[wrong]), kind="stable")][:MOST_MISTAKES]
@@ -142,6 +143,7 @@ def _multi_label(
             "micro_f1": counts.micro_f1(),
             **_macro_metrics(counts),
             "calibration_error": calibration_error,
+            "loss": mean_log_loss(np.where(truth, probabilities, 1 - probabilities)),
         },
         class_names=names,
         tables=(_per_class_table(counts, names, ap),),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 CALIBRATION_BINS = 10
+SMALLEST_PROBABILITY = 1e-12
 
 
 def precision_recall(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -49,3 +50,13 @@ def calibration(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, 
         return mean_confidence, share_right, float("nan")
     gap = np.sum(np.abs(mean_confidence - share_right) * images[filled]) / len(confidence)
     return mean_confidence, share_right, float(gap)
+
+
+def mean_log_loss(of_truth: np.ndarray) -> float:
+    """Cross-entropy in nats: the mean of -ln p over the probabilities that were given to what is true.
+
+    A probability of 0 counts as 1e-12, so that one image cannot make the mean infinite.
+    """
+    if not of_truth.size:
+        return float("nan")
+    return float(-np.log(np.maximum(of_truth.astype(np.float64), SMALLEST_PROBABILITY)).mean())

@@ -55,6 +55,8 @@ MOST_LABELLED_CLASSES = 60
 MOST_CONFUSED_CLASSES = 40
 MOST_ANNOTATED_CLASSES = 20
 MOST_BARS = 30
+# Kept in metrics.csv, but four more lines would hide the one that decides.
+NOT_DRAWN = ("_precision", "_recall", "_f1", "calibration_error")
 
 
 def learning_curves(history: Sequence[Mapping[str, float | int]]) -> bytes | None:
@@ -66,7 +68,7 @@ def learning_curves(history: Sequence[Mapping[str, float | int]]) -> bytes | Non
             panels["learning rate"].append(name)
         elif name == "images_per_second":
             panels["images per second"].append(name)
-        elif name.startswith(("train_", "validation_")):
+        elif name.startswith(("train_", "validation_")) and not name.endswith(NOT_DRAWN):
             panels["score" if is_score(name) else "loss"].append(name)
     filled = {title: names for title, names in panels.items() if names}
     if not filled:
