@@ -44,12 +44,13 @@ class Objective:
 class TargetSummary:
     """What the labels of one channel say.
 
-    ``class_counts`` float64 [classes] (labels or boxes of each class), ``problems`` sentences that end the run,
+    ``class_counts`` float64 [classes] (labels or boxes of each class, None where labels were not looked at),
+    ``problems`` sentences that end the run,
     ``warnings`` sentences that do not.
     """
 
     num_samples: int
-    class_counts: np.ndarray
+    class_counts: np.ndarray | None
     class_names: tuple[str, ...] | None = None
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -66,6 +67,8 @@ class Algorithm(ABC):
     must_match: ClassVar[tuple[str, ...]]
     # Hyperparameters whose change only concerns the last layers, which ``run.new_head`` makes anew.
     head_settings: ClassVar[tuple[str, ...]] = ("num_classes",)
+    # Media types in which ``respond`` answers; the first is for clients that take any.
+    response_forms: ClassVar[tuple[str, ...]]
 
     @property
     @abstractmethod
@@ -77,6 +80,10 @@ class Algorithm(ABC):
         self, reader: Reader, channel: Channel, hyperparameters: Any, run: RunSettings
     ) -> TargetSummary:
         """Look at every label of a channel, without reading images."""
+
+    def needs_label_counts(self, hyperparameters: Any) -> bool:
+        """Whether training needs ``class_counts``, so that a stream is read once more to have them."""
+        return False
 
     @abstractmethod
     def target_decoder(
@@ -100,8 +107,11 @@ class Algorithm(ABC):
     def read_architecture(self, plan: Mapping[str, Any]) -> BaseModel:
         """Check the plan found in a model folder; raises UserError."""
 
-    def change_head(self, plan: Mapping[str, Any], hyperparameters: Any) -> dict[str, Any]:
-        """The plan of a stored network, for another number of classes."""
+    def continue_architecture(self, plan: Mapping[str, Any], hyperparameters: Any) -> dict[str, Any]:
+        """The plan with which a run goes on from a stored network's: with the run's settings of the head.
+
+        An algorithm whose weights serve other settings too (not among ``must_match``) follows those as well.
+        """
         return {**plan, **{name: getattr(hyperparameters, name) for name in self.head_settings}}
 
     @abstractmethod
@@ -142,6 +152,10 @@ class Algorithm(ABC):
     @abstractmethod
     def describe_prediction(self, prediction: Any, class_names: tuple[str, ...]) -> dict[str, Any]:
         """JSON object for people and scripts: SageMaker's ``prediction`` plus names."""
+
+    @abstractmethod
+    def respond(self, prediction: Any, form: str, size_px: tuple[int, int]) -> Any:
+        """JSON value of SageMaker's answer for one image of that width and height, in one of ``response_forms``."""
 
     @abstractmethod
     def log_lines(self, hyperparameters: Any) -> LogLines:

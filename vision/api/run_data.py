@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vision.algorithms.algorithm import Algorithm, TargetSummary
+from vision.api.stream_data import open_stream, stream_dataset
 from vision.data.dataset import ImageDataset
 from vision.data.readers.open import open_channel
+from vision.data.readers.pipe import PipeReader
 from vision.data.sample import Reader
+from vision.data.stream import StreamDataset
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import Job
 
@@ -30,10 +33,14 @@ def open_run_data(algorithm: Algorithm, job: Job[Any]) -> RunData:
     """Open train and validation and look at every label. Raises SettingsError with all problems of both."""
     readers, summaries, problems = {}, {}, []
     for name in ("train", "validation"):
-        reader = open_channel(job.channels, name)
-        if not len(reader):
-            raise UserError(f"channel {name!r} ({job.channels[name].path}) holds no images")
-        summary = algorithm.summarise_targets(reader, job.channels[name], job.hyperparameters, job.run)
+        reader: Reader
+        if job.channels[name].input_mode == "Pipe":
+            reader, summary = open_stream(algorithm, job, name)
+        else:
+            reader = open_channel(job.channels, name)
+            if not len(reader):
+                raise UserError(f"channel {name!r} ({job.channels[name].path}) holds no images")
+            summary = algorithm.summarise_targets(reader, job.channels[name], job.hyperparameters, job.run)
         problems += [f"channel {name!r}: {problem}" for problem in summary.problems]
         for warning in summary.warnings:
             log.warning("channel %r: %s", name, warning)
@@ -85,8 +92,10 @@ def settle_counts(hyperparameters: Any, num_images: int, machines: int = 1) -> A
     return hp
 
 
-def dataset(algorithm: Algorithm, job: Job[Any], reader: Reader, name: str) -> ImageDataset:
+def dataset(algorithm: Algorithm, job: Job[Any], reader: Reader, name: str) -> ImageDataset | StreamDataset:
     """The dataset of one channel: "train" augments and replaces broken images, "validation" does neither."""
+    if isinstance(reader, PipeReader):
+        return stream_dataset(algorithm, job, reader, name)
     training = name == "train"
     return ImageDataset(
         reader,

@@ -12,6 +12,7 @@ from vision.artifacts.model_description import current_versions
 from vision.artifacts.model_folder import pack_model
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import Job
+from vision.training.processes import is_first_process
 
 SETTINGS = "settings.json"
 # A run goes on with what it began with, but it may go on for longer.
@@ -78,6 +79,8 @@ def open_run_folder(job: Job[Any], facts: dict[str, int], folder: RunFolder) -> 
     ``facts`` are counts of the data that must be the same on resume. Raises UserError if the folder holds another
     run, or SettingsError naming every setting that differs from the one it began with.
     """
+    if not is_first_process():
+        return
     described = _describe(job, facts)
     if folder.settings.exists():
         if not job.run.resume:

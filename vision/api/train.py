@@ -18,13 +18,16 @@ from vision.artifacts.model_description import ModelDescription
 from vision.artifacts.model_folder import load_model, save_model
 from vision.data.broken_images import BrokenImages
 from vision.data.datamodule import VisionDataModule, choose_workers
+from vision.data.readers.pipe import PipeReader
 from vision.data.sample import Reader
 from vision.metrics.evaluation import Evaluation
+from vision.settings.errors import UserError
 from vision.settings.job import Job
 from vision.training.best_model import BestModel
 from vision.training.checkpoints import Checkpoints
 from vision.training.early_stopping import EarlyStopping
 from vision.training.history import History, Row
+from vision.training.processes import leave_group, machines
 from vision.training.progress import Progress, quiet_lightning
 from vision.training.stop_early import StopEarly
 from vision.training.task import TrainingTask
@@ -79,8 +82,8 @@ class _Run:
 def train(job: Job[Any], folder: RunFolder | None = None) -> RunResult:
     """Run a job from its first look at the data to the packed model.
 
-    ``folder`` takes the place of the one that the run settings name. Raises UserError for anything the user can mend, and Terminated when a signal ended the run, after its state and
-    a model were saved.
+    ``folder`` takes the place of the one that the run settings name. Raises UserError for anything the user can
+    mend, and Terminated when a signal ended the run, after its state and a model were saved.
     """
     quiet_lightning()
     run = _prepare(job, folder or new_run_folder(job))
@@ -115,7 +118,7 @@ def train(job: Job[Any], folder: RunFolder | None = None) -> RunResult:
                 run.save(task, trainer.current_epoch, {}, best=True, keep=False)
             run.folder.pack()
         raise
-    return _finish(run, trainer, history)
+    return _finish(run, trainer, task, history)
 
 
 def _prepare(job: Job[Any], folder: RunFolder) -> _Run:
@@ -123,7 +126,7 @@ def _prepare(job: Job[Any], folder: RunFolder) -> _Run:
     for warning in job.hyperparameters.warnings():
         log.warning("%s", warning)
     data = open_run_data(algorithm, job)
-    job = replace(job, hyperparameters=settle_counts(job.hyperparameters, len(data.train)))
+    job = replace(job, hyperparameters=settle_counts(job.hyperparameters, len(data.train), machines()))
     open_run_folder(job, {"train images": len(data.train), "validation images": len(data.validation)}, folder)
     start = start_model(algorithm, job)
     num_classes = job.hyperparameters.num_classes
@@ -133,8 +136,9 @@ def _prepare(job: Job[Any], folder: RunFolder) -> _Run:
 
 def _task_and_data(run: _Run) -> tuple[TrainingTask, VisionDataModule]:
     job, data = run.job, run.data
-    batch = job.hyperparameters.mini_batch_size
+    batch = job.hyperparameters.mini_batch_size * machines()
     accelerator, processes = choose_accelerator(job.run)
+    _check_share(job.hyperparameters.mini_batch_size, processes)
     task = run.algorithm.task(
         run.start.network,
         job.hyperparameters,
@@ -147,7 +151,7 @@ def _task_and_data(run: _Run) -> tuple[TrainingTask, VisionDataModule]:
         num_samples=data.train_summary.num_samples,
     )
     task.broken = {
-        name: BrokenImages(name, len(reader), job.run.max_broken)
+        name: BrokenImages(name, reader, job.run.max_broken)
         for name, reader in (("train", data.train), ("validation", data.validation))
     }
     module = VisionDataModule(
@@ -161,9 +165,22 @@ def _task_and_data(run: _Run) -> tuple[TrainingTask, VisionDataModule]:
     return task, module
 
 
-def _finish(run: _Run, trainer: pl.Trainer, history: History) -> RunResult:
-    if trainer.is_global_zero:
-        run.folder.pack()
+def _check_share(batch: int, processes: int) -> None:
+    if batch % processes:
+        raise UserError(
+            f"hp.mini_batch_size is {batch}, which {processes} GPUs (processes) of a machine cannot share evenly: give "
+            f"a multiple of {processes}, or set run.devices"
+        )
+
+
+def _finish(run: _Run, trainer: pl.Trainer, task: TrainingTask, history: History) -> RunResult:
+    if not trainer.is_global_zero:
+        # Only the first process has the model; the others know what the last epoch reached.
+        assert task.evaluation is not None
+        return RunResult(run.folder, run.job, history.rows, task.evaluation, run.data.validation)
+    run.folder.pack()
+    leave_group()
     stored = load_model(run.folder.model)
-    evaluation = evaluate_stored(stored, run.job.channels, run.job.run)
+    stream = run.data.validation if isinstance(run.data.validation, PipeReader) else None
+    evaluation = evaluate_stored(stored, run.job.channels, run.job.run, stream, alone=True)
     return RunResult(run.folder, run.job, history.rows, evaluation, run.data.validation)

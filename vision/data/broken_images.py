@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sized
 
 from vision.settings.errors import UserError
 
@@ -14,14 +15,20 @@ SHOWN = 10
 class BrokenImages:
     """The unusable images of one channel.
 
-    ``max_share`` (0..1) of ``num_images`` may be broken; one image more fails the run with a sentence.
+    ``max_share`` (0..1) of ``num_images`` may be broken; one image more fails the run with a sentence. In place of
+    their number a stream may be given, whose length is known after a pass.
     """
 
-    def __init__(self, channel: str, num_images: int, max_share: float) -> None:
+    def __init__(self, channel: str, num_images: int | Sized, max_share: float) -> None:
         self.channel = channel
-        self.num_images = num_images
+        self._source = num_images
         self.max_share = max_share
         self.reasons: dict[int, str] = {}
+
+    @property
+    def num_images(self) -> int:
+        """Images of the channel, as far as is known by now."""
+        return self._source if isinstance(self._source, int) else len(self._source)
 
     def note(self, broken: tuple[tuple[int, str], ...]) -> None:
         """Add images by index. An image that is met again in a later epoch counts once."""

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from vision.data.dataset import ImageDataset
 from vision.data.image_codec import prepare_process
 from vision.data.sampler import EvaluationSampler, TrainSampler
+from vision.data.stream import EvaluationStream, StreamDataset, TrainStream
 
 
 class VisionDataModule(pl.LightningDataModule):
@@ -23,8 +24,8 @@ class VisionDataModule(pl.LightningDataModule):
     def __init__(
         self,
         *,
-        train: ImageDataset | None,
-        validation: ImageDataset,
+        train: ImageDataset | StreamDataset | None,
+        validation: ImageDataset | StreamDataset,
         batch_size: int,
         workers: int,
         seed: int,
@@ -55,9 +56,24 @@ class VisionDataModule(pl.LightningDataModule):
             worker_init_fn=_prepare_worker,
         )
 
+    def _stream_loader(self, stream: TrainStream | EvaluationStream) -> DataLoader:
+        # One pipe has one reader: it decodes by threads, not by further processes.
+        return DataLoader(stream, batch_size=None, num_workers=0, pin_memory=self.pin_memory)
+
     def train_dataloader(self) -> DataLoader:
         assert self.train is not None
         rank, world = self._rank_and_world()
+        if isinstance(self.train, StreamDataset):
+            stream = TrainStream(
+                self.train,
+                len(self.train),
+                self.batch_size,
+                seed=self.seed,
+                rank=rank,
+                world=world,
+                batches_done=self._batches_done,
+            )
+            return self._stream_loader(stream)
         sampler = TrainSampler(
             len(self.train),
             self.batch_size,
@@ -70,7 +86,10 @@ class VisionDataModule(pl.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader:
         rank, world = self._rank_and_world()
-        sampler = EvaluationSampler(len(self.validation), -(-self.batch_size // world), rank=rank, world=world)
+        share = -(-self.batch_size // world)
+        if isinstance(self.validation, StreamDataset):
+            return self._stream_loader(EvaluationStream(self.validation, share, rank=rank, world=world))
+        sampler = EvaluationSampler(len(self.validation), share, rank=rank, world=world)
         return self._loader(self.validation, sampler)
 
     def state_dict(self) -> dict[str, int]:

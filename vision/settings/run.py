@@ -95,6 +95,11 @@ class RunSettings(SettingsTable):
     checkpoint_every_steps: int | None = Field(
         default=None, ge=1, description="also save a checkpoint for resuming every n steps", examples=[500]
     )
+    stall_timeout_s: float = Field(
+        default=600.0,
+        gt=0,
+        description="seconds without data in Pipe mode, or without the other machines, that end a run",
+    )
     log_every_steps: int = Field(default=20, ge=1, description="steps between two progress lines")
     progress: Literal["auto", "bar", "plain", "none"] = Field(
         default="auto", description="auto is a bar on a terminal and plain lines elsewhere"

@@ -10,8 +10,10 @@ from typing import Any
 import pytorch_lightning as pl
 
 from vision.training.checkpoints import Checkpoints
+from vision.training.processes import told_to_end
 
 VALIDATION_GRACE_S = 60.0
+AGREE_EVERY_STEPS = 5
 
 
 class Terminated(Exception):
@@ -30,7 +32,8 @@ class Termination(pl.Callback):
     """Saves a checkpoint after the batch under way, then raises Terminated.
 
     Lightning by itself would end such a run with status 0, which a platform takes for success. A signal during
-    validation waits for its end, so that the trained epoch is not lost, but no longer than a minute.
+    validation waits for its end, so that the trained epoch is not lost, but no longer than a minute. Several processes
+    end together: every so many steps they ask each other whether one was told to.
     """
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -54,15 +57,23 @@ class Termination(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if self.received is not None and self.checkpoints.between_updates(trainer, batch_idx):
+        if not self.checkpoints.between_updates(trainer, batch_idx):
+            return
+        if trainer.world_size > 1 and batch_idx % AGREE_EVERY_STEPS:
+            return
+        self.received = told_to_end(self.received)
+        if self.received is not None:
             self.checkpoints.save(trainer)
             raise Terminated(self.received)
 
-    def on_validation_batch_end(self, *args: Any, **kwargs: Any) -> None:
+    def on_validation_batch_end(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
+        if trainer.world_size > 1:
+            return
         if self.received is not None and time.monotonic() - self._received_at_s > VALIDATION_GRACE_S:
             raise Terminated(self.received)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # Comes after Checkpoints in the list of callbacks, which has saved the epoch.
+        self.received = told_to_end(self.received)
         if self.received is not None:
             raise Terminated(self.received)

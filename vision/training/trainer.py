@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 import warnings
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
+from pytorch_lightning.plugins.environments import LightningEnvironment
+from pytorch_lightning.strategies import DDPStrategy
 
 from vision.settings.errors import UserError
 from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.settings.run import RunSettings
 from vision.training.checkpoints import AtomicCheckpointIO
+from vision.training.processes import machines, processes_here
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +31,9 @@ def choose_accelerator(run: RunSettings) -> tuple[str, int]:
     if run.device == "cuda" and not gpus:
         raise UserError("run.device=cuda was asked for, but torch finds no CUDA GPU here; use run.device=cpu or auto")
     kind = "cuda" if gpus and run.device != "cpu" else "cpu"
+    here = processes_here()
+    if here is not None:
+        return kind, here
     if run.devices is None:
         return kind, gpus if kind == "cuda" else 1
     if kind == "cuda" and run.devices > gpus:
@@ -58,9 +65,15 @@ def build_trainer(
     *,
     callbacks: list[pl.Callback],
     folder: Path | None = None,
+    alone: bool = False,
 ) -> pl.Trainer:
-    """The trainer for ``fit`` and ``validate``: no checkpoints, bars or files but those of our callbacks."""
+    """The trainer for ``fit`` and ``validate``: no checkpoints, bars or files but those of our callbacks.
+
+    ``alone`` keeps it to this process, whatever the environment says.
+    """
     accelerator, devices = choose_accelerator(run)
+    if alone:
+        devices = 1
     if accelerator == "cuda":
         torch.set_float32_matmul_precision("high")
     loggers: list[Logger] = []
@@ -69,16 +82,19 @@ def build_trainer(
     # Our sampler resumes inside an epoch by itself, which Lightning cannot see.
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
     options: dict[str, Any] = {}
-    if devices > 1:
-        options["strategy"] = "ddp"
+    nodes = 1 if alone else machines()
+    if devices * nodes > 1:
+        options["strategy"] = DDPStrategy(timeout=timedelta(seconds=run.stall_timeout_s))
     return pl.Trainer(
         accelerator=accelerator,
         devices=devices,
+        num_nodes=nodes,
         precision=choose_precision(hyperparameters, run, accelerator),
         max_epochs=hyperparameters.epochs,
         accumulate_grad_batches=run.accumulate,
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
+        # The environment of one process, where torchrun's would insist on all of them.
+        plugins=[AtomicCheckpointIO(), *([LightningEnvironment()] if alone else [])],
         logger=loggers,
         log_every_n_steps=run.log_every_steps,
         num_sanity_val_steps=0,

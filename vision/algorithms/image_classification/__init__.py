@@ -30,6 +30,7 @@ class ImageClassification(Algorithm):
     title: ClassVar[str] = "Image Classification"
     image_name: ClassVar[str] = "image-classification"
     objective: ClassVar[Objective] = Objective("accuracy", "validation:accuracy")
+    response_forms: ClassVar[tuple[str, ...]] = ("application/json", "application/jsonlines")
     must_match: ClassVar[tuple[str, ...]] = ("num_layers", "image_shape", "num_classes", "multi_label")
 
     @property
@@ -48,6 +49,9 @@ class ImageClassification(Algorithm):
         from vision.algorithms.image_classification.target_summary import summarise
 
         return summarise(reader, self.target_decoder(channel, hyperparameters, run))
+
+    def needs_label_counts(self, hyperparameters: ImageClassificationHyperparameters) -> bool:
+        return bool(hyperparameters.use_weighted_loss)
 
     def target_decoder(
         self, channel: Channel, hyperparameters: ImageClassificationHyperparameters, run: RunSettings
@@ -127,6 +131,11 @@ class ImageClassification(Algorithm):
 
     def describe_prediction(self, prediction: Classification, class_names: tuple[str, ...]) -> dict[str, Any]:
         return prediction.describe(class_names)
+
+    def respond(self, prediction: Classification, form: str, size_px: tuple[int, int]) -> Any:
+        from vision.algorithms.image_classification.response import respond
+
+        return respond(prediction, form)
 
     def log_lines(self, hyperparameters: ImageClassificationHyperparameters) -> ClassificationLogLines:
         from vision.training.log_lines import ClassificationLogLines
