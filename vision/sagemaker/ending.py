@@ -1,0 +1,75 @@
+"""How a container ends: its exit status, and the sentences that the platform shows as the job's FailureReason."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from vision.settings.errors import UserError
+
+USER_ERROR = 2
+ALGORITHM_ERROR = 1
+_SIGNALLED = 128
+
+log = logging.getLogger(__name__)
+
+
+class Stopped(BaseException):
+    """The platform told the container to end at a moment when there was nothing to save."""
+
+    status = _SIGNALLED + signal.SIGTERM
+
+
+def run_to_its_end(work: Callable[[], int], failure: Path) -> int:
+    """Do the work and give the exit status: its own, 2 for what the user can mend, 1 for a defect, 143 when stopped.
+
+    Every error leaves its sentences in ``failure``, whose first 1024 characters the platform shows.
+    """
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        return work()
+    except Stopped:
+        log.warning("stopped by SIGTERM; what was saved before is in place")
+        return Stopped.status
+    except UserError as error:
+        return _fail(failure, f"ClientError: {error}", USER_ERROR)
+    except Exception as error:
+        sentence = _mendable(error)
+        if sentence is not None:
+            return _fail(failure, f"ClientError: {sentence}", USER_ERROR)
+        traceback.print_exc()
+        text = f"Algorithm Error: {type(error).__name__}: {error} (a defect of the algorithm; the log has the details)"
+        return _fail(failure, text, ALGORITHM_ERROR)
+
+
+def _stop(signum: int, frame: FrameType | None) -> NoReturn:
+    # As process 1 of a container Python would otherwise not end at all.
+    raise Stopped
+
+
+def _mendable(error: Exception) -> str | None:
+    """A sentence for errors of the machine that another setting mends."""
+    # Known by name, because torch may not be imported yet.
+    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+        said = str(error)[:300]
+        return f"the memory is used up ({said}): lower mini_batch_size or image_shape, or take a larger machine"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full ({error}): give the job a larger volume (VolumeSizeInGB)"
+    return None
+
+
+def _fail(failure: Path, text: str, status: int) -> int:
+    print(text, file=sys.stderr, flush=True)
+    try:
+        failure.parent.mkdir(parents=True, exist_ok=True)
+        failure.write_text(text + "\n", encoding="utf-8", errors="replace")
+    except OSError as error:
+        print(f"{failure} cannot be written: {error}", file=sys.stderr, flush=True)
+    return status

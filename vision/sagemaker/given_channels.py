@@ -1,0 +1,67 @@
+"""inputdataconfig.json and what lies in input/data, as values for ``Channel.parse``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vision.settings.channels import NAMES
+
+REQUIRED = ("train", "validation")
+# Channels that the SDK's script mode adds; they hold no images.
+_SCRIPT_MODE = frozenset({"code", "sm_drivers"})
+_PIPE = "Pipe"
+
+
+def read_channels(config: Mapping[str, Any], data: Path, machines: int) -> tuple[dict[str, object], list[str]]:
+    """(values by channel name, problems). Without a config file the folders and pipes in ``data`` are the channels."""
+    described = dict(config) or {name: {} for name in _found(data)}
+    values: dict[str, object] = {}
+    problems: list[str] = []
+    for name, settings in described.items():
+        if name in _SCRIPT_MODE:
+            continue
+        if not isinstance(settings, Mapping):
+            problems.append(f"Channel {name} is {settings!r:.80} in inputdataconfig.json but must be a JSON object.")
+            continue
+        values[name] = _value(name, settings, data)
+        problems += _sharding_problems(name, settings, machines)
+    missing = [name for name in REQUIRED if name not in described]
+    given = ", ".join(described) or "none"
+    problems += [
+        f"Channel {name} is required but missing; given are {given}: add it to the job's InputDataConfig"
+        f" (estimator.fit({{'train': ..., 'validation': ...}})), or put its data into {data / name}."
+        for name in missing
+    ]
+    return values, problems
+
+
+def _value(name: str, settings: Mapping[str, Any], data: Path) -> dict[str, object]:
+    path = data / name
+    mode = settings.get("TrainingInputMode") or ("File" if path.exists() else _found_mode(data, name))
+    if mode == _PIPE and path.is_dir():
+        # The model channel comes as a folder even where the job's other channels are pipes.
+        mode = "File"
+    return {"path": path, "content_type": settings.get("ContentType"), "input_mode": mode}
+
+
+def _sharding_problems(name: str, settings: Mapping[str, Any], machines: int) -> list[str]:
+    if settings.get("S3DistributionType") != "ShardedByS3Key" or machines == 1:
+        return []
+    return [
+        f"Channel {name} has S3DataDistributionType=ShardedByS3Key, which gives each of the {machines} machines other"
+        " data: set FullyReplicated; every step is shared out among the machines by itself."
+    ]
+
+
+def _found(data: Path) -> list[str]:
+    """Names of the channels that lie in ``data``."""
+    if not data.is_dir():
+        return []
+    present = {entry.name for entry in data.iterdir()}
+    return [name for name in NAMES if name in present or f"{name}_0" in present]
+
+
+def _found_mode(data: Path, name: str) -> str:
+    return _PIPE if (data / f"{name}_0").exists() else "File"

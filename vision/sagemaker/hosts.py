@@ -1,0 +1,52 @@
+"""resourceconfig.json: which machines work on this job, and which of them this one is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vision.settings.errors import UserError
+
+FILE = "resourceconfig.json"
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """Names of all machines, sorted; the first one is the master. ``interface`` is their network's, if stated."""
+
+    names: tuple[str, ...] = ("algo-1",)
+    current: str = "algo-1"
+    interface: str | None = None
+
+    @classmethod
+    def read(cls, config: Mapping[str, Any]) -> Hosts:
+        """From the platform's file, local mode's, or none (one machine). Raises UserError."""
+        names = config.get("hosts") or _of_groups(config.get("instance_groups"))
+        current = config.get("current_host")
+        if not names:
+            names = [current or "algo-1"]
+        if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+            raise UserError(f"{FILE} has hosts {names!r:.200}, which must be a list of host names")
+        if current is None and len(names) == 1:
+            current = names[0]
+        if not isinstance(current, str) or current not in names:
+            raise UserError(f"{FILE} has current_host {current!r:.100}, which is none of its hosts {names!r:.200}")
+        interface = config.get("network_interface_name")
+        return cls(tuple(sorted(set(names))), current, interface if isinstance(interface, str) else None)
+
+    @property
+    def master(self) -> str:
+        return self.names[0]
+
+    @property
+    def rank(self) -> int:
+        """Of this machine among all."""
+        return self.names.index(self.current)
+
+
+def _of_groups(groups: object) -> list[Any]:
+    """All hosts of a heterogeneous cluster, where the file states them by group only."""
+    if not isinstance(groups, list):
+        return []
+    return [name for group in groups if isinstance(group, dict) for name in group.get("hosts") or []]

@@ -1,0 +1,71 @@
+"""The run folder of a training container: its parts lie where the platform restores and fetches them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from vision.api.run_folder import RunFolder
+from vision.artifacts.atomic_file import atomic_file
+from vision.settings.errors import UserError
+
+MODEL_JSON = "model.json"
+
+
+@dataclass(frozen=True)
+class JobFolders(RunFolder):
+    """``path`` is ``output/data``: history, logger files and the report.
+
+    A job that goes on after a spot interruption finds its checkpoint folder again and nothing else, so the best model
+    so far is kept there too; ``published`` gets a copy, which is what the platform makes into the job's model.tar.gz.
+    """
+
+    checkpoint_folder: Path
+    published: Path
+    job_name: str
+
+    @property
+    def name(self) -> str:
+        return self.job_name
+
+    @property
+    def settings(self) -> Path:
+        return self.checkpoint_folder / "settings.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.checkpoint_folder
+
+    @property
+    def model(self) -> Path:
+        return self.checkpoint_folder / "model"
+
+    @property
+    def archive(self) -> Path:
+        raise AssertionError("the platform packs the model")
+
+    def model_changed(self) -> None:
+        """Copy the model to where the platform fetches it; a stop at any moment leaves a whole model there."""
+        if not (self.model / MODEL_JSON).exists():
+            return
+        try:
+            self.published.mkdir(parents=True, exist_ok=True)
+            sources = {entry.name: entry for entry in self.model.iterdir() if not entry.name.startswith(".")}
+            description = sources.pop(MODEL_JSON)
+            # Weights never change under their name; the description comes last and makes the copy valid.
+            new = [source for source in sources.values() if not (self.published / source.name).exists()]
+            for source in [*new, description]:
+                with source.open("rb") as from_file, atomic_file(self.published / source.name) as to_file:
+                    shutil.copyfileobj(from_file, to_file, 1 << 20)
+            for entry in list(self.published.glob("weights-*")):
+                if entry.name not in sources:
+                    entry.unlink()
+        except OSError as error:
+            raise UserError(
+                f"the model cannot be copied to {self.published} ({error}): give the job more disk space"
+            ) from error
+
+    def pack(self) -> None:
+        """The platform packs; it only needs the newest copy."""
+        self.model_changed()

@@ -1,0 +1,72 @@
+"""Where the platform puts what it gives a container, and where it fetches what the container leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vision.settings.errors import UserError
+
+PLATFORM = Path("/opt/ml")
+VARIABLE = "SAGEMAKER_BASE_DIR"
+_LARGEST_CONFIG_BYTES = 10_000_000
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """The tree below ``/opt/ml``, or below any other folder that plays its part (SageMaker contract, 7.2)."""
+
+    path: Path
+
+    @classmethod
+    def choose(cls, argument: str | None, environ: Mapping[str, str]) -> Prefix:
+        """As asked for, else from the environment, else the platform's."""
+        return cls(Path(argument or environ.get(VARIABLE) or PLATFORM).absolute())
+
+    @property
+    def config(self) -> Path:
+        return self.path / "input" / "config"
+
+    @property
+    def data(self) -> Path:
+        return self.path / "input" / "data"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def output_data(self) -> Path:
+        return self.path / "output" / "data"
+
+    @property
+    def failure(self) -> Path:
+        return self.path / "output" / "failure"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder that the platform keeps in S3: ``checkpoints``, or what the job's CheckpointConfig says."""
+        local = self.read_config("checkpointconfig.json").get("LocalPath")
+        if not isinstance(local, str) or not local.startswith("/"):
+            return self.path / "checkpoints"
+        asked = Path(local)
+        return self.path / asked.relative_to(PLATFORM) if asked.is_relative_to(PLATFORM) else asked
+
+    def read_config(self, name: str) -> dict[str, Any]:
+        """The JSON object of a file in ``input/config``, empty if there is none. Raises UserError."""
+        path = self.config / name
+        if not os.path.lexists(path):
+            return {}
+        try:
+            if path.stat().st_size > _LARGEST_CONFIG_BYTES:
+                raise ValueError(f"it has more than {_LARGEST_CONFIG_BYTES} bytes")
+            value = json.loads(path.read_text(encoding="utf-8-sig"))
+            if not isinstance(value, dict):
+                raise ValueError(f"it holds a JSON {type(value).__name__}")
+        except (OSError, ValueError, RecursionError) as error:
+            raise UserError(f"{path} must hold one JSON object, but cannot be read as one: {error}") from error
+        return value

@@ -1,0 +1,28 @@
+"""One process of a job with several; the launcher starts it. The first of all writes what the job leaves."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from vision.sagemaker.container_job import ContainerJob
+from vision.sagemaker.ending import run_to_its_end
+from vision.sagemaker.job_log import log_to_stdout
+from vision.sagemaker.prefix import Prefix
+
+
+def main() -> int:
+    """Train this process's share and return the exit status."""
+    log_to_stdout()
+    prefix = Prefix.choose(None, os.environ)
+    return run_to_its_end(lambda: _train(prefix), prefix.failure)
+
+
+def _train(prefix: Prefix) -> int:
+    from vision.sagemaker.run_job import run_job
+
+    return run_job(ContainerJob.read(prefix, os.environ).job, prefix)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

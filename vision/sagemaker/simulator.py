@@ -1,0 +1,127 @@
+"""Plays the platform's part on this machine: config files, channels, pipes, start and stop of the process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vision.sagemaker.pipe_feeder import Passes, PipeFeeder, file_bytes, manifest_records
+from vision.sagemaker.prefix import Prefix
+
+GRACE_S = 120
+_MANIFESTS = (".manifest", ".jsonl")
+
+
+@dataclass
+class Simulator:
+    """One machine of a training job below ``folder``.
+
+    ``environment`` adds to this process's own. ``hosts`` are all machines, ``host`` is this one.
+    """
+
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    host: str = "algo-1"
+    hosts: Sequence[str] = ("algo-1",)
+    interface: str = "eth0"
+    feeders: list[PipeFeeder] = field(default_factory=list)
+    process: subprocess.Popen[str] | None = None
+
+    @property
+    def prefix(self) -> Prefix:
+        return Prefix(self.folder)
+
+    def write(self, hyperparameters: Mapping[str, object], channels: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write the config files as the platform does and bring the channels.
+
+        A channel has ``path`` and may have ``content_type``, ``mode`` ("File", "FastFile" or "Pipe") and, for a
+        manifest, ``attributes`` and ``shuffle_seed``.
+        """
+        inputs = {}
+        self.prefix.data.mkdir(parents=True, exist_ok=True)
+        for name, channel in channels.items():
+            wrapped = self._bring(name, channel)
+            inputs[name] = {
+                "TrainingInputMode": channel.get("mode", "File"),
+                "S3DistributionType": "FullyReplicated",
+                "RecordWrapperType": "RecordIO" if wrapped else "None",
+                **({"ContentType": channel["content_type"]} if "content_type" in channel else {}),
+            }
+        self.write_config("hyperparameters.json", {name: str(value) for name, value in hyperparameters.items()})
+        self.write_config("inputdataconfig.json", inputs)
+        resources = {
+            "current_host": self.host,
+            "hosts": list(self.hosts),
+            "network_interface_name": self.interface,
+            "current_instance_type": "ml.g5.xlarge",
+            "current_group_name": "homogeneousCluster",
+        }
+        self.write_config("resourceconfig.json", resources)
+
+    def write_config(self, name: str, value: object) -> None:
+        """Write one file into ``input/config``."""
+        self.prefix.config.mkdir(parents=True, exist_ok=True)
+        (self.prefix.config / name).write_text(json.dumps(value), encoding="utf-8")
+
+    def feed(self, name: str, contents: Passes, **options: Any) -> PipeFeeder:
+        """Begin to feed the pipes of a channel."""
+        self.prefix.data.mkdir(parents=True, exist_ok=True)
+        feeder = PipeFeeder(self.prefix.data / name, contents, **options)
+        self.feeders.append(feeder)
+        feeder.start()
+        return feeder
+
+    def _bring(self, name: str, channel: Mapping[str, Any]) -> bool:
+        """Link or feed one channel; whether its records are wrapped."""
+        path = Path(channel["path"]).absolute()
+        if channel.get("mode") == "Pipe":
+            wrapped = path.name.endswith(_MANIFESTS)
+            if wrapped:
+                contents = manifest_records(path, channel["attributes"], channel.get("shuffle_seed"))
+            else:
+                contents = file_bytes(sorted(path.iterdir()) if path.is_dir() else [path])
+            self.feed(name, contents)
+            return wrapped
+        place = self.prefix.data / name
+        if path.is_dir():
+            place.symlink_to(path)
+        else:
+            place.mkdir()
+            (place / path.name).symlink_to(path)
+        return False
+
+    def start(self, command: Sequence[str] = (sys.executable, "-m", "vision.sagemaker.train")) -> subprocess.Popen[str]:
+        """Start the container's process; its output comes as text from ``stdout``."""
+        environment = {**os.environ, **self.environment, "SAGEMAKER_BASE_DIR": str(self.folder)}
+        self.process = subprocess.Popen(
+            list(command), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        return self.process
+
+    def finish(self, timeout_s: float | None = None) -> tuple[int, str]:
+        """Wait for the end: (exit status, output)."""
+        assert self.process is not None
+        try:
+            output, _ = self.process.communicate(timeout=timeout_s)
+        finally:
+            self.process.kill()
+            for feeder in self.feeders:
+                feeder.stop()
+        return self.process.returncode, output
+
+    def stop(self) -> tuple[int, str]:
+        """Stop as the platform does: SIGTERM, then SIGKILL after 120 seconds."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.finish(GRACE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.finish()
