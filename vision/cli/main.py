@@ -30,6 +30,8 @@ VERBS: dict[str, Verb] = {
     "evaluate": Verb("vision.cli.evaluate", "measure a model on a validation channel"),
     "predict": Verb("vision.cli.predict", "say what a model sees in images"),
     "import-mxnet": Verb("vision.cli.import_mxnet", "open a model of SageMaker's own containers or of MXNet"),
+    "serve": Verb("vision.cli.serve", "answer over HTTP as a SageMaker endpoint does"),
+    "transform": Verb("vision.cli.transform", "answer a folder of images, as a SageMaker transform job does"),
     "sample-data": Verb("vision.cli.sample_data", "write a small data set to try things on"),
 }
 

@@ -16,7 +16,7 @@ _UNSPECIFIC_TYPES = frozenset(("", "application/octet-stream", "binary/octet-str
 _OTHER_IMAGES = frozenset(("image/gif", "image/webp", "image/bmp", "image/tiff"))
 _HINTS = {
     "multipart/form-data": "; send the file itself as the body, not a form",
-    "application/x-www-form-urlencoded": "; name the type, as in curl -H 'Content-Type: image/jpeg' --data-binary @FILE",
+    "application/x-www-form-urlencoded": "; as in curl -H 'Content-Type: image/jpeg' --data-binary @FILE",
     "application/x-recordio-protobuf": "; that is SageMaker's protobuf, and MXNet's RecordIO is read here",
     "application/json": "; send the image file itself as the body",
 }

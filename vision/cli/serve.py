@@ -1,0 +1,47 @@
+"""``vision serve``: answer over HTTP as SageMaker's endpoints do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from vision.cli.assignments import read_assignments
+from vision.settings.errors import UserError
+
+HELP = """\
+Usage: vision serve model=PATH [port=8080] [NAME=VALUE ...]
+
+Answers POST /invocations (image/jpeg, image/png, application/x-image, application/x-recordio), GET /ping,
+/execution-parameters and /metrics as a SageMaker endpoint does, and the calls of boto3's
+client("sagemaker-runtime", endpoint_url="http://127.0.0.1:8080").invoke_endpoint(EndpointName=...).
+
+{settings}
+
+Example: vision serve model=runs/first
+         curl -H 'Content-Type: image/jpeg' --data-binary @bird.jpg http://127.0.0.1:8080/invocations"""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Serve until SIGTERM or Ctrl-C. Returns the exit status."""
+    try:
+        from vision.serving.settings import ServingSettings, from_environment
+        from vision.serving.supervisor import serve
+    except ModuleNotFoundError as error:
+        raise UserError(f"serving needs the package {error.name}: pip install 'vision[serve]'") from error
+    if {"-h", "--help"}.intersection(argv):
+        print(HELP.format(settings=_settings_help()))
+        return 0
+    given = read_assignments(argv, names=tuple(ServingSettings.model_fields), sections=())
+    # What is written on the command line counts more than the platform's variables.
+    return serve(ServingSettings.parse({**from_environment(os.environ), **given.names}))
+
+
+def _settings_help() -> str:
+    from vision.serving.settings import ServingSettings
+
+    width = max(map(len, ServingSettings.model_fields))
+    lines = []
+    for name, field in ServingSettings.model_fields.items():
+        default = "" if field.is_required() or field.default is None else f" ({field.default})"
+        lines.append(f"  {name:<{width}}  {field.description}{default}")
+    return "\n".join(lines)

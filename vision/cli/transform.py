@@ -1,0 +1,72 @@
+"""``vision transform``: a folder of images to a folder of answers, as SageMaker's batch transform does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vision.cli.assignments import read_assignments
+from vision.settings.errors import SettingsError, UserError
+from vision.settings.nearest import shown
+
+if TYPE_CHECKING:
+    from vision.serving.settings import ServingSettings
+
+HELP = """\
+Usage: vision transform model=PATH input=FOLDER output=FOLDER [accept=MEDIA/TYPE] [NAME=VALUE ...]
+
+  model    a model folder, a model.tar.gz or a run folder
+  input    every file below it is one request: an image, or a .rec file with a line of output for each record
+  output   gets NAME.out for each NAME; what is there from an earlier run of this model is kept
+  accept   application/jsonlines (the default), application/json, application/json;annotation=1 (boxes in pixels)
+  device, threads, decode_threads, max_batch, max_pixels, max_archive_gb   as for vision serve
+
+A bad file gets no output and makes the exit status 1; the other files are answered all the same.
+
+Example: vision transform model=runs/first input=photos output=answers"""
+
+SOME_FAILED = 1
+LINES = "application/jsonlines"
+_SETTINGS = ("model", "device", "threads", "decode_threads", "max_batch", "max_pixels", "max_archive_gb")
+_FOLDERS = ("input", "output")
+
+
+def run(argv: Sequence[str]) -> int:
+    """Transform. Returns the exit status: 0 all files answered, 1 some failed."""
+    if {"-h", "--help"}.intersection(argv):
+        print(HELP)
+        return 0
+    try:
+        from vision.serving.settings import ServingSettings
+    except ModuleNotFoundError as error:
+        raise UserError(f"transforming needs the package {error.name}: pip install 'vision[serve]'") from error
+    given = read_assignments(argv, names=(*_SETTINGS, *_FOLDERS, "accept"), sections=()).names
+    problems = [
+        f"Setting {name} is required but missing: give {name}=FOLDER." for name in _FOLDERS if name not in given
+    ]
+    settings = None
+    try:
+        settings = ServingSettings.parse({name: given[name] for name in _SETTINGS if name in given})
+    except SettingsError as error:
+        problems += error.problems
+    if problems or settings is None:
+        raise SettingsError(problems)
+    return transform(settings, *(Path(given[name]).expanduser() for name in _FOLDERS), given.get("accept", LINES))
+
+
+def transform(settings: ServingSettings, source: Path, target: Path, form: str) -> int:
+    """Transform with checked settings; torch is imported here."""
+    from vision.serving.batch_transform import BatchTransform
+    from vision.serving.hosted_model import HostedModel, Workshop
+    from vision.serving.metrics import Metrics
+
+    model = HostedModel.load(settings.model, Workshop(settings, Metrics()))
+    if form not in model.forms:
+        raise UserError(f"Setting accept is {shown(form)}, but this model answers as {' or '.join(model.forms)}.")
+    job = BatchTransform(model, source, target, form, lambda sentence: print(f"vision: {sentence}", file=sys.stderr))
+    result = job.run(at_once=2 * settings.max_batch)
+    kept = f", {result.kept} kept from before" if result.kept else ""
+    print(f"{result.done} of {result.done + len(result.failed)} files answered{kept}: {target}")
+    return SOME_FAILED if result.failed else 0

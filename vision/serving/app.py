@@ -1,0 +1,106 @@
+"""The routes of the server, as an ASGI application."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from vision.serving.endpoint_routes import EndpointRoutes
+from vision.serving.failure import RequestFailure, failure_response
+from vision.serving.model_routes import ModelRoutes
+from vision.serving.service import Service
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+# SageMaker's batch transform takes no more than 100 MB at once from all requests together, and 100 of them.
+_MOST_TRANSFORM_MB = 100
+_STATES = {404: "nothing is served at this path", 405: "this path does not take this method"}
+
+
+def build_app(service: Service) -> Starlette:
+    """The application of one worker."""
+
+    async def ping(request: Request) -> Response:
+        return Response(status_code=503 if service.is_draining else 200)
+
+    async def metrics(request: Request) -> Response:
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    async def execution_parameters(request: Request) -> Response:
+        return Response(json.dumps(transform_parameters(service)) + "\n", media_type="application/json")
+
+    async def invocations(request: Request) -> Response:
+        return await service.answer(request, service.model)
+
+    routes = [
+        Route("/ping", ping, methods=["GET"]),
+        Route("/metrics", metrics, methods=["GET"]),
+        Route("/execution-parameters", execution_parameters, methods=["GET"]),
+        Route("/invocations", _guarded(service, "invocations", invocations), methods=["POST"]),
+        Route(
+            "/endpoints/{name}/invocations",
+            _guarded(service, "endpoint", EndpointRoutes(service).invoke),
+            methods=["POST"],
+        ),
+    ]
+    if service.store is not None:
+        models = ModelRoutes(service)
+        routes += [
+            Route(path, _guarded(service, route, handler), methods=[method])
+            for method, path, route, handler in (
+                ("POST", "/models", "models", models.load),
+                ("GET", "/models", "models", models.list),
+                ("POST", "/models/{name:path}/invoke", "model", models.invoke),
+                ("GET", "/models/{name:path}", "models", models.get),
+                ("DELETE", "/models/{name:path}", "models", models.unload),
+            )
+        ]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _not_routed})
+
+
+def transform_parameters(service: Service) -> dict[str, object]:
+    """What SageMaker's batch transform asks before it starts."""
+    payload_mb = max(1, min(_MOST_TRANSFORM_MB, int(service.settings.max_payload_mb)))
+    concurrent = max(1, min(_MOST_TRANSFORM_MB // payload_mb, service.settings.max_requests))
+    return {
+        "MaxConcurrentTransforms": concurrent,
+        "BatchStrategy": "SINGLE_RECORD",
+        "MaxPayloadInMB": payload_mb,
+    }
+
+
+def _guarded(service: Service, route: str, handler: Handler) -> Handler:
+    """The handler with its failures answered and counted."""
+
+    async def guarded(request: Request) -> Response:
+        started = time.monotonic()
+        try:
+            response = await handler(request)
+        except RequestFailure as failure:
+            response = failure_response(failure)
+        except Exception:
+            log.exception("a request to /%s failed", route)
+            response = failure_response(RequestFailure(500, "the server failed on this request; its log says why"))
+        if service.is_draining:
+            response.headers["connection"] = "close"
+        service.metrics.count_request(route, response.status_code, time.monotonic() - started)
+        return response
+
+    return guarded
+
+
+async def _not_routed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    response = failure_response(RequestFailure(error.status_code, _STATES.get(error.status_code, error.detail)))
+    response.headers.update(error.headers or {})
+    return response

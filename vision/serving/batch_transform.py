@@ -1,0 +1,166 @@
+"""SageMaker's batch transform on this machine: a folder of images to a folder of answers.
+
+Every file is one request and gets one ``NAME.out``; a bad file gets none, and the others go on. What is there
+from an earlier run of the same model is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vision.artifacts.atomic_file import atomic_file
+from vision.data.readers.file_table import MAX_FILE_BYTES, walk_files
+from vision.data.recordio import MAGIC_BYTES, iter_records, unpack
+from vision.serving.hosted_model import Answer, HostedModel
+from vision.serving.request_body import EncodedImage
+from vision.settings.errors import DataError, UserError
+
+OUT_SUFFIX = ".out"
+# Remembers of which model and in which form the answers are.
+ORIGIN_FILE = ".transform.json"
+
+_RECORDS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class TransformResult:
+    """``failed`` names each file without answer with its sentence; ``kept`` were there from an earlier run."""
+
+    done: int
+    kept: int
+    failed: tuple[tuple[str, str], ...]
+
+
+class BatchTransform:
+    """Answers the files below ``source`` into ``target`` in the media type ``form``.
+
+    ``tell`` is called with each sentence about a file as soon as it has failed.
+    """
+
+    def __init__(
+        self, model: HostedModel, source: Path, target: Path, form: str, tell: Callable[[str], None] = lambda text: None
+    ) -> None:
+        self._model = model
+        self._source = source
+        self._target = target
+        self._form = form
+        self._tell = tell
+
+    def run(self, at_once: int) -> TransformResult:
+        """Transform everything with so many files in work at once. Raises UserError."""
+        names = self._names()
+        self._claim_target()
+        waiting = [name for name in names if not self._is_done(name)]
+        failed = asyncio.run(self._transform_all(iter(waiting), at_once))
+        return TransformResult(len(waiting) - len(failed), len(names) - len(waiting), tuple(sorted(failed)))
+
+    def _names(self) -> list[str]:
+        if not self._source.is_dir():
+            raise UserError(f"Setting input is {str(self._source)!r}, which is no folder: give a folder of images.")
+        own = self._target.resolve()
+        inside = own.is_relative_to(self._source.resolve()) and own != self._source.resolve()
+        names = [
+            name
+            for name in walk_files(self._source)
+            if not name.endswith(OUT_SUFFIX) and not (inside and (self._source / name).resolve().is_relative_to(own))
+        ]
+        if not names:
+            raise UserError(f"Setting input is {str(self._source)!r}, in which there is no file.")
+        return names
+
+    def _claim_target(self) -> None:
+        """Refuse a folder with another model's answers, else note whose they are."""
+        origin = {"weights": self._model.model.stored.weights.sha256, "accept": self._form}
+        path = self._target / ORIGIN_FILE
+        try:
+            self._target.mkdir(parents=True, exist_ok=True)
+            if path.exists():
+                if json.loads(path.read_bytes()) != origin:
+                    raise UserError(
+                        f"Setting output is {str(self._target)!r}, which holds answers of another model or in"
+                        " another form: give another folder, or remove that one."
+                    )
+                return
+            with atomic_file(path) as file:
+                file.write(json.dumps(origin).encode() + b"\n")
+        except (OSError, ValueError) as error:
+            raise UserError(f"Setting output is {str(self._target)!r}, which cannot be used: {error}.") from error
+
+    def _is_done(self, name: str) -> bool:
+        """Whether there is a whole answer that is newer than the file."""
+        try:
+            answer = self._out(name).stat()
+            return answer.st_size > 0 and answer.st_mtime_ns >= (self._source / name).stat().st_mtime_ns
+        except OSError:
+            return False
+
+    def _out(self, name: str) -> Path:
+        return self._target / (name + OUT_SUFFIX)
+
+    async def _transform_all(self, names: Iterator[str], at_once: int) -> list[tuple[str, str]]:
+        failed: list[tuple[str, str]] = []
+
+        async def work() -> None:
+            for name in names:
+                try:
+                    await self._transform(name)
+                except DataError as error:
+                    failed.append((name, str(error)))
+                    self._tell(str(error))
+
+        await asyncio.gather(*(work() for _ in range(at_once)))
+        return failed
+
+    async def _transform(self, name: str) -> None:
+        """Answer one file. Raises DataError."""
+        path = self._source / name
+        out = self._out(name)
+        try:
+            is_records, portions = await asyncio.to_thread(_open, path, name)
+            await asyncio.to_thread(out.parent.mkdir, parents=True, exist_ok=True)
+            with atomic_file(out) as file:
+                for images in portions:
+                    for answer in await self._answer(images):
+                        file.write(self._text(answer, is_records).encode())
+        except OSError as error:
+            raise DataError(name, f"cannot be read, or its answer not written ({error.strerror})") from error
+
+    async def _answer(self, images: Sequence[EncodedImage]) -> list[Answer]:
+        self._model.expect(len(images))
+        answers = await self._model.answer(images, self._form)
+        for image, answer in zip(images, answers, strict=True):
+            if answer.problem is not None:
+                raise DataError(image.key, answer.problem.removeprefix(f"{image.key}: "))
+        return answers
+
+    def _text(self, answer: Answer, is_record: bool) -> str:
+        """A line, or as the endpoint would send it: JSON without an end of line."""
+        return f"{answer.text}\n" if is_record or self._form == "application/jsonlines" else answer.text
+
+
+def _open(path: Path, name: str) -> tuple[bool, Iterator[list[EncodedImage]]]:
+    """Whether a file holds records, and its images in portions. Raises DataError and OSError."""
+    with path.open("rb") as file:
+        content = file.read(len(MAGIC_BYTES))
+        if content != MAGIC_BYTES:
+            content += file.read(MAX_FILE_BYTES + 1)
+            if len(content) > MAX_FILE_BYTES:
+                raise DataError(name, f"has more than the {MAX_FILE_BYTES} bytes that a file may have")
+            return False, iter(([EncodedImage(content, name)],))
+    return True, _record_portions(path, name)
+
+
+def _record_portions(path: Path, name: str) -> Iterator[list[EncodedImage]]:
+    with path.open("rb") as file:
+        records = enumerate(iter_records(file, name))
+        while portion := list(itertools.islice(records, _RECORDS_AT_ONCE)):
+            yield [
+                EncodedImage(unpack(payload, key).encoded, key)
+                for number, payload in portion
+                for key in (f"{name} record {number}",)
+            ]

@@ -1,0 +1,124 @@
+"""A model in memory that answers requests: decoding threads, batcher and network, warmed up by a real image."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from vision.api.model import Model, load
+from vision.data.image_codec import decode_rgb, prepare_process
+from vision.serving.batcher import Batcher
+from vision.serving.metrics import Metrics
+from vision.serving.request_body import EncodedImage
+from vision.serving.settings import ServingSettings
+from vision.settings.errors import DataError
+from vision.settings.run import RunSettings
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``text`` is the JSON of one image's answer; ``problem`` says instead what is wrong with the image."""
+
+    text: str = ""
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """uint8 [h, w, C] of the network's size, and the size of the image it was made of, in pixels."""
+
+    pixels: np.ndarray
+    width: int
+    height: int
+
+
+class Workshop:
+    """What the models of one process share: threads that decode, and the device, which serves one at a time."""
+
+    def __init__(self, settings: ServingSettings, metrics: Metrics) -> None:
+        prepare_process()
+        self.settings = settings
+        self.metrics = metrics
+        self.pool = ThreadPoolExecutor(settings.decoder_count(), "decoder")
+        self.device = threading.Lock()
+
+
+class HostedModel:
+    """Answers encoded images with the answers that SageMaker's endpoints give."""
+
+    def __init__(self, model: Model, workshop: Workshop) -> None:
+        self.model = model
+        self.forms = model.algorithm.response_forms
+        self.bytes = sum(tensor.nbytes for tensor in model.network.state_dict().values())
+        self._workshop = workshop
+        self._warm_up()
+        settings = workshop.settings
+        self._batcher = Batcher(
+            model.predict_arrays,
+            max_batch=settings.max_batch,
+            max_wait_s=settings.max_wait_ms / 1000,
+            device=workshop.device,
+            observe=workshop.metrics.count_batch,
+        )
+
+    @classmethod
+    def load(cls, path: Path, workshop: Workshop) -> HostedModel:
+        """Read a model folder, archive or run folder and answer a first image. Raises UserError."""
+        settings = workshop.settings
+        run = RunSettings.parse({"device": settings.device, "max_archive_gb": settings.max_archive_gb})
+        return cls(load(path, run), workshop)
+
+    def close(self) -> None:
+        """Answer what waits, then stop."""
+        self._batcher.close()
+
+    def expect(self, change: int) -> None:
+        """Tell of images on their way, so that a batch may wait for them."""
+        self._batcher.expect(change)
+
+    async def answer(self, images: Sequence[EncodedImage], form: str) -> list[Answer]:
+        """One answer for each image, all of which were expected. A broken image disturbs no other."""
+        return list(await asyncio.gather(*(self._answer_one(image, form) for image in images)))
+
+    async def _answer_one(self, image: EncodedImage, form: str) -> Answer:
+        loop = asyncio.get_running_loop()
+        metrics, pool = self._workshop.metrics, self._workshop.pool
+        try:
+            prepared = await loop.run_in_executor(pool, self._prepare, image)
+            waiting = self._batcher.submit(prepared.pixels)
+        except DataError as error:
+            metrics.count("vision_images_total", 'outcome="broken"')
+            return Answer(problem=str(error))
+        finally:
+            self.expect(-1)
+        text = await loop.run_in_executor(pool, self._describe, await waiting, form, prepared)
+        metrics.count("vision_images_total", 'outcome="answered"')
+        return Answer(text)
+
+    def _prepare(self, image: EncodedImage) -> _Prepared:
+        decoded = decode_rgb(image.encoded, image.key, max_pixels=self._workshop.settings.max_pixels)
+        height, width = decoded.shape[:2]
+        return _Prepared(self.model.transform(decoded, None, None, image.key)[0], width, height)
+
+    def _describe(self, prediction: Any, form: str, prepared: _Prepared) -> str:
+        size = (prepared.width, prepared.height)
+        return json.dumps(self.model.algorithm.respond(prediction, form, size), allow_nan=False)
+
+    def _warm_up(self) -> None:
+        """The whole way of one image, and on a GPU of a full batch, whose memory is then known to suffice."""
+        encoded = cv2.imencode(".jpg", np.full((64, 64, 3), 128, np.uint8))[1].tobytes()
+        prepared = self._prepare(EncodedImage(encoded, "the warm-up image"))
+        sizes = (1, self._workshop.settings.max_batch) if self.model.device.type == "cuda" else (1,)
+        with self._workshop.device:
+            for size in sizes:
+                prediction = self.model.predict_arrays([prepared.pixels] * size)[0]
+        self._describe(prediction, self.forms[0], prepared)

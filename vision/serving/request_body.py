@@ -1,0 +1,123 @@
+"""The body of a request: read within its bounds, and taken apart into encoded images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from starlette.requests import ClientDisconnect, Request
+
+from vision.data.image_header import BadHeaderError, read_header
+from vision.data.recordio import (
+    MAGIC_BYTES,
+    BrokenRecordError,
+    iter_parts,
+    join_parts,
+    padded,
+    record_key,
+    unpack,
+)
+from vision.serving.failure import RequestFailure
+from vision.serving.media_types import BodyKind
+from vision.serving.settings import MEBIBYTE
+from vision.settings.errors import DataError
+
+# A client that is sending gets its answer when it stops: so much of what is too large is read and thrown away.
+_DISCARDED_BYTES = 64 * MEBIBYTE
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """One image of a request; ``key`` names it in sentences."""
+
+    encoded: bytes | memoryview
+    key: str
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of a body; ``is_list`` if it was one of several records, be it of a single one."""
+
+    images: tuple[EncodedImage, ...]
+    is_list: bool
+
+
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """The whole body; no more than ``max_bytes`` of it is ever held. Raises RequestFailure 413 or 415."""
+    if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise RequestFailure(415, "the body has a Content-Encoding, but only bodies without compression are read")
+    declared = _declared_bytes(request)
+    too_large = declared > max_bytes
+    if too_large and "expect" in request.headers:
+        raise _too_large(max_bytes, declared)
+    chunks: list[bytes] = []
+    total = 0
+    try:
+        async for chunk in request.stream():
+            total += len(chunk)
+            too_large = too_large or total > max_bytes
+            if not too_large:
+                chunks.append(chunk)
+                continue
+            chunks.clear()
+            if total > max_bytes + _DISCARDED_BYTES:
+                break
+    except ClientDisconnect:
+        raise RequestFailure(400, "the connection was closed before the whole body had come") from None
+    if too_large:
+        raise _too_large(max_bytes, max(declared, total))
+    return b"".join(chunks)
+
+
+def images_of(body: bytes, kind: BodyKind, max_images: int) -> Images:
+    """The encoded images of a body. Raises RequestFailure 400 or 413."""
+    if kind == "any":
+        kind = "recordio" if body.startswith(MAGIC_BYTES) else "image"
+    if kind == "image":
+        return Images((EncodedImage(body, "the body"),), is_list=False)
+    images: list[EncodedImage] = []
+    try:
+        for image in _record_images(memoryview(body)):
+            images.append(image)
+            if len(images) > max_images:
+                raise RequestFailure(
+                    413, f"the body has more than the {max_images} records that a request may have; send several"
+                )
+    except DataError as error:
+        raise RequestFailure(400, str(error)) from None
+    if not images:
+        raise RequestFailure(400, "the body is empty, but application/x-recordio needs at least one record")
+    return Images(tuple(images), is_list=True)
+
+
+def _record_images(body: memoryview) -> Iterator[EncodedImage]:
+    offset, number = 0, 0
+    while offset < len(body):
+        key = record_key("the body,", number, offset)
+        try:
+            parts = list(iter_parts(body, offset))
+            payload = body[slice(*parts[0])] if len(parts) == 1 else join_parts(body, offset)
+        except BrokenRecordError as problem:
+            raise DataError(key, str(problem)) from None
+        yield EncodedImage(payload if _is_bare_image(payload) else unpack(payload, key).encoded, key)
+        offset, number = padded(parts[-1][1]), number + 1
+
+
+def _is_bare_image(payload: memoryview) -> bool:
+    """Whether a record is an image without MXNet's header, as the platform's splitting of manifests makes them."""
+    try:
+        return read_header(payload) is not None
+    except BadHeaderError:
+        return True
+
+
+def _declared_bytes(request: Request) -> int:
+    text = request.headers.get("content-length", "0")
+    # A number that is none is the protocol's matter: the server has refused it before.
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
+def _too_large(max_bytes: int, size: int) -> RequestFailure:
+    return RequestFailure(
+        413, f"the body has {size} bytes, more than the {max_bytes} that max_payload_mb allows; send a smaller image"
+    )

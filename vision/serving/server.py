@@ -1,0 +1,124 @@
+"""One worker process: the HTTP server around a service, from its start to its orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from vision.serving.front import Front
+from vision.serving.metrics import Metrics
+from vision.serving.settings import ServingSettings
+from vision.settings.errors import UserError
+
+if TYPE_CHECKING:
+    from vision.serving.service import Service
+
+log = logging.getLogger(__name__)
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+FAILED = 2
+# Longer than the platform's and most clients' own limit, so that it is never we who close a connection in use.
+_KEEP_ALIVE_S = 75
+# After the signal, requests that were on their way still come in over connections that exist.
+_LINGER_S = 0.5
+
+
+class Server(uvicorn.Server):
+    """Ends by SIGTERM or SIGINT: takes no new connections, answers every request that has come, then returns."""
+
+    def __init__(self, settings: ServingSettings, metrics: Metrics) -> None:
+        self.service: Service | None = None
+        self.problem: str | None = None
+        self._settings = settings
+        self._metrics = metrics
+        self._front = Front()
+        config = uvicorn.Config(
+            self._front,
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=max(1, round(settings.drain_s - _LINGER_S)),
+        )
+        super().__init__(config)
+
+    def load(self) -> None:
+        """Import torch, load the model and let it answer a first image. A problem ends the server."""
+        started = time.monotonic()
+        try:
+            from vision.serving.app import build_app
+            from vision.serving.service import Service
+
+            self.service = Service(self._settings, self._metrics)
+            self._front.app = build_app(self.service)
+        except UserError as error:
+            self.problem = str(error)
+        except Exception as error:
+            log.exception("the model cannot be served")
+            self.problem = f"{self._settings.model} cannot be served: {type(error).__name__}: {error}"
+        if self.problem is not None:
+            self.should_exit = True
+            return
+        log.info("vision: ready after %.1f s", time.monotonic() - started)
+
+    def answer(self, listener: socket.socket) -> int:
+        """Serve until a signal or a problem comes; the exit status."""
+        self.run([listener])
+        if self.problem is not None:
+            print(f"vision: {self.problem}", file=sys.stderr, flush=True)
+        return 0 if self.problem is None else FAILED
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Refuse new connections, linger for requests on their way, wait for the last answer."""
+        for server in self.servers:
+            server.close()
+        if self.service is not None:
+            log.info("vision: ending; %d requests are still in work", self.service.in_work)
+            self.service.is_draining = True
+            await asyncio.sleep(_LINGER_S)
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """As uvicorn does it, but the end by a signal is a success and not repeated to kill the process."""
+        former = {number: signal.signal(number, self.handle_exit) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+
+def run_worker(settings: ServingSettings, listener: socket.socket, metrics: Metrics, *, answer_early: bool) -> int:
+    """Serve in this process until a signal comes; the exit status. Does not return while the model is loading.
+
+    ``answer_early``: connections are answered (503) before the model is ready, not left waiting.
+    """
+    threads = str(settings.thread_count())
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, threads)
+    server = Server(settings, metrics)
+    if not answer_early:
+        server.load()
+        return server.answer(listener)
+    loader = threading.Thread(target=server.load, name="loader", daemon=True)
+    loader.start()
+    status = server.answer(listener)
+    if loader.is_alive():
+        # It cannot be interrupted, and ending the interpreter under it could crash.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status

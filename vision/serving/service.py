@@ -1,0 +1,121 @@
+"""What the server does with a request: admit, receive, let the model answer, put the answer together."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from vision.serving.failure import RequestFailure
+from vision.serving.hosted_model import Answer, HostedModel, Workshop
+from vision.serving.media_types import body_kind, choose_form
+from vision.serving.metrics import Metrics
+from vision.serving.model_store import ModelStore
+from vision.serving.request_body import Images, images_of, read_body
+from vision.serving.settings import ServingSettings
+
+_CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
+_LONGEST_ATTRIBUTES = 1024
+
+
+class Service:
+    """The state of one worker process. ``store`` holds the models in multi-model mode, else it is None.
+
+    Making it loads the model and lets it answer a first image; raises UserError.
+    """
+
+    def __init__(self, settings: ServingSettings, metrics: Metrics) -> None:
+        self.settings = settings
+        self.metrics = metrics
+        self.is_draining = False
+        self.in_work = 0
+        workshop = Workshop(settings, metrics)
+        self.store = ModelStore(workshop) if settings.multi_model else None
+        self._model = None if settings.multi_model else HostedModel.load(settings.model, workshop)
+        if self._model is not None:
+            metrics.put("vision_loaded_models", 1)
+            metrics.put("vision_loaded_models_bytes", self._model.bytes)
+        metrics.put("vision_ready_workers", 1)
+
+    @property
+    def model(self) -> HostedModel:
+        """The one model. Raises RequestFailure 404 in multi-model mode."""
+        if self._model is None:
+            raise RequestFailure(404, "several models are served here; call /models/NAME/invoke")
+        return self._model
+
+    async def answer(self, request: Request, model: HostedModel) -> Response:
+        """Answer the images in a request's body. Raises RequestFailure."""
+        headers = _custom_attributes(request)
+        form = choose_form(request.headers.get("accept", ""), self.settings.default_accept, model.forms)
+        received = False
+        with self._admitted():
+            try:
+                async with asyncio.timeout(self.settings.timeout_s):
+                    images = await self._receive(request, model)
+                    received = True
+                    answers = await model.answer(images.images, form)
+            except TimeoutError:
+                limit = f"{self.settings.timeout_s:g} seconds that timeout_s allows"
+                if received:
+                    raise RequestFailure(503, f"there was no answer within the {limit}", retry_after_s=1) from None
+                raise RequestFailure(408, f"the body did not come within the {limit}") from None
+        response = _response(answers, images.is_list, form)
+        response.headers.update(headers)
+        return response
+
+    async def _receive(self, request: Request, model: HostedModel) -> Images:
+        """The images of the body, which the model then expects."""
+        kind = body_kind(request.headers.get("content-type", ""))
+        model.expect(1)
+        try:
+            body = await read_body(request, self.settings.max_payload_bytes)
+            images = images_of(body, kind, self.settings.max_images)
+            model.expect(len(images.images))
+            return images
+        finally:
+            model.expect(-1)
+
+    @contextmanager
+    def _admitted(self) -> Iterator[None]:
+        if self.in_work >= self.settings.max_requests:
+            raise RequestFailure(
+                503,
+                f"{self.in_work} requests are in work, as many as max_requests allows; ask again in a moment",
+                retry_after_s=1,
+            )
+        self.in_work += 1
+        self.metrics.put("vision_requests_in_work", self.in_work)
+        try:
+            yield
+        finally:
+            self.in_work -= 1
+            self.metrics.put("vision_requests_in_work", self.in_work)
+
+
+def _custom_attributes(request: Request) -> dict[str, str]:
+    """The header that is passed back. Raises RequestFailure 400."""
+    text = request.headers.get(_CUSTOM_ATTRIBUTES)
+    if text is None:
+        return {}
+    if len(text) > _LONGEST_ATTRIBUTES or not text.isascii() or not text.isprintable():
+        raise RequestFailure(
+            400, f"X-Amzn-SageMaker-Custom-Attributes may have {_LONGEST_ATTRIBUTES} printable ASCII characters at most"
+        )
+    return {_CUSTOM_ATTRIBUTES: text}
+
+
+def _response(answers: list[Answer], is_list: bool, form: str) -> Response:
+    """One answer as it is, several as a JSON list or as lines. Raises RequestFailure 400 if all are broken."""
+    problems = [answer.problem for answer in answers if answer.problem is not None]
+    if len(problems) == len(answers):
+        raise RequestFailure(400, problems[0])
+    texts = [json.dumps({"error": answer.problem}) if answer.problem else answer.text for answer in answers]
+    if form == "application/jsonlines":
+        return Response("".join(f"{text}\n" for text in texts), media_type=form)
+    body = f"[{', '.join(texts)}]" if is_list else texts[0]
+    return Response(body, media_type="application/json")
