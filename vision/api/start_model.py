@@ -63,10 +63,8 @@ def _continue(algorithm: Algorithm, job: Job[Any], stored: StoredModel) -> Start
         if any(problem.split()[0] in algorithm.head_settings for problem in problems):
             remedy += ", or run.new_head=true to start with a new last layer for another number of classes"
         raise SettingsError([f"channel 'model': {problem}; {remedy}" for problem in problems])
-    plan = dict(stored.architecture)
     heads_differ = any(wanted.get(name) != stored.hyperparameters.get(name) for name in algorithm.head_settings)
-    if heads_differ:
-        plan = algorithm.change_head(plan, job.hyperparameters)
+    plan = algorithm.continue_architecture(stored.architecture, job.hyperparameters)
     architecture = algorithm.read_architecture(plan)
     network = algorithm.build_network(architecture)
     state = stored.state_dict()

@@ -5,6 +5,8 @@ Legend: D and M detections and objects of one image.
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from vision.metrics.average_precision import DetectionRecords
@@ -17,6 +19,8 @@ def coco_precision(records: DetectionRecords) -> dict[str, float]:
     """
     from torchmetrics.detection import MeanAveragePrecision
 
+    # It reports every figure of every call.
+    logging.getLogger("faster_coco_eval").setLevel(logging.WARNING)
     metric = MeanAveragePrecision(backend="faster_coco_eval")
     metric.warn_on_many_detections = False
     metric.update(*_lists(DetectionRecords.merge([records])))

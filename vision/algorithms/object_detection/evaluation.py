@@ -1,0 +1,113 @@
+"""Collects detections and true boxes, image by image, and evaluates them.
+
+Legend: N batch, D and M detections and objects of an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vision.algorithms.object_detection.anchor_statistics import AnchorStatistics
+from vision.algorithms.object_detection.hyperparameters import ObjectDetectionHyperparameters
+from vision.algorithms.object_detection.network import SSDOutput
+from vision.algorithms.object_detection.predictions import DetectionSettings, detect
+from vision.algorithms.object_detection.targets import PaddedTargets
+from vision.metrics.average_precision import DetectionRecords
+from vision.metrics.detection import evaluation_of_detection
+from vision.metrics.evaluation import Evaluation
+
+
+def detection_settings(hyperparameters: ObjectDetectionHyperparameters) -> DetectionSettings:
+    """How detections are made, in evaluation and in every answer."""
+    return DetectionSettings(max_candidates=hyperparameters.nms_topk, nms_threshold=hyperparameters.nms_threshold)
+
+
+class DetectionEvaluator:
+    """Keeps of each image its detections, float32 [D, 6] of label, score and corners, and its objects, float32
+    [M, 6] of label, corners and difficulty; without padding, on the host.
+    """
+
+    def __init__(
+        self,
+        anchors_xyxy_unit: Tensor,
+        hyperparameters: ObjectDetectionHyperparameters,
+        class_names: tuple[str, ...],
+        key_of: Callable[[int], str],
+        statistics: AnchorStatistics,
+    ) -> None:
+        self.anchors = anchors_xyxy_unit
+        self.hyperparameters = hyperparameters
+        self.class_names = class_names
+        self.key_of = key_of
+        self.statistics = statistics
+        self._indices: list[int] = []
+        self._detections: list[np.ndarray] = []
+        self._truths: list[np.ndarray] = []
+
+    def update(self, outputs: SSDOutput, targets: PaddedTargets, indices: Tensor) -> None:
+        # Suppression waits for the device anyway, so the few numbers that remain may as well travel at once.
+        found = detect(
+            outputs.class_logits, outputs.box_offsets, self.anchors, detection_settings(self.hyperparameters)
+        )
+        detections = _rows(found.labels, found.scores.unsqueeze(-1), found.boxes_xyxy_unit)
+        truths = _rows(targets.labels, targets.boxes_xyxy_unit, targets.difficult.unsqueeze(-1))
+        self._indices += indices.tolist()
+        self._detections += detections
+        self._truths += truths
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        if not self._indices:
+            return {}
+        return {
+            "index": np.array(self._indices, np.int64),
+            "detections": _objects(self._detections),
+            "truths": _objects(self._truths),
+        }
+
+    def evaluate(self, arrays: dict[str, np.ndarray]) -> Evaluation:
+        records = _records(arrays)
+        evaluation = evaluation_of_detection(
+            records,
+            self.class_names,
+            overlap_threshold=self.hyperparameters.overlap_threshold,
+            keys=self.key_of,
+        )
+        return replace(evaluation, tables=(*evaluation.tables, self.statistics.table(records.truth_boxes)))
+
+
+def _rows(labels: Tensor, *columns: Tensor) -> list[np.ndarray]:
+    """For each image the label and columns of its rows that are not padding, float32 [D, 1 + columns]."""
+    table = torch.cat([labels.unsqueeze(-1).float(), *(column.float() for column in columns)], dim=-1).cpu().numpy()
+    return [rows[rows[:, 0] >= 0] for rows in table]
+
+
+def _objects(rows: list[np.ndarray]) -> np.ndarray:
+    """An array with one element an image, whatever the number of its rows."""
+    column = np.empty(len(rows), object)
+    for image, row in enumerate(rows):
+        column[image] = row
+    return column
+
+
+def _records(arrays: dict[str, np.ndarray]) -> DetectionRecords:
+    index = arrays["index"]
+    detections, truths = (np.concatenate([*arrays[name], np.empty((0, 6))]) for name in ("detections", "truths"))
+    detection_image, truth_image = (
+        np.repeat(index, [len(rows) for rows in arrays[name]]) for name in ("detections", "truths")
+    )
+    return DetectionRecords(
+        image_indices=index,
+        detection_image=detection_image,
+        detection_boxes=detections[:, 2:].astype(np.float32),
+        detection_scores=detections[:, 1].astype(np.float32),
+        detection_labels=detections[:, 0].astype(np.int64),
+        truth_image=truth_image,
+        truth_boxes=truths[:, 1:5].astype(np.float32),
+        truth_labels=truths[:, 0].astype(np.int64),
+        truth_difficult=truths[:, 5] > 0.5,
+    )

@@ -1,0 +1,38 @@
+"""The answers of SageMaker's endpoint (SageMaker, "Object Detection Request and Response Formats")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vision.algorithms.object_detection.image_detections import ImageDetections
+
+ANNOTATION_FORM = "application/json;annotation=1"
+
+
+def respond(detections: ImageDetections, form: str, size_px: tuple[int, int]) -> dict[str, Any]:
+    """The JSON object of one image's answer; every detection is in it, by falling score.
+
+    ``size_px`` is the width and height of the image as it came, in whose pixels annotations are given.
+    """
+    if form != ANNOTATION_FORM:
+        return {"prediction": detections.rows()}
+    width, height = size_px
+    corners = detections.boxes_xyxy_unit.astype(np.float64) * (width, height, width, height)
+    # Edges become whole pixels before sizes are taken, so that neighbours stay neighbours.
+    left, top, right, bottom = corners.round().astype(np.int64).T.tolist() if len(detections) else ([], [], [], [])
+    names = ("class_id", "score", "left", "top", "width", "height")
+    columns = zip(
+        detections.labels.tolist(),
+        detections.scores.astype(np.float64).round(6).tolist(),
+        left,
+        top,
+        [b - a for a, b in zip(left, right, strict=True)],
+        [b - a for a, b in zip(top, bottom, strict=True)],
+        strict=True,
+    )
+    return {
+        "image_size": [{"width": width, "height": height, "depth": 3}],
+        "annotations": [dict(zip(names, values, strict=True)) for values in columns],
+    }
