@@ -57,3 +57,10 @@ def test_rate_drops_at_the_first_batch_of_the_epoch_also_when_accumulating(tmp_p
     run = SmallRun(tmp_path, run={"accumulate": 2}, lr_scheduler_step="1,2", lr_scheduler_factor=0.5)
     run.train()
     assert [row["learning_rate"] for row in run.history.rows] == pytest.approx([0.05, 0.025, 0.0125])
+
+
+def test_warm_up_raises_the_rate_over_its_epochs(tmp_path: Path) -> None:
+    """50 images at batch 8 are 6 updates an epoch: after the first the rate stands at 6/12."""
+    run = SmallRun(tmp_path, run={"warmup_epochs": 2}, epochs=3)
+    run.train()
+    assert [row["learning_rate"] for row in run.history.rows] == pytest.approx([0.025, 0.05, 0.05])

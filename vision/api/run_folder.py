@@ -17,7 +17,7 @@ from vision.training.processes import is_first_process
 SETTINGS = "settings.json"
 # A run goes on with what it began with, but it may go on for longer.
 MAY_CHANGE = frozenset({"epochs"})
-MUST_STAY = ("seed", "accumulate", "precision", "devices", "new_head")
+MUST_STAY = ("seed", "accumulate", "precision", "devices", "new_head", "warmup_epochs")
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,9 @@ class RunSettings(SettingsTable):
     channels_last: bool = Field(default=True, description="keep images in memory pixel by pixel, faster on GPUs")
     compile: bool = Field(default=False, description="compile the network with torch.compile")
     accumulate: int = Field(default=1, ge=1, description="batches whose gradients are added before a step")
+    warmup_epochs: float = Field(
+        default=0.0, ge=0, description="epochs over which the learning rate rises from zero to its full value"
+    )
     max_broken: float = Field(default=0.01, ge=0, le=1, description="share of unusable images above which a run fails")
     bad_boxes: Literal["clip", "drop", "fail"] = Field(
         default="clip", description="what to do with boxes that leave their image (object detection)"

@@ -167,6 +167,7 @@ class TrainingTask(pl.LightningModule):
             optimizer,
             steps=tuple(epoch * updates_per_epoch for epoch in hp.lr_scheduler_step),
             factor=hp.lr_scheduler_factor,
+            warmup_updates=round(self.run.warmup_epochs * updates_per_epoch),
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
