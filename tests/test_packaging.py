@@ -80,8 +80,8 @@ def test_everything_imported_is_declared() -> None:
     declared = {re.split(r"[\[<>=!~ ]", text)[0].lower() for text in [*PROJECT["dependencies"], *extras]}
     known = packages_distributions()
     undeclared = {}
-    for path in (ROOT / "vision").rglob("*.py"):
-        for name in _imported(path) - set(sys.stdlib_module_names) - {"vision"}:
+    for path in (path for folder in ("vision", "scripts", "tests") for path in (ROOT / folder).rglob("*.py")):
+        for name in _imported(path) - set(sys.stdlib_module_names) - {"vision", "tests"}:
             candidates = {item.lower().replace("_", "-") for item in known.get(name, [name])}
             if not {PART_OF.get(item, item) for item in candidates} & declared:
                 undeclared[name] = path.relative_to(ROOT)
