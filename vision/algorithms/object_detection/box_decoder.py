@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vision.algorithms.object_detection.box_faults import (
+from vision.algorithms.object_detection.targets import DetectionTarget
+from vision.data.boxes.faults import (
     Fault,
     Policy,
     clipped,
@@ -16,10 +17,9 @@ from vision.algorithms.object_detection.box_faults import (
     is_kept,
     sentence,
 )
-from vision.algorithms.object_detection.object_rows import ObjectRows
-from vision.algorithms.object_detection.packed_label import read_packed
-from vision.algorithms.object_detection.pixel_annotation import read_annotation
-from vision.algorithms.object_detection.targets import DetectionTarget
+from vision.data.boxes.object_rows import ObjectRows
+from vision.data.boxes.packed_label import read_packed
+from vision.data.boxes.pixel_annotation import read_annotation
 from vision.data.sample import RawTarget
 from vision.settings.errors import DataError
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from vision.algorithms.algorithm import TargetSummary
 from vision.algorithms.object_detection.box_decoder import BoxDecoder, read_objects
-from vision.algorithms.object_detection.box_faults import Fault, find_faults, is_fatal, is_kept, sentence
-from vision.algorithms.object_detection.object_rows import ObjectRows
+from vision.data.boxes.faults import Fault, find_faults, is_fatal, is_kept, sentence
+from vision.data.boxes.object_rows import ObjectRows
 from vision.data.sample import Reader
 from vision.settings.errors import DataError
 

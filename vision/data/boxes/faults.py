@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from vision.algorithms.object_detection.object_rows import ObjectRows
+from vision.data.boxes.object_rows import ObjectRows
 
 Policy = Literal["clip", "drop", "fail"]
 # Labels are often rounded to four decimals; what that pushes over the border is no fault.

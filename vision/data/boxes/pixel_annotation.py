@@ -7,8 +7,8 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from vision.algorithms.object_detection.object_rows import ObjectRows
-from vision.algorithms.object_detection.packed_label import LEAST_HEADER, LEAST_OBJECT
+from vision.data.boxes.object_rows import ObjectRows
+from vision.data.boxes.packed_label import LEAST_HEADER, LEAST_OBJECT
 from vision.settings.errors import DataError
 
 FIELDS = ("class_id", "left", "top", "width", "height")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vision.algorithms.object_detection.object_rows import ObjectRows
+from vision.data.boxes.object_rows import ObjectRows
 from vision.settings.errors import DataError
 
 LEAST_HEADER, LEAST_OBJECT = 2, 5
