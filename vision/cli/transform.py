@@ -53,7 +53,8 @@ def run(argv: Sequence[str]) -> int:
         problems += error.problems
     if problems or settings is None:
         raise SettingsError(problems)
-    return transform(settings, *(Path(given[name]).expanduser() for name in _FOLDERS), given.get("accept", LINES))
+    source, target = (Path(given[name]).expanduser() for name in _FOLDERS)
+    return transform(settings, source, target, given.get("accept", LINES))
 
 
 def transform(settings: ServingSettings, source: Path, target: Path, form: str) -> int:
