@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from torch import nn
 
+    from vision.artifacts.export_heads import ExportHeads
     from vision.data.dataset import Transform
     from vision.data.sample import RawTarget, Reader
     from vision.training.log_lines import LogLines
@@ -156,6 +157,10 @@ class Algorithm(ABC):
     @abstractmethod
     def respond(self, prediction: Any, form: str, size_px: tuple[int, int]) -> Any:
         """JSON value of SageMaker's answer for one image of that width and height, in one of ``response_forms``."""
+
+    @abstractmethod
+    def export_heads(self, network: Any, hyperparameters: Any) -> ExportHeads:
+        """The network on the CPU as a function of images alone, and what its outputs mean."""
 
     @abstractmethod
     def log_lines(self, hyperparameters: Any) -> LogLines:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
 from vision.algorithms.image_classification import ALGORITHM
 from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
@@ -17,13 +16,13 @@ from vision.interop.graph_match import match, resolve
 from vision.interop.imported_model import ImportedModel, ImportOptions
 from vision.interop.mxnet_files import MXNetFiles
 from vision.interop.mxnet_node import Node, Output
-from vision.interop.mxnet_resnet_graph import GLUON_EPS, gluon_classifier, preact_classifier
+from vision.interop.mxnet_resnet_graph import GLUON_EPS, gluon_classifier, gluon_names, preact_classifier
 from vision.interop.mxnet_symbol import Graph
 from vision.interop.pixel_scale import PixelScale
 from vision.interop.preact_plan import read_preact_plan, read_units, stage_lengths, stem_of
 from vision.interop.weights_import import import_weights, unused_arrays
 from vision.nn.mxnet_names import mxnet_names
-from vision.nn.resnet import PLANS
+from vision.nn.resnet import PLANS, ResNet
 from vision.settings.errors import DataError, SettingsError, UserError
 
 _SIGMOIDS = ("LogisticRegressionOutput", "sigmoid")
@@ -60,7 +59,7 @@ def import_classifier(files: MXNetFiles, options: ImportOptions) -> ImportedMode
     architecture = read_architecture({**values, "mean": scale.mean, "std": scale.std})
     with torch.device("meta"):
         network = ALGORITHM.build_network(architecture).resnet
-    names = mxnet_names(network) if is_preact else {key: _gluon_name(network, key) for key in network.state_dict()}
+    names = gluon_names(network) if isinstance(network, ResNet) else mxnet_names(network)
     state = import_weights(network, names, pairs, fixed, files)
     hyperparameters = _hyperparameters(files, architecture, multi_label, graph)
     class_names = options.class_names(num_classes, files.name, remarks)
@@ -147,20 +146,13 @@ def _read_gluon(graph: Graph, head: Node, num_classes: int, channels: int, multi
             graph.name, f"is a ResNet with {plan[0]} units and {channels} channels; ResNets of depth {known} are known"
         )
     stem = stem_of(_first(graph, head, "Convolution"))
-    expected, logits = gluon_classifier(depth, stem, num_classes)
+    expected, logits = gluon_classifier(depth, stem, num_classes, multi_label)
     values = {"family": "resnet", "depth": depth, "stem": stem}
     return _Reading(values, expected, logits, f"the ResNet v1.5 of Gluon and torchvision with eps {GLUON_EPS:g}")
 
 
 def _raw(channels: int) -> dict[str, Any]:
     return {"mean": (0.0,) * channels, "std": (1.0,) * channels}
-
-
-def _gluon_name(network: nn.Module, key: str) -> str:
-    """The name in ``gluon_classifier``'s graph: the path of the layer, an underscore, MXNet's role."""
-    path, _, role = key.rpartition(".")
-    roles = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_var"}
-    return f"{path}_{roles.get(role, role) if isinstance(network.get_submodule(path), nn.BatchNorm2d) else role}"
 
 
 def _pixel_scale(

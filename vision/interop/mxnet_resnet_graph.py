@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from vision.interop.mxnet_builder import GraphBuilder
 from vision.interop.mxnet_node import Output
 from vision.interop.mxnet_symbol import Graph
 from vision.nn.preact_resnet import PreactPlan
-from vision.nn.resnet import PLANS, Stem
+from vision.nn.resnet import PLANS, ResNet, Stem
 
 # PyTorch's, which Gluon's batch normalisation shares.
 GLUON_EPS = 1e-5
@@ -63,12 +65,10 @@ def preact_classifier(plan: PreactPlan, num_classes: int, multi_label: bool) -> 
     x = preact_stages(builder, builder.variable("data"), plan)[-1]
     x = builder.relu(builder.batch_norm(x, "bn1", plan.bn_eps), "relu1")
     logits = _head(builder, x, "pool1", "fc1", num_classes)
-    op = "LogisticRegressionOutput" if multi_label else "SoftmaxOutput"
-    output = builder.add(op, "softmax", [logits, builder.variable("softmax_label")])
-    return builder.graph([output]), logits
+    return builder.graph([_probabilities(builder, logits, multi_label)]), logits
 
 
-def gluon_classifier(depth: int, stem: Stem, num_classes: int) -> tuple[Graph, Output]:
+def gluon_classifier(depth: int, stem: Stem, num_classes: int, multi_label: bool) -> tuple[Graph, Output]:
     """torchvision's ResNet as a graph, with its state-dict keys for names; Gluon has it as ``resnet*_v1b``.
 
     Depths 18 and 34 are Gluon's ``resnet*_v1`` too.
@@ -88,7 +88,19 @@ def gluon_classifier(depth: int, stem: Stem, num_classes: int) -> tuple[Graph, O
             x = _gluon_unit(builder, x, f"layer{stage}.{unit}", in_channels, width, stride, bottleneck)
             in_channels = width * (4 if bottleneck else 1)
     logits = _head(builder, x, "avgpool", "fc", num_classes)
-    return builder.graph([logits]), logits
+    return builder.graph([_probabilities(builder, logits, multi_label)]), logits
+
+
+def gluon_names(network: ResNet) -> dict[str, str]:
+    """State-dict key of torchvision's ResNet -> name in the graph of ``gluon_classifier``."""
+    roles = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_var"}
+    names = {}
+    for key in network.state_dict():
+        path, _, role = key.rpartition(".")
+        if role != "num_batches_tracked":
+            is_norm = isinstance(network.get_submodule(path), nn.BatchNorm2d)
+            names[key] = f"{path}_{roles[role] if is_norm else role}"
+    return names
 
 
 def _gluon_unit(
@@ -106,6 +118,11 @@ def _gluon_unit(
         shortcut = builder.convolution(x, f"{name}.downsample.0", filters, 1, stride=stride)
         shortcut = builder.batch_norm(shortcut, f"{name}.downsample.1", GLUON_EPS)
     return builder.relu(builder.add("elemwise_add", f"{name}.sum", [out, shortcut]), f"{name}.relu")
+
+
+def _probabilities(builder: GraphBuilder, logits: Output, multi_label: bool) -> Output:
+    op = "LogisticRegressionOutput" if multi_label else "SoftmaxOutput"
+    return builder.add(op, "softmax", [logits, builder.variable("softmax_label")])
 
 
 def _head(builder: GraphBuilder, x: Output, pool: str, dense: str, num_classes: int) -> Output:

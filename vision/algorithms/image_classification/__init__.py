@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vision.algorithms.image_classification.targets import LabelDecoder
     from vision.algorithms.image_classification.task import ClassificationTask
     from vision.algorithms.image_classification.transforms import ClassificationTransform
+    from vision.artifacts.export_heads import ExportHeads
     from vision.data.sample import Reader
     from vision.training.log_lines import ClassificationLogLines
 
@@ -136,6 +137,13 @@ class ImageClassification(Algorithm):
         from vision.algorithms.image_classification.response import respond
 
         return respond(prediction, form)
+
+    def export_heads(
+        self, network: ImageClassifier, hyperparameters: ImageClassificationHyperparameters
+    ) -> ExportHeads:
+        from vision.algorithms.image_classification.export import export_heads
+
+        return export_heads(network, multi_label=hyperparameters.multi_label)
 
     def log_lines(self, hyperparameters: ImageClassificationHyperparameters) -> ClassificationLogLines:
         from vision.training.log_lines import ClassificationLogLines

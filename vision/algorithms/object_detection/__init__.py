@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vision.algorithms.object_detection.targets import DetectionTarget, PaddedTargets
     from vision.algorithms.object_detection.task import DetectionTask
     from vision.algorithms.object_detection.transforms import PlainResize, SSDAugmentation
+    from vision.artifacts.export_heads import ExportHeads
     from vision.data.sample import Reader
     from vision.training.log_lines import DetectionLogLines
 
@@ -148,6 +149,12 @@ class ObjectDetection(Algorithm):
         from vision.algorithms.object_detection.response import respond
 
         return respond(prediction, form, size_px)
+
+    def export_heads(self, network: SSD, hyperparameters: ObjectDetectionHyperparameters) -> ExportHeads:
+        from vision.algorithms.object_detection.evaluation import detection_settings
+        from vision.algorithms.object_detection.export import export_heads
+
+        return export_heads(network, detection_settings(hyperparameters))
 
     def log_lines(self, hyperparameters: ObjectDetectionHyperparameters) -> DetectionLogLines:
         from vision.training.log_lines import DetectionLogLines

@@ -1,0 +1,155 @@
+"""Writes a network in formats that need no part of this package, and checks on the spot that they answer alike."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vision.artifacts.atomic_file import atomic_file
+from vision.artifacts.export_heads import BATCH, INPUT, ExportHeads, HeadOutput
+from vision.settings.errors import UserError
+
+OPSET = 18
+# float32 engines sum in different orders; a wrong layer is off by far more.
+RELATIVE_TOLERANCE = 1e-3
+# None of them is the traced batch, so that a size that got fixed is noticed.
+TRACED_BATCH, CHECKED_BATCHES = 2, (1, 3)
+SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2", "torchscript": ".pt"}
+
+Runner = Callable[[Tensor], Sequence[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of one output to the network's own: greatest absolute, and that relative to the greatest value."""
+
+    output: str
+    absolute: float
+    relative: float
+
+
+def export_network(heads: ExportHeads, format: str, path: Path, *, pipeline: bool = False) -> tuple[Difference, ...]:
+    """Write ``path``, all or nothing, once it has been found to answer like the network.
+
+    ``format`` is a key of SUFFIXES. ``pipeline`` (ONNX only) goes on to the final answer; what is checked are the
+    raw heads before it. Raises UserError.
+    """
+    images = _images(heads, TRACED_BATCH)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            # Tracers warn of shapes that are constant here on purpose, and of their own future.
+            warnings.simplefilter("ignore")
+            run = _EXPORTERS[format](heads, images, part)
+            differences = _compare(heads, run)
+            if pipeline:
+                _append_pipeline(heads, part)
+        part.replace(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error}; free some space or give another output=") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return differences
+
+
+def write_sidecar(path: Path, heads: ExportHeads, outputs: Sequence[HeadOutput], facts: Mapping[str, Any]) -> None:
+    """The JSON file beside an export: its input and outputs, and ``facts`` such as preprocessing and classes."""
+    shape = [BATCH, *heads.image_shape]
+    values = {
+        **facts,
+        "input": {"name": INPUT, "shape": shape, "dtype": "uint8", "meaning": "RGB pixels, 0..255"},
+        "outputs": [asdict(output) for output in outputs],
+    }
+    with atomic_file(path) as file:
+        file.write((json.dumps(values, indent=2) + "\n").encode())
+
+
+def _images(heads: ExportHeads, count: int) -> Tensor:
+    generator = torch.Generator().manual_seed(count)
+    return torch.randint(0, 256, (count, *heads.image_shape), dtype=torch.uint8, generator=generator)
+
+
+def _compare(heads: ExportHeads, run: Runner) -> tuple[Difference, ...]:
+    found = [Difference(output.name, 0.0, 0.0) for output in heads.outputs]
+    for count in CHECKED_BATCHES:
+        images = _images(heads, count)
+        expected = [tensor.numpy() for tensor in heads.module(images)]
+        for index, (ours, theirs) in enumerate(zip(expected, run(images), strict=True)):
+            name = heads.outputs[index].name
+            if ours.shape != theirs.shape:
+                raise UserError(
+                    f"The exported network answers {count} images with {name} of shape {list(theirs.shape)} instead of"
+                    f" {list(ours.shape)}, so nothing was written; use another format"
+                )
+            absolute = float(np.abs(ours - theirs).max(initial=0.0))
+            relative = absolute / max(float(np.abs(ours).max(initial=0.0)), 1e-12)
+            found[index] = max(found[index], Difference(name, absolute, relative), key=lambda item: item.relative)
+    # The negation also catches NaN.
+    wrong = next((item for item in found if not item.relative <= RELATIVE_TOLERANCE), None)
+    if wrong is not None:
+        raise UserError(
+            f"The exported network differs from the model: {wrong.output} by {wrong.absolute:.3g}"
+            f" ({wrong.relative:.2g} of its largest value), so nothing was written; use another format"
+        )
+    return tuple(found)
+
+
+def _onnx(heads: ExportHeads, images: Tensor, path: Path) -> Runner:
+    runtime = _need("onnxruntime")
+    _need("onnxscript")
+    program = torch.onnx.export(
+        heads.module,
+        (images,),
+        dynamo=True,
+        opset_version=OPSET,
+        dynamic_shapes={INPUT: {0: torch.export.Dim(BATCH)}},
+        input_names=[INPUT],
+        output_names=[output.name for output in heads.outputs],
+        verbose=False,
+    )
+    assert program is not None
+    program.save(str(path), external_data=False)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda batch: session.run(None, {INPUT: batch.numpy()})
+
+
+def _torch_export(heads: ExportHeads, images: Tensor, path: Path) -> Runner:
+    shapes = {INPUT: {0: torch.export.Dim(BATCH)}}
+    torch.export.save(torch.export.export(heads.module, (images,), dynamic_shapes=shapes), path)
+    loaded = torch.export.load(path).module()
+    return lambda batch: [tensor.numpy() for tensor in loaded(batch)]
+
+
+def _torchscript(heads: ExportHeads, images: Tensor, path: Path) -> Runner:
+    torch.jit.trace(heads.module, images, check_trace=False).save(str(path))
+    loaded = torch.jit.load(str(path), map_location="cpu")
+    return lambda batch: [tensor.numpy() for tensor in loaded(batch)]
+
+
+_EXPORTERS = {"onnx": _onnx, "torch_export": _torch_export, "torchscript": _torchscript}
+
+
+def _append_pipeline(heads: ExportHeads, path: Path) -> None:
+    onnx = _need("onnx")
+    assert heads.append_pipeline is not None
+    model = heads.append_pipeline(onnx.load(str(path)))
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
+def _need(package: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise UserError(f"format=onnx needs the package {package}: pip install 'vision[export]'") from error

@@ -1,0 +1,76 @@
+"""``vision export``: a model in a format that needs nothing of this package, checked on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vision.cli.assignments import read_assignments
+from vision.cli.evaluate import check
+from vision.settings.errors import SettingsError, UserError
+from vision.settings.nearest import shown
+from vision.settings.run import RunSettings
+
+HELP = """\
+Usage: vision export model=PATH format=onnx|torch_export|torchscript|mxnet [output=PATH] [nms=true]
+
+  model   a model folder, a model.tar.gz (SageMaker's own too) or a run folder
+  format  onnx (needs the extra: pip install 'vision[export]'), torch_export, torchscript; mxnet writes the files
+          of SageMaker's containers, which MXNet loads
+  output  the file to write, beside which a .json says input, preprocessing and outputs; a new folder for mxnet.
+          Without it onnx/model.onnx, torch_export/model.pt2, torchscript/model.pt or mxnet/
+  nms     true: a detector's ONNX file gives detections instead of raw heads
+
+Images enter as uint8 [N, 3, H, W], RGB, resized as the .json says; N is free. The exported network is run beside
+the model, and nothing is written if they differ.
+
+Example: vision export model=runs/first format=onnx output=first.onnx"""
+
+_DEFAULT_OUTPUTS = {
+    "onnx": "onnx/model.onnx",
+    "torch_export": "torch_export/model.pt2",
+    "torchscript": "torchscript/model.pt",
+    "mxnet": "mxnet",
+}
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+
+
+def run(argv: Sequence[str]) -> int:
+    """Export and print what was written and how exactly it answers. Returns the exit status."""
+    if {"-h", "--help"}.intersection(argv):
+        print(HELP)
+        return 0
+    given = read_assignments(argv, names=("model", "format", "output", "nms"), sections=("run",))
+    format = given.names.get("format", "")
+    nms = _FLAGS.get(given.names.get("nms", "false").lower())
+    problems = []
+    if format not in _DEFAULT_OUTPUTS:
+        allowed = ", ".join(_DEFAULT_OUTPUTS)
+        problems.append(f"Setting format is {shown(format)} but must be one of {allowed}: give format=onnx, say.")
+    if nms is None:
+        problems.append(f"Setting nms is {shown(given.names['nms'])} but must be true or false.")
+    try:
+        model, _, settings = check(given, required_channels=())
+    except SettingsError as error:
+        raise SettingsError([*problems, *error.problems]) from None
+    if problems:
+        raise SettingsError(problems)
+    output = Path(given.names.get("output") or _DEFAULT_OUTPUTS[format]).expanduser()
+    try:
+        _export(model, format, output, bool(nms), settings)
+    except OSError as error:
+        raise UserError(f"Setting output is {shown(str(output))}, which cannot be written: {error}.") from error
+    return 0
+
+
+def _export(model: Path, format: str, output: Path, nms: bool, settings: RunSettings) -> None:
+    from vision.api.export import export
+
+    exported = export(model, format, output, nms=nms, run=settings)
+    for path in exported.files:
+        print(f"Wrote {path}")
+    for difference in exported.differences:
+        print(
+            f"{difference.output}: differs from the model by at most {difference.absolute:.2g}"
+            f" ({difference.relative:.1g} of the largest value)"
+        )
