@@ -24,7 +24,7 @@ FIXTURE = np.load(Path(__file__).parents[2] / "fixtures" / "multibox" / "loss_0.
 def rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The way of the CPU and the way of an accelerator must give the same."""
     if request.param == "all rows":
-        monkeypatch.setattr(loss_module, "_rows", lambda is_used: None)
+        monkeypatch.setattr(loss_module, "used_rows", lambda is_used: None)
 
 
 @pytest.mark.usefixtures("rows")

@@ -15,6 +15,7 @@ from vision.algorithms.object_detection.matcher import (
     MatcherSettings,
     Matches,
     assign_classes,
+    hardness,
     match,
     match_dense,
     pairwise_iou,
@@ -48,18 +49,18 @@ def fixture_case(name: str) -> tuple[Anchors, torch.Tensor, torch.Tensor, torch.
         train_images_without_objects=False,
     )
     logits = torch.from_numpy(fixture["cls_pred"]).transpose(1, 2)
-    return anchors, label[..., 1:5], label[..., 0].long(), logits.log_softmax(-1)[..., 0], settings, fixture
+    return anchors, label[..., 1:5], label[..., 0].long(), hardness(logits), settings, fixture
 
 
 @pytest.mark.parametrize("way", ["pairs", "dense"])
 @pytest.mark.parametrize("name", TARGETS)
 def test_targets_equal_mxnet(name: str, way: str) -> None:
-    anchors, boxes, labels, background, settings, fixture = fixture_case(name)
+    anchors, boxes, labels, difficulty, settings, fixture = fixture_case(name)
     if way == "pairs":
         matches = match(anchors, boxes, labels, settings)
     else:
         matches = match_dense(anchors.boxes_xyxy_unit, boxes, labels, settings)
-    class_targets = assign_classes(matches, labels, background, settings)
+    class_targets = assign_classes(matches, labels, difficulty, settings)
     np.testing.assert_array_equal(class_targets.numpy(), fixture["cls_target"])
 
     is_positive = matches.object_index >= 0
@@ -161,9 +162,7 @@ POSITIVES = (1, 0, 3)
         (replace(MINING, negative_mining_ratio=-1.0, train_images_without_objects=False), (9, 0, 7)),
     ],
 )
-def test_number_of_negatives_an_image_trains_on(
-    settings: MatcherSettings, negatives: tuple[int, ...]
-) -> None:
+def test_number_of_negatives_an_image_trains_on(settings: MatcherSettings, negatives: tuple[int, ...]) -> None:
     object_index = torch.full((3, 10), -1)
     for image, count in enumerate(POSITIVES):
         object_index[image, :count] = 0
@@ -177,7 +176,14 @@ def test_number_of_negatives_an_image_trains_on(
 def test_negatives_are_the_hardest_and_ties_go_to_the_lower_anchor() -> None:
     object_index = torch.tensor([[-1, -1, 0, -1, -1, -1]])
     is_far = torch.tensor([[True, True, False, True, False, True]])
-    background = torch.tensor([[0.9, 0.5, 0.1, 0.2, 0.01, 0.5]]).log()
+    difficulty = 1 / torch.tensor([[0.9, 0.5, 0.1, 0.2, 0.01, 0.5]])
     settings = MatcherSettings(negative_mining_ratio=2.0)
-    targets = assign_classes(Matches(object_index, is_far), torch.tensor([[6]]), background, settings)
+    targets = assign_classes(Matches(object_index, is_far), torch.tensor([[6]]), difficulty, settings)
     assert targets.tolist() == [[-1, 0, 7, 0, -1, -1]]
+
+
+def test_hardness_is_one_over_the_probability_of_background() -> None:
+    logits = torch.tensor([[[2.0, -1.0, 0.5], [-60.0, 60.0, 0.0], [40.0, 0.0, 0.0]]])
+    expected = 1 / logits.double().softmax(-1)[..., 0]
+    torch.testing.assert_close(hardness(logits)[:, ::2].double(), expected[:, ::2], rtol=1e-5, atol=0)
+    assert hardness(logits)[0, 1] > 1e38

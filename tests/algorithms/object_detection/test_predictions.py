@@ -8,13 +8,14 @@ import pytest
 import torch
 from torchvision.ops import batched_nms, nms
 
+from vision.algorithms.object_detection import predictions
 from vision.algorithms.object_detection.box_coder import BoxCoder
 from vision.algorithms.object_detection.predictions import (
     Detections,
     DetectionSettings,
+    best_classes,
     detect,
-    detect_from_probabilities,
-    greedy_survivors,
+    detect_from_scores,
 )
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "multibox"
@@ -38,8 +39,8 @@ def test_detections_equal_mxnet(name: str) -> None:
         is_class_agnostic=params["force_suppress"],
         clip=params["clip"],
     )
-    detections = detect_from_probabilities(
-        torch.from_numpy(fixture["cls_prob"]).transpose(1, 2),
+    detections = detect_from_scores(
+        *torch.from_numpy(fixture["cls_prob"])[:, 1:].max(dim=1),
         torch.from_numpy(fixture["loc_pred"]).view(2, -1, 4),
         torch.from_numpy(fixture["anchor"][0]),
         settings,
@@ -54,10 +55,25 @@ def test_detections_equal_mxnet(name: str) -> None:
         np.testing.assert_allclose(ours[:, 1:], expected[:, 1:], atol=1e-6)
 
 
+@pytest.mark.parametrize("way", ["used rows", "all rows"])
+def test_best_classes_are_those_of_the_softmax(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if way == "all rows":
+        monkeypatch.setattr(predictions, "used_rows", lambda is_used: None)
+    generator = torch.Generator().manual_seed(4)
+    logits = torch.randn(2, 500, 4, generator=generator) * 4
+    scores, labels = best_classes(logits, 0.3)
+    expected, expected_labels = logits.softmax(-1)[..., 1:].max(-1)
+    is_found = expected >= 0.3
+    assert 0 < is_found.sum() < is_found.numel()
+    torch.testing.assert_close(scores[is_found], expected[is_found])
+    assert torch.equal(labels[is_found], expected_labels[is_found])
+    assert (scores[~is_found] < 0.3).all()
+
+
 def test_padding_follows_the_detections() -> None:
     fixture = np.load(FIXTURES / "detection_0.npz")  # image 1 has nothing above the threshold
-    detections = detect_from_probabilities(
-        torch.from_numpy(fixture["cls_prob"]).transpose(1, 2),
+    detections = detect_from_scores(
+        *torch.from_numpy(fixture["cls_prob"])[:, 1:].max(dim=1),
         torch.from_numpy(fixture["loc_pred"]).view(2, -1, 4),
         torch.from_numpy(fixture["anchor"][0]),
         DetectionSettings(),
@@ -90,25 +106,9 @@ def test_suppression_agrees_with_torchvision(is_class_agnostic: bool) -> None:
         np.testing.assert_allclose(ours[:, 2:], boxes[keep].numpy(), atol=1e-6)
 
 
-def test_a_long_chain_needs_as_many_rounds_as_it_is_long() -> None:
-    # Each suppresses the next only, so every second one stays.
-    index = torch.arange(20)
-    suppresses = (index.unsqueeze(0) - index.unsqueeze(1)).abs().eq(1).unsqueeze(0)
-    keep = greedy_survivors(suppresses, torch.ones(1, 20, dtype=torch.bool))
-    assert keep[0].tolist() == [i % 2 == 0 for i in range(20)]
-
-
-def test_an_invalid_row_suppresses_nothing() -> None:
-    suppresses = torch.ones(1, 3, 3, dtype=torch.bool)
-    keep = greedy_survivors(suppresses, torch.tensor([[False, True, True]]))
-    assert keep[0].tolist() == [False, True, False]
-
-
 def test_equal_scores_keep_the_order_of_anchors() -> None:
     anchors = torch.tensor([[0.0, 0.0, 0.1, 0.1], [0.5, 0.5, 0.6, 0.6], [0.8, 0.8, 0.9, 0.9]])
-    probabilities = torch.tensor([[[0.0, 0.5, 0.5]] * 3])
-    detections = detect_from_probabilities(
-        probabilities, torch.zeros(1, 3, 4), anchors, DetectionSettings(max_candidates=2)
-    )
+    logits = torch.tensor([[[-9.0, 0.5, 0.5]] * 3])
+    detections = detect(logits, torch.zeros(1, 3, 4), anchors, DetectionSettings(max_candidates=2))
     assert detections.labels.tolist() == [[0, 0]]  # the first of equal classes too
     torch.testing.assert_close(detections.boxes_xyxy_unit[0], anchors[:2])

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from vision.algorithms.object_detection.anchors import Anchors
+from vision.algorithms.object_detection.rows import where
 
 # Share of its best IoU down to which an object's anchors are listed, in case others take the best ones.
 _SPARE = 0.6
@@ -80,13 +81,14 @@ def match_candidate_pairs(
     num_images, num_anchors = labels.shape[0], anchors.boxes_xyxy_unit.shape[0]
     object_index = torch.full((num_images * num_anchors,), -1)
     is_far = torch.ones(num_images * num_anchors, dtype=torch.bool)
-    image, slot = (labels >= 0).nonzero(as_tuple=True)
-    finder = _PairFinder(anchors, boxes[image, slot])
+    valid = where(labels >= 0)
+    image, slot = _divide(valid, max(labels.shape[1], 1))
+    finder = _PairFinder(anchors, boxes.flatten(0, 1).index_select(0, valid))
     wanted = min(far_threshold, overlap_threshold) if overlap_threshold > 0 else far_threshold
     needed = (finder.best_iou * _SPARE).clamp(max=wanted)
     while True:
         pairs = finder.pairs(needed)
-        cell = image[pairs.item] * num_anchors + pairs.anchor
+        cell = (image * num_anchors).index_select(0, pairs.item).add_(pairs.anchor)
         own_cell, own_iou = _bipartite(pairs, cell, len(image), min_bipartite_iou)
         # Below the needed IoU the list is not complete: whoever had to go there looks at all anchors.
         is_short = (own_iou < needed) & (needed > 0) & (finder.best_iou > 0)
@@ -94,15 +96,15 @@ def match_candidate_pairs(
             break
         needed = needed.masked_fill(is_short, 0.0)
 
-    is_far[cell[pairs.iou >= far_threshold]] = False
+    is_far[cell.index_select(0, where(pairs.iou >= far_threshold))] = False
     if overlap_threshold > 0:
-        above = (pairs.iou > overlap_threshold).nonzero().squeeze(1)
-        item, cell = pairs.item[above], cell[above]
-        rank = _rank(pairs.iou[above], item)
+        above = where(pairs.iou > overlap_threshold)
+        item, cell, iou = (values.index_select(0, above) for values in (pairs.item, cell, pairs.iou))
+        rank = _rank(iou, item)
         best = torch.full_like(object_index, -1).scatter_reduce_(0, cell, rank, "amax")
-        is_best = rank == best[cell]
+        is_best = where(rank == best.index_select(0, cell))
         object_index[cell[is_best]] = slot[item[is_best]]
-    is_matched = own_cell >= 0
+    is_matched = where(own_cell >= 0)
     object_index[own_cell[is_matched]] = slot[is_matched]
     return object_index.view(num_images, -1), is_far.view(num_images, -1)
 
@@ -131,26 +133,32 @@ class _PairFinder:
         needed = share * (self._columns.shortest * self._rows.shortest + self._area.unsqueeze(1))
         needed_x = (needed / self._largest_y).clamp_(min=_SMALLEST).index_select(1, self._columns.shape)
         needed_y = (needed / self._largest_x).clamp_(min=_SMALLEST).index_select(1, self._rows.shape)
-        in_x, in_y = self._overlap_x >= needed_x, self._overlap_y >= needed_y
-        item, column = in_x.nonzero(as_tuple=True)
-        item_y, row = in_y.nonzero(as_tuple=True)
+        in_x, in_y = where(self._overlap_x >= needed_x), where(self._overlap_y >= needed_y)
+        item, column = _divide(in_x, self._overlap_x.shape[1])
+        item_y, row = _divide(in_y, self._overlap_y.shape[1])
 
         # Join columns and rows of the same box and shape.
         num_shapes = len(self._columns.shortest)
-        group = item * num_shapes + self._columns.shape[column]
-        group_y = item_y * num_shapes + self._rows.shape[row]
+        group = item * num_shapes + self._columns.shape.index_select(0, column)
+        group_y = item_y * num_shapes + self._rows.shape.index_select(0, row)
         count = torch.bincount(group_y, minlength=len(needed_iou) * num_shapes)
         start = count.cumsum(0) - count
-        repeats = count[group]
+        repeats = count.index_select(0, group)
         left = torch.repeat_interleave(repeats)
-        right = torch.arange(len(left)) - (repeats.cumsum(0) - repeats - start[group])[left]
+        first_right = start.index_select(0, group) - (repeats.cumsum(0) - repeats)
+        right = torch.arange(len(left)) + first_right.index_select(0, left)
 
-        item, column, row = item[left], column[left], row[right]
-        intersection = self._overlap_x[in_x][left] * self._overlap_y[in_y][right]
-        anchor_area = self._columns.length[column] * self._rows.length[row]
-        union = anchor_area + self._area[item] - intersection
-        anchor = self._columns.anchor_part[column] + self._rows.anchor_part[row]
-        return _Pairs(item, anchor, intersection / union)
+        # What belongs to a column or a row is looked up before it is spread over the pairs.
+        columns, rows, boxes_area = self._columns, self._rows, self._area.index_select(0, item)
+        overlap_x = self._overlap_x.view(-1).index_select(0, in_x)
+        overlap_y = self._overlap_y.view(-1).index_select(0, in_y)
+        intersection = overlap_x.index_select(0, left) * overlap_y.index_select(0, right)
+        width = columns.length.index_select(0, column).index_select(0, left)
+        height = rows.length.index_select(0, row).index_select(0, right)
+        union = (width * height).add_(boxes_area.index_select(0, left)).sub_(intersection)
+        anchor = columns.anchor_part.index_select(0, column).index_select(0, left)
+        anchor += rows.anchor_part.index_select(0, row).index_select(0, right)
+        return _Pairs(item.index_select(0, left), anchor, intersection.div_(union))
 
 
 def _bipartite(pairs: _Pairs, cell: Tensor, num_items: int, min_iou: float) -> tuple[Tensor, Tensor]:
@@ -158,22 +166,27 @@ def _bipartite(pairs: _Pairs, cell: Tensor, num_items: int, min_iou: float) -> t
 
     See ``matcher._bipartite``; ``cell`` [P] is an anchor of an image, for which the items compete.
     """
-    usable = (pairs.iou > min_iou).nonzero().squeeze(1)
-    item, cell, iou = pairs.item[usable], cell[usable], pairs.iou[usable]
+    usable = where(pairs.iou > min_iou)
+    item, cell, iou = (values.index_select(0, usable) for values in (pairs.item, cell, pairs.iou))
     as_offer, as_proposal = _rank(iou, item), _rank(iou, cell)
     strongest_offer = torch.full((int(cell.max()) + 1 if len(cell) else 0,), -1)
-    is_open = torch.ones_like(item, dtype=torch.bool)
     while True:
-        best = torch.full((num_items,), -1).scatter_reduce_(0, item[is_open], as_proposal[is_open], "amax")
-        proposed = (is_open & (as_proposal == best[item])).nonzero().squeeze(1)
+        best = torch.full((num_items,), -1).scatter_reduce_(0, item, as_proposal, "amax")
+        proposed = where(as_proposal == best.index_select(0, item))
         strongest_offer.scatter_reduce_(0, cell[proposed], as_offer[proposed], "amax")
-        is_refused = as_offer[proposed] < strongest_offer[cell[proposed]]
-        if not is_refused.any():
+        if not (as_offer[proposed] < strongest_offer[cell[proposed]]).any():
             break
-        is_open = as_offer >= strongest_offer[cell]
+        # Refused pairs fall behind every other one, also behind "none".
+        as_proposal.masked_fill_(as_offer < strongest_offer.index_select(0, cell), -2)
     own_cell, own_iou = torch.full((num_items,), -1), torch.zeros(num_items)
     own_cell[item[proposed]], own_iou[item[proposed]] = cell[proposed], iou[proposed]
     return own_cell, own_iou
+
+
+def _divide(index: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Row and column of a flat index into rows of this size."""
+    row = torch.div(index, size, rounding_mode="floor")
+    return row, index - row * size
 
 
 def _rank(iou: Tensor, index: Tensor) -> Tensor:
@@ -204,9 +217,7 @@ def _axis(grids: list[tuple[Tensor, Tensor]]) -> _Axis:
         low=extents[:, 0].contiguous(),
         high=extents[:, 1].contiguous(),
         length=extents[:, 1] - extents[:, 0],
-        shape=torch.repeat_interleave(
-            torch.tensor([count for shapes, count in cells for _ in range(shapes)])
-        ),
+        shape=torch.repeat_interleave(torch.tensor([count for shapes, count in cells for _ in range(shapes)])),
         anchor_part=torch.cat([part.flatten() for _, part in grids]),
         shortest=torch.cat([length.amin(dim=1) for length in lengths]),
         longest=torch.cat([length.amax(dim=1) for length in lengths]),

@@ -16,8 +16,10 @@ from vision.algorithms.object_detection.matcher import (
     MatcherSettings,
     Matches,
     assign_classes,
+    hardness,
     match,
 )
+from vision.algorithms.object_detection.rows import used_rows
 
 
 def multibox_loss(
@@ -35,8 +37,7 @@ def multibox_loss(
     """
     with torch.no_grad():
         matches = match(anchors, boxes, labels, settings)
-        background_log_probability = class_logits.detach().float().log_softmax(dim=-1)[..., 0]
-        class_targets = assign_classes(matches, labels, background_log_probability, settings)
+        class_targets = assign_classes(matches, labels, hardness(class_logits), settings)
     return {
         "cross_entropy": classification_loss(class_logits, class_targets),
         "smooth_l1": localization_loss(box_offsets, matches, anchors.boxes_xyxy_unit, boxes),
@@ -46,7 +47,7 @@ def multibox_loss(
 def classification_loss(class_logits: Tensor, class_targets: Tensor) -> Tensor:
     """Cross-entropy of logits [N, A, K], averaged over the anchors of the batch whose target is not ignored."""
     targets = class_targets.flatten()
-    rows = _rows(targets != IGNORED)
+    rows = used_rows(targets != IGNORED)
     logits = class_logits.flatten(0, 1)
     if rows is not None:
         logits, targets = logits.index_select(0, rows), targets.index_select(0, rows)
@@ -64,7 +65,7 @@ def localization_loss(
     """
     num_anchors, num_objects = anchors.shape[0], boxes.shape[1]
     item = matches.object_index.flatten()
-    rows = _rows(item >= 0)
+    rows = used_rows(item >= 0)
     if rows is None:
         rows = torch.arange(item.shape[0], device=item.device)
         offsets = box_offsets.flatten(0, 1)
@@ -87,12 +88,3 @@ def normalized_smooth_l1(difference: Tensor) -> Tensor:
     """Smooth L1 with its corner at 1, summed and divided by the number of elements above zero (at least 1)."""
     loss = F.smooth_l1_loss(difference, torch.zeros_like(difference), reduction="none")
     return loss.sum() / (loss.detach() > 0).sum().clamp(min=1)
-
-
-def _rows(is_used: Tensor) -> Tensor | None:
-    """Indices of the rows to compute; None means all of them.
-
-    Rows that are not used add nothing. On the CPU it pays to leave them out; elsewhere their number would have
-    to travel to the host first, and computing all of them is cheaper than waiting.
-    """
-    return is_used.nonzero().squeeze(1) if is_used.device.type == "cpu" else None

@@ -113,13 +113,21 @@ def _bipartite(iou: Tensor) -> Tensor:
     return torch.where(value > MIN_BIPARTITE_IOU, anchor, -1)
 
 
-def assign_classes(
-    matches: Matches, labels: Tensor, background_log_probability: Tensor, settings: MatcherSettings
-) -> Tensor:
+def hardness(class_logits: Tensor) -> Tensor:
+    """1 / (probability of background), float32 [N, A] from logits [N, A, K]: how wrong a negative is.
+
+    Without the usual shift by the largest logit, which costs as much again; logits beyond 80 give infinity or
+    NaN, which count as hardest.
+    """
+    likelihood = class_logits.detach().float().exp()
+    return likelihood.sum(dim=-1) / likelihood[..., 0]
+
+
+def assign_classes(matches: Matches, labels: Tensor, difficulty: Tensor, settings: MatcherSettings) -> Tensor:
     """Class targets int64 [N, A]: label + 1 for positives, 0 for mined background, -1 for ignored anchors.
 
-    The hardest negatives are those to which the network gives the lowest probability of background
-    (``background_log_probability`` float32 [N, A]; ties: lowest anchor).
+    The negatives are the hardest: ``difficulty`` float32 [N, A], not negative, is larger the less probable
+    the network thinks background (ties: lowest anchor).
     """
     is_positive = matches.object_index >= 0
     if labels.shape[1] == 0:
@@ -127,7 +135,7 @@ def assign_classes(
     else:
         foreground = labels.gather(1, matches.object_index.clamp(min=0)) + 1
     if settings.negative_mining_ratio > 0:
-        is_negative = _hardest(background_log_probability, ~is_positive & matches.is_far, matches, settings)
+        is_negative = _hardest(difficulty, ~is_positive & matches.is_far, matches, settings)
     else:
         is_negative = ~is_positive
         if not settings.train_images_without_objects:
@@ -135,21 +143,19 @@ def assign_classes(
     return torch.where(is_positive, foreground, is_negative.long() - 1)
 
 
-def _hardest(score: Tensor, is_candidate: Tensor, matches: Matches, settings: MatcherSettings) -> Tensor:
-    """Mask bool [N, A] of the candidates with the lowest scores, as many as each image may have."""
-    num_anchors = score.shape[1]
+def _hardest(difficulty: Tensor, is_candidate: Tensor, matches: Matches, settings: MatcherSettings) -> Tensor:
+    """Mask bool [N, A] of the hardest candidates, as many as each image may have."""
+    num_anchors = difficulty.shape[1]
     count = _negatives_per_image((matches.object_index >= 0).sum(dim=1), num_anchors, settings)
     # Floats from +0 up sort like their bits; the index below them makes every key different.
-    bits = (0.0 - score.detach().float()).clamp(min=0.0).view(torch.int32).long()
-    index = torch.arange(num_anchors - 1, -1, -1, device=score.device)
-    key = torch.where(is_candidate, (bits << 32) | index, -1)
+    index = torch.arange(num_anchors - 1, -1, -1, device=difficulty.device)
+    key = difficulty.contiguous().view(torch.int32).long().bitwise_left_shift_(32).bitwise_or_(index)
+    key.masked_fill_(~is_candidate, -1)
     # Reading the longest count would make an accelerator wait, so there all anchors are sorted.
-    longest = max(int(count.max()), 1) if score.device.type == "cpu" else num_anchors
+    longest = max(int(count.max()), 1) if difficulty.device.type == "cpu" else num_anchors
     hardest_key, hardest = key.topk(min(longest, num_anchors), dim=1)
-    rank = torch.arange(hardest.shape[1], device=score.device)
-    return torch.zeros_like(is_candidate).scatter_(
-        1, hardest, (rank < count.unsqueeze(1)) & (hardest_key >= 0)
-    )
+    rank = torch.arange(hardest.shape[1], device=difficulty.device)
+    return torch.zeros_like(is_candidate).scatter_(1, hardest, (rank < count.unsqueeze(1)) & (hardest_key >= 0))
 
 
 def _negatives_per_image(num_positive: Tensor, num_anchors: int, settings: MatcherSettings) -> Tensor:

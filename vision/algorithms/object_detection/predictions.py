@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from vision.algorithms.object_detection.box_coder import BoxCoder
-from vision.algorithms.object_detection.matcher import pairwise_iou
-
-# Rounds of suppression between two looks at whether anything changed: a look makes an accelerator wait.
-_ROUNDS_PER_LOOK = 8
+from vision.algorithms.object_detection.matcher import hardness
+from vision.algorithms.object_detection.rows import used_rows
+from vision.algorithms.object_detection.suppression import survivors
 
 
 @dataclass(frozen=True)
@@ -49,19 +48,38 @@ class Detections:
 
 def detect(class_logits: Tensor, box_offsets: Tensor, anchors: Tensor, settings: DetectionSettings) -> Detections:
     """Detections from the network's logits [N, A, K] and offsets [N, A, 4] for its anchors [A, 4]."""
-    probabilities = class_logits.float().softmax(dim=-1)
-    return detect_from_probabilities(probabilities, box_offsets, anchors, settings)
+    scores, labels = best_classes(class_logits, settings.score_threshold)
+    return detect_from_scores(scores, labels, box_offsets, anchors, settings)
 
 
-def detect_from_probabilities(
-    class_probabilities: Tensor,
+def best_classes(class_logits: Tensor, score_threshold: float) -> tuple[Tensor, Tensor]:
+    """Probability float32 and class int64 (without background), [N, A], of each anchor's best class.
+
+    Background is not compared. Scores that do not reach the threshold may be given as 0.
+    """
+    logits = class_logits.flatten(0, 1)
+    # Where background leaves less than the threshold, no class can reach it; rounding gets a margin.
+    most_background = 1.0 - score_threshold + 1e-4
+    rows = used_rows(~(hardness(class_logits) * most_background < 1.0))
+    if rows is not None:
+        logits = logits.index_select(0, rows)
+    scores, labels = logits.float().softmax(dim=-1)[:, 1:].max(dim=-1)
+    if rows is not None:
+        count = class_logits.shape[0] * class_logits.shape[1]
+        scores = scores.new_zeros(count).index_copy_(0, rows, scores)
+        labels = labels.new_zeros(count).index_copy_(0, rows, labels)
+    return scores.view(class_logits.shape[:2]), labels.view(class_logits.shape[:2])
+
+
+def detect_from_scores(
+    scores: Tensor,
+    labels: Tensor,
     box_offsets: Tensor,
     anchors: Tensor,
     settings: DetectionSettings,
     coder: BoxCoder | None = None,
 ) -> Detections:
-    """The same from probabilities. Each anchor stands for its best class; background is not compared."""
-    scores, labels = class_probabilities[..., 1:].max(dim=-1)
+    """The same from each anchor's best class, as ``best_classes`` gives it."""
     candidate, is_valid = _best_candidates(scores, settings)
     scores, labels = scores.gather(1, candidate), labels.gather(1, candidate)
     offsets = box_offsets.gather(1, candidate.unsqueeze(-1).expand(-1, -1, 4)).float()
@@ -70,10 +88,8 @@ def detect_from_probabilities(
         boxes = boxes.clamp(0.0, 1.0)
     keep = is_valid
     if settings.nms_threshold is not None:
-        suppresses = pairwise_iou(boxes, boxes) >= settings.nms_threshold
-        if not settings.is_class_agnostic:
-            suppresses &= labels.unsqueeze(2) == labels.unsqueeze(1)
-        keep = greedy_survivors(suppresses, is_valid)
+        groups = torch.zeros_like(labels) if settings.is_class_agnostic else labels
+        keep = survivors(boxes, groups, is_valid, settings.nms_threshold)
     return _compact(boxes, scores, labels, keep)
 
 
@@ -91,25 +107,6 @@ def _best_candidates(scores: Tensor, settings: DetectionSettings) -> tuple[Tenso
         count = max(min(count, int(is_valid.sum(dim=1).max())), 1)
     best_key, candidate = key.topk(count, dim=1)
     return candidate, best_key >= 0
-
-
-def greedy_survivors(suppresses: Tensor, is_valid: Tensor) -> Tensor:
-    """Who remains, bool [N, D], when each in turn removes all that it suppresses among those after it.
-
-    ``suppresses`` bool [N, D, D], symmetric. Start from all; again and again keep exactly those that no kept
-    predecessor suppresses. After r rounds the first r decisions are final, so that this ends, in practice after
-    the longest chain of suppressions, with the one greedy answer.
-    """
-    size = is_valid.shape[1]
-    removes = suppresses.float().triu_(diagonal=1)  # [n, i, j]: i comes before j
-    keep = is_valid
-    for round_index in range(size):
-        suppressed = torch.bmm(keep.float().unsqueeze(1), removes).squeeze(1) > 0
-        previous, keep = keep, is_valid & ~suppressed
-        is_look = keep.device.type == "cpu" or (round_index + 1) % _ROUNDS_PER_LOOK == 0
-        if is_look and torch.equal(keep, previous):
-            break
-    return keep
 
 
 def _compact(boxes: Tensor, scores: Tensor, labels: Tensor, keep: Tensor) -> Detections:
