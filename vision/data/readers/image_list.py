@@ -35,7 +35,7 @@ class ImageListReader:
             if not text.strip():
                 continue
             try:
-                index, numbers, path = _parse(text)
+                index, numbers, path = parse_list_line(text)
                 first = line_of_index.setdefault(index, number)
                 if first != number:
                     raise ValueError(f"has the index {index} of line {first}; every line needs its own")
@@ -86,7 +86,7 @@ def _read_text(lst_file: Path) -> str:
         raise DataError(str(lst_file), f"line {line} is not UTF-8 text; save the file as UTF-8") from None
 
 
-def _parse(text: str) -> tuple[int, list[float], str]:
+def parse_list_line(text: str) -> tuple[int, list[float], str]:
     """Index, labels and path of one line; ValueError holds the sentence."""
     columns = [column.strip() for column in text.split("\t")] if "\t" in text else _split_at_blanks(text)
     if len(columns) < 3:

@@ -1,0 +1,154 @@
+"""``vision im2rec``: MXNet's tool of that name with its command line, for lists of images and for .rec files."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from vision.settings.errors import SettingsError, UserError
+
+LEFT_OUT = 1
+DESCRIPTION = """\
+Lists images (--list), or packs listed images into .rec and .idx files, with the options of MXNet's im2rec.py and the
+same records. A killed packing continues when the same command is given again.
+
+Labels: a line's single label is packed as a number. Several labels are packed as a vector if they are boxes (header
+width >= 2, object width >= 5, then whole objects) or a 0/1 column for each class; --pack-label packs any vector,
+--no-pack-label keeps the first number only, as MXNet does unless told --pack-label.
+
+Exit status: 0 all images packed, 1 some left out (each is named in PREFIX.left-out.txt), 2 nothing done."""
+EPILOG = """\
+examples:
+  vision im2rec data/train images/ --list --recursive      folders are classes: writes data/train.lst
+  vision im2rec data/train images/ --resize 256            writes data/train.rec and data/train.idx"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in the way all verbs do."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"im2rec: {message}; vision im2rec --help shows the options")
+
+
+def run(argv: Sequence[str]) -> int:
+    """List or pack. Returns the exit status."""
+    parser = _make_parser()
+    if {"-h", "--help"}.intersection(argv):
+        parser.print_help()
+        return 0
+    given = parser.parse_args(list(argv))
+    _check(given)
+    # Paths of file systems that show the same folder twice stay as the user wrote them: no links are resolved.
+    given.prefix, given.root = os.path.abspath(given.prefix), os.path.abspath(given.root)
+    return _list(given) if given.list else _pack(given)
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="vision im2rec",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=True,
+    )
+    parser.add_argument("prefix", metavar="PREFIX", help="path of the .lst and .rec files, without the suffix")
+    parser.add_argument("root", metavar="ROOT", help="folder of the images")
+    lists = parser.add_argument_group("listing")
+    lists.add_argument("--list", action="store_true", help="write lists; without it, lists are packed")
+    lists.add_argument("--exts", nargs="+", default=[".jpeg", ".jpg", ".png"], help="suffixes (default: %(default)s)")
+    lists.add_argument("--chunks", type=int, default=1, help="number of lists (1)")
+    lists.add_argument("--train-ratio", type=float, default=1.0, help="share in PREFIX_train.lst (1: PREFIX.lst alone)")
+    lists.add_argument("--test-ratio", type=float, default=0.0, help="share in PREFIX_test.lst (0); the rest is _val")
+    lists.add_argument("--recursive", action="store_true", help="look into folders too; each is a class")
+    lists.add_argument("--no-shuffle", dest="shuffle", action="store_false", help="keep the order of names")
+    packs = parser.add_argument_group("packing")
+    packs.add_argument("--pass-through", action="store_true", help="pack each file's bytes as they are")
+    packs.add_argument("--resize", type=int, default=0, help="shorter edge in pixels (0: as it is)")
+    packs.add_argument("--center-crop", action="store_true", help="cut out the square in the middle, before resizing")
+    packs.add_argument("--quality", type=int, default=95, help="JPEG 1 to 100, PNG compression 1 to 9 (95)")
+    packs.add_argument("--num-thread", type=int, default=0, help="worker processes (0: one for each processor)")
+    packs.add_argument("--color", type=int, default=1, choices=[-1, 0, 1], help="1 colour, 0 grey, -1 unchanged (1)")
+    packs.add_argument("--encoding", default=".jpg", choices=[".jpg", ".png"], help="(.jpg)")
+    packs.add_argument("--pack-label", action=argparse.BooleanOptionalAction, default=None, help="see above")
+    packs.add_argument(
+        "--full-decode",
+        action="store_true",
+        help="decode every pixel even where --resize shrinks to a half or less: pixels as MXNet's, and slower",
+    )
+    return parser
+
+
+def _check(given: argparse.Namespace) -> None:
+    problems = []
+    if given.chunks < 1:
+        problems.append(f"--chunks is {given.chunks} but must be at least 1.")
+    if not 0 < given.train_ratio <= 1:
+        problems.append(f"--train-ratio is {given.train_ratio:g} but must be above 0 and at most 1.")
+    if not 0 <= given.test_ratio < 1 or given.train_ratio + given.test_ratio > 1 + 1e-9:
+        problems.append(
+            f"--test-ratio is {given.test_ratio:g} but must be at least 0, and at most 1 with --train-ratio together."
+        )
+    if given.resize < 0:
+        problems.append(f"--resize is {given.resize} but must be a number of pixels, or 0 for none.")
+    if not 1 <= given.quality <= 100:
+        problems.append(f"--quality is {given.quality} but must be from 1 to 100.")
+    if given.num_thread < 0:
+        problems.append(f"--num-thread is {given.num_thread} but must be at least 1, or 0 for all processors.")
+    if not os.path.isdir(given.root):
+        problems.append(f"ROOT is {given.root!r}, which is no folder: give the folder of the images.")
+    if problems:
+        raise SettingsError(problems)
+
+
+def _list(given: argparse.Namespace) -> int:
+    from vision.data.im2rec.listing import ListOptions, list_images, write_lists
+
+    options = ListOptions(
+        tuple(given.exts), given.recursive, given.shuffle, given.chunks, given.train_ratio, given.test_ratio
+    )
+    listing = list_images(Path(given.root), options)
+    if not listing.images:
+        hint = "" if given.recursive else "; --recursive looks into its folders too"
+        raise UserError(f"{given.root} holds no files ending in {', '.join(given.exts)}{hint}.")
+    for label, folder in enumerate(listing.folders):
+        print(folder, label)
+    for path, lines in write_lists(given.prefix, listing, options).items():
+        print(f"{path}: {lines} images")
+    print("\n".join(listing.left_out.summary("files")), file=sys.stderr, end="\n" if listing.left_out.sentences else "")
+    return LEFT_OUT if listing.left_out.sentences else 0
+
+
+def _pack(given: argparse.Namespace) -> int:
+    from vision.cli.progress import progress_bar
+    from vision.data.im2rec.encoding import PackOptions
+    from vision.data.im2rec.packing import count_lines, left_out_file, lists_of, pack_list
+    from vision.data.parallel import cpu_count
+
+    options = PackOptions(
+        root=given.root,
+        pass_through=given.pass_through,
+        resize=given.resize,
+        center_crop=given.center_crop,
+        quality=given.quality,
+        color=given.color,
+        encoding=given.encoding,
+        pack_label=given.pack_label,
+        full_decode=given.full_decode,
+    )
+    lists = lists_of(given.prefix)
+    if not lists:
+        raise UserError(f"No .lst file begins with {given.prefix}: make one with --list, or give another PREFIX.")
+    status = 0
+    for lst in lists:
+        with progress_bar(lst.name, count_lines(lst)) as advance:
+            packed = pack_list(lst, options, given.num_thread or cpu_count(), advance)
+        continued = f", continued after {packed.lines_resumed} lines" if packed.lines_resumed else ""
+        print(f"{lst.with_suffix('.rec')}: {packed.records} records{continued}")
+        for line in packed.left_out.summary("lines", left_out_file(lst)):
+            print(line, file=sys.stderr)
+        status = LEFT_OUT if len(packed.left_out) else status
+    return status

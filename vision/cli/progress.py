@@ -1,0 +1,43 @@
+"""A progress bar on a terminal, nothing elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+REDRAW_SECONDS = 0.2
+
+
+@contextmanager
+def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Gives the function to call with the number of items done since its last call."""
+    if not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    # Drawn by hand: a thread of its own must not run while worker processes are forked.
+    bar = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        auto_refresh=False,
+        transient=True,
+    )
+    task = bar.add_task(description, total=total)
+    drawn = 0.0
+
+    def advance(count: int) -> None:
+        nonlocal drawn
+        bar.advance(task, count)
+        if time.monotonic() - drawn > REDRAW_SECONDS:
+            drawn = time.monotonic()
+            bar.refresh()
+
+    with bar:
+        yield advance

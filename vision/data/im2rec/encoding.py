@@ -1,0 +1,186 @@
+"""From one line of a .lst file to the payload of its record: the image as it is, or cropped, shrunk, encoded anew."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from vision.data.foreign_bytes import describe_bytes
+from vision.data.image_codec import MAX_PIXELS
+from vision.data.image_header import BadHeaderError, ImageHeader, is_complete, read_header
+from vision.data.readers.file_table import MAX_FILE_BYTES
+from vision.data.readers.image_list import parse_list_line
+from vision.data.recordio import pack
+
+LEAST_HEADER, LEAST_OBJECT = 2, 5
+# What OpenCV calls decoding at a half, a quarter, an eighth, by its flags for grey and for colour.
+_REDUCED = {0: {2: 16, 4: 32, 8: 64}, 1: {2: 17, 4: 33, 8: 65}}
+
+
+@dataclass(frozen=True)
+class PackOptions:
+    """How to pack, with the names and meanings of MXNet's options.
+
+    ``root`` holds the images. ``resize`` is the shorter edge in pixels, 0 for none. ``quality`` is JPEG's 1..100 or
+    PNG's compression 1..9. ``color`` is OpenCV's flag: 1 colour, 0 grey, -1 unchanged. ``pack_label`` None decides
+    by the line. ``full_decode`` decodes every pixel of images that ``resize`` shrinks to a half or less.
+    """
+
+    root: str
+    pass_through: bool = False
+    resize: int = 0
+    center_crop: bool = False
+    quality: int = 95
+    color: int = 1
+    encoding: str = ".jpg"
+    pack_label: bool | None = None
+    full_decode: bool = False
+
+
+class CannotPackError(ValueError):
+    """Why a line gives no record; whoever knows its place tells it."""
+
+
+def payload_of_line(text: str, options: PackOptions) -> tuple[int, bytes]:
+    """Id and payload of the record of one line. Raises CannotPackError with half a sentence."""
+    try:
+        record_id, labels, path = parse_list_line(text)
+    except ValueError as error:
+        raise CannotPackError(str(error)) from None
+    label = chosen_label(labels, options.pack_label)
+    encoded = read_image_file(options.root, path)
+    try:
+        image = encoded if options.pass_through else _encode_anew(encoded, options)
+    except CannotPackError as problem:
+        raise CannotPackError(f"image {path!r} {problem}") from None
+    return record_id, pack(label, record_id, image)
+
+
+def chosen_label(labels: Sequence[float], pack_label: bool | None) -> float | Sequence[float]:
+    """The number or the vector to pack. Raises CannotPackError where None leaves that open.
+
+    None packs the vector of detection labels and of 0/1 columns, which their first number alone would not mean.
+    """
+    if len(labels) == 1 or pack_label is False:
+        return labels[0]
+    if pack_label or is_detection(labels) or all(label in (0.0, 1.0) for label in labels):
+        return labels
+    raise CannotPackError(
+        f"has {len(labels)} labels that are neither boxes (header width, object width, objects) nor a 0/1 column for "
+        "each class: give --pack-label to pack them all, or --no-pack-label to keep the first"
+    )
+
+
+def is_detection(labels: Sequence[float]) -> bool:
+    """Whether the labels begin with header width A >= 2 and object width B >= 5 and then hold whole objects."""
+    if len(labels) < LEAST_HEADER:
+        return False
+    header, width = labels[0], labels[1]
+    if not (float(header).is_integer() and float(width).is_integer()):
+        return False
+    if not (LEAST_HEADER <= header <= len(labels) and width >= LEAST_OBJECT):
+        return False
+    return (len(labels) - int(header)) % int(width) == 0
+
+
+def read_image_file(root: str, path: str) -> bytes:
+    """The bytes of a whole image file below ``root``. Raises CannotPackError."""
+    full = os.path.join(root, path)
+    if os.path.isabs(path) or ".." in path.split("/"):
+        full = os.path.normpath(full)
+        if not full.startswith(root.rstrip("/") + "/"):
+            raise CannotPackError(f"has the path {path!r}, which leaves {root}: give a ROOT that holds all images")
+    try:
+        # A named pipe must not make us wait for its writer.
+        descriptor = os.open(full, os.O_RDONLY | os.O_NONBLOCK)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no file name"
+        raise CannotPackError(f"names {path!r}, which cannot be read below {root} ({reason})") from None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise CannotPackError(f"names {path!r}, which is no file")
+        if status.st_size > MAX_FILE_BYTES:
+            raise CannotPackError(f"names {path!r}, which has {status.st_size} bytes, more than {MAX_FILE_BYTES}")
+        encoded = os.read(descriptor, status.st_size)
+    except OSError as error:
+        raise CannotPackError(f"names {path!r}, which cannot be read ({error.strerror})") from None
+    finally:
+        os.close(descriptor)
+    if not _ends_well(encoded):
+        try:
+            _header_of(encoded)
+        except CannotPackError as problem:
+            raise CannotPackError(f"image {path!r} {problem}") from None
+    return encoded
+
+
+def _ends_well(encoded: bytes) -> bool:
+    """Whether start and end are those of a whole JPEG or PNG: spares most files the look into their header."""
+    if encoded.startswith(b"\xff\xd8\xff"):
+        return encoded.endswith(b"\xff\xd9")
+    return encoded.startswith(b"\x89PNG\r\n\x1a\n") and encoded[-8:-4] == b"IEND"
+
+
+def _header_of(encoded: bytes) -> ImageHeader:
+    try:
+        header = read_header(encoded)
+    except BadHeaderError as problem:
+        raise CannotPackError(str(problem)) from None
+    if header is None:
+        raise CannotPackError(f"is not an image but {describe_bytes(encoded)}")
+    if not is_complete(encoded, header):
+        raise CannotPackError(f"is cut off after {len(encoded)} bytes; copy or download it again")
+    return header
+
+
+def _encode_anew(encoded: bytes, options: PackOptions) -> bytes:
+    header = _header_of(encoded)
+    if header.width * header.height > MAX_PIXELS:
+        raise CannotPackError(f"has {header.width}x{header.height} pixels, more than {MAX_PIXELS} in all; shrink it")
+    flag = _REDUCED.get(options.color, {}).get(_reduction(header, options), options.color)
+    try:
+        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flag)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise CannotPackError(f"is a {header.format} that is damaged or of a kind that cannot be decoded")
+    if options.center_crop:
+        image = _centre_square(image)
+    if options.resize:
+        image = cv2.resize(image, resized_px(image.shape[1], image.shape[0], options.resize))
+    parameters = [cv2.IMWRITE_JPEG_QUALITY, options.quality]
+    if options.encoding == ".png":
+        parameters = [cv2.IMWRITE_PNG_COMPRESSION, min(options.quality, 9)]
+    try:
+        done, written = cv2.imencode(options.encoding, image, parameters)
+    except cv2.error:
+        done = False
+    if not done:
+        raise CannotPackError(f"cannot be encoded as {options.encoding}: choose the other --encoding or --color=1")
+    return written.tobytes()
+
+
+def _reduction(header: ImageHeader, options: PackOptions) -> int:
+    """By what a JPEG may be shrunk while it is decoded without becoming smaller than asked for; 1 is not at all."""
+    if options.full_decode or not options.resize or header.format != "JPEG":
+        return 1
+    edge = min(header.width, header.height)
+    return next((by for by in (8, 4, 2) if edge // by >= options.resize), 1)
+
+
+def resized_px(width: int, height: int, shorter: int) -> tuple[int, int]:
+    """(width, height) whose shorter edge is ``shorter``; the other is rounded down."""
+    return (shorter, height * shorter // width) if height > width else (width * shorter // height, shorter)
+
+
+def _centre_square(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[top : top + side, left : left + side]

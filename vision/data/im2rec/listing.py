@@ -1,0 +1,96 @@
+"""List mode: .lst files of the images below a folder, line for line as MXNet's im2rec writes them."""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from vision.data.left_out import LeftOut
+from vision.settings.errors import DataError
+
+# MXNet's; with it the same tree gives the same order.
+_SHUFFLE_SEED = 100
+
+
+@dataclass(frozen=True)
+class ListOptions:
+    """How to list. ``train_ratio`` and ``test_ratio`` are shares of a chunk, the rest is for validation."""
+
+    extensions: tuple[str, ...] = (".jpeg", ".jpg", ".png")
+    recursive: bool = False
+    shuffle: bool = True
+    chunks: int = 1
+    train_ratio: float = 1.0
+    test_ratio: float = 0.0
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Images as (index, path relative to the root, label), and the folder of each label."""
+
+    images: list[tuple[int, str, int]]
+    folders: tuple[str, ...]
+    left_out: LeftOut
+
+
+def list_images(root: Path, options: ListOptions) -> Listing:
+    """Find the images. Recursive: each folder that holds images is a class, numbered in walking order."""
+    if not root.is_dir():
+        raise DataError(str(root), "is no folder; give the folder of the images as ROOT")
+    found: list[tuple[int, str, int]] = []
+    folders: dict[str, int] = {}
+    left_out = LeftOut()
+    for folder, below in _walk(root) if options.recursive else [("", sorted(os.listdir(root)))]:
+        for name in below:
+            path = f"{folder}{name}"
+            if os.path.splitext(name)[1].lower() not in options.extensions or not os.path.isfile(root / path):
+                continue
+            if not path.isprintable():
+                left_out.add(repr(path), "a .lst file cannot hold its tab, line break or unreadable letter; rename it")
+                continue
+            label = folders.setdefault(folder.rstrip("/") or ".", len(folders)) if options.recursive else 0
+            found.append((len(found), path, label))
+    return Listing(found, tuple(folders), left_out)
+
+
+def write_lists(prefix: str, listing: Listing, options: ListOptions) -> dict[str, int]:
+    """Write ``prefix`` + ``.lst``, or parts of it as chunks and ratios say; returns the lines of each file."""
+    images = list(listing.images)
+    if options.shuffle:
+        random.Random(_SHUFFLE_SEED).shuffle(images)
+    written: dict[str, int] = {}
+    size = -(-len(images) // options.chunks)
+    train, test = int(size * options.train_ratio), int(size * options.test_ratio)
+    for number in range(options.chunks):
+        chunk = images[number * size : (number + 1) * size]
+        stem = f"{prefix}_{number}" if options.chunks > 1 else prefix
+        parts = {"": chunk}
+        if options.train_ratio != 1.0:
+            parts = {"_train": chunk[test : test + train]}
+            if options.test_ratio:
+                parts["_test"] = chunk[:test]
+            if options.train_ratio + options.test_ratio < 1.0:
+                parts["_val"] = chunk[test + train :]
+        for suffix, part in parts.items():
+            path = Path(f"{stem}{suffix}.lst")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(f"{index}\t{label:f}\t{name}\n" for index, name, label in part), "utf-8")
+            written[str(path)] = len(part)
+    return written
+
+
+def _walk(root: Path) -> list[tuple[str, list[str]]]:
+    """(folder with a slash behind it, sorted names of its files) of the root and all folders below."""
+    found = []
+    for path, folders, files in os.walk(root, followlinks=True):
+        folders.sort()
+        here = os.path.realpath(path)
+        for name in folders:
+            real = os.path.realpath(os.path.join(path, name))
+            if here == real or here.startswith(real + os.sep):
+                raise DataError(os.path.join(path, name), "is a link to a folder that holds it; remove the link")
+        below = os.path.relpath(path, root)
+        found.append(("" if below == "." else f"{below}/", sorted(files)))
+    return found

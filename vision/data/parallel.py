@@ -1,0 +1,69 @@
+"""Work spread over processes, with its results in the order of the work."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from vision.settings.errors import UserError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_ORPHAN_POLL_S = 1.0
+
+
+def cpu_count() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+    """``function`` of each item, in order, from ``workers`` processes; one worker is this process itself.
+
+    A few items for each worker are under way at a time, so that neither work nor results pile up. ``function`` is
+    defined at the top of a module.
+    """
+    if workers <= 1:
+        yield from map(function, items)
+        return
+    # Forked workers start at once and share what is already imported; nothing here has started threads by then.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
+    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(os.getpid(),)) as pool:
+        pending: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) > 2 * workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        except BrokenProcessPool:
+            raise UserError(
+                "a worker process was ended from outside, probably for want of memory: use fewer workers"
+            ) from None
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def _start_worker(parent: int) -> None:
+    # Ctrl-C reaches every process of the terminal; the main one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+
+
+def _end_with_parent(parent: int) -> None:
+    """A killed parent cannot end its workers, and they would wait for work forever."""
+    while os.getppid() == parent:
+        time.sleep(_ORPHAN_POLL_S)
+    os._exit(1)
