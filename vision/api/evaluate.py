@@ -22,8 +22,9 @@ from vision.settings.channels import Channel
 from vision.settings.errors import UserError
 from vision.settings.job import Job
 from vision.settings.run import RunSettings
+from vision.training.accelerator import choose_accelerator
 from vision.training.progress import quiet_lightning
-from vision.training.trainer import build_trainer, choose_accelerator
+from vision.training.trainer import build_trainer
 
 
 def evaluate(model: str | Path, channels: Mapping[str, Channel], run: RunSettings | None = None) -> Evaluation:

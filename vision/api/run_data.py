@@ -48,11 +48,12 @@ def open_run_data(algorithm: Algorithm, job: Job[Any]) -> RunData:
     if problems:
         raise SettingsError(problems)
     names = job.run.class_names or readers["train"].class_names
-    _check_names(names, readers["validation"].class_names, job)
+    check_names(names, readers["validation"].class_names, job)
     return RunData(readers["train"], readers["validation"], summaries["train"], names)
 
 
-def _check_names(names: tuple[str, ...] | None, validation_names: tuple[str, ...] | None, job: Job[Any]) -> None:
+def check_names(names: tuple[str, ...] | None, validation_names: tuple[str, ...] | None, job: Job[Any]) -> None:
+    """Raise UserError if the names of a run do not fit its number of classes, or those of validation."""
     num_classes = job.hyperparameters.num_classes
     if names is not None and len(names) != num_classes:
         raise UserError(

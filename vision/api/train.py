@@ -23,6 +23,7 @@ from vision.data.sample import Reader
 from vision.metrics.evaluation import Evaluation
 from vision.settings.errors import UserError
 from vision.settings.job import Job
+from vision.training.accelerator import choose_accelerator
 from vision.training.best_model import BestModel
 from vision.training.checkpoints import Checkpoints
 from vision.training.early_stopping import EarlyStopping
@@ -32,7 +33,7 @@ from vision.training.progress import Progress, quiet_lightning
 from vision.training.stop_early import StopEarly
 from vision.training.task import TrainingTask
 from vision.training.termination import Terminated, Termination
-from vision.training.trainer import build_trainer, choose_accelerator
+from vision.training.trainer import build_trainer
 
 log = logging.getLogger(__name__)
 

@@ -41,7 +41,7 @@ def train(prefix: Prefix) -> int:
     log.info("Run settings: %s", given.job.run.model_dump_json(exclude_defaults=True))
     warn_about_async(given)
     # Importing torch takes seconds; every settings error is out by now.
-    from vision.training.trainer import choose_accelerator
+    from vision.training.accelerator import choose_accelerator
 
     _, processes = choose_accelerator(given.job.run)
     processes = one_reader_per_pipe(given, processes)

@@ -14,31 +14,15 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.strategies import DDPStrategy
 
-from vision.settings.errors import UserError
 from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.settings.run import RunSettings
+from vision.training.accelerator import choose_accelerator
 from vision.training.checkpoints import AtomicCheckpointIO
-from vision.training.processes import machines, processes_here
+from vision.training.processes import machines
 
 log = logging.getLogger(__name__)
 
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
-
-
-def choose_accelerator(run: RunSettings) -> tuple[str, int]:
-    """("cuda" or "cpu", processes on this machine) from ``run.device`` and ``run.devices``. Raises UserError."""
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if run.device == "cuda" and not gpus:
-        raise UserError("run.device=cuda was asked for, but torch finds no CUDA GPU here; use run.device=cpu or auto")
-    kind = "cuda" if gpus and run.device != "cpu" else "cpu"
-    here = processes_here()
-    if here is not None:
-        return kind, here
-    if run.devices is None:
-        return kind, gpus if kind == "cuda" else 1
-    if kind == "cuda" and run.devices > gpus:
-        raise UserError(f"run.devices={run.devices} was asked for, but there are {gpus} GPUs; lower run.devices")
-    return kind, run.devices
 
 
 def choose_precision(hyperparameters: TrainingHyperparameters, run: RunSettings, accelerator: str) -> Precision:

@@ -1,0 +1,162 @@
+"""A dry run of a job: its data, its network and a first batch, with everything that is wrong at once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from vision import algorithms
+from vision.algorithms.algorithm import Algorithm
+from vision.api.memory import training_memory_bytes
+from vision.api.run_data import check_names, dataset, settle_counts
+from vision.api.start_model import StartModel, start_model
+from vision.data.collate import Batch
+from vision.data.dataset import ImageDataset
+from vision.data.readers.open import open_channel
+from vision.data.sample import Reader
+from vision.data.sampler import Draw, image_seeds
+from vision.settings.errors import SettingsError, UserError
+from vision.settings.job import Job
+from vision.training.accelerator import choose_accelerator
+from vision.training.log_lines import BatchReport, EpochReport
+
+SAMPLE_IMAGES = 8
+_EXAMPLE_S = 60.0
+
+
+@dataclass
+class CheckResult:
+    """``facts`` are (name, text) for people, ``log_lines`` what a log will look like; numbers in them are made up."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    log_lines: list[str] = field(default_factory=list)
+
+
+class _Warnings(logging.Handler):
+    """Takes the warnings of the run's own code into the result."""
+
+    def __init__(self, result: CheckResult) -> None:
+        super().__init__(logging.WARNING)
+        self.result = result
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.result.warnings.append(record.getMessage())
+
+
+def check(job: Job[Any]) -> CheckResult:
+    """Look at everything that training would look at in its first seconds. Raises nothing the user can mend."""
+    algorithm, result = algorithms.get(job.algorithm), CheckResult()
+    logger, handler = logging.getLogger("vision"), _Warnings(result)
+    logger.addHandler(handler)
+    try:
+        result.warnings += job.hyperparameters.warnings()
+        readers = {name: _look_at_channel(algorithm, job, name, result) for name in ("train", "validation")}
+        start = _attempt(result, lambda: start_model(algorithm, job))
+        train, validation = readers["train"], readers["validation"]
+        if train is not None and validation is not None:
+            names = job.run.class_names or train.class_names
+            _attempt(result, lambda: check_names(names, validation.class_names, job))
+        if train is not None:
+            job = Job(job.algorithm, settle_counts(job.hyperparameters, len(train)), job.channels, job.run)
+            batch = _attempt(result, lambda: _first_batch(algorithm, job, train, result))
+            if batch is not None and start is not None:
+                _attempt(result, lambda: _look_at_network(algorithm, job, start, batch, result))
+        _attempt(result, lambda: result.facts.append(("device", _device(job))))
+    finally:
+        logger.removeHandler(handler)
+    result.log_lines = _example_lines(algorithm, job)
+    return result
+
+
+def check_channels(channels: dict[str, Any]) -> list[str]:
+    """What is wrong with the data of channels, when the hyperparameters are not sound enough to look closer."""
+    result = CheckResult()
+    for name in {"train", "validation"} & set(channels):
+        _attempt(result, lambda name=name: open_channel(channels, name))
+    return result.problems
+
+
+def _attempt(result: CheckResult, work: Any) -> Any:
+    """What ``work`` gives, or None with its sentences among the problems."""
+    try:
+        return work()
+    except SettingsError as error:
+        result.problems += error.problems
+    except UserError as error:
+        result.problems.append(str(error))
+    return None
+
+
+def _look_at_channel(algorithm: Algorithm, job: Job[Any], name: str, result: CheckResult) -> Reader | None:
+    channel = job.channels[name]
+    if channel.input_mode == "Pipe":
+        result.facts.append((name, "in Pipe mode; check the same data as files"))
+        return None
+    reader: Reader | None = _attempt(result, lambda: open_channel(job.channels, name))
+    if reader is None:
+        return None
+    summary = algorithm.summarise_targets(reader, channel, job.hyperparameters, job.run)
+    result.problems += [f"channel {name!r}: {problem}" for problem in summary.problems]
+    result.warnings += [f"channel {name!r}: {warning}" for warning in summary.warnings]
+    counts = "" if summary.class_counts is None else _shown_counts(summary.class_counts)
+    result.facts.append((name, f"{len(reader)} images{counts}"))
+    return reader
+
+
+def _device(job: Job[Any]) -> str:
+    kind, processes = choose_accelerator(job.run)
+    return f"{kind}, {processes} process{'es' if processes > 1 else ''}"
+
+
+def _shown_counts(counts: np.ndarray) -> str:
+    shown = ", ".join(f"{index}: {int(count)}" for index, count in enumerate(counts[:20]))
+    return f"; labels by class {shown}{', ...' if len(counts) > 20 else ''}"
+
+
+def _first_batch(algorithm: Algorithm, job: Job[Any], reader: Reader, result: CheckResult) -> Batch:
+    data = dataset(algorithm, job, reader, "train")
+    assert isinstance(data, ImageDataset)
+    indices = np.linspace(0, len(reader) - 1, min(SAMPLE_IMAGES, len(reader))).astype(np.int64)
+    started = time.perf_counter()
+    batch = data.__getitems__(Draw(indices, image_seeds(job.run.seed, np.zeros_like(indices), indices)))
+    speed = len(indices) / (time.perf_counter() - started)
+    result.problems += [f"channel 'train': {reason}" for _, reason in batch.broken]
+    if not len(batch.indices):
+        raise UserError("channel 'train': none of the images looked at can be read")
+    shape = "x".join(map(str, batch.images.shape[1:]))
+    result.facts.append(("first batch", f"images uint8 {shape}; {speed:.0f} images/s prepared by one process"))
+    return batch
+
+
+def _look_at_network(algorithm: Algorithm, job: Job[Any], start: StartModel, batch: Batch, result: CheckResult) -> None:
+    hp, network = job.hyperparameters, start.network.train()
+    task = algorithm.task(network, hp, job.run, tuple(map(str, range(hp.num_classes))))
+    with torch.no_grad():
+        losses = task.losses(network(batch.images), batch.targets)
+    shown = ", ".join(f"{name} {float(value):.4g}" for name, value in losses.items())
+    result.facts.append(("first loss", shown))
+    if not all(bool(torch.isfinite(value)) for value in losses.values()):
+        result.problems.append(f"the loss of the first batch is not finite ({shown}): look at labels and start model")
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    memory = training_memory_bytes(network, batch.images, hp.mini_batch_size, hp.optimizer)
+    text = f"{parameters / 1e6:.1f} million weights; training takes about {memory / 1e9:.1f} GB in float32"
+    result.facts.append(("network", f"{text} with mini_batch_size={hp.mini_batch_size}"))
+    if torch.cuda.is_available() and memory > torch.cuda.get_device_properties(0).total_memory:
+        result.warnings.append(f"{text}, more than this GPU has: lower hp.mini_batch_size")
+
+
+def _example_lines(algorithm: Algorithm, job: Job[Any]) -> list[str]:
+    lines, hp = algorithm.log_lines(job.hyperparameters), job.hyperparameters
+    steps = hp.num_training_samples // hp.mini_batch_size
+    made_up = dict.fromkeys(("loss", "accuracy", f"top_k_accuracy_{getattr(hp, 'top_k', 0)}", "mAP"), 0.5)
+    losses = dict.fromkeys(("cross_entropy", "smooth_l1"), 0.5)
+    batch = BatchReport(0, steps, steps * hp.mini_batch_size, 100.0, _EXAMPLE_S, made_up | losses)
+    epoch = EpochReport(0, hp.epochs, _EXAMPLE_S, 100.0, made_up | losses)
+    return [*lines.parameters(), *lines.batch(batch), *lines.epoch_train(epoch), *lines.validation(0, made_up)]

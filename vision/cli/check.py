@@ -1,0 +1,74 @@
+"""``vision check``: everything that could fail in the first minutes of a job, in seconds and all at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from vision.cli.composition import compose_once, config_groups
+from vision.cli.overrides import plain_settings, read_overrides
+from vision.cli.train import job_of
+from vision.settings.channels import parse_channels
+from vision.settings.errors import SettingsError
+
+if TYPE_CHECKING:
+    from vision.api.check import CheckResult
+
+HELP = """\
+Usage: vision check algorithm=NAME hp.NAME=VALUE ... channels.NAME=PATH ... [run.NAME=VALUE]
+
+Takes what `vision train` takes, trains nothing and writes nothing: checks hyperparameters, channels,
+every label, the counts, the start model and a first batch, estimates the memory, and shows what the
+log will look like. Exit status 0: the job can start; 2: every problem is printed.
+
+Example: vision check algorithm=image_classification hp.num_classes=10 hp.num_training_samples=50000
+         channels.train=train.rec channels.validation=test.rec"""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Check one job and print what was found. Returns the exit status."""
+    if {"-h", "--help"}.intersection(argv):
+        print(HELP)
+        return 0
+    overrides = read_overrides(argv, config_groups(tuple(argv)))
+    if overrides.problems:
+        raise SettingsError(overrides.problems)
+    plain = plain_settings(argv)
+    settings = compose_once(overrides) if plain is None else plain
+    try:
+        job = job_of(settings)
+    except SettingsError as error:
+        raise SettingsError([*error.problems, *_data_problems(settings["channels"])]) from error
+    from vision.api.check import check
+
+    result = check(job)
+    show(result)
+    if result.problems:
+        raise SettingsError(result.problems)
+    return 0
+
+
+def _data_problems(values: dict[str, Any]) -> list[str]:
+    """What the channels' data have wrong, where the channels themselves are sound."""
+    try:
+        channels = parse_channels(values)
+    except SettingsError:
+        return []
+    from vision.api.check import check_channels
+
+    return check_channels(channels)
+
+
+def show(result: CheckResult) -> None:
+    """Facts and the log's preview to stdout, warnings to stderr."""
+    width = max((len(name) for name, _ in result.facts), default=0)
+    for name, text in result.facts:
+        print(f"{name:<{width}}  {text}")
+    print("\nthe log will look like this (numbers are made up):")
+    for line in result.log_lines:
+        print(f"  {line}")
+    for warning in result.warnings:
+        print(f"vision: warning: {warning}", file=sys.stderr)
+    if not result.problems:
+        print("\nno problem was found: this job can start")
