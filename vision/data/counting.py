@@ -47,8 +47,9 @@ def count_classes(reader: Reader) -> int:
     matrix = reader.targets_matrix() if hasattr(reader, "targets_matrix") else None
     if matrix is None:
         targets = [reader.target(index) for index in range(len(reader))]
-        if not all(isinstance(target, np.ndarray) and target.size == 1 for target in targets):
+        vectors = [target for target in targets if isinstance(target, np.ndarray) and target.size == 1]
+        if not vectors or len(vectors) < len(targets):
             return 0
-        matrix = np.concatenate(targets) if targets else np.empty(0)
+        matrix = np.concatenate(vectors)
     is_one_label = matrix.size == len(reader) and bool(np.isfinite(matrix).all())
     return int(np.rint(matrix.max())) + 1 if is_one_label and matrix.size else 0
