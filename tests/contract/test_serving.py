@@ -88,7 +88,8 @@ def test_accept(server: ServerProcess, expected: dict[bytes, list[float]], accep
     assert (status, headers["content-type"]) == (200, form)
     answer = json.loads(body)
     if form == "application/jsonlines":
-        assert body.endswith(b"\n") and body.count(b"\n") == 1
+        assert body.endswith(b"\n")
+        assert body.count(b"\n") == 1
         answer = answer["prediction"]
     assert answer == pytest.approx(expected[JPEG], abs=1e-5)
 
@@ -101,7 +102,8 @@ def test_records_answer_as_list_or_lines(server: ServerProcess, expected: dict[b
         first, second, third = json.loads(answer)
         assert first == pytest.approx(expected[JPEG], abs=1e-5)
         assert second == pytest.approx(expected[PNG], abs=1e-5)
-        assert "record 2" in third["error"] and "not an image" in third["error"]
+        assert "record 2" in third["error"]
+        assert "not an image" in third["error"]
     _, answer, _ = server.invoke(body, content_type="application/x-recordio", accept="application/jsonlines")
     assert ["prediction" in json.loads(line) for line in answer.splitlines()] == [True, True, False]
 
@@ -135,7 +137,8 @@ def test_refusals_say_one_sentence(server: ServerProcess, arguments: dict[str, A
     assert (found, headers["content-type"]) == (status, "application/json")
     sentence = json.loads(body)["error"]
     assert part in sentence
-    assert "\n" not in sentence and len(sentence) < 400
+    assert "\n" not in sentence
+    assert len(sentence) < 400
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/invocations", 405), ("GET", "/models", 404)])

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.serving.small_model import picture, write_model
+from vision.data.recordio import MAGIC, PART_HEADER, pack, padded
+from vision.serving.batch_transform import ORIGIN_FILE, BatchTransform, TransformResult
+from vision.serving.hosted_model import HostedModel, Workshop
+from vision.serving.metrics import Metrics
+from vision.serving.settings import ServingSettings
+from vision.settings.errors import UserError
+
+LINES = "application/jsonlines"
+
+
+def host(folder: Path) -> HostedModel:
+    settings = ServingSettings.parse({"model": folder, "device": "cpu", "max_batch": 4})
+    return HostedModel.load(folder, Workshop(settings, Metrics()))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> HostedModel:
+    return host(write_model(tmp_path_factory.mktemp("transform") / "model"))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    (folder / "deep").mkdir(parents=True)
+    for number in range(9):
+        (folder / f"{number}.jpg").write_bytes(picture(number))
+    (folder / "deep" / "a.png").write_bytes(picture(9, ".png"))
+    (folder / "bad.jpg").write_bytes(b"no image")
+    (folder / "empty").touch()
+    records = [pack(1.0, number, picture(number)) for number in range(100)]
+    (folder / "many.rec").write_bytes(b"".join(map(framed, records)))
+    (folder / "torn.rec").write_bytes(framed(records[0]) + framed(pack(1.0, 1, b"zzz")))
+    return folder
+
+
+def framed(payload: bytes) -> bytes:
+    return PART_HEADER.pack(MAGIC, len(payload)) + payload + bytes(padded(len(payload)) - len(payload))
+
+
+def transform(model: HostedModel, source: Path, target: Path, form: str = LINES) -> TransformResult:
+    return BatchTransform(model, source, target, form).run(at_once=5)
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_every_good_file_is_answered_and_bad_ones_fail_alone(model: HostedModel, source: Path, tmp_path: Path) -> None:
+    result = transform(model, source, tmp_path / "out")
+    assert (result.done, result.kept) == (11, 0)
+    failed = dict(result.failed)
+    assert set(failed) == {"bad.jpg", "empty", "torn.rec"}
+    assert failed["bad.jpg"].startswith("bad.jpg: not an image")
+    assert failed["torn.rec"].startswith("torn.rec record 1: not an image")
+    answered = ["deep/a.png.out", *(f"{number}.jpg.out" for number in range(9)), "many.rec.out"]
+    assert files(tmp_path / "out") == sorted([ORIGIN_FILE, *answered])
+    expected = model.model.predict([picture(number) for number in range(100)])
+    probabilities = [found.probabilities.tolist() for found in expected]
+    for number in range(9):
+        (line,) = (tmp_path / "out" / f"{number}.jpg.out").read_text().splitlines()
+        assert json.loads(line)["prediction"] == pytest.approx(probabilities[number], abs=1e-5)
+    lines = (tmp_path / "out" / "many.rec.out").read_text().splitlines()
+    assert len(lines) == 100
+    for line, found in zip(lines, probabilities, strict=True):
+        assert json.loads(line)["prediction"] == pytest.approx(found, abs=1e-5)
+
+
+def test_an_interrupted_job_goes_on_where_it_was(model: HostedModel, source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    transform(model, source, target)
+    (target / "0.jpg.out").write_text("mine")
+    (target / "1.jpg.out").unlink()
+    (target / "2.jpg.out").write_text("")
+    (source / "3.jpg").write_bytes(picture(30))
+    os.utime(source / "3.jpg", ns=(2**61, 2**61))
+    (source / "bad.jpg").write_bytes(picture(31))
+    result = transform(model, source, target)
+    assert (result.done, result.kept) == (4, 8)
+    assert {name for name, _ in result.failed} == {"empty", "torn.rec"}
+    assert (target / "0.jpg.out").read_text() == "mine"
+    assert (target / "2.jpg.out").stat().st_size > 0
+    (expected,) = model.model.predict([picture(30)])
+    found = json.loads((target / "3.jpg.out").read_text())["prediction"]
+    assert found == pytest.approx(expected.probabilities.tolist(), abs=1e-5)
+
+
+def test_answers_as_the_endpoint_gives_them(model: HostedModel, source: Path, tmp_path: Path) -> None:
+    transform(model, source, tmp_path / "out", "application/json")
+    text = (tmp_path / "out" / "0.jpg.out").read_text()
+    assert text.startswith("[")
+    assert text.endswith("]")
+
+
+def test_another_models_answers_are_not_taken_for_ones_own(model: HostedModel, source: Path, tmp_path: Path) -> None:
+    transform(model, source, tmp_path / "out")
+    other = host(write_model(tmp_path / "other", seed=1))
+    with pytest.raises(UserError, match="answers of another model or in another form"):
+        transform(other, source, tmp_path / "out")
+    with pytest.raises(UserError, match="answers of another model or in another form"):
+        transform(model, source, tmp_path / "out", "application/json")
+
+
+@pytest.mark.parametrize(
+    ("make", "part"),
+    [
+        (lambda folder: folder / "nothing", "which is no folder"),
+        (lambda folder: folder / "deep" / "empty", "in which there is no file"),
+    ],
+)
+def test_problems(model: HostedModel, source: Path, tmp_path: Path, make: object, part: str) -> None:
+    (source / "deep" / "empty").mkdir()
+    with pytest.raises(UserError, match=part):
+        transform(model, make(source), tmp_path / "out")  # type: ignore[operator]
+
+
+def test_output_inside_the_input_is_not_transformed_again(model: HostedModel, source: Path) -> None:
+    target = source / "answers"
+    first = transform(model, source, target)
+    second = transform(model, source, target)
+    assert second.done == 0
+    assert second.kept == first.done
+
+
+def test_output_beside_the_images(model: HostedModel, source: Path) -> None:
+    transform(model, source, source)
+    assert transform(model, source, source).done == 0
+    assert (source / "0.jpg.out").exists()
+    assert not (source / "0.jpg.out.out").exists()
