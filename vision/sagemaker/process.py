@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import sys
 
 from vision.sagemaker.container_job import ContainerJob
@@ -10,12 +12,20 @@ from vision.sagemaker.ending import run_to_its_end
 from vision.sagemaker.job_log import log_to_stdout
 from vision.sagemaker.prefix import Prefix
 
+_PR_SET_PDEATHSIG = 1
+
 
 def main() -> int:
     """Train this process's share and return the exit status."""
+    _end_with_parent()
     log_to_stdout()
     prefix = Prefix.choose(None, os.environ)
     return run_to_its_end(lambda: _train(prefix), prefix.failure)
+
+
+def _end_with_parent() -> None:
+    """A launcher that is killed must not leave processes behind that hold a GPU."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _train(prefix: Prefix) -> int:
