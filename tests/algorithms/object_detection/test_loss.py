@@ -102,3 +102,15 @@ def test_losses_go_down_when_the_prediction_is_right() -> None:
         "cross_entropy": pytest.approx(0.0, abs=1e-6),
         "smooth_l1": 0.0,
     }
+
+
+@pytest.mark.parametrize("num_objects", [0, 5])
+def test_a_training_step_never_waits_for_the_device(num_objects: int) -> None:
+    """On the meta device every read of a value and every shape that depends on values is an error."""
+    with torch.device("meta"):
+        logits = torch.zeros(2, 2, 4, requires_grad=True)
+        offsets = torch.zeros(2, 2, 4, requires_grad=True)
+        boxes, labels = torch.zeros(2, num_objects, 4), torch.zeros(2, num_objects, dtype=torch.int64)
+    losses = multibox_loss(logits, offsets, ANCHORS.to("meta"), boxes, labels, MatcherSettings())
+    sum(losses.values()).backward()
+    assert logits.grad.shape == logits.shape
