@@ -129,7 +129,7 @@ def model_of(stored: StoredModel, shown: str, device: torch.device) -> Model:
     architecture = algorithm.read_architecture(stored.architecture)
     if len(stored.class_names) != hyperparameters.num_classes:
         raise UserError(
-            f"{shown} is damaged: it has {len(stored.class_names)} class names for {hyperparameters.num_classes} classes"
+            f"{shown} is damaged: {len(stored.class_names)} class names for {hyperparameters.num_classes} classes"
         )
     network = algorithm.build_network(architecture)
     fill_network(network, stored.state_dict(), shown)
