@@ -25,6 +25,7 @@ from vision.settings.errors import SettingsError
             "default_accept",
             "application/json",
         ),
+        ({"VISION_SERVE_MAX_BATCH": "32", "VISION_WEIGHTS": "/w"}, "max_batch", 32),
         ({"SAGEMAKER_BIND_TO_PORT": " "}, "port", 8080),
         ({}, "host", "127.0.0.1"),
     ],

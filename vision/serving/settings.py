@@ -23,13 +23,18 @@ _VARIABLES = {
     "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "default_accept",
     "SAGEMAKER_MULTI_MODEL": "multi_model",
 }
+# The rest of the name is a setting's, in capitals.
+_OWN_VARIABLES = "VISION_SERVE_"
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, object]:
-    """Settings that the platform's variables ask for, by name."""
+    """Settings that the platform's variables and our own ask for, by name."""
     found: dict[str, object] = {
         name: environment[variable] for variable, name in _VARIABLES.items() if environment.get(variable, "").strip()
     }
+    for variable, value in environment.items():
+        if variable.startswith(_OWN_VARIABLES):
+            found[variable.removeprefix(_OWN_VARIABLES).lower()] = value
     if environment.get("SAGEMAKER_BATCH", "").lower() == "true":
         # A transform job joins the answers to lines.
         found.setdefault("default_accept", "application/jsonlines")
