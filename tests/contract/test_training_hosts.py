@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from vision.data.recordio import pack
+from vision.sagemaker.pipe_feeder import wrap
+from vision.sagemaker.simulator import Simulator
+
+ROOT = Path(__file__).parents[2]
+# Two names of this machine; sorted, the first is the master.
+HOSTS = ("127.0.0.1", "localhost")
+# Two processes that import torch, twice, on a machine that others use too.
+pytestmark = pytest.mark.timeout(900)
+
+
+def free_port() -> int:
+    """A port whose next one is free too."""
+    while True:
+        with socket.create_server(("", 0)) as first:
+            port = first.getsockname()[1]
+            try:
+                socket.create_server(("", port + 1)).close()
+            except OSError:
+                continue
+            return int(port)
+
+
+def start_process(folder: Path, **environment: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.contract.ddp_process", str(folder)]
+    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", **environment})
+
+
+def test_two_processes_equal_one_with_the_doubled_batch(tmp_path: Path) -> None:
+    two, one = tmp_path / "two", tmp_path / "one"
+    two.mkdir()
+    one.mkdir()
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "1"}
+    processes = [
+        start_process(two, **shared, RANK=rank, LOCAL_RANK="0", NODE_RANK=rank, GLOO_SOCKET_IFNAME="lo")
+        for rank in ("0", "1")
+    ]
+    processes.append(start_process(one))
+    assert [process.wait(600) for process in processes] == [0, 0, 0]
+    first, second = (torch.load(two / f"result{rank}.pt") for rank in (0, 1))
+    alone = torch.load(one / "result0.pt")
+    for name, weight in alone["weights"].items():
+        assert torch.equal(first["weights"][name], second["weights"][name])
+        torch.testing.assert_close(first["weights"][name], weight, rtol=1e-4, atol=1e-6)
+    for row, expected in zip(first["rows"], alone["rows"], strict=True):
+        for metric in ("train_loss", "train_accuracy", "validation_accuracy", "learning_rate"):
+            assert row[metric] == pytest.approx(expected[metric], rel=1e-4), metric
+
+
+def machines(folder: Path, hyperparameters: dict[str, Any]) -> list[Simulator]:
+    """Two machines with a job of 40 images each can see."""
+    rng = np.random.default_rng(0)
+    data = folder / "data.rec"
+    images = [cv2.imencode(".png", rng.integers(0, 255, (12, 12, 3), np.uint8))[1].tobytes() for _ in range(40)]
+    data.write_bytes(b"".join(wrap(pack(number % 2, number, image)) for number, image in enumerate(images)))
+    port = str(free_port())
+    found = []
+    for number, host in enumerate(HOSTS):
+        machine = Simulator(
+            folder / f"machine{number}",
+            {"VISION_ALGORITHM": "image-classification", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"},
+            host=host,
+            hosts=HOSTS,
+            interface="lo",
+        )
+        given = {
+            "num_classes": 2, "num_training_samples": 40, "num_layers": 20, "image_shape": "3,8,8",
+            "mini_batch_size": 10, "run.log_every_steps": 1, "run.device": "cpu", "run.workers": 0, **hyperparameters,
+        }  # fmt: skip
+        machine.write(given, {name: {"path": data} for name in ("train", "validation")})
+        found.append(machine)
+    return found
+
+
+def wait_for(machine: Simulator, text: str) -> str:
+    """Read a machine's output until the text comes; what was read."""
+    assert machine.process is not None and machine.process.stdout is not None
+    lines = []
+    for line in machine.process.stdout:
+        lines.append(line)
+        if text in line:
+            return "".join(lines)
+    raise AssertionError(f"{text!r} did not come:\n{''.join(lines)}")
+
+
+def test_two_machines_train_one_model_and_stop_together(tmp_path: Path) -> None:
+    first, second = machines(tmp_path, {"epochs": 500, "kv_store": "dist_async"})
+    first.start()
+    second.start()
+    log = wait_for(first, "Epoch[0] Validation-accuracy")
+    assert "hp.kv_store=dist_async: the machines update the model together" in log
+    # 40 images, 10 a machine and step.
+    assert "Epoch[0] Batch [2]" in log and "Epoch[0] Batch [3]" not in log
+    # The platform stops every machine; that one is told is enough for both to save and end.
+    first.process.send_signal(signal.SIGTERM)  # type: ignore[union-attr]
+    statuses = [machine.finish(100)[0] for machine in (first, second)]
+    assert statuses == [143, 143]
+    assert (first.prefix.model / "model.json").exists()
+    assert (first.prefix.checkpoints / "last.ckpt").exists()
+    assert not second.prefix.model.exists()
+
+
+def test_a_lost_machine_ends_the_other_within_a_minute(tmp_path: Path) -> None:
+    first, second = machines(tmp_path, {"epochs": 500})
+    first.start()
+    second.start(("setsid", sys.executable, "-m", "vision.sagemaker.train"))
+    wait_for(first, "Epoch[0] Validation-accuracy")
+    assert second.process is not None
+    os.killpg(second.process.pid, signal.SIGKILL)
+    started = time.monotonic()
+    status, _ = first.finish(100)
+    second.finish(10)
+    assert time.monotonic() - started < 60
+    assert status == 2
+    assert "machine localhost has left the job before its end" in first.prefix.failure.read_text()

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from vision.sagemaker.hosts import Hosts
+from vision.sagemaker.machine_line import MachineLine
+from vision.settings.errors import UserError
+
+NAMES = ("127.0.0.1", "localhost")
+
+
+@pytest.fixture
+def lines() -> Iterator[tuple[MachineLine, MachineLine]]:
+    """The lines of two machines, connected."""
+    with socket.create_server(("", 0)) as server:
+        port = server.getsockname()[1]
+    first, second = (MachineLine(Hosts(NAMES, name), port, timeout_s=30) for name in NAMES)
+    with ThreadPoolExecutor() as pool:
+        # The master comes second, so that the other has to try again.
+        late = pool.submit(second.connect)
+        first.connect()
+        late.result()
+    yield first, second
+    first.finish(1)
+    second.finish(1)
+
+
+def lost_within(line: MachineLine, seconds: float) -> str | None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        name = line.lost()
+        if name is not None:
+            return name
+        time.sleep(0.01)
+    return None
+
+
+def test_nobody_is_lost_while_all_work(lines: tuple[MachineLine, MachineLine]) -> None:
+    assert [line.lost() for line in lines] == [None, None]
+
+
+def test_a_machine_that_ends_without_a_word_is_lost(lines: tuple[MachineLine, MachineLine]) -> None:
+    first, second = lines
+    second.finish(1)
+    assert lost_within(first, 10) == "localhost"
+
+
+def test_the_loss_of_the_first_is_seen_too(lines: tuple[MachineLine, MachineLine]) -> None:
+    first, second = lines
+    first.finish(1)
+    assert lost_within(second, 10) == "127.0.0.1"
+
+
+def test_a_machine_that_is_done_is_not_lost(lines: tuple[MachineLine, MachineLine]) -> None:
+    first, second = lines
+    second.finish(0)
+    assert lost_within(first, 0.3) is None
+
+
+def test_one_machine_needs_no_line() -> None:
+    line = MachineLine(Hosts(), 1, timeout_s=0)
+    line.connect()
+    assert line.lost() is None
+
+
+NEVER = [
+    ("127.0.0.1", "machine localhost did not call machine 127.0.0.1 within 0.2 s"),
+    ("localhost", "machine localhost cannot reach machine 127.0.0.1 at port"),
+]
+
+
+@pytest.mark.parametrize(("current", "sentence"), NEVER)
+def test_a_machine_that_never_comes_is_a_sentence(current: str, sentence: str) -> None:
+    with socket.create_server(("", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(UserError) as caught:
+        MachineLine(Hosts(NAMES, current), port, timeout_s=0.2).connect()
+    assert sentence in str(caught.value)
