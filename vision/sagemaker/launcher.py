@@ -29,6 +29,7 @@ DEFAULT_PORT = 29400
 _POLL_S = 0.2
 # The others of a machine see a lost one by themselves; then they may save what they have.
 _GRACE_S = 30.0
+_LOSS_SEEN_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -88,16 +89,26 @@ class Launcher:
             statuses = [child.poll() for child in children]
             failed = next((status for status in statuses if status), None)
             if failed is not None:
+                # DDP may see the loss of a machine first, but cannot say which it was.
+                self._raise_if_lost(line, _LOSS_SEEN_S)
                 # A signal shows as a negative status.
                 return failed if failed > 0 else 128 - failed
             if all(status == 0 for status in statuses):
                 return 0
+            self._raise_if_lost(line, 0.0)
+            time.sleep(_POLL_S)
+
+    def _raise_if_lost(self, line: MachineLine, wait_s: float) -> None:
+        deadline = time.monotonic() + wait_s
+        while True:
             lost = line.lost()
             if lost is not None:
                 raise UserError(
                     f"machine {lost} has left the job before its end, so machine {self.hosts.current} ends too; see "
                     f"{lost}'s log for the reason. A restarted job goes on from the last checkpoint"
                 )
+            if time.monotonic() >= deadline or len(self.hosts.names) == 1:
+                return
             time.sleep(_POLL_S)
 
 
