@@ -6,15 +6,17 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.api.conftest import NAMES, job, write_records
+from tests.api.conftest import NAMES, job, picture, write_records
 from vision.api import RunResult, evaluate, train
 from vision.artifacts.model_folder import load_model
 from vision.settings.channels import parse_channels
 from vision.settings.errors import SettingsError, UserError
+from vision.settings.run import RunSettings
 
 
 def weights_of(result: RunResult) -> dict[str, torch.Tensor]:
@@ -151,3 +153,33 @@ def test_early_stopping_ends_a_run_that_learns_nothing(channels: dict[str, str],
     assert len(result.history) < 9
     again = train(job(channels, tmp_path / "run", {"resume": True}, **stopping))
     assert again.history == result.history
+
+
+def test_evaluate_uses_the_precision_of_training(channels: dict[str, str], tmp_path: Path) -> None:
+    result = train(job(channels, tmp_path / "run", {"precision": "bfloat16"}, epochs=1))
+    located = parse_channels({"validation": channels["validation"]})
+    assert evaluate(tmp_path / "run", located).metrics == result.metrics
+    in_float32 = evaluate(tmp_path / "run", located, RunSettings.parse({"precision": "float32"}))
+    assert in_float32.metrics["loss"] != result.metrics["loss"]
+
+
+@pytest.mark.parametrize(("form", "classes"), [("folders", 3), ("list", 3)])
+def test_images_in_files_train_too(tmp_path: Path, form: str, classes: int) -> None:
+    located: dict[str, str] = {}
+    for channel, count, seed in (("train", 24, 0), ("validation", 12, 1)):
+        rng = np.random.default_rng(seed)
+        lines = []
+        for number in range(count):
+            label = number % classes
+            folder = tmp_path / channel / NAMES[label]
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{number}.png").write_bytes(picture(label, rng))
+            lines.append(f"{number}\t{label}.000000\t{NAMES[label]}/{number}.png\n")
+        located[channel] = str(tmp_path / channel)
+        if form == "list":
+            (tmp_path / f"{channel}.lst").write_text("".join(lines))
+            located[f"{channel}_lst"] = str(tmp_path / f"{channel}.lst")
+    result = train(job(located, tmp_path / "run", num_training_samples=24, mini_batch_size=12, epochs=1))
+    expected = tuple(sorted(NAMES)) if form == "folders" else ("0", "1", "2")
+    assert result.evaluation.class_names == expected
+    assert result.evaluation.num_images == 12

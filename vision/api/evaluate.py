@@ -26,6 +26,8 @@ from vision.training.accelerator import choose_accelerator
 from vision.training.progress import quiet_lightning
 from vision.training.trainer import build_trainer
 
+PRECISIONS = ("float32", "float16", "bfloat16")
+
 
 def evaluate(model: str | Path, channels: Mapping[str, Channel], run: RunSettings | None = None) -> Evaluation:
     """Evaluate a model folder, model.tar.gz or run folder on the ``validation`` channel. Raises UserError."""
@@ -51,6 +53,7 @@ def evaluate_stored(
     if "validation" not in channels:
         raise UserError("there is nothing to evaluate on: give channels.validation=PATH")
     algorithm = algorithms.get(stored.algorithm)
+    run = _in_its_precision(run, stored)
     hp = algorithm.hyperparameters.parse(stored.hyperparameters)
     job: Job[Any] = Job(algorithm.name, hp, dict(channels), _uncompiled(run))
     reader = _open_validation(algorithm, job, stored) if stream is None else stream
@@ -86,3 +89,11 @@ def _open_validation(algorithm: Algorithm, job: Job[Any], stored: StoredModel) -
 def _uncompiled(run: RunSettings) -> RunSettings:
     """The same settings without compiling, which one pass over the data does not pay back."""
     return run.model_copy(update={"compile": False})
+
+
+def _in_its_precision(run: RunSettings, stored: StoredModel) -> RunSettings:
+    """The same settings with the arithmetic of the model's training, unless another one is asked for."""
+    precision = stored.preprocessing.get("precision")
+    if run.precision != "auto" or precision not in PRECISIONS:
+        return run
+    return run.model_copy(update={"precision": precision})

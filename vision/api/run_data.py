@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from vision.algorithms.algorithm import Algorithm, TargetSummary
@@ -60,7 +60,10 @@ def check_names(names: tuple[str, ...] | None, validation_names: tuple[str, ...]
             f"there are {len(names)} class names ({', '.join(names[:5])}{', ...' if len(names) > 5 else ''}), but "
             f"hp.num_classes is {num_classes}; set hp.num_classes={len(names)} or correct the names"
         )
-    if job.run.class_names is None and names is not None and validation_names not in (None, names):
+    if job.run.class_names is not None or names is None or validation_names is None:
+        return
+    # A validation set may lack the last classes; it must not call any by another name.
+    if validation_names != names[: len(validation_names)]:
         raise UserError(
             f"channel 'train' has the classes {', '.join(names[:5])}, ... but 'validation' has "
             f"{', '.join(validation_names[:5])}, ...: both need the same classes in the same order"
@@ -105,8 +108,3 @@ def dataset(algorithm: Algorithm, job: Job[Any], reader: Reader, name: str) -> I
         algorithm.collate_targets,
         replace_broken=training,
     )
-
-
-def with_hyperparameters(job: Job[Any], hyperparameters: Any) -> Job[Any]:
-    """The same job with settled hyperparameters."""
-    return replace(job, hyperparameters=hyperparameters)

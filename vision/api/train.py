@@ -33,7 +33,7 @@ from vision.training.progress import Progress, quiet_lightning
 from vision.training.stop_early import StopEarly
 from vision.training.task import TrainingTask
 from vision.training.termination import Terminated, Termination
-from vision.training.trainer import build_trainer
+from vision.training.trainer import build_trainer, wanted_precision
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,10 @@ class _Run:
             architecture=self.start.architecture.model_dump(mode="json"),
             hyperparameters=self.job.hyperparameters.to_strings(),
             class_names=self.class_names,
-            preprocessing=self.algorithm.preprocessing(self.job.hyperparameters, self.start.architecture),
+            preprocessing={
+                **self.algorithm.preprocessing(self.job.hyperparameters, self.start.architecture),
+                "precision": wanted_precision(self.job.hyperparameters, self.job.run),
+            },
             metrics=metrics,
             epoch=epoch,
         )

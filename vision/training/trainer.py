@@ -25,14 +25,17 @@ log = logging.getLogger(__name__)
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
 
 
+def wanted_precision(hyperparameters: TrainingHyperparameters, run: RunSettings) -> str:
+    """float32, float16 or bfloat16: ``run.precision``, or what SageMaker's ``precision_dtype`` says."""
+    return getattr(hyperparameters, "precision_dtype", "float32") if run.precision == "auto" else run.precision
+
+
 def choose_precision(hyperparameters: TrainingHyperparameters, run: RunSettings, accelerator: str) -> Precision:
     """Lightning's name of the precision; float16 means automatic mixed precision with loss scaling on CUDA.
 
     A CPU has no fast float16, so there float16 trains in float32 and says so.
     """
-    wanted = run.precision
-    if wanted == "auto":
-        wanted = getattr(hyperparameters, "precision_dtype", "float32")
+    wanted = wanted_precision(hyperparameters, run)
     if wanted == "float16" and accelerator == "cpu":
         log.warning(
             "float16 is not faster on a CPU: training in float32 instead; run.precision=bfloat16 is the fast choice "
