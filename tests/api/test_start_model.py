@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import torchvision
 
 from tests.api.conftest import NAMES, job
 from vision.api import RunResult, train
@@ -81,7 +82,6 @@ def test_a_damaged_model_is_refused(trained: RunResult, channels: dict[str, str]
 
 def test_pretrained_weights_keep_all_but_the_last_layer(channels: dict[str, str], tmp_path: Path) -> None:
     """Made-up weights under the name that a user's folder may hold."""
-    torchvision = pytest.importorskip("torchvision")
     torch.manual_seed(5)
     state = torchvision.models.resnet18(weights=None).state_dict()
     (tmp_path / "weights").mkdir()
