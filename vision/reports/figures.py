@@ -1,56 +1,24 @@
 """Figures as PNG bytes: learning curves, heat maps, bars by class, curves.
 
-Drawn with matplotlib's objects, never through pyplot, so that no figure outlives its function.
 Names come from data sets: they are shortened, and a dollar sign in one starts no formula.
 """
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import PowerNorm
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from vision.metrics.classification import YARDSTICK
 from vision.metrics.evaluation import Curves, Matrix, Table
+from vision.reports.drawing import FAINT, INK, colors, legend, new_figure, png
 from vision.reports.labels import is_score, metric_label, short_label
 
-DPI = 144
-INK, FAINT, GRID = "#1f2937", "#6b7280", "#e5e7eb"
-COLORS = (
-    *(
-        "#2563eb",
-        "#ea580c",
-        "#16a34a",
-        "#dc2626",
-        "#7c3aed",
-        "#0891b2",
-        "#ca8a04",
-        "#db2777",
-        "#4b5563",
-        "#65a30d",
-    ),
-    *(
-        "#93c5fd",
-        "#fdba74",
-        "#86efac",
-        "#fca5a5",
-        "#c4b5fd",
-        "#67e8f9",
-        "#fde047",
-        "#f9a8d4",
-        "#9ca3af",
-        "#bef264",
-    ),
-)
 MOST_LABELLED_CLASSES = 60
 MOST_CONFUSED_CLASSES = 40
 MOST_ANNOTATED_CLASSES = 20
@@ -74,16 +42,16 @@ def learning_curves(history: Sequence[Mapping[str, float | int]]) -> bytes | Non
     if not filled:
         return None
     rows = math.ceil(len(filled) / 2)
-    figure, grid = _figure(11.6, 3.3 * rows, rows, min(2, len(filled)))
+    figure, grid = new_figure(11.6, 3.3 * rows, rows, min(2, len(filled)))
     for axes in grid[len(filled) :]:
         axes.remove()
     for axes, (title, names) in zip(grid, filled.items(), strict=False):
         _learning_panel(axes, title, names, history)
-    return _png(figure)
+    return png(figure)
 
 
 def _learning_panel(axes: Axes, title: str, names: list[str], history: Sequence[Mapping[str, float | int]]) -> None:
-    for name, color in zip(names, _colors(len(names)), strict=True):
+    for name, color in zip(names, colors(len(names)), strict=True):
         points = [(row["epoch"], row[name]) for row in history if row.get(name) is not None]
         epochs, values = zip(*points, strict=True)
         validation = name.startswith("validation_")
@@ -101,7 +69,7 @@ def _learning_panel(axes: Axes, title: str, names: list[str], history: Sequence[
     if title == "learning rate" and min(row[names[0]] for row in history if names[0] in row) > 0:
         axes.set_yscale("log")
     if len(names) > 1 or names[0].startswith(("train_", "validation_")):
-        _legend(axes, [metric_label(name) for name in names], outside=False)
+        legend(axes, [metric_label(name) for name in names], outside=False)
 
 
 def _mark_best(axes: Axes, names: list[str], history: Sequence[Mapping[str, float | int]]) -> None:
@@ -120,7 +88,7 @@ def heat_map(matrix: Matrix) -> bytes:
     totals = matrix.counts.sum(axis=1)[rows]
     shares = counts / np.maximum(totals, 1)[:, None]
     side = min(12.0, 2.6 + 0.3 * max(len(rows), len(columns)) if len(rows) <= 20 else 4.2 + 0.19 * len(rows))
-    figure, (axes,) = _figure(side + 0.4, side)
+    figure, (axes,) = new_figure(side + 0.4, side)
     # The square root lets a confusion of a few percent be seen beside a diagonal of nearly all.
     norm = PowerNorm(0.5, vmin=0, vmax=1)
     picture = axes.imshow(shares, cmap="Blues", norm=norm, interpolation="nearest", aspect="equal")
@@ -145,7 +113,7 @@ def heat_map(matrix: Matrix) -> bytes:
     bar.set_label("share of the class's images", color=FAINT, fontsize=8)
     bar.ax.tick_params(labelsize=8, colors=FAINT)
     bar.outline.set_visible(False)
-    return _png(figure)
+    return png(figure)
 
 
 def _most_confused(matrix: Matrix) -> tuple[list[int], list[int], str]:
@@ -191,9 +159,9 @@ def class_bars(table: Table) -> bytes | None:
         rows = sorted(rows, key=lambda row: 2.0 if row[columns[-1]] is None else float(row[columns[-1]] or 0))
         rows = rows[:MOST_BARS]
         note = f"the {MOST_BARS} of {len(table.rows)} classes with the lowest {table.columns[columns[-1]]}"
-    figure, grid = _figure(11.6, 0.9 + 0.25 * len(rows), 1, len(columns), sharey=True)
+    figure, grid = new_figure(11.6, 0.9 + 0.25 * len(rows), 1, len(columns), sharey=True)
     places = range(len(rows))
-    for axes, column, color in zip(grid, columns, _colors(len(columns)), strict=True):
+    for axes, column, color in zip(grid, columns, colors(len(columns)), strict=True):
         values = [row[column] for row in rows]
         heights = [float(value or 0.0) for value in values]
         axes.barh(places, [1.0] * len(rows), color="#f3f4f6", height=0.68)
@@ -211,19 +179,19 @@ def class_bars(table: Table) -> bytes | None:
     grid[0].set_yticks(places, [short_label(str(row[0])) for row in rows], parse_math=False, fontsize=9)
     if note:
         figure.suptitle(note, x=0.01, ha="left", fontsize=9, color=FAINT)
-    return _png(figure)
+    return png(figure)
 
 
 def curves_figure(curves: Curves) -> bytes:
     """All series over common axes; the yardstick dashed."""
-    figure, (axes,) = _figure(5.7, 4.2)
+    figure, (axes,) = new_figure(5.7, 4.2)
     names = [name for name in curves.series if name != YARDSTICK]
-    colors = dict(zip(names, _colors(len(names)), strict=True))
+    color_of = dict(zip(names, colors(len(names)), strict=True))
     for name, (x, y) in curves.series.items():
         if name == YARDSTICK:
             axes.plot(x, y, color=FAINT, lw=1, ls=(0, (4, 3)))
         else:
-            axes.plot(x, y, color=colors[name], lw=1.6, marker="o" if len(x) <= 20 else None, ms=4)
+            axes.plot(x, y, color=color_of[name], lw=1.6, marker="o" if len(x) <= 20 else None, ms=4)
     points = [np.concatenate([x, y]) for x, y in curves.series.values()]
     values = np.concatenate(points) if points else np.empty(0)
     if len(values) == 0 or (np.nanmin(values) >= 0 and np.nanmax(values) <= 1):
@@ -231,43 +199,5 @@ def curves_figure(curves: Curves) -> bytes:
         axes.set_ylim(0, 1.03)
     axes.set_xlabel(curves.x_label, color=FAINT, parse_math=False)
     axes.set_ylabel(curves.y_label, color=FAINT, parse_math=False)
-    _legend(axes, list(curves.series), outside=len(curves.series) > 4)
-    return _png(figure)
-
-
-def _figure(
-    width: float, height: float, rows: int = 1, columns: int = 1, sharey: bool = False
-) -> tuple[Figure, list[Axes]]:
-    """A figure of so many inches with its axes in reading order, in the report's style."""
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    grid = list(np.ravel(figure.subplots(rows, columns, sharey=sharey)))
-    for axes in grid:
-        axes.grid(True, color=GRID, lw=0.7)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[["left", "bottom"]].set_color(GRID)
-        axes.tick_params(labelsize=9, colors=INK, length=0)
-    return figure, grid
-
-
-def _legend(axes: Axes, names: list[str], outside: bool) -> None:
-    # A label with a leading underscore is left out by matplotlib, so each starts with a thin space.
-    labels = [f"\u2009{short_label(name)}" for name in names]
-    where = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if outside else {"loc": "best"}
-    legend = axes.legend(axes.get_lines(), labels, frameon=False, fontsize=8, labelcolor=INK, **where)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-
-
-def _colors(number: int) -> list[str]:
-    return [COLORS[i % len(COLORS)] for i in range(number)]
-
-
-def _png(figure: Figure) -> bytes:
-    written = io.BytesIO()
-    with warnings.catch_warnings():
-        # A class name in a script that the font lacks is drawn as boxes; the page has it right.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(written, format="png")
-    return written.getvalue()
+    legend(axes, list(curves.series), outside=len(curves.series) > 4)
+    return png(figure)

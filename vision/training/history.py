@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 
+from vision.training.metrics_csv import Row, write_rows
 from vision.training.task import TrainingTask
-
-Row = dict[str, float]
 
 
 class History(pl.Callback):
@@ -34,21 +31,3 @@ class History(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = list(state_dict["rows"])
-
-
-def write_rows(path: Path, rows: list[Row]) -> None:
-    """Write all rows at once under a temporary name, so that a reader never sees half a file."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text.getvalue(), encoding="utf-8")
-    part.replace(path)
-
-
-def read_rows(path: Path) -> list[Row]:
-    """Rows of a ``metrics.csv``; empty cells are left out."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{name: float(cell) for name, cell in row.items() if cell} for row in csv.DictReader(file)]
