@@ -28,6 +28,7 @@ class Verb:
 VERBS: dict[str, Verb] = {
     "train": Verb("vision.cli.train", "train a model, from scratch, pretrained or continued"),
     "check": Verb("vision.cli.check", "find everything that is wrong with a job before it trains"),
+    "sweep": Verb("vision.cli.sweep", "find good hyperparameters: many runs, hopeless ones ended early"),
     "evaluate": Verb("vision.cli.evaluate", "measure a model on a validation channel"),
     "predict": Verb("vision.cli.predict", "say what a model sees in images"),
     "import-mxnet": Verb("vision.cli.import_mxnet", "open a model of SageMaker's own containers or of MXNet"),
@@ -35,6 +36,7 @@ VERBS: dict[str, Verb] = {
     "transform": Verb("vision.cli.transform", "answer a folder of images, as a SageMaker transform job does"),
     "export": Verb("vision.cli.export", "write a model as ONNX, for torch.export, as TorchScript or for MXNet"),
     "im2rec": Verb("vision.cli.im2rec", "list images, and pack them into .rec files, as MXNet's tool does"),
+    "convert": Verb("vision.cli.convert", "turn a data set from one format into another"),
     "sample-data": Verb("vision.cli.sample_data", "write a small data set to try things on"),
 }
 

@@ -40,13 +40,13 @@ def train_help(argv: Sequence[str]) -> str:
     ]
     for name in names:
         rows = algorithms.hyperparameters_class(name).rows()
-        parts.append(f"Hyperparameters of {name} (hp.NAME=), as SageMaker documents them:\n{_rows(rows)}")
+        parts.append(f"Hyperparameters of {name} (hp.NAME=), as SageMaker documents them:\n{setting_rows(rows)}")
     described = "\n".join(f"  {name:<{_NAME_WIDTH}}{text}" for name, text in _CHANNELS.items())
     parts.append(
         "Channels (channels.NAME=PATH, or channels.NAME.path= with .content_type=, .input_mode=,"
         f" .attributes=, .label_format=):\n{described}"
     )
-    parts.append(f"Run settings (run.NAME=), ours:\n{_rows(RunSettings.rows())}")
+    parts.append(f"Run settings (run.NAME=), ours:\n{setting_rows(RunSettings.rows())}")
     return "\n\n".join(parts)
 
 
@@ -60,7 +60,8 @@ def _examples() -> str:
           vision train -m experiment=cifar10_resnet20 hp.learning_rate=0.1,0.01 run.output=runs/rates""")
 
 
-def _rows(rows: Iterable[HyperparameterRow]) -> str:
+def setting_rows(rows: Iterable[HyperparameterRow]) -> str:
+    """A table of settings as help prints it."""
     return "\n".join(_row(row) for row in rows)
 
 

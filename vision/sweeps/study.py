@@ -1,0 +1,203 @@
+"""The study: which trials there are and how they went, kept by optuna in an SQLite file."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from vision.settings.errors import UserError
+from vision.sweeps.settings import SweepSettings
+from vision.sweeps.space import SearchSpace
+
+if TYPE_CHECKING:
+    from optuna import Study as OptunaStudy
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial
+    from optuna.trial import Trial as OptunaTrial
+
+State = Literal["running", "complete", "pruned", "failed"]
+_SETTINGS = "settings"
+_STATES: dict[str, State] = {"RUNNING": "running", "COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial as it stands. ``settings`` are the drawn hyperparameters as texts, ``values`` the objective by epoch
+    (from 1), ``value`` that of the best epoch of a trial that ended."""
+
+    number: int
+    state: State
+    settings: Mapping[str, str]
+    values: Mapping[int, float]
+    value: float | None
+    seconds: float | None
+
+
+class Study:
+    """Draws the values of trials and keeps their results; higher is better."""
+
+    def __init__(self, path: Path, space: SearchSpace, settings: SweepSettings, epochs: int) -> None:
+        try:
+            import optuna
+        except ModuleNotFoundError as error:
+            raise UserError("sweeps need optuna, which is not installed: pip install 'vision[sweep]'") from error
+        from sqlalchemy import URL
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+        self.space = space
+        self.settings = settings
+        url = URL.create("sqlite", database=str(path.absolute())).render_as_string()
+        try:
+            self._study: OptunaStudy = optuna.create_study(
+                storage=optuna.storages.RDBStorage(url),
+                study_name="sweep",
+                direction="maximize",
+                pruner=_pruner(settings, epochs),
+                load_if_exists=True,
+            )
+        except Exception as error:
+            # Optuna and SQLAlchemy raise whatever they like for a file that is damaged or of another version.
+            raise UserError(
+                f"{path} cannot be used as a study ({_first_line(error)}): give another sweep.output"
+            ) from error
+
+    def records(self) -> list[TrialRecord]:
+        """All trials in the order of their numbers."""
+        return [_record(trial) for trial in self._study.get_trials(deepcopy=False)]
+
+    def unfinished(self) -> list[OpenTrial]:
+        """The trials that an earlier sweep left running."""
+        from optuna.trial import Trial
+
+        running = [trial for trial in self._study.get_trials(deepcopy=False) if trial.state.name == "RUNNING"]
+        return [self._open(Trial(self._study, trial._trial_id), set(trial.intermediate_values)) for trial in running]
+
+    def ask(self) -> OpenTrial:
+        """A new trial with drawn values."""
+        number = len(self._study.get_trials(deepcopy=False))
+        self._study.sampler = _sampler(self.settings, number)
+        return self._open(self._study.ask(), set())
+
+    def _open(self, trial: OptunaTrial, reported: set[int]) -> OpenTrial:
+        # What was drawn before a kill is drawn again as it was.
+        drawn = self.space.suggest(trial)
+        if trial.user_attrs.get(_SETTINGS) != drawn:
+            trial.set_user_attr(_SETTINGS, drawn)
+        return OpenTrial(self._study, trial, drawn, reported)
+
+    def importances(self) -> dict[str, float]:
+        """Share (0..1) of each hyperparameter in what made trials good; empty where too few trials tell."""
+        from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+        complete = [record for record in self.records() if record.state == "complete"]
+        if len(complete) < 3 or len({record.value for record in complete}) < 2:
+            return {}
+        try:
+            return get_param_importances(self._study, evaluator=PedAnovaImportanceEvaluator())
+        except (ValueError, RuntimeError):
+            # No dimension is common to all trials, or all trials drew the same.
+            return {}
+
+
+class OpenTrial:
+    """A trial under way. ``settings`` are its drawn hyperparameters."""
+
+    def __init__(self, study: OptunaStudy, trial: OptunaTrial, settings: dict[str, str], reported: set[int]) -> None:
+        self._study, self._trial = study, trial
+        self.settings = settings
+        self.number: int = trial.number
+        self._reported = reported
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch that was reported; 0 before the first."""
+        return max(self._reported, default=0)
+
+    def report(self, epoch: int, value: float) -> None:
+        """Keep the objective of an epoch, once."""
+        if epoch not in self._reported:
+            self._reported.add(epoch)
+            self._trial.report(value, epoch)
+
+    def is_hopeless(self) -> bool:
+        """Whether the pruner would end the trial after its last epoch."""
+        return bool(self._reported) and self._trial.should_prune()
+
+    def complete(self, value: float) -> None:
+        """The trial came to its end. ``value`` is that of its best epoch."""
+        assert math.isfinite(value)
+        self._study.tell(self._trial, value)
+
+    def prune(self) -> None:
+        """The trial was ended early."""
+        from optuna.trial import TrialState
+
+        self._study.tell(self._trial, state=TrialState.PRUNED)
+
+    def fail(self) -> None:
+        """The trial has no result."""
+        from optuna.trial import TrialState
+
+        self._study.tell(self._trial, state=TrialState.FAIL)
+
+
+def _record(trial: FrozenTrial) -> TrialRecord:
+    values = {epoch: value for epoch, value in sorted(trial.intermediate_values.items())}
+    finite = [value for value in values.values() if math.isfinite(value)]
+    state = _STATES[trial.state.name]
+    duration = trial.duration
+    return TrialRecord(
+        number=trial.number,
+        state=state,
+        settings=trial.user_attrs.get(_SETTINGS, {}),
+        values=values,
+        # Optuna's own value of a pruned trial is that of its last epoch.
+        value=max(finite, default=None) if state in ("complete", "pruned") else None,
+        seconds=None if duration is None else duration.total_seconds(),
+    )
+
+
+def _sampler(settings: SweepSettings, number: int) -> BaseSampler:
+    """A new sampler for each trial, so that a resumed sweep draws what an uninterrupted one would have drawn."""
+    import numpy as np
+    from optuna.samplers import RandomSampler, TPESampler
+
+    seed = int(np.random.SeedSequence((settings.seed, number)).generate_state(1)[0])
+    if settings.sampler == "random":
+        return RandomSampler(seed=seed)
+    parallel = (settings.parallel or 2) > 1
+    return TPESampler(n_startup_trials=settings.startup_trials, seed=seed, constant_liar=parallel)
+
+
+def _pruner(settings: SweepSettings, epochs: int) -> BasePruner:
+    from optuna.pruners import HyperbandPruner, MedianPruner, NopPruner
+
+    if settings.pruner == "none":
+        return NopPruner()
+    if settings.pruner == "hyperband":
+        lowest = min(settings.startup_epochs, epochs)
+        return HyperbandPruner(min_resource=lowest, max_resource=epochs, reduction_factor=3)
+    # A step of optuna's is an epoch from 1: nothing is judged before this one is over.
+    return MedianPruner(n_startup_trials=settings.startup_trials, n_warmup_steps=settings.startup_epochs)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
+
+
+def best_record(records: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The complete trial with the highest value, the earliest of equals."""
+    complete = [record for record in records if record.state == "complete"]
+    return max(complete, key=lambda record: (record.value or -math.inf, -record.number), default=None)
+
+
+def summary_counts(records: Sequence[TrialRecord]) -> dict[State, int]:
+    """Number of trials in each state."""
+    states: tuple[State, ...] = ("complete", "pruned", "failed", "running")
+    return {state: sum(record.state == state for record in records) for state in states}

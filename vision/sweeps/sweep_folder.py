@@ -1,0 +1,111 @@
+"""The sweep folder: what a sweep began with, its study, and one run folder for each trial."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vision.settings.errors import UserError
+from vision.sweeps.space import SearchSpace
+
+PLAN = "sweep.json"
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """What all trials share and what stays when a sweep resumes.
+
+    ``words`` are the command line's, without what the sweep varies, relative to ``working_folder``. ``metric`` is the
+    objective's name in metrics.csv, ``sagemaker_metric`` that of tuning jobs. ``epochs`` is the most that a trial runs.
+    ``settings`` are the given ones of the sweep itself.
+    """
+
+    algorithm: str
+    words: tuple[str, ...]
+    working_folder: str
+    metric: str
+    sagemaker_metric: str
+    epochs: int
+    device: str
+    devices: int | None
+    space: SearchSpace
+    settings: dict[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan for the sweep's file."""
+        return {**self.__dict__, "words": list(self.words), "space": self.space.to_json()}
+
+
+@dataclass(frozen=True)
+class SweepFolder:
+    """Paths inside the folder of one sweep."""
+
+    path: Path
+
+    @property
+    def plan(self) -> Path:
+        return self.path / PLAN
+
+    @property
+    def study(self) -> Path:
+        return self.path / "study.db"
+
+    @property
+    def result(self) -> Path:
+        return self.path / "result.json"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report"
+
+    def trial(self, number: int) -> Path:
+        """The run folder of a trial."""
+        return self.path / "trials" / f"{number:04d}"
+
+    def begin(self, plan: SweepPlan) -> None:
+        """Make the folder of a new sweep. Raises UserError if it holds one already."""
+        if self.plan.exists():
+            raise UserError(
+                f"{self.path} already holds a sweep; add sweep.resume=true to go on with it, or give another"
+                " sweep.output"
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.write_plan(plan)
+
+    def write_plan(self, plan: SweepPlan) -> None:
+        """Write the plan whole or not at all."""
+        part = self.path / f".{PLAN}.part"
+        part.write_text(json.dumps(plan.to_json(), indent=2) + "\n", encoding="utf-8")
+        part.replace(self.plan)
+
+    def read_plan(self) -> SweepPlan:
+        """The plan of the sweep that is here. Raises UserError if there is none."""
+        if not self.plan.exists():
+            raise UserError(f"{self.path} holds no sweep to resume: give its folder as sweep.output=PATH")
+        try:
+            found = json.loads(self.plan.read_text(encoding="utf-8"))
+            space = SearchSpace.from_json(found["space"])
+            return SweepPlan(**{**found, "words": tuple(found["words"]), "space": space})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"{self.plan} is not the plan of a sweep ({type(error).__name__}: {error}): give another sweep.output"
+            ) from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other sweeps out of the folder. Raises UserError if one is at work there."""
+        descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise UserError(f"another sweep is at work in {self.path}: wait for its end, or end it") from error
+            yield
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,134 @@
+"""One trial as a process of its own: started, told to end, and never left behind."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from vision.settings.errors import UserError
+
+LOG, LOCK, STATUS, PROCESS = "output.log", ".lock", ".status", ".process"
+_POLL_S = 0.2
+_LAST_BYTES = 4096
+
+
+class TrialProcess:
+    """A process in ``folder``, whose output goes to output.log there.
+
+    It holds the reading end of a pipe, by which it notices that the sweep is gone, however that ended. It and the
+    processes that it forks hold a lock, by which a resumed sweep notices that they are not gone yet. It leads a
+    process group, so that they can be ended together.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        words: Sequence[str],
+        environment: Mapping[str, str],
+        working_folder: str,
+    ) -> None:
+        self.folder = folder
+        self.asked_to_end_s: float | None = None
+        watched, self._pipe = os.pipe()
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (folder / STATUS).unlink(missing_ok=True)
+        try:
+            with (folder / LOG).open("ab") as log:
+                self._process = subprocess.Popen(
+                    [*command, str(watched), str(folder / STATUS), *words],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, **environment},
+                    cwd=working_folder,
+                    pass_fds=(watched, lock),
+                    start_new_session=True,
+                )
+        finally:
+            os.close(watched)
+            os.close(lock)
+        (folder / PROCESS).write_text(str(self._process.pid))
+
+    def poll(self) -> int | None:
+        """The exit status, negative for a signal; None while it runs."""
+        status = self._process.poll()
+        if status is not None:
+            self._close()
+        return status
+
+    def ask_to_end(self) -> None:
+        """Send SIGTERM, at which training saves its state and ends."""
+        self.asked_to_end_s = time.monotonic()
+        self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it and everything it started at once."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _close(self) -> None:
+        if self._pipe >= 0:
+            os.close(self._pipe)
+            self._pipe = -1
+
+
+def ended_status(folder: Path) -> int | None:
+    """The exit status that a trial wrote at its end, if it came so far."""
+    try:
+        return int((folder / STATUS).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def wait_until_free(folder: Path, patience_s: float) -> None:
+    """Wait until nothing of an earlier sweep works in a trial's folder; end it when it takes too long."""
+    if not (folder / LOCK).exists():
+        return
+    descriptor = os.open(folder / LOCK, os.O_RDWR)
+    try:
+        until = time.monotonic() + patience_s
+        while not _lock(descriptor):
+            if time.monotonic() > until:
+                _end_group(folder)
+                until = time.monotonic() + patience_s
+            time.sleep(_POLL_S)
+    finally:
+        os.close(descriptor)
+
+
+def last_line(folder: Path) -> str:
+    """The last line of a trial's output, for a message."""
+    try:
+        with (folder / LOG).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_BYTES))
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")[:300]
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _end_group(folder: Path) -> None:
+    """Kill the group that holds the lock. While it does, its number belongs to no other."""
+    try:
+        group = int((folder / PROCESS).read_text())
+        os.killpg(group, signal.SIGKILL)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"a process of an earlier sweep still works in {folder} and cannot be ended ({error}): end it first"
+        ) from error
