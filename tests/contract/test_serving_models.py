@@ -89,12 +89,20 @@ def test_memory_is_bounded_and_given_back(server: ServerProcess, root: Path) -> 
         (b"", "JSON object"),
         (b"[" * 5000, "JSON object"),
         (b'{"model_name": "a"}', "model_name"),
-        (b'{"model_name": "", "url": "x"}', "characters"),
-        (b'{"model_name": "a", "url": "/no/such"}', "/no/such does not exist"),
+        (b'{"model_name": "a", "url": "/etc/passwd"}', "loaded from below"),
+        (b'{"model_name": "a", "url": "../../x"}', "loaded from below"),
         (b'{"model_name": "a", "url": "a\\u0000b"}', "model_name"),
     ],
 )
 def test_load_refusals(server: ServerProcess, body: bytes, part: str) -> None:
+    status, answer, _ = server.request("POST", "/models", body)
+    assert status == 400
+    assert part in json.loads(answer)["error"]
+
+
+@pytest.mark.parametrize(("name", "part"), [("a", "is no model (it is empty)"), ("", "must have 1 to 1024 characters")])
+def test_a_folder_without_model_is_a_sentence(server: ServerProcess, root: Path, name: str, part: str) -> None:
+    body = json.dumps({"model_name": name, "url": str(root / "empty")}).encode()
     status, answer, _ = server.request("POST", "/models", body)
     assert status == 400
     assert part in json.loads(answer)["error"]

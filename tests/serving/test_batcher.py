@@ -141,3 +141,15 @@ def test_a_closed_batcher_has_answered_and_takes_no_more() -> None:
         return await future
 
     assert use(Network(), scenario) == 3
+
+
+def test_health_ends_when_everything_fails_and_comes_back() -> None:
+    async def scenario(batcher: Batcher) -> list[bool]:
+        found = [batcher.is_healthy]
+        for values in ([13] * 20, [1]):
+            futures = [batcher.submit(image(value)) for value in values]
+            await asyncio.gather(*futures, return_exceptions=True)
+            found.append(batcher.is_healthy)
+        return found
+
+    assert use(Network(), scenario) == [True, False, True]

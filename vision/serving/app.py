@@ -31,7 +31,7 @@ def build_app(service: Service) -> Starlette:
     """The application of one worker."""
 
     async def ping(request: Request) -> Response:
-        return Response(status_code=503 if service.is_draining else 200)
+        return Response(status_code=200 if service.is_healthy else 503)
 
     async def metrics(request: Request) -> Response:
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")

@@ -131,7 +131,6 @@ class BatchTransform:
             raise DataError(name, f"cannot be read, or its answer not written ({error.strerror})") from error
 
     async def _answer(self, images: Sequence[EncodedImage]) -> list[Answer]:
-        self._model.expect(len(images))
         answers = await self._model.answer(images, self._form)
         for image, answer in zip(images, answers, strict=True):
             if answer.problem is not None:

@@ -20,6 +20,9 @@ import numpy as np
 
 log = logging.getLogger(__name__)
 
+# So many predictions that fail in a row are not the images' fault.
+_MOST_FAILURES = 16
+
 Predict = Callable[[list[np.ndarray]], list[Any]]
 
 
@@ -56,12 +59,18 @@ class Batcher:
         self._waiting: deque[_Waiting] = deque()
         self._expected = 0
         self._is_closed = False
+        self._failures = 0
         self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
         self._thread.start()
 
     def __len__(self) -> int:
         """Images that wait for a batch."""
         return len(self._waiting)
+
+    @property
+    def is_healthy(self) -> bool:
+        """False when the last predictions have all failed, as on a GPU that has given up."""
+        return self._thread.is_alive() and self._failures < _MOST_FAILURES
 
     def expect(self, change: int) -> None:
         """Tell of images on their way: +1 when one is announced, -1 when it has come or will not."""
@@ -118,9 +127,12 @@ class Batcher:
     def _predict_each(self, batch: list[_Waiting]) -> list[Any]:
         """A prediction or an exception for each; if the batch fails, each is tried alone."""
         try:
-            return self._predict([item.image for item in batch])
+            results = self._predict([item.image for item in batch])
+            self._failures = 0
+            return results
         except Exception as error:
             if len(batch) == 1:
+                self._failures += 1
                 return [error]
             log.exception("a batch of %d images failed; each is tried alone", len(batch))
         return [result for item in batch for result in self._predict_each([item])]

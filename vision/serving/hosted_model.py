@@ -77,6 +77,11 @@ class HostedModel:
         run = RunSettings.parse({"device": settings.device, "max_archive_gb": settings.max_archive_gb})
         return cls(load(path, run), workshop)
 
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the network answers, as far as can be told."""
+        return self._batcher.is_healthy
+
     def close(self) -> None:
         """Answer what waits, then stop."""
         self._batcher.close()
@@ -86,12 +91,13 @@ class HostedModel:
         self._batcher.expect(change)
 
     async def answer(self, images: Sequence[EncodedImage], form: str) -> list[Answer]:
-        """One answer for each image, all of which were expected. A broken image disturbs no other."""
+        """One answer for each image. A broken image disturbs no other."""
         return list(await asyncio.gather(*(self._answer_one(image, form) for image in images)))
 
     async def _answer_one(self, image: EncodedImage, form: str) -> Answer:
         loop = asyncio.get_running_loop()
         metrics, pool = self._workshop.metrics, self._workshop.pool
+        self.expect(1)
         try:
             prepared = await loop.run_in_executor(pool, self._prepare, image)
             waiting = self._batcher.submit(prepared.pixels)

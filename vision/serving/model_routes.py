@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -32,6 +33,9 @@ class ModelRoutes:
         name, url = values.get("model_name"), values.get("url")
         if not isinstance(name, str) or not isinstance(url, str) or not url or "\0" in url:
             raise RequestFailure(400, 'the body must be a JSON object {"model_name": NAME, "url": FOLDER}')
+        root = self._service.settings.model.resolve()
+        if not Path(url).resolve().is_relative_to(root):
+            raise RequestFailure(400, f"url is {shown(url)}, but models are loaded from below {root} only")
         await self._store.load(name, url)
         return _json({"modelName": name, "modelUrl": url})
 

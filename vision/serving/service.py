@@ -69,16 +69,19 @@ class Service:
         return response
 
     async def _receive(self, request: Request, model: HostedModel) -> Images:
-        """The images of the body, which the model then expects."""
+        """The images of the body, which the model expects as long as they are coming."""
         kind = body_kind(request.headers.get("content-type", ""))
         model.expect(1)
         try:
             body = await read_body(request, self.settings.max_payload_bytes)
-            images = images_of(body, kind, self.settings.max_images)
-            model.expect(len(images.images))
-            return images
+            return images_of(body, kind, self.settings.max_images)
         finally:
             model.expect(-1)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether requests are taken and the network does not fail on all of them."""
+        return not self.is_draining and (self._model is None or self._model.is_healthy)
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:
