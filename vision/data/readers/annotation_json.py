@@ -89,6 +89,10 @@ class AnnotationJsonReader:
         """Annotation file with its channel's folder, and image: ``annotations/a.json (a.jpg)``."""
         return f"{self._name}/{self._annotations[index]} ({self._images[index]})"
 
+    def path(self, index: int) -> str:
+        """Path of the image below the image folder."""
+        return self._images[index]
+
 
 class _Pairing:
     """Finds the image of an annotation file."""

@@ -71,6 +71,10 @@ class FolderReader:
         """Path of the image with its channel's folder, such as ``train/cats/001.jpg``."""
         return f"{self._name}/{self._files[index]}"
 
+    def path(self, index: int) -> str:
+        """Path of the image below the root, such as ``cats/001.jpg``."""
+        return self._files[index]
+
 
 def class_folders(root: Path) -> list[str]:
     """Sorted names of the folders in ``root``, which must hold no images itself."""

@@ -1,0 +1,135 @@
+"""``vision convert``: a data set in one format to another."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from vision.cli.assignments import read_assignments
+from vision.settings.errors import SettingsError
+from vision.settings.nearest import did_you_mean, shown
+from vision.settings.table import SettingsTable
+
+if TYPE_CHECKING:
+    from vision.data.convert.format import Source
+    from vision.data.left_out import LeftOut
+
+LEFT_OUT = 1
+HELP = """\
+Usage: vision convert from=FORMAT to=FORMAT input=PATH output=PATH [name=value ...]
+
+Formats, and what input and output are:
+{formats}
+
+  images        copy (default) writes the images beside the output, link makes hard links, keep refers to where they are
+  root          folder of the input's images, where it is not beside the labels
+  classes       file with the class names in the order of their ids (default: classes.txt beside the input)
+  attributes    manifest: the image's key and the label's key, such as source-ref,bounding-box
+  label_format  manifest: class-id or multi-hot, for lists of classes (default: by the metadata)
+  split         voc: a list of ImageSets/Main, such as train
+  one_based     voc: true if pixels count from 1, as in the PASCAL challenges; then 1 is subtracted
+  workers       readers of image files (default: one for each processor)
+
+Boxes keep their pixels exactly. What a format cannot hold is said. What cannot be converted is left out, named, and
+written to OUTPUT.left-out.txt.
+
+Exit status: 0 all converted, 1 something left out, 2 nothing done.
+
+Example: vision convert from=voc to=recordio input=VOC2012 split=train output=data/train.rec"""
+
+
+class SourceSettings(SettingsTable):
+    """How to read a data set."""
+
+    root: str | None = Field(None, description="folder of the images")
+    classes: str | None = Field(None, description="file with the class names")
+    attributes: str | None = Field(None, description="keys of image and label of a manifest")
+    label_format: Literal["multi-hot", "class-id"] | None = Field(None, description="lists of classes in a manifest")
+    split: str | None = Field(None, description="list of VOC images")
+    one_based: bool = Field(False, description="whether VOC's pixels count from 1")
+    workers: int = Field(0, ge=0, le=256, description="readers of image files")
+
+
+class ConvertSettings(SourceSettings):
+    """How to convert."""
+
+    images: Literal["copy", "link", "keep"] = Field("copy", description="what becomes of the image files")
+
+
+def run(argv: Sequence[str]) -> int:
+    """Convert one data set. Returns the exit status."""
+    from vision.data.convert.formats import FORMATS
+
+    if {"-h", "--help"}.intersection(argv):
+        print(HELP.format(formats=format_rows(FORMATS)))
+        return 0
+    places = ("from", "to", "input", "output")
+    given = read_assignments(argv, names=(*places, *ConvertSettings.model_fields), sections=())
+    check_places(given.names, places)
+    settings = ConvertSettings.parse({name: value for name, value in given.names.items() if name not in places})
+
+    from vision.cli.progress import progress_bar
+    from vision.data.convert.conversion import convert
+    from vision.data.parallel import cpu_count
+
+    output = Path(given.names["output"]).expanduser()
+    source = source_of(given.names["from"], given.names["input"], settings)
+    with progress_bar("converting", len(source)) as advance:
+        done = convert(source, given.names["to"], output, settings.images, settings.workers or cpu_count(), advance)
+    boxes = f", {done.objects:,} boxes" if source.task == "boxes" else ""
+    print(f"{output}: {done.images:,} images{boxes}, {len(done.class_names):,} classes")
+    for note in done.notes:
+        print(f"vision: {note}", file=sys.stderr)
+    return tell_left_out(done.left_out, output, "images or boxes")
+
+
+def format_rows(formats: dict[str, str]) -> str:
+    """The formats in lines for the help."""
+    return "\n".join(f"  {name:<16}{what}" for name, what in formats.items())
+
+
+def check_places(names: dict[str, str], places: Sequence[str]) -> None:
+    """Raises SettingsError where a place is missing, a format is unknown or the input does not exist."""
+    from vision.data.convert.formats import FORMATS
+
+    problems = [f"Setting {name} is required but missing: give {name}=..." for name in places if not names.get(name)]
+    for name in {"from", "to", "format"}.intersection(places, names):
+        if names[name] and names[name] not in FORMATS:
+            problems.append(
+                f"Setting {name} is {shown(names[name])}, an unknown format: {did_you_mean(names[name], FORMATS)}"
+            )
+    path = names.get("input")
+    if path and not Path(path).expanduser().exists():
+        problems.append(f"Setting input is {shown(path)}, which does not exist: give the path of a data set.")
+    if problems:
+        raise SettingsError(problems)
+
+
+def source_of(name: str, path: str, settings: SourceSettings) -> Source:
+    """Open the data set at ``path``."""
+    from vision.data.convert.format import SourceOptions
+    from vision.data.convert.formats import open_source
+
+    attributes = tuple(key.strip() for key in settings.attributes.split(",")) if settings.attributes else None
+    options = SourceOptions(
+        root=Path(settings.root).expanduser() if settings.root else None,
+        classes=Path(settings.classes).expanduser() if settings.classes else None,
+        attributes=attributes,
+        label_format=settings.label_format,
+        split=settings.split,
+        one_based=settings.one_based,
+    )
+    return open_source(name, Path(path).expanduser(), options)
+
+
+def tell_left_out(left_out: LeftOut, output: Path, what: str) -> int:
+    """Write and print what is left out; returns the exit status."""
+    file = output.with_name(f"{output.name}.left-out.txt")
+    left_out.write(file)
+    for line in left_out.summary(what, file):
+        print(line, file=sys.stderr)
+    return LEFT_OUT if len(left_out) else 0

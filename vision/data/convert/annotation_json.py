@@ -1,0 +1,85 @@
+"""SageMaker's image format for object detection: a folder of images, a folder with one JSON file for each."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from vision.data.convert.class_list import find_class_list
+from vision.data.convert.format import Sink, Source, SourceOptions
+from vision.data.convert.image_files import IMAGES, ImagePlacer, below_images_folder
+from vision.data.convert.neutral import AnnotatedImage, Plan, Task
+from vision.data.convert.object_boxes import annotation_of, read_objects
+from vision.data.left_out import LeftOut
+from vision.data.readers.annotation_json import AnnotationJsonReader
+from vision.settings.errors import DataError, UserError
+
+ANNOTATIONS = "annotations"
+
+
+class AnnotationJsonSource(Source):
+    """``path`` holds the folders ``images`` and ``annotations``; ``root`` is the images' folder where it is another."""
+
+    task: Task = "boxes"
+
+    def __init__(self, path: Path, options: SourceOptions) -> None:
+        images = options.root or path / IMAGES
+        annotations = path / ANNOTATIONS if (path / ANNOTATIONS).is_dir() else path
+        if not images.is_dir():
+            raise UserError(f"{images} is no folder: give root=FOLDER, where the images lie.")
+        self._root = images
+        self._reader = AnnotationJsonReader(images, annotations)
+        self.class_names = self._reader.class_names or find_class_list(options.classes, path)
+
+    def __len__(self) -> int:
+        return len(self._reader)
+
+    def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
+        for index in range(len(self._reader)):
+            key, name = self._reader.key(index), self._reader.path(index)
+            try:
+                annotation = self._reader.target(index)
+                assert isinstance(annotation, dict)
+                objects, size_px = read_objects(annotation, key, "annotation_json.")
+            except DataError as error:
+                left_out.add(error.key, error.reason)
+                continue
+            yield AnnotatedImage(name, key, self._root / name, None, objects, size_px)
+
+
+class AnnotationJsonSink(Sink):
+    """``output``/images and ``output``/annotations. Each file names all classes."""
+
+    TASKS = frozenset(("boxes",))
+
+    def __init__(self, output: Path, plan: Plan, images: str) -> None:
+        if images == "keep":
+            raise UserError(
+                "images=keep does not go with to=annotation_json, which needs a folder of images: use link."
+            )
+        self._placer = ImagePlacer(output / IMAGES, images)
+        self._annotations = output / ANNOTATIONS
+        self._annotations.mkdir(parents=True, exist_ok=True)
+        self._categories = [{"class_id": class_id, "name": name} for class_id, name in enumerate(plan.class_names)]
+        self._stems: set[str] = set()
+
+    def write(self, image: AnnotatedImage, encoded: bytes | memoryview, size_px: tuple[int, int]) -> None:
+        assert image.objects is not None
+        name = below_images_folder(image.name)
+        stem = os.path.splitext(name)[0]
+        if stem in self._stems:
+            raise DataError(image.key, f"{stem}.json belongs to an earlier image already; rename the image")
+        self._stems.add(stem)
+        self._placer.place(name, image, encoded)
+        annotation = {"file": name, **annotation_of(image.objects, size_px), "categories": self._categories}
+        path = self._annotations / f"{stem}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(annotation), encoding="utf-8")
+
+    def close(self) -> None:
+        """Every file is complete already."""
+
+
+SOURCE, SINK = AnnotationJsonSource, AnnotationJsonSink

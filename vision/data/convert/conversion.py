@@ -1,0 +1,123 @@
+"""From any format to any other, image by image."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from vision.data.convert.format import Sink, Source
+from vision.data.convert.formats import FORMATS, SUFFIXES, sink_type
+from vision.data.convert.image_files import read_image
+from vision.data.convert.neutral import TASK_NAMES, AnnotatedImage
+from vision.data.convert.survey import cannot_hold, doubts, survey
+from vision.data.image_codec import image_size
+from vision.data.left_out import LeftOut
+from vision.settings.errors import DataError, UserError
+
+IMAGE_MODES = ("copy", "link", "keep")
+# Images read ahead at a time.
+_AHEAD = 16
+
+
+@dataclass(frozen=True)
+class Converted:
+    """Images and boxes written, what was left out, and sentences on what the format could not hold or looks wrong."""
+
+    images: int
+    objects: int
+    class_names: tuple[str, ...]
+    left_out: LeftOut
+    notes: tuple[str, ...]
+
+
+class Loaded(NamedTuple):
+    """An image with its bytes and its size from their header, or what is wrong with it."""
+
+    image: AnnotatedImage
+    encoded: bytes | memoryview
+    size_px: tuple[int, int]
+    problem: DataError | None
+
+
+def convert(
+    source: Source, target: str, output: Path, images: str, workers: int, advance: Callable[[int], None]
+) -> Converted:
+    """Write every image of ``source`` in the format ``target``; ``advance`` is told the images done."""
+    kind = sink_type(target)
+    if source.task not in kind.TASKS:
+        raise UserError(
+            f"The input holds {TASK_NAMES[source.task]}, but to={target} holds "
+            f"{' or '.join(TASK_NAMES[task] for task in sorted(kind.TASKS))}: choose another format."
+        )
+    check_output(target, output)
+    found = survey(source)
+    left_out, written, objects = LeftOut(), 0, 0
+    sink = kind(output, found.plan, images)
+    try:
+        for loaded in load_all(source.images(left_out), workers):
+            advance(1)
+            try:
+                write_one(sink, loaded)
+            except DataError as error:
+                left_out.add(error.key, error.reason)
+                continue
+            written, objects = written + 1, objects + len(loaded.image.objects or ())
+        if not written:
+            first = f"; first: {left_out.sentences[0]}" if left_out.sentences else ""
+            raise UserError(f"None of {len(source)} images could be converted{first}")
+        sink.close()
+    except BaseException:
+        sink.discard()
+        raise
+    notes = (*cannot_hold(found, kind, target, images == "keep"), *doubts(found))
+    return Converted(written, objects, found.plan.class_names, left_out, notes)
+
+
+def write_one(sink: Sink, loaded: Loaded) -> None:
+    """Hand one image to a sink. Raises DataError where it is broken or cannot be held."""
+    if loaded.problem is not None:
+        raise loaded.problem
+    image, stated = loaded.image, loaded.image.size_px
+    if stated is not None and stated != loaded.size_px:
+        raise DataError(
+            image.key,
+            f"states the size {stated[0]}x{stated[1]}, but the image has {loaded.size_px[0]}x{loaded.size_px[1]} "
+            "pixels when upright, so its boxes cannot be trusted; correct the size, or save the image without EXIF "
+            "orientation",
+        )
+    sink.write(image, loaded.encoded, loaded.size_px)
+
+
+def load_all(images: Iterable[AnnotatedImage], workers: int) -> Iterator[Loaded]:
+    """Read the bytes of images ahead, in order."""
+    with ThreadPoolExecutor(max(workers, 1)) as pool:
+        pending: deque[Future[Loaded]] = deque()
+        for image in images:
+            pending.append(pool.submit(_load, image))
+            if len(pending) > _AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def _load(image: AnnotatedImage) -> Loaded:
+    try:
+        encoded = read_image(image.image, image.key)
+        return Loaded(image, encoded, image_size(encoded, image.key), None)
+    except DataError as error:
+        return Loaded(image, b"", (0, 0), error)
+
+
+def check_output(target: str, output: Path) -> None:
+    """Raises UserError where ``output`` is of the wrong kind or holds something already."""
+    suffixes = SUFFIXES.get(target)
+    if suffixes and output.suffix.lower() not in suffixes:
+        raise UserError(f"Setting output is {str(output)!r}, but to={target} writes {FORMATS[target]}.")
+    if suffixes is None and output.suffix.lower() in {suffix for group in SUFFIXES.values() for suffix in group}:
+        raise UserError(f"Setting output is {str(output)!r}, but to={target} writes a {FORMATS[target]}.")
+    if output.is_dir() and any(output.iterdir()) if suffixes is None else output.exists():
+        raise UserError(f"{output} exists already: give another output, or remove it first.")

@@ -1,0 +1,62 @@
+"""Images in one folder for each class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from vision.data.convert.class_list import find_class_list
+from vision.data.convert.format import Sink, Source, SourceOptions
+from vision.data.convert.image_files import ImagePlacer, below_images_folder
+from vision.data.convert.neutral import AnnotatedImage, Plan, Task
+from vision.data.left_out import LeftOut
+from vision.data.readers.folder import FolderReader
+from vision.settings.errors import UserError
+
+
+class FolderSource(Source):
+    """Class ids follow the list of classes if there is one, else the sorted folder names."""
+
+    task: Task = "single"
+
+    def __init__(self, path: Path, options: SourceOptions) -> None:
+        self._root = path
+        self._reader = FolderReader(path, find_class_list(options.classes, path))
+        self.class_names = self._reader.class_names
+
+    def __len__(self) -> int:
+        return len(self._reader)
+
+    def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
+        for index in range(len(self._reader)):
+            name = self._reader.path(index)
+            class_id = int(self._reader.target(index)[0])
+            yield AnnotatedImage(name, self._reader.key(index), self._root / name, class_ids=(class_id,))
+
+
+class FolderSink(Sink):
+    """``output``/CLASS/NAME. The order of ids is that of the sorted names when the folder is read again."""
+
+    TASKS = frozenset(("single",))
+    HOLDS_CLASS_ORDER = False
+
+    def __init__(self, output: Path, plan: Plan, images: str) -> None:
+        wrong = [name for name in plan.class_names if "/" in name or name.startswith(".") or "\0" in name]
+        if wrong:
+            raise UserError(f"Class {wrong[0]!r} cannot be the name of a folder: rename it in classes=FILE.")
+        if images == "keep":
+            raise UserError("images=keep does not go with to=folder, where an image's place is its label.")
+        self._names = plan.class_names
+        self._placer = ImagePlacer(output, images)
+
+    def write(self, image: AnnotatedImage, encoded: bytes | memoryview, size_px: tuple[int, int]) -> None:
+        assert image.class_ids is not None
+        folder = self._names[image.class_ids[0]]
+        name = below_images_folder(image.name)
+        self._placer.place(name if name.startswith(f"{folder}/") else f"{folder}/{name}", image, encoded)
+
+    def close(self) -> None:
+        """Every image is in its place already."""
+
+
+SOURCE, SINK = FolderSource, FolderSink

@@ -1,0 +1,100 @@
+"""Image files of a data set: reading one whole, finding one by name, and placing one in an output folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from vision.data.convert.neutral import AnnotatedImage, ImageBytes
+from vision.data.image_header import BadHeaderError, read_header
+from vision.data.readers.file_table import MAX_FILE_BYTES, path_problem
+from vision.settings.errors import DataError
+
+IMAGES = "images"
+_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
+
+
+def read_image(image: ImageBytes, key: str) -> bytes | memoryview:
+    """The encoded image. Raises DataError."""
+    if isinstance(image, memoryview):
+        return image
+    try:
+        with image.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_FILE_BYTES:
+                raise DataError(key, f"{image} has {size} bytes, more than the {MAX_FILE_BYTES} that a file may have")
+            return file.read(size)
+    except OSError as error:
+        raise DataError(key, f"{image} cannot be read ({error.strerror})") from None
+
+
+def find_image(name: object, roots: Sequence[Path], key: str) -> Path:
+    """The file ``name`` below the first of ``roots`` that has it. Raises DataError."""
+    if not isinstance(name, str) or not name:
+        raise DataError(key, f"names its image by {name!r:.60}, which must be a path")
+    problems = [path_problem(root, name) for root in roots]
+    for root, problem in zip(roots, problems, strict=True):
+        if problem is None:
+            return root / name
+    raise DataError(key, f"{problems[0]}; give root=FOLDER if the images lie elsewhere")
+
+
+def suffix_of(encoded: bytes | memoryview) -> str:
+    """File name suffix of an encoded image; ``.bin`` for what is none."""
+    try:
+        header = read_header(encoded)
+    except BadHeaderError:
+        header = None
+    return ".bin" if header is None else _SUFFIXES[header.format]
+
+
+def in_images_folder(name: str) -> str:
+    """``a.jpg`` to ``images/a.jpg``; a name that lies there already stays."""
+    return name if name.startswith(f"{IMAGES}/") else f"{IMAGES}/{name}"
+
+
+def below_images_folder(name: str) -> str:
+    """``images/a.jpg`` to ``a.jpg``, for formats that count from the images folder."""
+    return name.removeprefix(f"{IMAGES}/")
+
+
+class ImagePlacer:
+    """Puts images below ``folder``. ``how``: "copy" writes them, "link" makes hard links where it can."""
+
+    def __init__(self, folder: Path, how: str) -> None:
+        self.folder, self._how = folder, how
+        self._placed: set[str] = set()
+
+    def place(self, name: str, image: AnnotatedImage, encoded: bytes | memoryview) -> None:
+        """Put the image at ``name`` below the folder. Raises DataError if something else is there."""
+        if name.startswith("/") or ".." in name.split("/") or "\0" in name:
+            raise DataError(image.key, f"path {name!r} leaves the output folder; rename the image")
+        if name in self._placed:
+            raise DataError(image.key, f"has the name {name!r} of an earlier image; every image needs its own")
+        self._placed.add(name)
+        target = self.folder / name
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.exists():
+                self._check_same(target, image, encoded)
+            elif self._how == "link" and isinstance(image.image, Path):
+                _link(image.image, target)
+            else:
+                target.write_bytes(encoded)
+        except OSError as error:
+            raise DataError(image.key, f"{target} cannot be written ({error.strerror})") from None
+
+    @staticmethod
+    def _check_same(target: Path, image: AnnotatedImage, encoded: bytes | memoryview) -> None:
+        if target.stat().st_size != len(encoded) or target.read_bytes() != bytes(encoded):
+            raise DataError(image.key, f"{target} exists with other content; give another output folder")
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(os.path.realpath(source), target)
+    except OSError:
+        # Another file system, or one without links.
+        shutil.copyfile(source, target)

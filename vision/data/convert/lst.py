@@ -1,0 +1,107 @@
+"""Images named by a .lst file: one line an image, labels in columns, as im2rec writes and reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vision.data.convert.class_list import find_class_list, write_class_list
+from vision.data.convert.format import Sink, Source, SourceOptions
+from vision.data.convert.image_files import find_image, read_image
+from vision.data.convert.image_references import ReferenceWriter
+from vision.data.convert.neutral import AnnotatedImage, Plan
+from vision.data.convert.numbering import ID, Numbering
+from vision.data.convert.packed_boxes import COLUMNS, HEADER
+from vision.data.convert.text_file import TextFile
+from vision.data.convert.vector_label import read_vector, task_of, vector_of
+from vision.data.image_codec import image_size
+from vision.data.left_out import LeftOut
+from vision.data.readers.image_list import parse_list_line
+from vision.settings.errors import DataError
+
+
+class LstSource(Source):
+    """Paths count from ``root``, else from the list's folder. The first good line says what the labels mean."""
+
+    def __init__(self, path: Path, options: SourceOptions) -> None:
+        self._path = path
+        self._roots = [options.root] if options.root else [path.parent]
+        self.class_names = find_class_list(options.classes, path.parent)
+        self._count = sum(1 for _ in self._lines())
+        for _, text in self._lines():
+            try:
+                labels = np.array(parse_list_line(text)[1], np.float32)
+            except ValueError:
+                continue
+            task = task_of(labels)
+            if task is not None:
+                self.task = task
+                self.least_classes = len(labels) if task == "multi" else 0
+                return
+        raise DataError(str(path), "has no line with a label that is a class, 0/1 columns or boxes")
+
+    def __len__(self) -> int:
+        return self._count
+
+    def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
+        for number, text in self._lines():
+            key = f"{self._path.name} line {number}"
+            try:
+                yield self._image(text, key)
+            except DataError as error:
+                left_out.add(error.key, error.reason)
+
+    def _image(self, text: str, key: str) -> AnnotatedImage:
+        try:
+            index, labels, name = parse_list_line(text)
+        except ValueError as error:
+            raise DataError(key, str(error)) from None
+        path = find_image(name, self._roots, key)
+        size_px = image_size(read_image(path, key), key) if self.task == "boxes" else None
+        class_ids, objects, extra = read_vector(np.array(labels, np.float32), self.task, size_px, key)
+        return AnnotatedImage(name, f"{key} ({name})", path, class_ids, objects, size_px, {ID: index, **extra})
+
+    def _lines(self) -> Iterator[tuple[int, str]]:
+        try:
+            with self._path.open(encoding="utf-8-sig", newline="\n") as file:
+                yield from ((number, line) for number, line in enumerate(file, 1) if line.strip())
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(str(self._path), f"cannot be read as text ({error})") from None
+
+
+class LstSink(Sink):
+    """``output``.lst with classes.txt and the images beside it. Fractions have nine digits, all that float32 has."""
+
+    TASKS = frozenset(("single", "multi", "boxes"))
+    HOLDS = frozenset((ID, HEADER, COLUMNS))
+    HOLDS_DIFFICULT = True
+
+    def __init__(self, output: Path, plan: Plan, images: str) -> None:
+        self._plan, self._numbering = plan, Numbering()
+        self._file = TextFile(output)
+        self._references = ReferenceWriter(output.parent, images)
+        write_class_list(output.parent, plan.class_names)
+
+    def write(self, image: AnnotatedImage, encoded: bytes | memoryview, size_px: tuple[int, int]) -> None:
+        path = self._references.place(image, encoded)
+        if not path.isprintable():
+            raise DataError(image.key, f"path {path!r} holds characters that a .lst file cannot hold; rename it")
+        self._file.write(list_line(self._numbering.id_of(image), vector_of(image, size_px, self._plan), path))
+
+    def close(self) -> None:
+        self._file.close()
+
+    def discard(self) -> None:
+        self._file.discard()
+
+
+def list_line(index: int, label: float | Sequence[float], path: str) -> str:
+    """One line of a list."""
+    labels = [label] if isinstance(label, int | float) else label
+    # Rounded to float32 first: the digits of a finer number could lead to a neighbour of the right float32.
+    return "\t".join([str(index), *(f"{float(np.float32(number)):.9g}" for number in labels), path]) + "\n"
+
+
+SOURCE, SINK = LstSource, LstSink

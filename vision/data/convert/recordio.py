@@ -1,0 +1,121 @@
+"""MXNet RecordIO: images with their labels in one .rec file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from vision.data.convert.class_list import find_class_list, write_class_list
+from vision.data.convert.format import Sink, Source, SourceOptions
+from vision.data.convert.image_files import suffix_of
+from vision.data.convert.lst import list_line
+from vision.data.convert.neutral import AnnotatedImage, Plan
+from vision.data.convert.numbering import ID, Numbering
+from vision.data.convert.packed_boxes import COLUMNS, HEADER
+from vision.data.convert.text_file import TextFile
+from vision.data.convert.vector_label import read_vector, task_of, vector_of
+from vision.data.image_codec import image_size
+from vision.data.left_out import LeftOut
+from vision.data.readers.image_list import parse_list_line
+from vision.data.readers.recordio import RecordIOReader
+from vision.data.recordio import pack, unpack
+from vision.data.recordio_writer import RecordIOWriter
+from vision.settings.errors import DataError
+
+
+class RecordIOSource(Source):
+    """Records of ``path``. A .lst of the same name beside it, line for line, gives the images their names."""
+
+    def __init__(self, path: Path, options: SourceOptions) -> None:
+        self._reader = RecordIOReader([path])
+        self._names = _listed_names(path.with_suffix(".lst"))
+        self.class_names = find_class_list(options.classes, path.parent)
+        for index in range(len(self._reader)):
+            try:
+                labels = self._reader.target(index)
+            except DataError:
+                continue
+            task = task_of(labels)
+            if task is not None:
+                self.task = task
+                self.least_classes = len(labels) if task == "multi" else 0
+                return
+        raise DataError(str(path), "has no record with a label that is a class, 0/1 columns or boxes")
+
+    def __len__(self) -> int:
+        return len(self._reader)
+
+    def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
+        used: set[str] = set()
+        for index in range(len(self._reader)):
+            try:
+                image = self._image(index)
+            except DataError as error:
+                left_out.add(error.key, error.reason)
+                continue
+            if image.name in used:
+                image = self._image(index, f"record{index:08d}")
+            used.add(image.name)
+            yield image
+
+    def _image(self, index: int, stem: str | None = None) -> AnnotatedImage:
+        key = self._reader.key(index)
+        record = unpack(self._reader.payload(index), key)
+        labels = np.atleast_1d(np.asarray(record.label, np.float32))
+        size_px = image_size(record.encoded, key) if self.task == "boxes" else None
+        class_ids, objects, extra = read_vector(labels, self.task, size_px, key)
+        name = self._names.get(record.record_id) if stem is None else None
+        if name is None:
+            name = f"{stem or f'{record.record_id:08d}'}{suffix_of(record.encoded)}"
+        return AnnotatedImage(name, key, record.encoded, class_ids, objects, size_px, {ID: record.record_id, **extra})
+
+
+class RecordIOSink(Sink):
+    """``output``.rec and .idx, with a .lst of the same lines (it keeps the names) and classes.txt beside them."""
+
+    TASKS = frozenset(("single", "multi", "boxes"))
+    HOLDS = frozenset((ID, HEADER, COLUMNS))
+    HOLDS_DIFFICULT = True
+
+    def __init__(self, output: Path, plan: Plan, images: str) -> None:
+        self._plan, self._numbering = plan, Numbering()
+        self._records = RecordIOWriter(output)
+        self._list = TextFile(output.with_suffix(".lst"))
+        write_class_list(output.parent, plan.class_names)
+
+    def write(self, image: AnnotatedImage, encoded: bytes | memoryview, size_px: tuple[int, int]) -> None:
+        if not image.name.isprintable():
+            raise DataError(image.key, f"name {image.name!r} holds characters that a .lst file cannot hold; rename it")
+        record_id = self._numbering.id_of(image)
+        label = vector_of(image, size_px, self._plan)
+        self._records.write(record_id, pack(label, record_id, encoded))
+        self._list.write(list_line(record_id, label, image.name))
+
+    def close(self) -> None:
+        self._records.close()
+        self._list.close()
+
+    def discard(self) -> None:
+        self._records.discard()
+        self._list.discard()
+
+
+def _listed_names(lst: Path) -> dict[int, str]:
+    """Names by id; none where the list is missing or names two images alike."""
+    if not lst.is_file():
+        return {}
+    names: dict[int, str] = {}
+    try:
+        with lst.open(encoding="utf-8-sig", newline="\n") as file:
+            for line in file:
+                if line.strip():
+                    index, _, name = parse_list_line(line)
+                    names[index] = name
+    except (ValueError, OSError):
+        return {}
+    return names
+
+
+SOURCE, SINK = RecordIOSource, RecordIOSink

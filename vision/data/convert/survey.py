@@ -1,0 +1,103 @@
+"""One pass over a source before anything is written: how many classes, which names, what else there is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from vision.data.convert.format import Source
+from vision.data.convert.neutral import AnnotatedImage, Plan
+from vision.data.convert.packed_boxes import COLUMNS
+from vision.data.left_out import LeftOut
+from vision.settings.errors import DataError
+
+MOST_CLASSES = 1_000_000
+SHOWN = 5
+
+
+@dataclass
+class Survey:
+    """``extra`` counts by key the images and objects that state it; ``flat`` names the boxes without area."""
+
+    plan: Plan
+    images: int = 0
+    objects: int = 0
+    difficult: int = 0
+    fractional: int = 0
+    extra: Counter[str] = field(default_factory=Counter)
+    flat: list[str] = field(default_factory=list)
+    seen_classes: set[int] = field(default_factory=set)
+
+
+def survey(source: Source) -> Survey:
+    """Look at every image's labels, without its pixels."""
+    found = Survey(Plan(source.task, ()))
+    columns = 0
+    for image in source.images(LeftOut()):
+        found.images += 1
+        found.extra.update(image.extra.keys())
+        found.seen_classes.update(image.class_ids or ())
+        for place, item in enumerate(image.objects or ()):
+            found.objects += 1
+            found.difficult += item.difficult
+            found.seen_classes.add(item.class_id)
+            found.extra.update(item.extra.keys())
+            left, top, right, bottom = item.xyxy_px
+            found.fractional += not all(float(corner).is_integer() for corner in item.xyxy_px)
+            if right <= left or bottom <= top:
+                found.flat.append(f"{image.key} box {place} ({left:g}, {top:g}, {right:g}, {bottom:g})")
+            more = len(item.extra.get(COLUMNS, ()))
+            columns = max(columns, 1 + more if more else int(item.difficult))
+    found.plan = Plan(source.task, _names(source, found.seen_classes), columns)
+    return found
+
+
+def _names(source: Source, seen: set[int]) -> tuple[str, ...]:
+    """Stated names; numbers, of equal length so that they sort, where nothing states any."""
+    count = max(max(seen, default=-1) + 1, source.least_classes)
+    if count > MOST_CLASSES:
+        raise DataError("data set", f"has the class {count - 1}, more than the {MOST_CLASSES} that are allowed")
+    names = source.class_names
+    if names is None:
+        width = len(str(max(count - 1, 0)))
+        return tuple(f"{class_id:0{width}d}" for class_id in range(count))
+    if count > len(names):
+        raise DataError(
+            "data set",
+            f"has the class {count - 1}, but only {len(names)} classes are named ({', '.join(names)[:100]}): give "
+            "classes=FILE with a name a line",
+        )
+    return names
+
+
+def cannot_hold(found: Survey, target: type, name: str, address_kept: bool) -> list[str]:
+    """Sentences on what the source states and the format ``name`` has no place for."""
+    lost = [
+        f"{key} of {count} {'images' if count <= found.images else 'boxes'}"
+        for key, count in sorted(found.extra.items())
+        if key not in target.HOLDS and not (key == "address" and address_kept)  # type: ignore[attr-defined]
+    ]
+    if found.difficult and not target.HOLDS_DIFFICULT:  # type: ignore[attr-defined]
+        lost.append(f"difficult of {found.difficult} boxes")
+    names = found.plan.class_names
+    if not target.HOLDS_CLASS_ORDER and list(names) != sorted(names):  # type: ignore[attr-defined]
+        lost.append("the order of classes, which will be that of the sorted names")
+    unseen = [label for class_id, label in enumerate(names) if class_id not in found.seen_classes]
+    if name in ("manifest", "folder") and unseen:
+        lost.append(f"{len(unseen)} classes that no image has ({', '.join(unseen[:SHOWN])})")
+    return [f"{name} cannot hold {entry}" for entry in lost]
+
+
+def doubts(found: Survey) -> list[str]:
+    """Sentences on boxes that are kept as they are but look wrong."""
+    if not found.flat:
+        return []
+    shown = "; ".join(found.flat[:SHOWN]) + ("; ..." if len(found.flat) > SHOWN else "")
+    return [f"{len(found.flat)} of {found.objects} boxes have no area and are kept as they are: {shown}"]
+
+
+def image_classes(image: AnnotatedImage) -> tuple[int, ...]:
+    """Classes of an image, of the whole or of its boxes, sorted."""
+    if image.objects is None:
+        return image.class_ids or ()
+    return tuple(sorted({item.class_id for item in image.objects}))
