@@ -85,13 +85,14 @@ tuner.fit(channels)"""
 def _version_3() -> str:
     return f"""\
 # SageMaker Python SDK, version 3
+from sagemaker.core.shapes import MetricDefinition
 from sagemaker.train import ModelTrainer
 from sagemaker.train.configs import Compute, InputData
 
 trainer = ModelTrainer(
     training_image=image_uri, role=role, hyperparameters=hyperparameters,
     compute=Compute(instance_type="ml.g5.xlarge", instance_count=1),
-).with_metric_definitions(metric_definitions)
+).with_metric_definitions([MetricDefinition(name=one["Name"], regex=one["Regex"]) for one in metric_definitions])
 trainer.train(input_data_config=[
     InputData(channel_name=name, data_source=f"s3://YOUR_BUCKET/{{name}}/", content_type={_RECORDIO!r})
     for name in ("train", "validation")

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from vision.cli.main import main
+from vision.data.recordio import pack
+from vision.sagemaker.pipe_feeder import wrap
+
+HP = [
+    "algorithm=image_classification",
+    "hp.num_classes=2",
+    "hp.num_layers=20",
+    "hp.image_shape=3,8,8",
+    "hp.mini_batch_size=4",
+    "run.device=cpu",
+]
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Any:
+    def make(name: str, labels: list[int], broken: int | None = None) -> Path:
+        pixels = np.random.default_rng(0).integers(0, 255, (9, 9, 3), np.uint8)
+        png = cv2.imencode(".png", pixels)[1].tobytes()
+        path = tmp_path / name
+        path.write_bytes(
+            b"".join(wrap(pack(label, i, b"no image" if i == broken else png)) for i, label in enumerate(labels))
+        )
+        return path
+
+    return make
+
+
+def channels(train: Path, validation: Path) -> list[str]:
+    return [f"channels.train={train}", f"channels.validation={validation}"]
+
+
+def test_a_sound_job(records: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = channels(records("train.rec", [0, 1, 1, 0, 1]), records("validation.rec", [1, 1]))
+    before = sorted(tmp_path.iterdir())
+    assert main(["check", *HP, "hp.num_training_samples=7", *paths]) == 0
+    out, err = capsys.readouterr()
+    facts = dict(line.split(maxsplit=1) for line in out.splitlines()[:2])
+    assert facts == {
+        "train": "5 images; labels by class 0: 2, 1: 3",
+        "validation": "2 images; labels by class 0: 0, 1: 2",
+    }
+    assert "images uint8 3x8x8" in out
+    assert "Epoch[0] Validation-accuracy=0.500000" in out
+    assert "no problem was found" in out
+    assert "hp.num_training_samples is 7, but channel 'train' holds 5 images" in err
+    assert "channel 'validation': no image has the class 0" in err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_problems_of_all_parts_come_together(records: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = channels(records("train.rec", [0, 1, 2, 0], broken=0), records("validation.rec", [5]))
+    weights = "hp.use_pretrained_model=0"
+    assert main(["check", *HP, "hp.num_training_samples=4", weights, *paths, "channels.model=/etc/hostname"]) == 2
+    err = capsys.readouterr().err
+    for part in ("train.rec record 2", "validation.rec record 0", "no image", "/etc/hostname"):
+        assert part in err
+    assert "no problem was found" not in err
+
+
+def test_wrong_settings_do_not_hide_wrong_data(
+    records: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zipped = tmp_path / "validation.rec"
+    zipped.write_bytes(b"PK\x03\x04 no records")
+    paths = channels(records("train.rec", [0, 1]), zipped)
+    assert main(["check", *HP, "hp.num_training_samples=2", "hp.epochs=0", *paths]) == 2
+    err = capsys.readouterr().err
+    assert "Hyperparameter epochs is '0'" in err
+    assert "validation.rec" in err
+
+
+def test_help_needs_no_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--help"]) == 0
+    assert "trains nothing and writes nothing" in capsys.readouterr().out
