@@ -9,13 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 import torch
 
-from vision.data.recordio import pack
-from vision.sagemaker.pipe_feeder import wrap
+from tests.contract.training_jobs import HYPERPARAMETERS, records, wait_for
 from vision.sagemaker.simulator import Simulator
 
 ROOT = Path(__file__).parents[2]
@@ -64,11 +61,8 @@ def test_two_processes_equal_one_with_the_doubled_batch(tmp_path: Path) -> None:
 
 
 def machines(folder: Path, hyperparameters: dict[str, Any]) -> list[Simulator]:
-    """Two machines with a job of 40 images each can see."""
-    rng = np.random.default_rng(0)
-    data = folder / "data.rec"
-    images = [cv2.imencode(".png", rng.integers(0, 255, (12, 12, 3), np.uint8))[1].tobytes() for _ in range(40)]
-    data.write_bytes(b"".join(wrap(pack(number % 2, number, image)) for number, image in enumerate(images)))
+    """Two machines of one job, whose data both have."""
+    data = records(folder / "data")
     port = str(free_port())
     found = []
     for number, host in enumerate(HOSTS):
@@ -79,24 +73,10 @@ def machines(folder: Path, hyperparameters: dict[str, Any]) -> list[Simulator]:
             hosts=HOSTS,
             interface="lo",
         )
-        given = {
-            "num_classes": 2, "num_training_samples": 40, "num_layers": 20, "image_shape": "3,8,8",
-            "mini_batch_size": 10, "run.log_every_steps": 1, "run.device": "cpu", "run.workers": 0, **hyperparameters,
-        }  # fmt: skip
-        machine.write(given, {name: {"path": data} for name in ("train", "validation")})
+        given = {**HYPERPARAMETERS, **hyperparameters}
+        machine.write(given, {name: {"path": data.parent} for name in ("train", "validation")})
         found.append(machine)
     return found
-
-
-def wait_for(machine: Simulator, text: str) -> str:
-    """Read a machine's output until the text comes; what was read."""
-    assert machine.process is not None and machine.process.stdout is not None
-    lines = []
-    for line in machine.process.stdout:
-        lines.append(line)
-        if text in line:
-            return "".join(lines)
-    raise AssertionError(f"{text!r} did not come:\n{''.join(lines)}")
 
 
 def test_two_machines_train_one_model_and_stop_together(tmp_path: Path) -> None:
@@ -105,8 +85,9 @@ def test_two_machines_train_one_model_and_stop_together(tmp_path: Path) -> None:
     second.start()
     log = wait_for(first, "Epoch[0] Validation-accuracy")
     assert "hp.kv_store=dist_async: the machines update the model together" in log
-    # 40 images, 10 a machine and step.
-    assert "Epoch[0] Batch [2]" in log and "Epoch[0] Batch [3]" not in log
+    # 24 images, 8 a machine and step.
+    assert "Epoch[0] Batch [1]" in log
+    assert "Epoch[0] Batch [2]" not in log
     # The platform stops every machine; that one is told is enough for both to save and end.
     first.process.send_signal(signal.SIGTERM)  # type: ignore[union-attr]
     statuses = [machine.finish(100)[0] for machine in (first, second)]

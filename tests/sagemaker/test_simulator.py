@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from vision.sagemaker.simulator import Simulator
+
+
+def test_the_config_files_are_the_platforms(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "a.rec").write_bytes(b"records")
+    platform = Simulator(tmp_path / "ml", host="algo-2", hosts=("algo-1", "algo-2"))
+    channels = {
+        "train": {"path": data, "content_type": "application/x-recordio"},
+        "validation": {"path": data / "a.rec", "mode": "FastFile"},
+    }
+    platform.write({"epochs": 3, "use_pretrained_model": 1}, channels)
+    read = {path.name: json.loads(path.read_text()) for path in platform.prefix.config.iterdir()}
+    assert read["hyperparameters.json"] == {"epochs": "3", "use_pretrained_model": "1"}
+    # Contract 7.3.
+    assert read["inputdataconfig.json"] == {
+        "train": {
+            "TrainingInputMode": "File",
+            "S3DistributionType": "FullyReplicated",
+            "RecordWrapperType": "None",
+            "ContentType": "application/x-recordio",
+        },
+        "validation": {
+            "TrainingInputMode": "FastFile",
+            "S3DistributionType": "FullyReplicated",
+            "RecordWrapperType": "None",
+        },
+    }
+    assert read["resourceconfig.json"]["current_host"] == "algo-2"
+    assert read["resourceconfig.json"]["hosts"] == ["algo-1", "algo-2"]
+    assert (platform.prefix.data / "train" / "a.rec").read_bytes() == b"records"
+    assert (platform.prefix.data / "validation" / "a.rec").read_bytes() == b"records"
+
+
+SLEEPER = """
+import os, signal, sys, time
+def end(*_):
+    print("saved in", os.environ["SAGEMAKER_BASE_DIR"], flush=True)
+    sys.exit(143)
+signal.signal(signal.SIGTERM, end)
+print("ready", flush=True)
+time.sleep(100)
+"""
+
+
+def test_a_stop_is_sigterm_and_gives_status_and_output(tmp_path: Path) -> None:
+    platform = Simulator(tmp_path)
+    process = platform.start((sys.executable, "-c", SLEEPER))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    assert platform.stop() == (143, f"saved in {tmp_path}\n")
