@@ -8,13 +8,22 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vision.api.cross_validation import CrossValidation, cross_validate
     from vision.api.evaluate import evaluate
     from vision.api.model import Model, load
     from vision.api.train import RunResult, train
 
-__all__ = ["Model", "RunResult", "evaluate", "load", "train"]
+__all__ = ["CrossValidation", "Model", "RunResult", "cross_validate", "evaluate", "load", "train"]
 
-_HOMES = {"Model": "model", "load": "model", "evaluate": "evaluate", "RunResult": "train", "train": "train"}
+_HOMES = {
+    "CrossValidation": "cross_validation",
+    "cross_validate": "cross_validation",
+    "Model": "model",
+    "load": "model",
+    "evaluate": "evaluate",
+    "RunResult": "train",
+    "train": "train",
+}
 
 
 class _Api(ModuleType):

@@ -40,14 +40,14 @@ def evaluate_stored(
     stored: StoredModel,
     channels: Mapping[str, Channel],
     run: RunSettings,
-    stream: Reader | None = None,
+    given: Reader | None = None,
     *,
     alone: bool = False,
 ) -> Evaluation:
     """Evaluate a loaded model: each image once, in batches of the size it was trained with.
 
-    ``stream`` is the validation channel where it is in Pipe mode and under way. ``alone``: in this process only,
-    although it may be one of several.
+    ``given`` is the validation channel where it is in Pipe mode and under way, or stands for it. ``alone``: in this
+    process only, although it may be one of several.
     """
     quiet_lightning()
     if "validation" not in channels:
@@ -56,7 +56,7 @@ def evaluate_stored(
     run = _in_its_precision(run, stored)
     hp = algorithm.hyperparameters.parse(stored.hyperparameters)
     job: Job[Any] = Job(algorithm.name, hp, dict(channels), _uncompiled(run))
-    reader = _open_validation(algorithm, job, stored) if stream is None else stream
+    reader = _open_validation(algorithm, job, stored) if given is None else given
     network = algorithm.build_network(algorithm.read_architecture(stored.architecture))
     fill_network(network, stored.state_dict(), "the model")
     task = algorithm.task(network, hp, job.run, tuple(stored.class_names), key_of=reader.key)

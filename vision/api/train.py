@@ -83,16 +83,16 @@ class _Run:
         self.folder.model_changed()
 
 
-def train(job: Job[Any], folder: RunFolder | None = None) -> RunResult:
+def train(job: Job[Any], folder: RunFolder | None = None, data: RunData | None = None) -> RunResult:
     """Run a job from its first look at the data to the packed model.
 
-    ``folder`` takes the place of the one that the run settings name. Raises UserError for anything the user can
-    mend, and Terminated when a signal ended the run, after its state and a model were saved.
+    ``folder`` takes the place of the one that the run settings name, ``data`` that of the channels. Raises UserError
+    for anything the user can mend, and Terminated when a signal ended the run, after its state and a model were saved.
     """
     quiet_lightning()
-    run = _prepare(job, folder or new_run_folder(job))
+    run = _prepare(job, folder or new_run_folder(job), data)
     hp = run.job.hyperparameters
-    task, data = _task_and_data(run)
+    task, module = _task_and_data(run)
     checkpoints = Checkpoints(run.folder.checkpoints, job.run.checkpoint_every_steps)
     history = History(run.folder.metrics)
     progress = Progress(run.algorithm.log_lines(hp), job.run.progress, job.run.log_every_steps)
@@ -115,21 +115,21 @@ def train(job: Job[Any], folder: RunFolder | None = None) -> RunResult:
     trainer = build_trainer(hp, job.run, callbacks=callbacks, folder=run.folder.path)
     resume_from = str(checkpoints.path) if job.run.resume and checkpoints.path.exists() else None
     try:
-        trainer.fit(task, datamodule=data, ckpt_path=resume_from, weights_only=True)
+        trainer.fit(task, datamodule=module, ckpt_path=resume_from, weights_only=True)
     except Terminated:
         if trainer.is_global_zero:
             if not (run.folder.model / "model.json").exists():
                 run.save(task, trainer.current_epoch, {}, best=True, keep=False)
             run.folder.pack()
         raise
-    return _finish(run, trainer, task, history)
+    return _finish(run, trainer, task, history, run.data.validation if data is not None else None)
 
 
-def _prepare(job: Job[Any], folder: RunFolder) -> _Run:
+def _prepare(job: Job[Any], folder: RunFolder, data: RunData | None) -> _Run:
     algorithm = algorithms.get(job.algorithm)
     for warning in job.hyperparameters.warnings():
         log.warning("%s", warning)
-    data = open_run_data(algorithm, job)
+    data = data or open_run_data(algorithm, job)
     job = replace(job, hyperparameters=settle_counts(job.hyperparameters, len(data.train), machines()))
     open_run_folder(job, {"train images": len(data.train), "validation images": len(data.validation)}, folder)
     start = start_model(algorithm, job)
@@ -177,7 +177,7 @@ def _check_share(batch: int, processes: int) -> None:
         )
 
 
-def _finish(run: _Run, trainer: pl.Trainer, task: TrainingTask, history: History) -> RunResult:
+def _finish(run: _Run, trainer: pl.Trainer, task: TrainingTask, history: History, given: Reader | None) -> RunResult:
     if not trainer.is_global_zero:
         # Only the first process has the model; the others know what the last epoch reached.
         assert task.evaluation is not None
@@ -185,6 +185,6 @@ def _finish(run: _Run, trainer: pl.Trainer, task: TrainingTask, history: History
     run.folder.pack()
     leave_group()
     stored = load_model(run.folder.model)
-    stream = run.data.validation if isinstance(run.data.validation, PipeReader) else None
-    evaluation = evaluate_stored(stored, run.job.channels, run.job.run, stream, alone=True)
+    reader = run.data.validation if isinstance(run.data.validation, PipeReader) else given
+    evaluation = evaluate_stored(stored, run.job.channels, run.job.run, reader, alone=True)
     return RunResult(run.folder, run.job, history.rows, evaluation, run.data.validation)

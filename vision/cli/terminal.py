@@ -17,6 +17,11 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
     Console().print(Group(summary_table(evaluation, title), *map(_rich_table, evaluation.tables)))
 
 
+def print_table(table: Table) -> None:
+    """One table by itself."""
+    Console().print(_rich_table(table))
+
+
 def _rich_table(table: Table) -> RichTable:
     shown = RichTable(title=Text(table.title), title_justify="left")
     for index, column in enumerate(table.columns):

@@ -15,7 +15,7 @@ from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import Job
 
 if TYPE_CHECKING:
-    from vision.api import RunResult
+    from vision.api import CrossValidation, RunResult
 
 
 def run(argv: Sequence[str]) -> int:
@@ -72,6 +72,9 @@ def train(settings: Settings) -> int:
     from vision.training.termination import Terminated
 
     try:
+        if job.run.folds is not None:
+            show_folds(api.cross_validate(job))
+            return 0
         result = api.train(job)
     except Terminated as error:
         print(f"vision: {error}; run.resume=true continues the run", file=sys.stderr)
@@ -95,7 +98,19 @@ def job_of(settings: Settings) -> Job[Any]:
         from vision.data.counting import with_counts
 
         hyperparameters = with_counts(hyperparameters, settings["channels"])
-    return Job.parse(algorithms.full_name(str(name)), table, hyperparameters, settings["channels"], settings["run"])
+    # Folds are validated on parts of channel train.
+    required = ("train",) if settings["run"].get("folds") else ("train", "validation")
+    return Job.parse(
+        algorithms.full_name(str(name)), table, hyperparameters, settings["channels"], settings["run"], required
+    )
+
+
+def show_folds(result: CrossValidation) -> None:
+    """Mean, spread and the value of each fold, by metric."""
+    from vision.cli.terminal import print_table
+
+    print_table(result.table())
+    print(f"folders of the folds: {result.folder}")
 
 
 def show(result: RunResult) -> None:

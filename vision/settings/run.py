@@ -80,6 +80,13 @@ class RunSettings(SettingsTable):
     channels_last: bool = Field(default=True, description="keep images in memory pixel by pixel, faster on GPUs")
     compile: bool = Field(default=False, description="compile the network with torch.compile")
     accumulate: int = Field(default=1, ge=1, description="batches whose gradients are added before a step")
+    folds: int | None = Field(
+        default=None,
+        ge=2,
+        le=1000,
+        description="cross-validate: as many runs, each validated on its part of channel train; for little data",
+        examples=[5],
+    )
     warmup_epochs: float = Field(
         default=0.0, ge=0, description="epochs over which the learning rate rises from zero to its full value"
     )

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+
+import optuna
+import pytest
+
+from vision.settings.errors import SettingsError
+from vision.settings.hyperparameters import Tunable
+from vision.sweeps.space import SearchSpace, documented_space, given_space, table_of
+
+# SageMaker's documentation, "Tune an Image Classification Model" and "Tune an Object Detection Model".
+DOCUMENTED = {
+    ("image_classification", "sgd"): {"learning_rate", "mini_batch_size", "momentum", "weight_decay"},
+    ("image_classification", "nag"): {"learning_rate", "mini_batch_size", "momentum", "weight_decay"},
+    ("image_classification", "adam"): {"learning_rate", "mini_batch_size", "beta_1", "beta_2", "eps"},
+    ("image_classification", "rmsprop"): {"learning_rate", "mini_batch_size", "gamma", "eps"},
+    ("object_detection", "sgd"): {"learning_rate", "mini_batch_size", "momentum", "weight_decay"},
+    ("object_detection", "rmsprop"): {"learning_rate", "mini_batch_size", "weight_decay"},
+    ("object_detection", "adam"): {"learning_rate", "mini_batch_size"},
+    ("object_detection", "adadelta"): {"learning_rate", "mini_batch_size"},
+}
+
+
+@pytest.mark.parametrize(("algorithm", "optimizer"), DOCUMENTED)
+def test_only_what_the_optimizer_uses(algorithm: str, optimizer: str) -> None:
+    assert set(documented_space(algorithm, optimizer).dimensions) == DOCUMENTED[algorithm, optimizer]
+
+
+def test_the_documented_ranges() -> None:
+    ranges = documented_space("image_classification", None).dimensions
+    assert ranges["learning_rate"] == Tunable("continuous", 1e-6, 0.5, scale="log")
+    assert ranges["mini_batch_size"] == Tunable("integer", 8, 512)
+    assert ranges["optimizer"].choices == ("sgd", "adam", "rmsprop", "nag")
+    assert documented_space("object_detection", "sgd").dimensions["mini_batch_size"] == Tunable("integer", 8, 64)
+
+
+def test_what_is_fixed_is_not_varied() -> None:
+    space = documented_space("image_classification", "sgd", fixed=["learning_rate", "epochs"])
+    assert set(space.dimensions) == {"mini_batch_size", "momentum", "weight_decay"}
+
+
+@pytest.mark.parametrize("algorithm", ["image_classification", "object_detection"])
+def test_every_draw_is_valid_and_without_effectless_values(algorithm: str) -> None:
+    space, table = documented_space(algorithm, None), table_of(algorithm)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    seen = set()
+    for _ in range(60):
+        drawn = space.suggest(study.ask())
+        seen.add(drawn["optimizer"])
+        hyperparameters = table.parse({"num_classes": "2", "num_training_samples": "1000", **drawn})
+        assert not hyperparameters.warnings(), drawn
+        assert set(drawn) - {"optimizer"} == DOCUMENTED[algorithm, drawn["optimizer"]]
+    assert seen == {optimizer for name, optimizer in DOCUMENTED if name == algorithm}
+
+
+@pytest.mark.parametrize("algorithm", ["image_classification", "object_detection"])
+def test_the_ends_of_every_range_are_valid(algorithm: str) -> None:
+    table = table_of(algorithm)
+    for name, values in documented_space(algorithm, None).dimensions.items():
+        for end in values.choices or (values.low, values.high):
+            table.parse({"num_classes": 2, "num_training_samples": 1000, name: str(end) if values.choices else end})
+
+
+def test_given_ranges_the_optimizer_first() -> None:
+    given = {"momentum": "interval(0,0.9)", "optimizer": "sgd,adam", "beta_1": "interval(0.5,0.9)"}
+    space = given_space("image_classification", given, "sgd")
+    study = optuna.create_study()
+    drawn = [space.suggest(study.ask()) for _ in range(20)]
+    assert {tuple(values) for values in drawn} == {("optimizer", "momentum"), ("optimizer", "beta_1")}
+
+
+def test_ranges_without_effect_are_refused() -> None:
+    with pytest.raises(SettingsError) as caught:
+        given_space("image_classification", {"beta_1": "interval(0,1)", "gamma": "interval(9,1)"}, "sgd")
+    first, second = caught.value.problems
+    assert "hp.gamma" in first
+    assert "hp.beta_1 is varied but has no effect with optimizer=sgd" in second
+    assert "adam" in second
+
+
+def test_survives_json() -> None:
+    space = documented_space("image_classification", None)
+    assert SearchSpace.from_json(json.loads(json.dumps(space.to_json()))) == space
+
+
+def test_numbers_have_six_digits() -> None:
+    space = given_space("image_classification", {"learning_rate": "tag(log,interval(1e-6,0.5))"}, "sgd")
+    drawn = [space.suggest(optuna.create_study().ask())["learning_rate"] for _ in range(5)]
+    assert all(len(text.partition("e")[0].replace(".", "").lstrip("0")) <= 6 for text in drawn), drawn

@@ -1,0 +1,170 @@
+"""Cross-validation: as many runs as folds, each validated on the part of the training data that it does not see."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import statistics
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vision import algorithms
+from vision.algorithms.algorithm import Algorithm
+from vision.api.run_data import RunData, check_names
+from vision.api.run_folder import RunFolder, new_run_folder
+from vision.api.train import train
+from vision.data.folds import stratified_folds
+from vision.data.readers.open import open_channel
+from vision.data.readers.subset import SubsetReader
+from vision.data.sample import Reader
+from vision.metrics.evaluation import Table
+from vision.settings.errors import SettingsError, UserError
+from vision.settings.job import Job
+
+log = logging.getLogger(__name__)
+
+RESULT = "cross_validation.json"
+FOLD_RESULT = "fold.json"
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """``metrics`` of each fold's kept model on its own part, in the order of the folds; ``sizes`` of these parts."""
+
+    folder: Path
+    metrics: tuple[dict[str, float], ...]
+    sizes: tuple[int, ...]
+
+    def mean(self, name: str) -> float:
+        """Of a metric over the folds."""
+        return statistics.fmean(fold[name] for fold in self.metrics)
+
+    def spread(self, name: str) -> float:
+        """Standard deviation of a metric over the folds (n-1)."""
+        values = [fold[name] for fold in self.metrics]
+        return statistics.stdev(values) if all(map(math.isfinite, values)) else math.nan
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Metrics that all folds have."""
+        return tuple(name for name in self.metrics[0] if all(name in fold for fold in self.metrics))
+
+    def table(self) -> Table:
+        """One row a metric: mean, spread, and the value of each fold."""
+        columns = ("metric", "mean", "spread", *(f"fold {number}" for number in range(len(self.metrics))))
+        rows: list[tuple[str | int | float | None, ...]] = [
+            (name, self.mean(name), self.spread(name), *(fold[name] for fold in self.metrics)) for name in self.names
+        ]
+        return Table("Cross-validation", columns, tuple(rows))
+
+
+def cross_validate(job: Job[Any]) -> CrossValidation:
+    """Train once for each of ``run.folds``, in a run folder each below the job's. Raises UserError and Terminated.
+
+    The folds are of channel ``train`` alone; a ``validation`` channel is left untouched. A resumed cross-validation
+    keeps the folds that are done.
+    """
+    job = _in_one_process(job)
+    folds = job.run.folds
+    assert folds is not None
+    algorithm = algorithms.get(job.algorithm)
+    reader, counts = _read_labels(algorithm, job, folds)
+    fold_of = stratified_folds(counts, folds, job.run.seed)
+    # Both parts come from one channel, so its labels are read in the same way.
+    channels = {**job.channels, "validation": job.channels["train"]}
+    folder = new_run_folder(job).path
+    metrics, sizes = [], []
+    for fold in range(folds):
+        place = RunFolder(folder / f"fold_{fold}")
+        sizes.append(int((fold_of == fold).sum()))
+        done = _finished(place, job)
+        if done is None:
+            run = job.run.model_copy(update={"output": place.path})
+            fold_job = Job(job.algorithm, job.hyperparameters, channels, run)
+            done = _run_fold(algorithm, fold_job, place, reader, fold_of == fold)
+        metrics.append(done)
+    result = CrossValidation(folder, tuple(metrics), tuple(sizes))
+    _write(folder / RESULT, _document(result, job))
+    return result
+
+
+def _in_one_process(job: Job[Any]) -> Job[Any]:
+    """Several trainings in a row cannot each start further processes."""
+    if job.run.devices not in (None, 1):
+        raise UserError(f"run.folds trains on one GPU, but run.devices is {job.run.devices}: leave run.devices out")
+    return replace(job, run=job.run.model_copy(update={"devices": 1}))
+
+
+def _read_labels(algorithm: Algorithm, job: Job[Any], folds: int) -> tuple[Reader, np.ndarray]:
+    """The training channel and how often each image has each label, float64 [images, classes]."""
+    channel, hp = job.channels["train"], job.hyperparameters
+    if channel.input_mode == "Pipe":
+        raise UserError("run.folds needs the images in any order, but channel 'train' is in Pipe mode: use File mode")
+    reader = open_channel(job.channels, "train")
+    if len(reader) < folds:
+        raise UserError(f"channel 'train' holds {len(reader)} images, too few for run.folds={folds}: give fewer folds")
+    summary = algorithm.summarise_targets(reader, channel, hp, job.run)
+    if summary.problems:
+        raise SettingsError([f"channel 'train': {problem}" for problem in summary.problems])
+    rows = []
+    for index in range(len(reader)):
+        single = algorithm.summarise_targets(SubsetReader(reader, np.array([index])), channel, hp, job.run)
+        rows.append(np.zeros(hp.num_classes) if single.class_counts is None else single.class_counts)
+    return reader, np.stack(rows)
+
+
+def _run_fold(
+    algorithm: Algorithm, job: Job[Any], folder: RunFolder, reader: Reader, held_out: np.ndarray
+) -> dict[str, float]:
+    """Train on what is not held out; the metrics on what is."""
+    log.info("%s: %d of %d images held out", folder.name, held_out.sum(), len(reader))
+    train_part = SubsetReader(reader, np.flatnonzero(~held_out))
+    part = SubsetReader(reader, np.flatnonzero(held_out))
+    summary = algorithm.summarise_targets(train_part, job.channels["train"], job.hyperparameters, job.run)
+    names = job.run.class_names or reader.class_names
+    check_names(names, reader.class_names, job)
+    hp = job.hyperparameters.model_copy(update={"num_training_samples": len(train_part)})
+    result = train(replace(job, hyperparameters=hp), folder, RunData(train_part, part, summary, names))
+    _write(
+        folder.path / FOLD_RESULT, {"metrics": _finite(result.metrics), "held_out": np.flatnonzero(held_out).tolist()}
+    )
+    return result.metrics
+
+
+def _finished(folder: RunFolder, job: Job[Any]) -> dict[str, float] | None:
+    """The metrics of a fold that an earlier run finished, where this one resumes it."""
+    path = folder.path / FOLD_RESULT
+    if not (job.run.resume and path.exists()):
+        return None
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+        return {name: math.nan if value is None else float(value) for name, value in metrics.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is not the result of a fold ({error}): remove its folder to train it again") from error
+
+
+def _document(result: CrossValidation, job: Job[Any]) -> dict[str, Any]:
+    return {
+        "algorithm": job.algorithm,
+        "folds": len(result.metrics),
+        "seed": job.run.seed,
+        "images": list(result.sizes),
+        "mean": _finite({name: result.mean(name) for name in result.names}),
+        "spread": _finite({name: result.spread(name) for name in result.names}),
+        "metrics": [_finite(fold) for fold in result.metrics],
+    }
+
+
+def _finite(metrics: dict[str, float]) -> dict[str, float | None]:
+    """JSON has no NaN."""
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    part.replace(path)
