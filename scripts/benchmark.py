@@ -33,7 +33,7 @@ from vision.algorithms.object_detection.predictions import DetectionSettings, de
 
 SIDE_PX = 300
 NUM_CLASSES = 20
-# The step whose ratio to reach is set by the package's goals.
+# Ratios that the package sets itself as goals.
 GOALS = {"assignment_and_loss": 5.0, "decode_and_nms": 5.0, "training_step": 1.0}
 
 
