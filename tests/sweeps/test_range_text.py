@@ -53,6 +53,10 @@ def test_refuses(text: str) -> None:
         read_range("hp.x", text)
 
 
-@pytest.mark.parametrize(("text", "expected"), [("interval(0,1)", True), ("a,b", False), ("0.1", False), ("f(1)", False)])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("interval(0,1)", True), ("a,b", False), ("0.1", False), ("f(1)", False)]
+)
+    ("text", "expected"), [("interval(0,1)", True), ("a,b", False), ("0.1", False), ("f(1)", False)]
+)
 def test_what_is_a_range(text: str, expected: bool) -> None:
     assert is_range(text) is expected

@@ -125,6 +125,7 @@ class Driver:
 
     def _start(self, trial: OpenTrial) -> None:
         folder = self.folder.trial(trial.number)
+        resumed = folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         slot = min(set(range(self.parallel)) - {running.slot for running in self.running})
         report = "true" if self.settings.trial_reports else "false"
@@ -138,7 +139,7 @@ class Driver:
         ]
         process = TrialProcess(self.command, folder, words, self._environment(slot), self.plan.working_folder)
         self.running.append(_Running(trial, process, slot))
-        self.display.started(trial.number, trial.settings, resumed=trial.epoch > 0)
+        self.display.started(trial.number, trial.settings, resumed)
 
     def _environment(self, slot: int) -> dict[str, str]:
         """GPUs of its own for each slot; on a CPU a share of the cores."""
