@@ -28,11 +28,11 @@ if [[ $kind == classification ]]; then
         run.class_names="$data/classes.txt" run.output="$output"
 else
     data=runs/sample-data/scenes
-    vision sample-data scenes "$data" train=600 validation=120 classes=3
+    vision sample-data scenes "$data" train=480 validation=96 classes=3
     vision train algorithm=object_detection \
         channels.train="$data/train.rec" channels.validation="$data/validation.rec" \
-        hp.num_classes=3 hp.num_training_samples=600 hp.base_network=resnet-18 hp.use_pretrained_model=0 \
-        hp.epochs=8 hp.mini_batch_size=16 hp.learning_rate=0.01 hp.lr_scheduler_step=6,7 \
+        hp.num_classes=3 hp.num_training_samples=480 hp.base_network=resnet-18 hp.use_pretrained_model=0 \
+        hp.epochs=6 hp.mini_batch_size=8 hp.optimizer=adam hp.learning_rate=0.001 hp.lr_scheduler_step=5 \
         run.class_names="$data/classes.txt" run.output="$output"
 fi
 
