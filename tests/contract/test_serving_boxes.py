@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from tests.algorithms.object_detection.small_detector import small_plan
+from tests.serving.asgi import post, whole
 from tests.serving.small_model import picture
 from vision import algorithms
 from vision.artifacts.model_description import ModelDescription
@@ -47,19 +47,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
 
 def invoke(service: Service, accept: str) -> tuple[int, str, bytes]:
     """(status, content type, body) of one request."""
-    sent: list[dict[str, Any]] = []
-    headers = [(b"content-type", b"image/jpeg"), (b"accept", accept.encode())]
-    scope = {"type": "http", "method": "POST", "path": "/invocations", "headers": headers, "query_string": b""}
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": IMAGE, "more_body": False}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    asyncio.run(build_app(service)(scope, receive, send))
-    kind = dict(sent[0]["headers"])[b"content-type"].decode()
-    return sent[0]["status"], kind, b"".join(message.get("body", b"") for message in sent[1:])
+    answered = asyncio.run(post(build_app(service), whole(IMAGE), content_type="image/jpeg", accept=accept))
+    return answered.status, answered.headers["content-type"], answered.body
 
 
 def test_rows_of_class_score_and_corners(service: Service) -> None:

@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,11 +85,21 @@ def test_workers_do_not_outlive_a_killed_parent(model_folder: Path) -> None:
             time.sleep(0.1)
 
 
-def test_a_broken_model_ends_the_server_with_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "model.json").write_text("{}")
-    with ServerProcess(tmp_path, wait=False) as process:
-        assert process.process.wait(LONGEST_START_S) == 2
-        assert f"vision: {tmp_path}/model.json is not the description of a model" in process.log
+def test_a_broken_model_ends_the_container_with_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.json").write_text("{}")
+    environment = {
+        **os.environ,
+        "SAGEMAKER_BASE_DIR": str(tmp_path),
+        "SAGEMAKER_BIND_TO_PORT": "0",
+        "VISION_SERVE_HOST": "127.0.0.1",
+        "VISION_SERVE_DEVICE": "cpu",
+    }
+    command = [sys.executable, "-m", "vision.sagemaker", "serve"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LONGEST_START_S)
+    assert ended.returncode == 2
+    assert f"vision: serving {tmp_path}/model on http://127.0.0.1:" in ended.stderr
+    assert f"vision: {tmp_path}/model/model.json is not the description of a model" in ended.stderr
 
 
 def test_a_port_in_use_is_a_sentence(tmp_path: Path) -> None:

@@ -52,5 +52,10 @@ def test_workers_are_summed_whoever_answers() -> None:
         first, second = (Metrics(2, worker, memory.fileno()) for worker in range(2))
         first.count("vision_images_total", 'outcome="answered"')
         second.count("vision_images_total", 'outcome="answered"', by=2)
+        second.put("vision_ready_workers", 1)
         for metrics in (first, second):
             assert lines(metrics)['vision_images_total{outcome="answered"}'] == 3
+            assert lines(metrics)["vision_ready_workers"] == 1
+        Metrics(2, 1, memory.fileno()).forget_gauges()
+        assert lines(first)['vision_images_total{outcome="answered"}'] == 3
+        assert lines(first)["vision_ready_workers"] == 0

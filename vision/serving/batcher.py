@@ -38,7 +38,7 @@ class Batcher:
     """``predict`` maps images uint8 [H, W, C] of one size to one prediction each.
 
     ``device`` is held while it runs: models that share a device take turns. ``observe(images, seconds)`` is
-    called after each batch, in the batcher's thread.
+    called after each batch, while it is still held.
     """
 
     def __init__(
@@ -103,10 +103,10 @@ class Batcher:
             batch = [item for item in batch if not item.future.done()]
             if not batch:
                 continue
-            started = time.monotonic()
             with self._device:
+                started = time.monotonic()
                 results = self._predict_each(batch)
-            self._observe(len(batch), time.monotonic() - started)
+                self._observe(len(batch), time.monotonic() - started)
             _deliver(batch, results)
 
     def _take(self) -> list[_Waiting]:

@@ -79,6 +79,12 @@ class Metrics:
         """Set a gauge."""
         self._row[_SLOTS[name]] = value
 
+    def forget_gauges(self) -> None:
+        """The worker has ended: it holds nothing any more, while what it has counted stays."""
+        for family in FAMILIES:
+            if family.kind == "gauge":
+                self.put(family.name, 0)
+
     def observe(self, name: str, bounds: Sequence[float], value: float) -> None:
         """Add a value to a histogram."""
         for bound in bounds:

@@ -107,6 +107,7 @@ class _Supervisor:
                 self._end()
                 return FAILED
             log.error("vision: worker %d ended with status %d after %.0f s; another starts", index, status, life_s)
+            Metrics(self._count, index, self._memory.fileno()).forget_gauges()
             process = self._start(index, answer_early=False)
             self._workers[index] = _Worker(process, short_lives=short_lives)
         return 0
