@@ -1,0 +1,142 @@
+"""Runs in the environment of the real MXNet: ``oracle.py TASK FOLDER`` reads job.json there.
+
+It knows MXNet and nothing of this package, but for the shim that makes MXNet importable.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vision.interop.mxnet_shim import import_mxnet
+
+mx = import_mxnet()
+
+
+def random_checkpoint(folder: Path, job: dict[str, Any]) -> None:
+    """Random weights for a symbol, saved as ``save_checkpoint`` does, and what the network answers to images.npy."""
+    random = np.random.default_rng(job["seed"])
+    symbol = mx.sym.load(job["symbol"])
+    shapes = {name: tuple(shape) for name, shape in job["shapes"].items()}
+    argument_shapes, _, auxiliary_shapes = symbol.infer_shape(**shapes)
+    arguments = dict(zip(symbol.list_arguments(), argument_shapes, strict=True))
+    auxiliary = dict(zip(symbol.list_auxiliary_states(), auxiliary_shapes, strict=True))
+    weights = {name: weight(name, shape, random) for name, shape in arguments.items() if name not in shapes}
+    statistics = {name: weight(name, shape, random) for name, shape in auxiliary.items()}
+    weights.pop("softmax_label", None)
+    prefix = str(folder / job["prefix"])
+    saved = mx.sym.load(job["saved_symbol"]) if "saved_symbol" in job else symbol
+    mx.model.save_checkpoint(prefix, job["epoch"], saved, as_mx(weights), as_mx(statistics))
+    answer(folder, job, symbol, weights, statistics)
+
+
+def weight(name: str, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
+    """Values of a scale that keeps activations in range; running statistics of raw RGB for ``bn_data``."""
+    if name == "bn_data_moving_mean":
+        return np.array([123, 117, 104], np.float32) + random.normal(0, 3, shape).astype(np.float32)
+    if name == "bn_data_moving_var":
+        return random.uniform(3000, 4000, shape).astype(np.float32)
+    if name.endswith("_scale"):
+        return random.uniform(15, 25, shape).astype(np.float32)
+    if name.endswith(("_gamma", "_moving_var")):
+        return random.uniform(0.5, 0.9, shape).astype(np.float32)
+    if name.endswith(("_bias", "_beta", "_moving_mean")):
+        return random.normal(0, 0.1, shape).astype(np.float32)
+    return random.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape).astype(np.float32)
+
+
+def answer_checkpoint(folder: Path, job: dict[str, Any]) -> None:
+    """What a checkpoint written by others answers, loaded and bound by Module as an old stack does."""
+    symbol, weights, statistics = mx.model.load_checkpoint(str(folder / job["prefix"]), job["epoch"])
+    images = np.load(folder / "images.npy").astype(np.float32)
+    labels = [(name, tuple(shape)) for name, shape in job["labels"]]
+    module = mx.mod.Module(symbol, label_names=[name for name, _ in labels], context=mx.cpu())
+    module.bind([("data", images.shape)], labels, for_training=False)
+    module.set_params(weights, statistics)
+    # -1: no objects, so that the training graph of SSD can run.
+    batch = mx.io.DataBatch([mx.nd.array(images)], [mx.nd.full(shape, -1) for _, shape in labels])
+    module.forward(batch, is_train=False)
+    outputs = {name: array.asnumpy() for name, array in zip(symbol.list_outputs(), module.get_outputs(), strict=True)}
+    np.savez(folder / "answer.npz", **outputs)
+
+
+def train_step(folder: Path, job: dict[str, Any]) -> None:
+    """Outputs, gradients and running statistics after one forward and backward pass of a checkpoint."""
+    symbol, weights, statistics = mx.model.load_checkpoint(str(folder / job["prefix"]), job["epoch"])
+    images = np.load(folder / "images.npy").astype(np.float32)
+    labels = np.load(folder / "labels.npy").astype(np.float32)
+    bound = symbol.simple_bind(mx.cpu(), data=images.shape, softmax_label=labels.shape, grad_req="write")
+    bound.copy_params_from(weights, statistics)
+    output = bound.forward(is_train=True, data=images, softmax_label=labels)[0]
+    bound.backward()
+    results = {f"grad:{name}": bound.grad_dict[name].asnumpy() for name in weights}
+    results |= {f"aux:{name}": array.asnumpy() for name, array in bound.aux_dict.items()}
+    np.savez(folder / "answer.npz", output=output.asnumpy(), **results)
+
+
+def answer(folder: Path, job: dict[str, Any], symbol: Any, weights: dict, statistics: dict) -> None:
+    internals = symbol.get_internals()
+    group = mx.sym.Group([internals[name] for name in job["outputs"]])
+    images = np.load(folder / "images.npy").astype(np.float32)
+    bound = group.simple_bind(mx.cpu(), data=images.shape, grad_req="null")
+    bound.copy_params_from(as_mx(weights), as_mx(statistics), allow_extra_params=True)
+    outputs = bound.forward(is_train=False, data=images)
+    arrays = {name: array.asnumpy() for name, array in zip(job["outputs"], outputs, strict=True)}
+    np.savez(folder / "answer.npz", **arrays)
+
+
+def write_records(folder: Path, job: dict[str, Any]) -> None:
+    """A .rec and .idx of the encoded images in encoded.npz, with label vectors of any length."""
+    encoded = np.load(folder / "encoded.npz")
+    writer = mx.recordio.MXIndexedRecordIO(str(folder / "theirs.idx"), str(folder / "theirs.rec"), "w")
+    for number, label in enumerate(job["labels"]):
+        header = mx.recordio.IRHeader(0, label[0] if len(label) == 1 else label, number, 0)
+        writer.write_idx(number, mx.recordio.pack(header, encoded[str(number)].tobytes()))
+    writer.close()
+
+
+def read_records(folder: Path, job: dict[str, Any]) -> None:
+    """Images and labels of ours.rec as MXNet's iterators give them."""
+    shared = {"path_imgrec": str(folder / "ours.rec"), "data_shape": tuple(job["data_shape"]), "shuffle": False}
+    make = mx.io.ImageDetRecordIter if job["detection"] else mx.io.ImageRecordIter
+    extra = {"label_pad_width": job["label_width"], "label_width": -1} if job["detection"] else {}
+    records = make(**shared, **extra, batch_size=job["count"], preprocess_threads=1)
+    batch = next(iter(records))
+    np.savez(folder / "answer.npz", data=batch.data[0].asnumpy(), label=batch.label[0].asnumpy())
+
+
+def gluon_export(folder: Path, job: dict[str, Any]) -> None:
+    """A network of Gluon's model zoo with random weights, exported, and its answer."""
+    mx.random.seed(job["seed"])
+    network = mx.gluon.model_zoo.vision.get_model(job["name"], classes=7)
+    network.initialize(mx.init.MSRAPrelu())
+    network.hybridize()
+    images = mx.nd.array(np.load(folder / "images.npy").astype(np.float32))
+    logits = network(images)
+    network.export(str(folder / job["prefix"]), epoch=3)
+    np.savez(folder / "answer.npz", logits=logits.asnumpy())
+
+
+def as_mx(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    return {name: mx.nd.array(array, dtype=array.dtype) for name, array in arrays.items()}
+
+
+TASKS = {
+    task.__name__: task
+    for task in (
+        random_checkpoint,
+        answer_checkpoint,
+        train_step,
+        write_records,
+        read_records,
+        gluon_export,
+    )
+}
+
+if __name__ == "__main__":
+    where = Path(sys.argv[2])
+    TASKS[sys.argv[1]](where, json.loads((where / "job.json").read_text()))
