@@ -97,11 +97,15 @@ class Simulator:
             (place / path.name).symlink_to(path)
         return False
 
-    def start(self, command: Sequence[str] = (sys.executable, "-m", "vision.sagemaker.train")) -> subprocess.Popen[str]:
-        """Start the container's process; its output comes as text from ``stdout``."""
+    def start(
+        self,
+        command: Sequence[str] = (sys.executable, "-m", "vision.sagemaker.train"),
+        stdout: int | None = subprocess.PIPE,
+    ) -> subprocess.Popen[str]:
+        """Start the container's process; its output comes as text from ``stdout``, or goes where ours goes (None)."""
         environment = {**os.environ, **self.environment, "SAGEMAKER_BASE_DIR": str(self.folder)}
         self.process = subprocess.Popen(
-            list(command), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            list(command), env=environment, stdout=stdout, stderr=subprocess.STDOUT, text=True
         )
         return self.process
 
@@ -114,7 +118,7 @@ class Simulator:
             self.process.kill()
             for feeder in self.feeders:
                 feeder.stop()
-        return self.process.returncode, output
+        return self.process.returncode, output or ""
 
     def stop(self) -> tuple[int, str]:
         """Stop as the platform does: SIGTERM, then SIGKILL after 120 seconds."""
