@@ -55,6 +55,10 @@ class RunFolder:
     def report(self) -> Path:
         return self.path / "report"
 
+    @property
+    def card(self) -> Path:
+        return self.path / "model_card.md"
+
     def model_changed(self) -> None:
         """Called whenever the model folder was written, for whoever keeps a copy."""
 

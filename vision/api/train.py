@@ -14,8 +14,9 @@ from vision.api.evaluate import evaluate_stored
 from vision.api.run_data import RunData, dataset, open_run_data, settle_counts
 from vision.api.run_folder import RunFolder, new_run_folder, open_run_folder
 from vision.api.start_model import StartModel, start_model
+from vision.artifacts.model_card import CardFacts, model_card
 from vision.artifacts.model_description import ModelDescription
-from vision.artifacts.model_folder import load_model, save_model
+from vision.artifacts.model_folder import StoredModel, load_model, save_model
 from vision.data.broken_images import BrokenImages
 from vision.data.datamodule import VisionDataModule, choose_workers
 from vision.data.readers.pipe import PipeReader
@@ -82,6 +83,18 @@ class _Run:
         save_model(self.folder.model, description, task.network.state_dict(), best=best, keep=keep)
         self.folder.model_changed()
 
+    def write_card(self, stored: StoredModel, evaluation: Evaluation) -> None:
+        """Say what the model is, beside it."""
+        counts = self.data.train_summary.class_counts
+        facts = CardFacts(
+            title=self.algorithm.title,
+            data={name: str(channel.path) for name, channel in self.job.channels.items()},
+            images={"train": len(self.data.train), "validation": evaluation.num_images},
+            class_counts=None if counts is None else tuple(map(float, counts)),
+            metrics=evaluation.metrics,
+        )
+        self.folder.card.write_text(model_card(self.folder.name, stored, facts), encoding="utf-8")
+
 
 def train(job: Job[Any], folder: RunFolder | None = None, data: RunData | None = None) -> RunResult:
     """Run a job from its first look at the data to the packed model.
@@ -114,6 +127,9 @@ def train(job: Job[Any], folder: RunFolder | None = None, data: RunData | None =
     ]
     trainer = build_trainer(hp, job.run, callbacks=callbacks, folder=run.folder.path)
     resume_from = str(checkpoints.path) if job.run.resume and checkpoints.path.exists() else None
+    if resume_from is None:
+        for logger in trainer.loggers:
+            logger.log_hyperparams(hp.to_strings())
     try:
         trainer.fit(task, datamodule=module, ckpt_path=resume_from, weights_only=True)
     except Terminated:
@@ -187,4 +203,5 @@ def _finish(run: _Run, trainer: pl.Trainer, task: TrainingTask, history: History
     stored = load_model(run.folder.model)
     reader = run.data.validation if isinstance(run.data.validation, PipeReader) else given
     evaluation = evaluate_stored(stored, run.job.channels, run.job.run, reader, alone=True)
+    run.write_card(stored, evaluation)
     return RunResult(run.folder, run.job, history.rows, evaluation, run.data.validation)

@@ -21,6 +21,7 @@ from vision.sweeps.space import SearchSpace, documented_space, given_space, tabl
 from vision.sweeps.sweep_folder import SweepFolder, SweepPlan
 
 TRIAL = (sys.executable, "-m", "vision.cli.trial")
+WIDE = 160
 # A trial's own folder, and how it shows, are the sweep's business.
 OWN_RUN_SETTINGS = {"output": "sweep.output=PATH", "resume": "sweep.resume=true", "report": "sweep.trial_reports=true"}
 
@@ -78,7 +79,9 @@ def _report(folder: SweepFolder, plan: SweepPlan, study: Any) -> int:
 
     records = study.records()
     write_result(folder, plan, records)
-    Console().print(trial_table(records, plan.metric, len(records)))
+    # A file has no width of its own, and the table should be whole there.
+    width = None if sys.stdout.isatty() else WIDE
+    Console(width=width).print(trial_table(records, plan.metric, len(records)))
     path = write_sweep_report(folder, plan, records, study.importances())
     best = best_record(records)
     if best is None:

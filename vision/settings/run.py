@@ -114,8 +114,10 @@ class RunSettings(SettingsTable):
     progress: Literal["auto", "bar", "plain", "none"] = Field(
         default="auto", description="auto is a bar on a terminal and plain lines elsewhere"
     )
-    loggers: tuple[Literal["csv", "tensorboard"], ...] = Field(
-        default=("csv",), description="where metrics are written", examples=["csv,tensorboard"]
+    loggers: tuple[Literal["csv", "tensorboard", "mlflow", "wandb"], ...] = Field(
+        default=("csv",),
+        description="where metrics are written, besides metrics.csv; mlflow and wandb on this machine only",
+        examples=["csv,tensorboard"],
     )
     class_names: tuple[str, ...] | None = Field(
         default=None,

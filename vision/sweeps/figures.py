@@ -33,8 +33,9 @@ def history_figure(records: Sequence[TrialRecord], metric: str) -> bytes | None:
         axes.scatter([record.number for record in chosen], values, s=34, color=color, marker=marker, label=label)
     complete = [record for record in ended if record.state == "complete"]
     if complete:
-        best = np.maximum.accumulate([float(record.value or 0.0) for record in complete])
-        numbers = [record.number for record in complete]
+        best = np.maximum.accumulate([float(record.value or 0.0) for record in complete]).tolist()
+        numbers = [*(record.number for record in complete), records[-1].number]
+        best.append(best[-1])
         axes.plot(numbers, best, color=COLORS[1], lw=1.4, drawstyle="steps-post", label="best so far")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("trial", color=FAINT)
@@ -95,12 +96,13 @@ def parallel_figure(records: Sequence[TrialRecord], dimensions: Mapping[str, Tun
     norm = Normalize(min(values), max(values) if max(values) > min(values) else min(values) + 1e-9)
     for record in sorted(ended, key=lambda record: record.value or 0.0):
         share = norm(record.value or 0.0)
-        heights = [scale.height(record.settings.get(name)) for name, scale in scales.items()]
+        # The line passes by what the trial's optimizer does not have.
+        drawn = [(place, name) for place, name in enumerate(scales) if name in record.settings]
+        heights = [scales[name].height(record.settings[name]) for _, name in drawn]
+        places = [*(place for place, _ in drawn), len(scales)]
         faint = record.state != "complete"
         style = (0, (4, 3)) if faint else "-"
-        axes.plot(
-            range(len(heights) + 1), [*heights, share], color=COLOR_MAP(share), lw=0.9 if faint else 1.7, ls=style
-        )
+        axes.plot(places, [*heights, share], color=COLOR_MAP(share), lw=0.9 if faint else 1.7, ls=style)
     for place, scale in enumerate(scales.values()):
         _draw_axis(axes, place, scale.ticks())
     _draw_axis(axes, len(scales), [(0.0, f"{norm.vmin:.4g}"), (1.0, f"{norm.vmax:.4g}")])
@@ -120,10 +122,8 @@ class _Axis:
     def __init__(self, name: str, values: Tunable) -> None:
         self.name, self.values = name, values
 
-    def height(self, text: str | None) -> float:
-        """NaN, a gap in the line, where a trial has no such value."""
-        if text is None:
-            return math.nan
+    def height(self, text: str) -> float:
+        """Of a value as text."""
         if self.values.choices:
             return self.values.choices.index(text) / max(1, len(self.values.choices) - 1)
         low, high = self._scaled(self.values.low), self._scaled(self.values.high)

@@ -36,7 +36,7 @@ class SweepSettings(SettingsTable):
     startup_trials: int = Field(
         default=5, ge=0, description="trials drawn at random, and run to their end, before the sweep judges"
     )
-    startup_epochs: int = Field(default=1, ge=1, description="epochs that every trial runs")
+    startup_epochs: int = Field(default=2, ge=1, description="epochs that every trial runs")
     seed: int = Field(default=0, ge=0, lt=2**32, description="where the drawing of values starts")
     max_failures: int = Field(default=3, ge=1, description="failed trials in a row that end the sweep")
     grace_s: float = Field(

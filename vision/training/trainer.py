@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.strategies import DDPStrategy
 
@@ -18,6 +17,7 @@ from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.settings.run import RunSettings
 from vision.training.accelerator import choose_accelerator
 from vision.training.checkpoints import AtomicCheckpointIO
+from vision.training.loggers import build_loggers
 from vision.training.processes import machines
 
 log = logging.getLogger(__name__)
@@ -63,9 +63,7 @@ def build_trainer(
         devices = 1
     if accelerator == "cuda":
         torch.set_float32_matmul_precision("high")
-    loggers: list[Logger] = []
-    if folder is not None and "tensorboard" in run.loggers:
-        loggers.append(TensorBoardLogger(folder, name="tensorboard", version=""))
+    loggers = [] if folder is None else build_loggers(run, folder)
     # Our sampler resumes inside an epoch by itself, which Lightning cannot see.
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
     options: dict[str, Any] = {}
