@@ -36,6 +36,7 @@ VERBS: dict[str, Verb] = {
     "transform": Verb("vision.cli.transform", "answer a folder of images, as a SageMaker transform job does"),
     "export": Verb("vision.cli.export", "write a model as ONNX, for torch.export, as TorchScript or for MXNet"),
     "im2rec": Verb("vision.cli.im2rec", "list images, and pack them into .rec files, as MXNet's tool does"),
+    "inspect": Verb("vision.cli.inspect", "say what a data set holds and what is wrong with it"),
     "convert": Verb("vision.cli.convert", "turn a data set from one format into another"),
     "sample-data": Verb("vision.cli.sample_data", "write a small data set to try things on"),
 }

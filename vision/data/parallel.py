@@ -12,10 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from vision.settings.errors import UserError
 
+Shared = TypeVar("Shared")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -27,22 +28,25 @@ def cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
-    """``function`` of each item, in order, from ``workers`` processes; one worker is this process itself.
+def ordered_map(
+    function: Callable[[Shared, Item], Result], shared: Shared, items: Iterable[Item], workers: int
+) -> Iterator[Result]:
+    """``function(shared, item)`` for each item, in order, from ``workers`` processes; one is this process itself.
 
     A few items for each worker are under way at a time, so that neither work nor results pile up. ``function`` is
-    defined at the top of a module.
+    defined at the top of a module; ``shared`` goes to each worker once.
     """
     if workers <= 1:
-        yield from map(function, items)
+        for item in items:
+            yield function(shared, item)
         return
     # Forked workers start at once and share what is already imported; nothing here has started threads by then.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
-    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(os.getpid(),)) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(os.getpid(), shared)) as pool:
         pending: deque[Future[Result]] = deque()
         try:
             for item in items:
-                pending.append(pool.submit(function, item))
+                pending.append(pool.submit(_call, function, item))
                 if len(pending) > 2 * workers:
                     yield pending.popleft().result()
             while pending:
@@ -56,7 +60,18 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], worke
                 future.cancel()
 
 
-def _start_worker(parent: int) -> None:
+class _Worker:
+    """What this process holds when it is a worker."""
+
+    shared: Any = None
+
+
+def _call(function: Callable[[Any, Item], Result], item: Item) -> Result:
+    return function(_Worker.shared, item)
+
+
+def _start_worker(parent: int, shared: object) -> None:
+    _Worker.shared = shared
     # Ctrl-C reaches every process of the terminal; the main one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()

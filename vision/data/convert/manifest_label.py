@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from vision.data.convert.neutral import TASK_NAMES, AnnotatedImage, AnnotatedObject, Plan, Task
@@ -16,6 +17,8 @@ _TYPES: dict[Task, str] = {
     "multi": "groundtruth/image-classification-multilabel",
     "boxes": "groundtruth/object-detection",
 }
+# The confidence that AWS's own conversions state for labels without one.
+UNMEASURED = 1
 _OWN_METADATA = ("class-map", "class-name", "objects", "type")
 
 
@@ -38,7 +41,13 @@ def line_label(value: Any, metadata: object, task: Task, label_format: str | Non
     extra = {METADATA_KEYS: rest} if rest else {}
     if task == "boxes" and isinstance(value, dict):
         listed = described.get("objects")
-        objects, size_px = read_objects(value, key, "", listed if isinstance(listed, list) else ())
+        # The confidence of labels that no one measured is not kept.
+        more = [
+            {name: entry for name, entry in item.items() if (name, entry) != ("confidence", UNMEASURED)}
+            for item in (listed if isinstance(listed, list) else ())
+            if isinstance(item, Mapping)
+        ]
+        objects, size_px = read_objects(value, key, "", more)
         return LineLabel(None, objects, size_px, extra)
     if task == "multi" and isinstance(value, list):
         if label_format is None:
@@ -72,14 +81,19 @@ def label_of(image: AnnotatedImage, size_px: tuple[int, int], plan: Plan) -> Any
 
 def metadata_of(image: AnnotatedImage, plan: Plan) -> dict[str, Any]:
     """The metadata beside the label, with the names of the classes that this line has."""
-    metadata: dict[str, Any] = {"type": _TYPES[plan.task], **image.extra.get(METADATA_KEYS, {})}
+    metadata: dict[str, Any] = {
+        "type": _TYPES[plan.task],
+        "human-annotated": "yes",
+        "creation-date": datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds"),
+        "job-name": "vision-convert",
+        **image.extra.get(METADATA_KEYS, {}),
+    }
     if plan.task == "single":
         assert image.class_ids is not None
-        return {"class-name": plan.class_names[image.class_ids[0]], **metadata}
+        return {"class-name": plan.class_names[image.class_ids[0]], "confidence": UNMEASURED, **metadata}
     objects = image.objects or ()
     ids = sorted({item.class_id for item in objects}) if plan.task == "boxes" else image.class_ids or ()
     metadata["class-map"] = {str(class_id): plan.class_names[class_id] for class_id in ids}
     if plan.task == "boxes":
-        kept = ("confidence",)
-        metadata["objects"] = [{name: item.extra[name] for name in kept if name in item.extra} for item in objects]
+        metadata["objects"] = [{"confidence": item.extra.get("confidence", UNMEASURED)} for item in objects]
     return metadata

@@ -28,7 +28,6 @@ MOST_LINES, FIRST_LINES = 512, 16
 
 
 class _Work(NamedTuple):
-    options: PackOptions
     list_name: str
     first_line: int
     lines: list[str]
@@ -64,7 +63,7 @@ def pack_list(lst: Path, options: PackOptions, workers: int, advance: Callable[[
     with ResumableRecords(lst.with_suffix(".rec"), _made_from(lst, options)) as records:
         resumed = records.lines_done
         advance(resumed)
-        for batch in ordered_map(_pack, _batches(lst, options, resumed), workers):
+        for batch in ordered_map(_pack, options, _batches(lst, options, resumed), workers):
             records.append(batch)
             advance(batch.lines)
     records.left_out.write(left_out_file(lst))
@@ -100,7 +99,7 @@ def _batches(lst: Path, options: PackOptions, done: int) -> Iterator[_Work]:
     while batch := list(islice(lines, size)):
         if number == done + 1:
             size = _lines_at_once(batch, options.root)
-        yield _Work(options, lst.name, number, batch)
+        yield _Work(lst.name, number, batch)
         number += len(batch)
 
 
@@ -116,7 +115,7 @@ def _lines_at_once(lines: list[str], root: str) -> int:
     return min(max(int(BATCH_BYTES / mean), 1), MOST_LINES)
 
 
-def _pack(work: _Work) -> Batch:
+def _pack(options: PackOptions, work: _Work) -> Batch:
     prepare_process()
     pieces: list[bytes] = []
     sizes: list[tuple[int, int]] = []
@@ -125,7 +124,7 @@ def _pack(work: _Work) -> Batch:
         if not line.strip():
             continue
         try:
-            record_id, payload = payload_of_line(line, work.options)
+            record_id, payload = payload_of_line(line, options)
             if len(payload) > MAX_PAYLOAD_BYTES:
                 raise CannotPackError(f"makes a record of more than {MAX_PAYLOAD_BYTES} bytes, the most it can hold")
         except CannotPackError as problem:

@@ -1,0 +1,142 @@
+"""``vision inspect``: what a data set holds and what is wrong with it, before a training finds out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from vision.cli.assignments import read_assignments
+from vision.settings.channels import Channel, parse_channels
+from vision.settings.errors import DataError, SettingsError, UserError
+from vision.settings.table import SettingsTable
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from vision.data.inspect.findings import Finding
+    from vision.data.sample import Reader
+
+ERRORS = 1
+MANIFESTS = (".manifest", ".jsonl")
+HELP = """\
+Usage: vision inspect channels.train=PATH [channels.validation=PATH] [channels.NAME=PATH] [name=value ...]
+
+Reads every record: counts, balance of classes, image sizes and modes, broken images, copies and near copies (also
+between training and validation), sizes and faults of boxes, and settings that fit. Prints the findings and writes
+inspection.json and inspection.html with pictures. For Ground Truth manifests it also writes manifest_summary.json and
+the lines with the error codes of Rekognition Custom Labels.
+
+  output    folder for the files (default: inspection)
+  workers   processes (default: one for each processor)
+
+Exit status: 0 no errors (warnings do not count), 1 errors in the data, 2 not inspected.
+
+Example: vision inspect channels.train=data/train.rec channels.validation=data/validation.rec"""
+
+
+class InspectSettings(SettingsTable):
+    """What an inspection can be told."""
+
+    NOUN: ClassVar[str] = "Setting"
+
+    output: str = Field("inspection", description="folder for the files")
+    workers: int = Field(0, ge=0, le=256, description="processes")
+
+
+def run(argv: Sequence[str]) -> int:
+    """Inspect the channels. Returns the exit status."""
+    if {"-h", "--help"}.intersection(argv):
+        print(HELP)
+        return 0
+    given = read_assignments(argv, names=tuple(InspectSettings.model_fields), sections=("channels",))
+    settings = InspectSettings.parse(given.names)
+    channels = parse_channels(given.sections["channels"])
+    names = [name for name in ("train", "validation") if name in channels]
+    if not names:
+        raise SettingsError(["Channel train or validation is required but missing: give channels.train=PATH."])
+    folder = Path(settings.output).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _inspect(channels, names, folder, settings.workers)
+    except OSError as error:
+        raise UserError(f"Setting output is {settings.output!r}, which cannot be written: {error}.") from error
+
+
+def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, workers: int) -> int:
+    from vision.cli.progress import progress_bar
+    from vision.data.inspect.inspection import inspect, to_json
+    from vision.data.parallel import cpu_count
+    from vision.data.readers.open import open_channel
+    from vision.reports.inspection_report import write_inspection_page
+
+    _check_manifests(channels, names, folder)
+    readers: dict[str, Reader] = {}
+    unreadable: list[DataError] = []
+    for name in names:
+        try:
+            readers[name] = open_channel(channels, name)
+        except DataError as error:
+            unreadable.append(error)
+    errors = len(unreadable)
+    document: dict[str, Any] = {"errors": errors, "unreadable": [str(problem) for problem in unreadable]}
+    for problem in unreadable:
+        print(f"error: {problem}", file=sys.stderr)
+    if readers:
+        with progress_bar("inspecting", sum(map(len, readers.values()))) as advance:
+            formats = {name: channels[name].label_format for name in readers}
+            inspection = inspect(readers, formats, workers or cpu_count(), advance)
+        document |= to_json(inspection)
+        document["errors"] = errors = errors + inspection.errors
+        title = f"Inspection of {', '.join(str(channels[name].path) for name in readers)}"
+        write_inspection_page(folder / "inspection.html", inspection, title, _image_reader(readers))
+        _show(inspection.findings, inspection.settings)
+    text = json.dumps(document, indent=1, allow_nan=False)
+    (folder / "inspection.json").write_text(text, encoding="ascii")
+    print(f"{folder}: {errors} errors; see inspection.html" if readers else f"{folder}: {errors} errors")
+    return ERRORS if errors else 0
+
+
+def _check_manifests(channels: dict[str, Channel], names: Sequence[str], folder: Path) -> None:
+    """Judge channels that are Ground Truth manifests by Custom Labels' rules, which are stricter than SageMaker's."""
+    from vision.data.inspect.ground_truth import check_manifest, manifest_summary
+
+    checks = {}
+    for name in names:
+        path = channels[name].path
+        if path.is_file() and path.name.lower().endswith(MANIFESTS):
+            checks[name] = check_manifest(path, path.parent, folder / f"{name}.validated.manifest")
+    if not checks:
+        return
+    summary = manifest_summary(checks.get("train"), checks.get("validation"))
+    (folder / "manifest_summary.json").write_text(json.dumps(summary, indent=1), encoding="ascii")
+    for name, check in checks.items():
+        print(f"{name}: {check.valid} valid, {check.invalid} invalid, {check.ignored} ignored lines for Custom Labels")
+        for code, count in sorted(check.codes.items()):
+            print(f"  {code}: {count}, first {check.first[code]}")
+        for code, message in check.errors():
+            print(f"  {code}: {message}")
+
+
+def _image_reader(readers: dict[str, Reader]) -> Any:
+    from vision.data.image_codec import decode_rgb
+
+    def image_of(channel: str, index: int) -> np.ndarray | None:
+        try:
+            sample = readers[channel][index]
+            return decode_rgb(sample.encoded, sample.key)
+        except DataError:
+            return None
+
+    return image_of
+
+
+def _show(findings: Sequence[Finding], settings: Sequence[tuple[str, str, str]]) -> None:
+    for finding in findings:
+        stream = sys.stderr if finding.severity == "error" else sys.stdout
+        print(f"{finding.severity}: {finding.sentence}", file=stream)
+    print("settings that fit:", " ".join(f"{name}={value}" for name, value, _ in settings))

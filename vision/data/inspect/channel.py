@@ -1,0 +1,124 @@
+"""Gathers what was seen of one channel, and judges its images and labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from vision.data.boxes.object_rows import ObjectRows
+from vision.data.inspect.box_findings import box_findings
+from vision.data.inspect.findings import MOST_NAMED, ChannelFacts, Finding, Place, Severity
+from vision.data.inspect.looking import Part, look
+from vision.data.sample import Reader
+from vision.settings.channels import LabelFormat
+
+# A class this many times rarer than the most frequent one is hard to learn without help.
+RARE_TIMES = 20
+
+
+def inspect_channel(
+    name: str, reader: Reader, label_format: LabelFormat | None, workers: int, advance: Callable[[int], None]
+) -> ChannelFacts:
+    """Read every record of a channel; ``advance`` is told the records done."""
+    parts: list[Part] = []
+    for part in look(reader, label_format, workers):
+        parts.append(part)
+        advance(len(part.sizes_px))
+    labels = [label for part in parts for label in part.labels]
+    with_boxes = sum(isinstance(label, ObjectRows) for label in labels)
+    usable = sum(label is not None for label in labels)
+    task = "boxes" if 2 * with_boxes > usable else "classes"
+    mixed = [index for index, label in enumerate(labels) if label is not None and _is_boxes(label) != (task == "boxes")]
+    kept = [None if label is None or _is_boxes(label) != (task == "boxes") else label for label in labels]
+    facts = ChannelFacts(
+        name=name,
+        class_names=reader.class_names,
+        task=task,  # type: ignore[arg-type]
+        multi_label=any(isinstance(label, tuple) and len(label) != 1 for label in kept),
+        sizes_px=np.concatenate([part.sizes_px for part in parts]),
+        digests=np.concatenate([part.digests for part in parts]),
+        hashes=np.concatenate([part.hashes for part in parts]),
+        thumbnails=np.concatenate([part.thumbnails for part in parts]),
+        kinds=Counter(kind for part in parts for kind in part.kinds),
+        labels=kept,
+        class_counts=_class_counts(kept),
+    )
+    add = facts.findings.extend
+    add(_problems(facts, reader, "broken_image", "images cannot be decoded", _all(parts, "broken_images")))
+    add(_problems(facts, reader, "unusable_label", "labels cannot be used", _all(parts, "unusable_labels")))
+    other = "classes" if task == "boxes" else "boxes"
+    reasons = [(index, f"has {other}, where most have {task}") for index in mixed]
+    add(_problems(facts, reader, "other_task", f"labels are {other}, where most are {task}", reasons))
+    add(_class_findings(facts))
+    if task == "boxes":
+        add(box_findings(facts, reader))
+    return facts
+
+
+def _is_boxes(label: tuple[int, ...] | ObjectRows) -> bool:
+    return isinstance(label, ObjectRows)
+
+
+def _all(parts: Iterable[Part], name: str) -> list[tuple[int, str]]:
+    return [pair for part in parts for pair in getattr(part, name)]
+
+
+def _class_counts(labels: Sequence[tuple[int, ...] | ObjectRows | None]) -> np.ndarray:
+    """Images, or boxes, of each class, int64 [K]. Class ids that are no such numbers are judged with the boxes."""
+    ids: list[int] = []
+    for label in labels:
+        if isinstance(label, ObjectRows):
+            ids += [
+                int(number) for number in label.class_ids if 0 <= number <= 1_000_000 and float(number).is_integer()
+            ]
+        else:
+            ids += label or ()
+    return np.bincount(np.array(ids, np.int64)) if ids else np.zeros(0, np.int64)
+
+
+def _problems(
+    facts: ChannelFacts,
+    reader: Reader,
+    code: str,
+    what: str,
+    reasons: list[tuple[int, str]],
+    severity: Severity = "error",
+) -> list[Finding]:
+    if not reasons:
+        return []
+    named = tuple((Place(facts.name, index, reader.key(index), reason),) for index, reason in reasons[:MOST_NAMED])
+    first = named[0][0]
+    sentence = f"channel {facts.name}: {len(reasons)} of {len(facts)} {what}; first: {first.key}: {first.detail}"
+    return [Finding(code, severity, sentence, len(reasons), named)]
+
+
+def _class_findings(facts: ChannelFacts) -> list[Finding]:
+    counts = facts.class_counts
+    named = len(facts.class_names or ())
+    present = counts[counts > 0]
+    found = []
+    if not present.size:
+        return [Finding("no_class", "error", f"channel {facts.name}: not one label names a class", len(facts))]
+    absent = [
+        class_id for class_id in range(max(len(counts), named)) if class_id >= len(counts) or not counts[class_id]
+    ]
+    if absent:
+        shown = ", ".join(facts.class_name(class_id) for class_id in absent[:10]) + (
+            ", ..." if len(absent) > 10 else ""
+        )
+        hint = ""
+        if absent == [0] and not named:
+            hint = "; if classes are counted from 1, subtract 1 from each"
+        sentence = f"channel {facts.name}: {len(absent)} classes do not occur: {shown}{hint}"
+        found.append(Finding("absent_class", "warning", sentence, len(absent)))
+    rare = [class_id for class_id in np.flatnonzero(counts).tolist() if counts[class_id] * RARE_TIMES < counts.max()]
+    if rare:
+        shown = ", ".join(f"{facts.class_name(class_id)} {counts[class_id]}" for class_id in rare[:10])
+        sentence = (
+            f"channel {facts.name}: {len(rare)} classes are more than {RARE_TIMES} times rarer than "
+            f"{facts.class_name(int(counts.argmax()))} with {counts.max()}: {shown}"
+        )
+        found.append(Finding("rare_class", "warning", sentence, len(rare)))
+    return found

@@ -1,0 +1,126 @@
+"""Images that occur more than once: in one channel, and in training and validation both, which flatters the score."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from vision.data.boxes.object_rows import ObjectRows
+from vision.data.inspect.findings import MOST_NAMED, ChannelFacts, Finding, Place, Severity
+from vision.data.inspect.near_duplicates import near_duplicates
+from vision.data.sample import Reader
+
+Member = tuple[int, int]
+
+
+def copies(channels: Sequence[ChannelFacts], readers: Mapping[str, Reader]) -> list[Finding]:
+    """Exact copies by the bytes of the files, near copies by their looks, over all channels together."""
+    members = [(number, index) for number, facts in enumerate(channels) for index in range(len(facts))]
+    sound = np.concatenate([facts.sizes_px[:, 0] > 0 for facts in channels])
+    digests = np.concatenate([facts.digests for facts in channels])
+    hashes = np.concatenate([facts.hashes for facts in channels])
+    thumbnails = np.concatenate([facts.thumbnails for facts in channels])
+    _, first, inverse = np.unique(digests.view("V16").ravel(), return_index=True, return_inverse=True)
+    exact = _grouped(np.flatnonzero(sound), inverse.ravel())
+    # Of exact copies one stands for all.
+    single = np.sort(first)[sound[np.sort(first)]]
+    pairs, complete = near_duplicates(hashes[single], thumbnails[single])
+    near = _connected(single[pairs])
+    groups = {
+        "exact": [[members[place] for place in group] for group in exact],
+        "near": [[members[place] for place in group] for group in near],
+    }
+    found = [*_exact_findings(groups["exact"], channels, readers), *_near_findings(groups["near"], channels, readers)]
+    if not complete:
+        sentence = "there are too many images to compare each with each, so not every near copy was found"
+        found.append(Finding("near_duplicates_incomplete", "warning", sentence, 1))
+    return found
+
+
+def _exact_findings(
+    groups: list[list[Member]], channels: Sequence[ChannelFacts], readers: Mapping[str, Reader]
+) -> list[Finding]:
+    across = [group for group in groups if len({number for number, _ in group}) > 1]
+    within = [group for group in groups if len(group) > len({number for number, _ in group})]
+    differing = [group for group in groups if len({_label_key(channels[number], index) for number, index in group}) > 1]
+    return [
+        *_finding("leak", "error", "images are in more than one channel, byte for byte", across, channels, readers),
+        *_finding("duplicate", "warning", "images occur more than once in a channel", within, channels, readers),
+        *_finding("contradiction", "error", "images occur with different labels", differing, channels, readers),
+    ]
+
+
+def _near_findings(
+    groups: list[list[Member]], channels: Sequence[ChannelFacts], readers: Mapping[str, Reader]
+) -> list[Finding]:
+    across = [group for group in groups if len({number for number, _ in group}) > 1]
+    within = [group for group in groups if len({number for number, _ in group}) == 1]
+    what = "groups of images that look alike"
+    return [
+        *_finding("near_leak", "warning", f"{what} are spread over channels", across, channels, readers),
+        *_finding("near_duplicate", "warning", f"{what} are in one channel", within, channels, readers),
+    ]
+
+
+def _finding(
+    code: str,
+    severity: Severity,
+    what: str,
+    groups: list[list[Member]],
+    channels: Sequence[ChannelFacts],
+    readers: Mapping[str, Reader],
+) -> list[Finding]:
+    if not groups:
+        return []
+    named = tuple(
+        tuple(_place(channels[number], index, readers) for number, index in group[:8]) for group in groups[:MOST_NAMED]
+    )
+    first = "; ".join(f"{place.channel} {place.key} [{place.detail}]" for place in named[0])
+    return [Finding(code, severity, f"{len(groups)} {what}; first: {first}", len(groups), named)]
+
+
+def _place(facts: ChannelFacts, index: int, readers: Mapping[str, Reader]) -> Place:
+    label = facts.labels[index]
+    if isinstance(label, ObjectRows):
+        detail = f"{len(label)} boxes"
+    else:
+        detail = ", ".join(facts.class_name(class_id) for class_id in label or ()) or "no class"
+    return Place(facts.name, index, readers[facts.name].key(index), detail)
+
+
+def _label_key(facts: ChannelFacts, index: int) -> object:
+    """Something equal for equal labels."""
+    label = facts.labels[index]
+    if isinstance(label, ObjectRows):
+        rows = np.column_stack([label.class_ids, np.round(label.boxes_xyxy_unit, 4)])
+        return tuple(sorted(map(tuple, rows.tolist())))
+    return label
+
+
+def _grouped(places: np.ndarray, group_of: np.ndarray) -> list[list[int]]:
+    """Places with the same group number, where there are at least two."""
+    members: dict[int, list[int]] = defaultdict(list)
+    counts = np.bincount(group_of[places])
+    for place in places[counts[group_of[places]] > 1].tolist():
+        members[int(group_of[place])].append(place)
+    return list(members.values())
+
+
+def _connected(pairs: np.ndarray) -> list[list[int]]:
+    """Groups of places that pairs connect."""
+    parent: dict[int, int] = {}
+
+    def root(place: int) -> int:
+        while parent.setdefault(place, place) != place:
+            parent[place] = parent[parent[place]]
+            place = parent[place]
+        return place
+
+    for first, second in pairs.tolist():
+        parent[root(second)] = root(first)
+    groups: dict[int, list[int]] = defaultdict(list)
+    for place in sorted(parent):
+        groups[root(place)].append(place)
+    return list(groups.values())

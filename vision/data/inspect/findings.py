@@ -1,0 +1,91 @@
+"""What inspection found, in neutral parts for a page, a JSON file and a status."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from vision.data.boxes.object_rows import ObjectRows
+
+Severity = Literal["error", "warning"]
+# Records named in the JSON file; the count always says how many there are.
+MOST_NAMED = 200
+
+
+@dataclass(frozen=True)
+class Place:
+    """One record: its channel, its index there, its name and what is the matter with it."""
+
+    channel: str
+    index: int
+    key: str
+    detail: str = ""
+    boxes: tuple[tuple[float, float, float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of dirt. ``groups`` are records that belong together, such as copies; else each is a group."""
+
+    code: str
+    severity: Severity
+    sentence: str
+    count: int
+    groups: tuple[tuple[Place, ...], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As the JSON file has it."""
+        groups = [
+            [{"channel": p.channel, "index": p.index, "key": p.key, "detail": p.detail} for p in group]
+            for group in self.groups
+        ]
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "sentence": self.sentence,
+            "count": self.count,
+            "records": groups,
+        }
+
+
+@dataclass
+class ChannelFacts:
+    """A whole channel, N images. Arrays as in ``looking.Part``; ``task`` is what most labels are."""
+
+    name: str
+    class_names: tuple[str, ...] | None
+    task: Literal["classes", "boxes"]
+    multi_label: bool
+    sizes_px: np.ndarray
+    digests: np.ndarray
+    hashes: np.ndarray
+    thumbnails: np.ndarray
+    kinds: Counter[str]
+    labels: list[tuple[int, ...] | ObjectRows | None]
+    class_counts: np.ndarray
+    findings: list[Finding] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.sizes_px)
+
+    def class_name(self, class_id: int) -> str:
+        """Name of a class, its number where none is stated."""
+        names = self.class_names
+        return names[class_id] if names is not None and class_id < len(names) else str(class_id)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """All channels, all findings, and settings that fit the data as (name, value, reason)."""
+
+    channels: tuple[ChannelFacts, ...]
+    findings: tuple[Finding, ...]
+    settings: tuple[tuple[str, str, str], ...]
+
+    @property
+    def errors(self) -> int:
+        """Findings that a data set should not have."""
+        return sum(finding.severity == "error" for finding in self.findings)

@@ -1,0 +1,143 @@
+"""Judges whole Ground Truth manifests: lines with their errors, and the manifest_summary.json of Custom Labels."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vision.data.convert.image_files import read_image
+from vision.data.convert.text_file import TextFile
+from vision.data.image_codec import image_size
+from vision.data.inspect.ground_truth_line import LineCheck, check_line
+from vision.data.readers.image_reference import ImageReferences
+from vision.data.readers.manifest import MAX_LINE_BYTES, parse_line
+from vision.settings.errors import DataError
+
+MOST_INVALID, LEAST_OVERLAP = 0.2, 0.5
+LEAST_LABELS = {"IMAGE_LEVEL_LABELS": 2, "OBJECT_LOCALIZATION": 1}
+MOST_LABELS = 250
+
+
+@dataclass
+class ManifestCheck:
+    """What one manifest came to. ``codes`` counts the codes of its lines, ``first`` names a line for each."""
+
+    total: int = 0
+    valid: int = 0
+    invalid: int = 0
+    ignored: int = 0
+    invalid_lines: list[int] = field(default_factory=list)
+    use_cases: Counter[str] = field(default_factory=Counter)
+    labels: set[str] = field(default_factory=set)
+    buckets: set[str] = field(default_factory=set)
+    codes: Counter[str] = field(default_factory=Counter)
+    first: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def use_case(self) -> str:
+        """What most lines are for."""
+        return self.use_cases.most_common(1)[0][0] if self.use_cases else "NOT_DETERMINED"
+
+    def errors(self) -> list[tuple[str, str]]:
+        """Codes about the whole file."""
+        found = []
+        if self.total and self.invalid > MOST_INVALID * self.total:
+            message = f"{self.invalid} of {self.total} lines are invalid; {MOST_INVALID:.0%} are tolerated"
+            found.append(("ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST", message))
+        if len(self.buckets) > 1:
+            message = f"the images are in {', '.join(sorted(self.buckets))}; one bucket is allowed"
+            found.append(("ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS", message))
+        least = LEAST_LABELS.get(self.use_case, 0)
+        if len(self.labels) < least:
+            found.append(("ERROR_MANIFEST_TOO_FEW_LABELS", f"{len(self.labels)} labels occur; {least} are needed"))
+        if len(self.labels) > MOST_LABELS:
+            message = f"{len(self.labels)} labels occur; {MOST_LABELS} are allowed"
+            found.append(("ERROR_MANIFEST_TOO_MANY_LABELS", message))
+        return found
+
+
+def check_manifest(path: Path, root: Path, validated: Path) -> ManifestCheck:
+    """Judge every line; ``validated`` becomes the lines with ``errors`` added to those that have some."""
+    check, references = ManifestCheck(), ImageReferences(root)
+    output = TextFile(validated)
+    try:
+        with path.open("rb") as file:
+            for number, text in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES), b""), 1):
+                if text.strip():
+                    output.write(_checked_line(text.removeprefix(b"\xef\xbb\xbf"), number, references, root, check))
+    except BaseException:
+        output.discard()
+        raise
+    output.close()
+    return check
+
+
+def _checked_line(text: bytes, number: int, references: ImageReferences, root: Path, check: ManifestCheck) -> str:
+    check.total += 1
+    try:
+        line = parse_line(text)
+    except ValueError as error:
+        found = LineCheck([("ERROR_INVALID_JSON_LINE", str(error))])
+        line = {"line": text.decode("utf-8", "replace").rstrip("\n")}
+    else:
+        found = check_line(line, *_image_of(line, references, root))
+        reference = line.get("source-ref")
+        if isinstance(reference, str) and reference.startswith("s3://"):
+            check.buckets.add(reference[5:].partition("/")[0])
+    if found.use_case:
+        check.use_cases[found.use_case] += 1
+    check.labels |= found.labels if found.valid else set()
+    check.valid += found.valid
+    check.ignored += found.ignored
+    if not found.valid and not found.ignored:
+        check.invalid += 1
+        check.invalid_lines.append(number)
+    for code in dict.fromkeys(code for code, _ in found.errors):
+        check.codes[code] += 1
+        check.first.setdefault(code, f"line {number}: {dict(reversed(found.errors))[code]}")
+    errors = [{"code": code, "message": message} for code, message in found.errors]
+    return json.dumps({**line, **({"errors": errors} if errors else {})}) + "\n"
+
+
+def _image_of(
+    line: Mapping[str, Any], references: ImageReferences, root: Path
+) -> tuple[tuple[int, int] | None, str | None]:
+    """Size of a line's image, or what is wrong with it."""
+    try:
+        path = root / references.find(line.get("source-ref"))
+        return image_size(read_image(path, "the image"), "the image"), None
+    except ValueError as error:
+        return None, f"the image {error}"
+    except DataError as error:
+        return None, str(error)
+
+
+def manifest_summary(training: ManifestCheck | None, testing: ManifestCheck | None) -> dict[str, Any]:
+    """The content of manifest_summary.json."""
+    errors = []
+    if training and testing and training.labels:
+        common = len(training.labels & testing.labels) / len(training.labels)
+        if common < LEAST_OVERLAP:
+            message = f"{common:.0%} of the training labels occur in the test data; {LEAST_OVERLAP:.0%} are needed"
+            errors.append({"code": "ERROR_INSUFFICIENT_LABEL_OVERLAP", "message": message})
+    parts = {"training": training, "testing": testing}
+    return {
+        "statistics": {name: _statistics(check) for name, check in parts.items() if check is not None},
+        "errors": errors,
+    }
+
+
+def _statistics(check: ManifestCheck) -> dict[str, Any]:
+    return {
+        "use_case": check.use_case,
+        "total_json_lines": check.total,
+        "valid_json_lines": check.valid,
+        "invalid_json_lines": check.invalid,
+        "ignored_json_lines": check.ignored,
+        "error_json_line_indices": check.invalid_lines,
+        "errors": [{"code": code, "message": message} for code, message in check.errors()],
+    }

@@ -1,0 +1,121 @@
+"""The whole inspection: every channel, copies across them, settings that fit; and its JSON form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from vision.data.boxes.object_rows import ObjectRows
+from vision.data.inspect.advice import needed_label_width, recommended
+from vision.data.inspect.box_findings import all_boxes
+from vision.data.inspect.channel import inspect_channel
+from vision.data.inspect.copies import copies
+from vision.data.inspect.findings import ChannelFacts, Finding, Inspection
+from vision.data.sample import Reader
+from vision.settings.channels import LabelFormat
+
+FORMAT_VERSION = 1
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+
+
+def inspect(
+    readers: Mapping[str, Reader],
+    label_formats: Mapping[str, LabelFormat | None],
+    workers: int,
+    advance: Callable[[int], None],
+) -> Inspection:
+    """Look at everything. ``readers`` are in the order of importance, the training channel first."""
+    channels = [
+        inspect_channel(name, reader, label_formats.get(name), workers, advance) for name, reader in readers.items()
+    ]
+    findings = [finding for facts in channels for finding in facts.findings]
+    findings += _across(channels)
+    findings += copies(channels, readers)
+    findings.sort(key=lambda finding: finding.severity != "error")
+    return Inspection(tuple(channels), tuple(findings), recommended(channels))
+
+
+def _across(channels: list[ChannelFacts]) -> list[Finding]:
+    """Classes and tasks in which the other channels differ from the first."""
+    found = []
+    train = channels[0]
+    known = set(np.flatnonzero(train.class_counts).tolist())
+    for other in channels[1:]:
+        if other.task != train.task:
+            sentence = f"channel {train.name} has {train.task}, but channel {other.name} has {other.task}"
+            found.append(Finding("other_task", "error", sentence, len(other)))
+        if None not in (train.class_names, other.class_names) and train.class_names != other.class_names:
+            sentence = f"channels {train.name} and {other.name} name their classes differently"
+            found.append(Finding("class_names_differ", "warning", sentence, 1))
+        unknown = [class_id for class_id in np.flatnonzero(other.class_counts).tolist() if class_id not in known]
+        if unknown:
+            shown = ", ".join(map(other.class_name, unknown[:10]))
+            sentence = f"channel {other.name} has {len(unknown)} classes that channel {train.name} has not: {shown}"
+            found.append(Finding("unknown_class", "error", sentence, len(unknown)))
+    return found
+
+
+def to_json(inspection: Inspection) -> dict[str, Any]:
+    """Everything found, for scripts."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "errors": inspection.errors,
+        "warnings": len(inspection.findings) - inspection.errors,
+        "channels": {facts.name: channel_json(facts) for facts in inspection.channels},
+        "findings": [finding.to_json() for finding in inspection.findings],
+        "settings": [{"name": name, "value": value, "reason": reason} for name, value, reason in inspection.settings],
+    }
+
+
+def channel_json(facts: ChannelFacts) -> dict[str, Any]:
+    """Counts and distributions of one channel."""
+    sound = facts.sizes_px[facts.sizes_px[:, 0] > 0]
+    sizes, counts = np.unique(sound, axis=0, return_counts=True)
+    frequent = np.argsort(-counts, kind="stable")[:20]
+    document: dict[str, Any] = {
+        "records": len(facts),
+        "task": facts.task,
+        "multi_label": facts.multi_label,
+        "classes": [
+            {"id": class_id, "name": facts.class_name(class_id), "count": int(count)}
+            for class_id, count in enumerate(facts.class_counts)
+        ],
+        "kinds": dict(facts.kinds.most_common()),
+        "sizes_px": [
+            {"width": int(sizes[place, 0]), "height": int(sizes[place, 1]), "count": int(counts[place])}
+            for place in frequent
+        ],
+        "width_px": quantiles(sound[:, 0]),
+        "height_px": quantiles(sound[:, 1]),
+    }
+    if facts.task == "boxes":
+        document["boxes"] = boxes_json(facts)
+    return document
+
+
+def boxes_json(facts: ChannelFacts) -> dict[str, Any]:
+    """Counts and distributions of the boxes of one channel, in pixels of the original images."""
+    image, rows = all_boxes(facts)
+    per_image = [len(label) for label in facts.labels if isinstance(label, ObjectRows)]
+    document: dict[str, Any] = {
+        "count": len(image),
+        "per_image": quantiles(np.array(per_image)),
+        "label_width": needed_label_width(facts),
+        "difficult": 0 if rows is None else int(rows.difficult.sum()),
+    }
+    if rows is not None:
+        sides = (rows.boxes_xyxy_unit[:, 2:] - rows.boxes_xyxy_unit[:, :2]) * facts.sizes_px[image]
+        with_area = sides[(sides > 0).all(axis=1)]
+        document["width_px"], document["height_px"] = quantiles(sides[:, 0]), quantiles(sides[:, 1])
+        document["aspect_ratio"] = quantiles(with_area[:, 0] / with_area[:, 1])
+    return document
+
+
+def quantiles(values: np.ndarray) -> dict[str, float]:
+    """Least, 5 %, 25 %, middle, 75 %, 95 % and largest value; empty where there is none."""
+    if not values.size:
+        return {}
+    names = ("least", "5%", "25%", "middle", "75%", "95%", "largest")
+    return {name: round(float(value), 4) for name, value in zip(names, np.quantile(values, QUANTILES), strict=True)}

@@ -1,0 +1,112 @@
+"""Looks at every record of a channel, in parallel: the image's size and mode, its fingerprints, its label.
+
+Legend: N images of a part of the channel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from vision.data.boxes.object_rows import ObjectRows
+from vision.data.image_codec import decode_rgb, prepare_process
+from vision.data.inspect.labels import read_label
+from vision.data.parallel import ordered_map
+from vision.data.sample import Reader
+from vision.settings.channels import LabelFormat
+from vision.settings.errors import DataError
+
+PART_IMAGES = 128
+HASH_SIDE, THUMBNAIL_SIDE, DIGEST_BYTES = 8, 8, 16
+
+
+class Part(NamedTuple):
+    """What is known about images ``first`` to ``first`` + N.
+
+    ``sizes_px`` int32 [N, 2] width and height, 0 where the image is broken. ``digests`` uint8 [N, 16] of the encoded
+    bytes. ``hashes`` uint64 [N]: which of neighbouring pixels of the shrunk grey image is brighter. ``thumbnails``
+    uint8 [N, 8, 8, 3] RGB. ``kinds``: format and mode such as ``JPEG L``. ``labels``: class ids or objects, None where
+    unusable. The two lists name (index, reason) of broken images and unusable labels.
+    """
+
+    first: int
+    sizes_px: np.ndarray
+    digests: np.ndarray
+    hashes: np.ndarray
+    thumbnails: np.ndarray
+    kinds: list[str]
+    labels: list[tuple[int, ...] | ObjectRows | None]
+    broken_images: list[tuple[int, str]]
+    unusable_labels: list[tuple[int, str]]
+
+
+def look(reader: Reader, label_format: LabelFormat | None, workers: int) -> Iterator[Part]:
+    """Parts of the channel in order; together they hold every record."""
+    starts = range(0, len(reader), PART_IMAGES)
+    yield from ordered_map(_look_at_part, (reader, label_format), starts, workers)
+
+
+def _look_at_part(shared: tuple[Reader, LabelFormat | None], first: int) -> Part:
+    prepare_process()
+    reader, label_format = shared
+    count = min(PART_IMAGES, len(reader) - first)
+    part = Part(
+        first,
+        np.zeros((count, 2), np.int32),
+        np.zeros((count, DIGEST_BYTES), np.uint8),
+        np.zeros(count, np.uint64),
+        np.zeros((count, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), np.uint8),
+        [],
+        [],
+        [],
+        [],
+    )
+    for place in range(count):
+        _look_at_image(reader, first + place, place, part)
+        try:
+            part.labels.append(read_label(reader.target(first + place), label_format, ""))
+        except DataError as error:
+            part.labels.append(None)
+            part.unusable_labels.append((first + place, error.reason))
+    return part
+
+
+def _look_at_image(reader: Reader, index: int, place: int, part: Part) -> None:
+    try:
+        encoded = bytes(reader[index].encoded)
+        part.digests[place] = np.frombuffer(hashlib.blake2b(encoded, digest_size=DIGEST_BYTES).digest(), np.uint8)
+        rgb = decode_rgb(encoded, "")
+    except DataError as error:
+        part.kinds.append("broken")
+        part.broken_images.append((index, error.reason))
+        return
+    part.kinds.append(kind_of(encoded))
+    part.sizes_px[place] = rgb.shape[1::-1]
+    part.hashes[place] = difference_hash(rgb)
+    part.thumbnails[place] = cv2.resize(rgb, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
+
+
+def difference_hash(rgb: np.ndarray) -> np.uint64:
+    """64 bits that survive scaling and compression: whether each of 8x8 cells is brighter than its left neighbour."""
+    small = cv2.resize(rgb, (HASH_SIDE + 1, HASH_SIDE), interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    bits = np.packbits(grey[:, 1:] > grey[:, :-1])
+    return np.uint64(int.from_bytes(bits.tobytes(), "big"))
+
+
+def kind_of(encoded: bytes) -> str:
+    """Format and pixel mode, such as ``PNG RGBA`` or ``JPEG L`` (grey)."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(encoded)) as image:
+            warnings.simplefilter("ignore")
+            return f"{image.format} {image.mode}"
+    except Exception:  # Pillow knows fewer kinds than OpenCV, and raises whatever the header led to
+        return "other"

@@ -1,0 +1,104 @@
+"""The page of an inspection: what a data set holds, what is wrong with it, with pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vision.data.inspect.findings import ChannelFacts, Finding, Inspection
+from vision.data.inspect.inspection import channel_json
+from vision.metrics.evaluation import Box, Example, Gallery, Table
+from vision.reports import page as html
+from vision.reports.contact_sheet import jpeg_bytes, make_thumbnail, thumbnail_side_px
+
+MOST_PICTURES = 24
+
+# Image of a record by channel and index, uint8 [H, W, 3] RGB; None if it cannot be read.
+ImageOf = Callable[[str, int], "np.ndarray | None"]
+
+
+def write_inspection_page(path: Path, inspection: Inspection, title: str, image_of: ImageOf) -> None:
+    """Write one self-contained HTML file."""
+    sections = [html.Section("Findings", html.table_html(_findings_table(inspection)))]
+    sections += [html.Section("Settings that fit", html.table_html(_settings_table(inspection)))]
+    for facts in inspection.channels:
+        sections += _channel_sections(facts)
+    sections += [_gallery_section(finding, image_of) for finding in inspection.findings if finding.groups]
+    warnings = len(inspection.findings) - inspection.errors
+    document = html.page(
+        title=title,
+        subtitle=", ".join(f"{facts.name} {len(facts):,} images" for facts in inspection.channels),
+        tiles=[
+            html.Tile("errors", str(inspection.errors)),
+            html.Tile("warnings", str(warnings)),
+            *(html.Tile(f"images in {facts.name}", f"{len(facts):,}") for facts in inspection.channels),
+        ],
+        notes=[finding.sentence for finding in inspection.findings if finding.severity == "error"],
+        sections=sections,
+    )
+    path.write_text(document, encoding="utf-8", errors="replace")
+
+
+def _findings_table(inspection: Inspection) -> Table:
+    rows = tuple((f.severity, f.code.replace("_", " "), f.count, f.sentence) for f in inspection.findings)
+    return Table("Findings", ("", "what", "count", "in words"), rows)
+
+
+def _settings_table(inspection: Inspection) -> Table:
+    return Table("Settings that fit", ("setting", "value", "why"), inspection.settings)
+
+
+def _channel_sections(facts: ChannelFacts) -> list[html.Section]:
+    document = channel_json(facts)
+    counted = "boxes" if facts.task == "boxes" else "images"
+    total = max(int(facts.class_counts.sum()), 1)
+    classes = tuple((entry["name"], entry["count"], entry["count"] / total) for entry in document["classes"])
+    sizes = tuple((f"{size['width']}x{size['height']}", size["count"]) for size in document["sizes_px"])
+    kinds = tuple(document["kinds"].items())
+    tables = [
+        Table(f"Classes of {facts.name}", ("class", counted, "share"), classes),
+        Table(f"Numbers of {facts.name}", ("what", *_quantile_names(document)), _quantile_rows(document)),
+        Table(f"Frequent sizes of {facts.name}", ("pixels", "images"), sizes),
+        Table(f"Formats and modes of {facts.name}", ("kind", "images"), kinds),
+    ]
+    return [html.Section(table.title, html.table_html(table), narrow=True) for table in tables]
+
+
+def _quantile_names(document: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(document["width_px"])
+
+
+def _quantile_rows(document: dict[str, Any]) -> tuple[tuple[str | int | float | None, ...], ...]:
+    names = {"width_px": "image width", "height_px": "image height"}
+    box_names = {
+        "width_px": "box width",
+        "height_px": "box height",
+        "aspect_ratio": "box width / height",
+        "per_image": "boxes of an image",
+    }
+    found = [(label, document[key]) for key, label in names.items()]
+    found += [(label, document["boxes"].get(key, {})) for key, label in box_names.items() if "boxes" in document]
+    # As text: a page would show numbers from 0 to 1 as shares.
+    return tuple((label, *(f"{value:g}" for value in values.values())) for label, values in found if values)
+
+
+def _gallery_section(finding: Finding, image_of: ImageOf) -> html.Section:
+    """Pictures of a finding, those of one group side by side."""
+    examples, thumbnails = [], []
+    for number, group in enumerate(finding.groups):
+        if len(examples) + len(group) > MOST_PICTURES and examples:
+            break
+        for place in group[:MOST_PICTURES]:
+            caption = f"{number + 1}: {place.detail}" if len(group) > 1 else place.detail
+            boxes = tuple(Box(corners, "", "prediction") for corners in place.boxes)
+            examples.append(Example(place.index, f"{place.channel} {place.key}", caption, boxes))
+    gallery = Gallery(f"{finding.code.replace('_', ' ')} ({finding.count})", tuple(examples))
+    side = thumbnail_side_px(gallery)
+    places = [place for group in finding.groups for place in group]
+    for example, place in zip(examples, places, strict=False):
+        thumbnails.append(make_thumbnail(example, image_of(place.channel, place.index), side))
+    jpegs = [None if picture is None else jpeg_bytes(picture) for picture in thumbnails]
+    return html.Section(gallery.title, html.gallery_html(gallery, jpegs))
