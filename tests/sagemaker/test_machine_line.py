@@ -26,8 +26,8 @@ def lines() -> Iterator[tuple[MachineLine, MachineLine]]:
         first.connect()
         late.result()
     yield first, second
-    first.finish(1)
-    second.finish(1)
+    first.finish(in_order=False)
+    second.finish(in_order=False)
 
 
 def lost_within(line: MachineLine, seconds: float) -> str | None:
@@ -46,19 +46,19 @@ def test_nobody_is_lost_while_all_work(lines: tuple[MachineLine, MachineLine]) -
 
 def test_a_machine_that_ends_without_a_word_is_lost(lines: tuple[MachineLine, MachineLine]) -> None:
     first, second = lines
-    second.finish(1)
+    second.finish(in_order=False)
     assert lost_within(first, 10) == "localhost"
 
 
 def test_the_loss_of_the_first_is_seen_too(lines: tuple[MachineLine, MachineLine]) -> None:
     first, second = lines
-    first.finish(1)
+    first.finish(in_order=False)
     assert lost_within(second, 10) == "127.0.0.1"
 
 
 def test_a_machine_that_is_done_is_not_lost(lines: tuple[MachineLine, MachineLine]) -> None:
     first, second = lines
-    second.finish(0)
+    second.finish(in_order=True)
     assert lost_within(first, 0.3) is None
 
 

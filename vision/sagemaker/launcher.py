@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import FrameType
 
+from vision.sagemaker.ending import Stopped
 from vision.sagemaker.hosts import Hosts
 from vision.sagemaker.machine_line import MachineLine
 from vision.sagemaker.prefix import VARIABLE, Prefix
@@ -62,7 +63,8 @@ class Launcher:
             status = self._watch(children, line)
         finally:
             _end(children)
-        line.finish(status)
+        # Machines stop together; that one of them is the first to be gone is no loss.
+        line.finish(in_order=status in (0, Stopped.status))
         return status
 
     def environment(self, local_rank: int, prefix: Prefix) -> dict[str, str]:
@@ -89,8 +91,9 @@ class Launcher:
             statuses = [child.poll() for child in children]
             failed = next((status for status in statuses if status), None)
             if failed is not None:
-                # DDP may see the loss of a machine first, but cannot say which it was.
-                self._raise_if_lost(line, _LOSS_SEEN_S)
+                if failed != Stopped.status:
+                    # DDP may see the loss of a machine first, but cannot say which it was.
+                    self._raise_if_lost(line, _LOSS_SEEN_S)
                 # A signal shows as a negative status.
                 return failed if failed > 0 else 128 - failed
             if all(status == 0 for status in statuses):

@@ -59,11 +59,11 @@ class MachineLine:
             self._done.add(name)
         return None
 
-    def finish(self, status: int) -> None:
+    def finish(self, *, in_order: bool) -> None:
         """Say good-bye; after a failure the connection ends without a word, which tells the others."""
         for peer in self._peers.values():
             with suppress(OSError):
-                if status == 0:
+                if in_order:
                     peer.sendall(_DONE)
                 peer.close()
 
