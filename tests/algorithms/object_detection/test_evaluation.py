@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from vision.algorithms.object_detection.anchor_statistics import AnchorStatistics
+from vision.algorithms.object_detection.evaluation import DetectionEvaluator
+from vision.algorithms.object_detection.hyperparameters import HYPERPARAMETERS
+from vision.algorithms.object_detection.network import SSDOutput
+from vision.algorithms.object_detection.targets import DetectionTarget, collate_targets
+from vision.training.gather import gather_arrays
+
+ANCHORS = torch.tensor([[0.0, 0.0, 0.4, 0.4], [0.5, 0.5, 1.0, 1.0], [0.0, 0.6, 0.3, 1.0]])
+
+
+def evaluator() -> DetectionEvaluator:
+    hp = HYPERPARAMETERS.parse({"num_classes": 2, "num_training_samples": 1})
+    return DetectionEvaluator(
+        ANCHORS, hp, ("a", "b"), lambda i: f"key {i}", AnchorStatistics(ANCHORS.numpy(), 300, 0.5)
+    )
+
+
+def outputs(*classes: list[int]) -> SSDOutput:
+    """Each anchor says with certainty the class given (0 = background) and lies where it is."""
+    logits = torch.nn.functional.one_hot(torch.tensor(classes), 3).float() * 20
+    return SSDOutput(logits, torch.zeros(*logits.shape[:2], 4))
+
+
+def target(*objects: tuple[int, int, bool]) -> DetectionTarget:
+    """Objects (anchor whose box they have, label, difficult)."""
+    boxes = ANCHORS.numpy()[[anchor for anchor, _, _ in objects]].reshape(-1, 4)
+    return DetectionTarget(boxes, np.array([o[1] for o in objects], np.int64), np.array([o[2] for o in objects], bool))
+
+
+FOUND = [([1, 2, 0], target((0, 0, False), (1, 1, False))), ([0, 0, 2], target()), ([0, 0, 0], target((2, 1, False)))]
+
+
+def fill(evaluator: DetectionEvaluator, images: list[int]) -> DetectionEvaluator:
+    classes, targets = zip(*(FOUND[image] for image in images), strict=True)
+    evaluator.update(outputs(*classes), collate_targets(list(targets)), torch.tensor(images))
+    return evaluator
+
+
+def test_rows_without_padding() -> None:
+    arrays = fill(evaluator(), [0, 1]).arrays()
+    assert arrays["index"].tolist() == [0, 1]
+    first, second = arrays["detections"]
+    # Labels do not count background.
+    assert first[:, 0].tolist() == [0, 1]
+    np.testing.assert_allclose(first[:, 2:], ANCHORS[:2], atol=1e-6)
+    assert second[:, 0].tolist() == [1]
+    assert [rows.shape for rows in arrays["truths"]] == [(2, 6), (0, 6)]
+
+
+def test_figures_by_hand() -> None:
+    found = evaluator()
+    fill(found, [0, 1, 2])
+    evaluation = found.evaluate(gather_arrays(found.arrays()))
+    # Class a: its one object found. Class b: one of two found beside one false alarm of the same score.
+    assert evaluation.metrics["mAP"] == pytest.approx((1 + 0.5) / 2)
+    np.testing.assert_array_equal(evaluation.matrices[0].counts, [[1, 0, 0], [0, 1, 1], [0, 1, 0]])
+    assert [table.title for table in evaluation.tables] == ["Per class", "Anchors"]
+    assert evaluation.num_images == 3
+
+
+def test_batches_and_processes_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = fill(evaluator(), [0, 1, 2])
+    first, second = fill(evaluator(), [2]), fill(fill(evaluator(), [1]), [0, 2])
+    parts = [first.arrays(), second.arrays()]
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    ordered = gather_arrays(joined)
+    assert ordered["index"].tolist() == [0, 1, 2]
+    expected = whole.evaluate(gather_arrays(whole.arrays()))
+    assert whole.evaluate(ordered).metrics == expected.metrics
+
+
+def test_difficult_objects_need_not_be_found() -> None:
+    found = evaluator()
+    targets = collate_targets([target((0, 0, False), (1, 1, True))])
+    found.update(outputs([1, 0, 0]), targets, torch.tensor([0]))
+    assert found.evaluate(found.arrays()).metrics["mAP"] == 1.0
+
+
+def test_settings_of_suppression_are_the_hyperparameters() -> None:
+    close = torch.tensor([[0.0, 0.0, 0.4, 0.4], [0.0, 0.0, 0.4, 0.3]])
+    for nms_threshold, count in ((0.7, 1), (0.8, 2)):
+        found = evaluator()
+        found.anchors = close
+        found.hyperparameters = HYPERPARAMETERS.parse(
+            {"num_classes": 2, "num_training_samples": 1, "nms_threshold": nms_threshold}
+        )
+        found.update(outputs([1, 1]), collate_targets([target()]), torch.tensor([0]))
+        assert len(found.arrays()["detections"][0]) == count
+
+
+def test_nothing_taken_in() -> None:
+    assert evaluator().arrays() == {}

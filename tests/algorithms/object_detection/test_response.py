@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from vision.algorithms.object_detection.image_detections import ImageDetections, image_detections
+from vision.algorithms.object_detection.predictions import Detections
+from vision.algorithms.object_detection.response import respond
+
+FOUND = ImageDetections(
+    np.array([[0.222, 0.335, 0.344, 0.655], [0.0, 0.25, 0.5, 1.0]], np.float32),
+    np.array([0.943, 0.0125], np.float32),
+    np.array([4, 0], np.int64),
+)
+NOTHING = ImageDetections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+
+
+@pytest.mark.parametrize("form", ["application/json", "application/jsonlines"])
+def test_rows_of_the_endpoint(form: str) -> None:
+    answer = respond(FOUND, form, (500, 400))
+    assert json.dumps(answer) == (
+        '{"prediction": [[4.0, 0.943, 0.222, 0.335, 0.344, 0.655], [0.0, 0.0125, 0.0, 0.25, 0.5, 1.0]]}'
+    )
+    assert respond(NOTHING, form, (500, 400)) == {"prediction": []}
+
+
+def test_annotations_in_pixels() -> None:
+    """SageMaker's example, its box turned into fractions of 500x400 and back."""
+    form = "application/json;annotation=1"
+    assert respond(FOUND, form, (500, 400)) == {
+        "image_size": [{"width": 500, "height": 400, "depth": 3}],
+        "annotations": [
+            {"class_id": 4, "score": 0.943, "left": 111, "top": 134, "width": 61, "height": 128},
+            {"class_id": 0, "score": 0.0125, "left": 0, "top": 100, "width": 250, "height": 300},
+        ],
+    }
+    assert respond(NOTHING, form, (7, 5)) == {
+        "image_size": [{"width": 7, "height": 5, "depth": 3}],
+        "annotations": [],
+    }
+    json.dumps(respond(FOUND, form, (500, 400)))
+
+
+def test_description_names_the_likely_objects() -> None:
+    described = FOUND.describe(("a", "b", "c", "d", "e"))
+    assert len(described["prediction"]) == 2
+    assert described["objects"] == [{"label": "e", "score": 0.943, "box": [0.222, 0.335, 0.344, 0.655]}]
+    assert NOTHING.describe(("a",)) == {"prediction": [], "objects": []}
+
+
+def test_padding_is_left_out_image_by_image() -> None:
+    batch = Detections(
+        boxes_xyxy_unit=torch.arange(24, dtype=torch.float32).reshape(2, 3, 4),
+        scores=torch.tensor([[0.9, 0.8, 0.0], [0.0, 0.0, 0.0]]),
+        labels=torch.tensor([[1, 0, -1], [-1, -1, -1]]),
+    )
+    first, second = image_detections(batch)
+    assert first.labels.tolist() == [1, 0]
+    assert first.boxes_xyxy_unit.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert first.scores.tolist() == pytest.approx([0.9, 0.8])
+    assert len(second) == 0
+    assert len(first.at_least(0.85)) == 1
