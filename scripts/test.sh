@@ -1,11 +1,18 @@
 #!/usr/bin/env bash
 # Sets up an environment and runs every check: style, types, layers, tests. Arguments go to pytest.
+# "test.sh interop" instead compares with the real MXNet, in an environment of its own.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
 install_vision dev
 cd "$root"
 export PATH="$venv/bin:$PATH"
+
+if [[ ${1:-} == interop ]]; then
+    source scripts/mxnet_environment.sh
+    install_mxnet
+    exec python -m pytest tests/interop_mxnet -rA --durations=0 "${@:2}"
+fi
 
 failed=()
 check() {

@@ -41,7 +41,7 @@ def test_the_first_difference_is_named(theirs: Graph, message: str) -> None:
 
 def test_two_places_of_one_parameter_must_agree() -> None:
     ours, theirs = unit("", shares=True), unit("x_")
-    with pytest.raises(DataError, match="is Convolution|same node twice"):
+    with pytest.raises(DataError, match=r"is Convolution|same node twice"):
         match(ours, theirs, [(ours.heads[0], theirs.heads[0])], "the unit")
 
 

@@ -26,6 +26,10 @@ def random_checkpoint(folder: Path, job: dict[str, Any]) -> None:
     arguments = dict(zip(symbol.list_arguments(), argument_shapes, strict=True))
     auxiliary = dict(zip(symbol.list_auxiliary_states(), auxiliary_shapes, strict=True))
     weights = {name: weight(name, shape, random) for name, shape in arguments.items() if name not in shapes}
+    for name in weights:
+        # Keeps the scores of SSD off 1 and its boxes off the border.
+        if name.endswith("_pred_conv_weight"):
+            weights[name] *= np.float32(job["head_scale"] if "_cls_" in name else job["head_scale"] / 3)
     statistics = {name: weight(name, shape, random) for name, shape in auxiliary.items()}
     weights.pop("softmax_label", None)
     prefix = str(folder / job["prefix"])

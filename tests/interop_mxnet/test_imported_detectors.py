@@ -56,6 +56,7 @@ def test_heads_and_detections_are_mxnet_s(oracle, report, seed, tmp_path, networ
     expected = oracle(
         "random_checkpoint",
         seed=seed,
+        head_scale=0.03 if network == "vgg16" else 0.3,
         symbol=str(symbol),
         saved_symbol=str(symbol).replace("deploy", "train"),
         shapes={"data": [2, 3, SIDE, SIDE]},
