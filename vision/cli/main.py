@@ -37,6 +37,7 @@ VERBS: dict[str, Verb] = {
     "export": Verb("vision.cli.export", "write a model as ONNX, for torch.export, as TorchScript or for MXNet"),
     "im2rec": Verb("vision.cli.im2rec", "list images, and pack them into .rec files, as MXNet's tool does"),
     "inspect": Verb("vision.cli.inspect", "say what a data set holds and what is wrong with it"),
+    "split": Verb("vision.cli.split", "share a data set out into train and validation"),
     "convert": Verb("vision.cli.convert", "turn a data set from one format into another"),
     "sample-data": Verb("vision.cli.sample_data", "write a small data set to try things on"),
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vision.data.inspect.findings import ChannelFacts, Finding, Inspection
+from vision.data.inspect.findings import ChannelFacts, Finding, Inspection, Place
 from vision.data.inspect.inspection import channel_json
 from vision.metrics.evaluation import Box, Example, Gallery, Table
 from vision.reports import page as html
@@ -87,18 +87,21 @@ def _quantile_rows(document: dict[str, Any]) -> tuple[tuple[str | int | float | 
 
 def _gallery_section(finding: Finding, image_of: ImageOf) -> html.Section:
     """Pictures of a finding, those of one group side by side."""
-    examples, thumbnails = [], []
+    examples: list[Example] = []
+    places: list[Place] = []
     for number, group in enumerate(finding.groups):
         if len(examples) + len(group) > MOST_PICTURES and examples:
             break
         for place in group[:MOST_PICTURES]:
+            places.append(place)
             caption = f"{number + 1}: {place.detail}" if len(group) > 1 else place.detail
             boxes = tuple(Box(corners, "", "prediction") for corners in place.boxes)
             examples.append(Example(place.index, f"{place.channel} {place.key}", caption, boxes))
     gallery = Gallery(f"{finding.code.replace('_', ' ')} ({finding.count})", tuple(examples))
     side = thumbnail_side_px(gallery)
-    places = [place for group in finding.groups for place in group]
-    for example, place in zip(examples, places, strict=False):
-        thumbnails.append(make_thumbnail(example, image_of(place.channel, place.index), side))
+    thumbnails = [
+        make_thumbnail(example, image_of(place.channel, place.index), side)
+        for example, place in zip(examples, places, strict=True)
+    ]
     jpegs = [None if picture is None else jpeg_bytes(picture) for picture in thumbnails]
     return html.Section(gallery.title, html.gallery_html(gallery, jpegs))

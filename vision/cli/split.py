@@ -1,0 +1,99 @@
+"""``vision split``: a data set in parts, such as train and validation."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from vision.cli.assignments import read_assignments
+from vision.cli.convert import SourceSettings, check_places, format_rows, source_of, tell_left_out
+from vision.settings.errors import SettingsError
+from vision.settings.nearest import shown
+
+HELP = """\
+Usage: vision split format=FORMAT input=PATH output=FOLDER [parts=train:0.8,validation:0.2] [name=value ...]
+
+Formats, and what input is:
+{formats}
+
+  parts         names and shares; they must add up to 1
+  seed          draws the parts (default 0): the same seed gives the same parts
+  stratify      true (default) gives every class to each part as the shares say
+  group         a pattern (regular expression) in image names: images for which it matches the same text, or whose
+                first bracket does, stay together. patient_(\\d+) keeps each patient in one part
+  images        copy (default), link or keep, as in vision convert
+  root, classes, attributes, label_format, split, one_based, workers: as in vision convert
+
+Writes FOLDER/PART, or FOLDER/PART with the format's suffix. Exit status: 0 done, 1 something left out, 2 nothing done.
+
+Example: vision split format=recordio input=all.rec output=data parts=train:0.8,validation:0.1,test:0.1"""
+
+
+class SplitSettings(SourceSettings):
+    """How to split."""
+
+    parts: str = Field("train:0.8,validation:0.2", description="names and shares")
+    seed: int = Field(0, ge=0, lt=2**32, description="draws the parts")
+    group: str | None = Field(None, description="pattern of what stays together")
+    stratify: bool = Field(True, description="whether classes are spread evenly")
+    images: Literal["copy", "link", "keep"] = Field("copy", description="what becomes of the image files")
+
+
+def run(argv: Sequence[str]) -> int:
+    """Split one data set. Returns the exit status."""
+    from vision.data.convert.formats import FORMATS
+
+    if {"-h", "--help"}.intersection(argv):
+        print(HELP.format(formats=format_rows(FORMATS)))
+        return 0
+    places = ("format", "input", "output")
+    given = read_assignments(argv, names=(*places, *SplitSettings.model_fields), sections=())
+    check_places(given.names, places)
+    settings = SplitSettings.parse({name: value for name, value in given.names.items() if name not in places})
+    shares, group = read_shares(settings.parts), _read_group(settings.group)
+
+    from vision.cli.progress import progress_bar
+    from vision.data.convert.splitting import SplitOptions, split
+    from vision.data.parallel import cpu_count
+
+    output = Path(given.names["output"]).expanduser()
+    source = source_of(given.names["format"], given.names["input"], settings)
+    options = SplitOptions(shares, settings.seed, group, settings.stratify)
+    workers = settings.workers or cpu_count()
+    with progress_bar("splitting", len(source)) as advance:
+        parts = split(source, given.names["format"], output, options, settings.images, workers, advance)
+    for name, count in parts.images.items():
+        classes = ", ".join(f"{label} {number}" for label, number in list(parts.classes[name].items())[:10])
+        print(f"{name}: {count:,} images ({classes}{', ...' if len(parts.classes[name]) > 10 else ''})")
+    for note in parts.notes:
+        print(f"vision: {note}", file=sys.stderr)
+    return tell_left_out(parts.left_out, output / "split", "images or boxes")
+
+
+def read_shares(text: str) -> dict[str, float]:
+    """``train:0.8,validation:0.2`` as a mapping. Raises SettingsError."""
+    shares: dict[str, float] = {}
+    for word in text.split(","):
+        name, _, share = word.strip().partition(":")
+        try:
+            value = float(share)
+        except ValueError:
+            value = -1.0
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name in shares or not 0 < value <= 1:
+            raise SettingsError([f"Setting parts is {shown(text)} but must be like train:0.8,validation:0.2."])
+        shares[name] = value
+    if abs(sum(shares.values()) - 1) > 1e-6:
+        raise SettingsError([f"Setting parts is {shown(text)}, which adds up to {sum(shares.values()):g}, not to 1."])
+    return shares
+
+
+def _read_group(text: str | None) -> re.Pattern[str] | None:
+    try:
+        return None if text is None else re.compile(text)
+    except re.error as error:
+        raise SettingsError([f"Setting group is {shown(text)}, which is no pattern: {error}."]) from None
