@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vision.serving.batcher import Batcher
+from vision.serving.batcher import Batcher, batch_size
 
 LONG_S = 30.0
 
@@ -62,7 +62,7 @@ def test_images_on_their_way_are_waited_for() -> None:
         return await asyncio.gather(*futures)
 
     assert use(network, scenario) == [1, 2, 3]
-    assert network.sizes == [3]
+    assert network.sizes == [2, 1]
 
 
 def test_waiting_ends_when_what_was_expected_fails() -> None:
@@ -99,7 +99,7 @@ def test_while_the_network_works_the_next_batches_gather_in_order() -> None:
         return await asyncio.gather(first, *rest)
 
     assert use(network, scenario) == list(range(8))
-    assert network.sizes == [1, 4, 3]
+    assert network.sizes == [1, 4, 2, 1]
 
 
 def test_an_image_that_the_network_cannot_take_fails_alone() -> None:
@@ -141,6 +141,14 @@ def test_a_closed_batcher_has_answered_and_takes_no_more() -> None:
         return await future
 
     assert use(Network(), scenario) == 3
+
+
+@pytest.mark.parametrize(
+    ("waiting", "max_batch", "size"),
+    [(1, 16, 1), (2, 16, 2), (3, 16, 2), (15, 16, 8), (16, 16, 16), (99, 12, 12), (11, 12, 8)],
+)
+def test_few_different_sizes(waiting: int, max_batch: int, size: int) -> None:
+    assert batch_size(waiting, max_batch) == size
 
 
 def test_health_ends_when_everything_fails_and_comes_back() -> None:

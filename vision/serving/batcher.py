@@ -122,7 +122,7 @@ class Batcher:
                 if left_s <= 0:
                     break
                 self._changed.wait(left_s)
-            return [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
+            return [self._waiting.popleft() for _ in range(batch_size(len(self._waiting), self._max_batch))]
 
     def _predict_each(self, batch: list[_Waiting]) -> list[Any]:
         """A prediction or an exception for each; if the batch fails, each is tried alone."""
@@ -136,6 +136,14 @@ class Batcher:
                 return [error]
             log.exception("a batch of %d images failed; each is tried alone", len(batch))
         return [result for item in batch for result in self._predict_each([item])]
+
+
+def batch_size(waiting: int, max_batch: int) -> int:
+    """How many of the waiting images to take: ``max_batch``, or the largest power of two that there are.
+
+    A network prepares itself anew for every size that it has not seen, which can take longer than the batch itself.
+    """
+    return max_batch if waiting >= max_batch else 1 << (waiting.bit_length() - 1)
 
 
 def _deliver(batch: list[_Waiting], results: list[Any]) -> None:

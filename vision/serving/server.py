@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from vision.serving.front import Front
+from vision.serving.memory import keep_memory
 from vision.serving.metrics import Metrics
 from vision.serving.settings import ServingSettings
 from vision.settings.errors import UserError
@@ -109,6 +110,9 @@ def run_worker(settings: ServingSettings, listener: socket.socket, metrics: Metr
     threads = str(settings.thread_count())
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, threads)
+    if not settings.multi_model:
+        # There the memory of models that are unloaded is to be given back.
+        keep_memory()
     server = Server(settings, metrics)
     if not answer_early:
         server.load()

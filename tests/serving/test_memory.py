@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+# In a process of its own: malloc's settings last.
+PROBE = """
+import resource, threading
+import numpy as np
+from vision.serving.memory import keep_memory
+print(keep_memory())
+def work():
+    for turn in range(20):
+        if turn == 10:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        np.ones(64 << 20, np.uint8)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+
+
+def test_large_blocks_are_reused_without_new_pages() -> None:
+    kept, faults = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True).stdout.split()
+    assert kept == "True"
+    # Ten blocks of 64 MiB are 163,840 pages of 4 KiB, or 320 huge ones.
+    assert int(faults) < 100
