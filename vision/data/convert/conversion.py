@@ -15,6 +15,7 @@ from vision.data.convert.image_files import read_image
 from vision.data.convert.neutral import TASK_NAMES, AnnotatedImage
 from vision.data.convert.survey import cannot_hold, doubts, survey
 from vision.data.image_codec import image_size
+from vision.data.image_header import is_complete, read_header
 from vision.data.left_out import LeftOut
 from vision.settings.errors import DataError, UserError
 
@@ -107,7 +108,11 @@ def load_all(images: Iterable[AnnotatedImage], workers: int) -> Iterator[Loaded]
 def _load(image: AnnotatedImage) -> Loaded:
     try:
         encoded = read_image(image.image, image.key)
-        return Loaded(image, encoded, image_size(encoded, image.key), None)
+        size_px = image_size(encoded, image.key)
+        header = read_header(encoded)
+        if header is not None and not is_complete(encoded, header):
+            raise DataError(image.key, f"the image is cut off after {len(encoded)} bytes; copy or download it again")
+        return Loaded(image, encoded, size_px, None)
     except DataError as error:
         return Loaded(image, b"", (0, 0), error)
 

@@ -143,7 +143,7 @@ def _collect(names: ClassNames, value: object, metadata: object, key: str) -> No
         return
     class_map: Any = metadata.get("class-map")
     pairs = list(class_map.items()) if isinstance(class_map, Mapping) else []
-    if isinstance(value, int) and "class-name" in metadata:
+    if isinstance(value, int) and value >= 0 and "class-name" in metadata:
         pairs.append((value, metadata["class-name"]))
     for class_id, name in pairs:
         problem = names.add(class_id, name, key)
