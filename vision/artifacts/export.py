@@ -44,7 +44,8 @@ def export_network(heads: ExportHeads, format: str, path: Path, *, pipeline: boo
     raw heads before it. Raises UserError.
     """
     images = _images(heads, TRACED_BATCH)
-    part = path.with_name(f".{path.name}.part")
+    # torch.export wants its own ending.
+    part = path.with_name(f".{path.name}.part{SUFFIXES[format]}")
     try:
         with torch.no_grad(), warnings.catch_warnings():
             # Tracers warn of shapes that are constant here on purpose, and of their own future.

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from tests.interop.models import SSD_RESNET, write_model
+from vision.cli.main import main
+
+
+def test_a_foreign_archive_as_onnx(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_model(tmp_path / "theirs")
+    path = tmp_path / "new" / "flowers.onnx"
+    words = ["export", f"model={tmp_path / 'theirs'}", "format=onnx", f"output={path}"]
+    assert main(words) == 0
+    assert "logits: differs from the model by at most" in capsys.readouterr().out
+    described = json.loads(path.with_suffix(".json").read_text())
+    assert described["outputs"][0]["shape"] == ["batch", 3]
+    assert described["preprocessing"]["mean"] == [0.0, 0.0, 0.0]
+    session = onnxruntime.InferenceSession(str(path))
+    assert session.run(None, {"images": np.zeros((4, 3, 28, 28), np.uint8)})[0].shape == (4, 3)
+    assert main(words) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_a_detector_with_its_detections(tmp_path: Path) -> None:
+    path = tmp_path / "ssd.onnx"
+    assert main(["export", f"model={SSD_RESNET}", "format=onnx", f"output={path}", "nms=true"]) == 0
+    described = json.loads(path.with_suffix(".json").read_text())
+    assert [output["name"] for output in described["outputs"]] == ["detections"]
+    images = np.load(SSD_RESNET / "image_uint8_nhwc_rgb.npy").transpose(0, 3, 1, 2)
+    (found,) = onnxruntime.InferenceSession(str(path)).run(None, {"images": np.ascontiguousarray(images)})
+    expected = np.load(SSD_RESNET / "expected_inference.npz")["detection"]
+    for ours, theirs in zip(found, expected, strict=True):
+        ours, theirs = ours[ours[:, 0] >= 0], theirs[theirs[:, 0] >= 0]
+        assert abs(len(ours) - len(theirs)) <= 1
+        distances = np.abs(theirs[:, None] - ours[None]).max(axis=2).min(axis=1)
+        assert np.sort(distances)[-2] < 2e-3
+
+
+@pytest.mark.parametrize(
+    ("words", "sentences"),
+    [
+        ([], ["format is ''", "model is required"]),
+        (["format=tflite", "model=nowhere"], ["must be one of onnx, torch_export", "does not exist"]),
+        (["format=torchscript", "model=.", "nms=perhaps"], ["nms is 'perhaps'"]),
+        (["format=torchscript", "model=.", "nms=true"], ["raw heads only"]),
+    ],
+)
+def test_sentences(words: list[str], sentences: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", *words]) == 2
+    shown = capsys.readouterr().err
+    assert all(sentence in shown for sentence in sentences)
