@@ -38,7 +38,7 @@ def run(argv: Sequence[str]) -> int:
     """List or pack. Returns the exit status."""
     parser = _make_parser()
     if {"-h", "--help"}.intersection(argv):
-        parser.print_help()
+        print(parser.format_help().replace("usage:", "Usage:", 1))
         return 0
     given = parser.parse_args(list(argv))
     _check(given)

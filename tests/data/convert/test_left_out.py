@@ -147,9 +147,10 @@ def test_broken_images_and_wrong_sizes_are_not_converted(write: Write, tmp_path:
     files = {f"Annotations/{name}.xml": voc(voc_object(), filename=f"{name}.png") for name in "abc"}
     images = {"JPEGImages/a.png": png(), "JPEGImages/b.png": png()[:-20], "JPEGImages/c.png": png(6, 8)}
     done = converted(write({**files, **images}), "voc", "recordio", tmp_path / "out")
-    assert done.images == 2
-    assert [sentence.split(": ")[0] for sentence in done.left_out.sentences] == ["c.xml (c.png)"]
-    assert "states the size 8x6, but the image has 6x8" in done.left_out.sentences[0]
+    assert done.images == 1
+    assert [sentence.split(": ")[0] for sentence in done.left_out.sentences] == ["b.xml (b.png)", "c.xml (c.png)"]
+    assert "is cut off after" in done.left_out.sentences[0]
+    assert "states the size 8x6, but the image has 6x8" in done.left_out.sentences[1]
 
 
 def test_two_images_that_would_share_a_label_file(write: Write, tmp_path: Path) -> None:

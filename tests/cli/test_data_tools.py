@@ -1,0 +1,117 @@
+"""``vision convert``, ``split`` and ``inspect`` from the command line: statuses, files, sentences."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from vision.cli.main import main
+from vision.cli.split import read_shares
+from vision.data.readers.folder import FolderReader
+from vision.settings.errors import SettingsError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Ten pictures of random blocks in each of two class folders; names begin with the patient."""
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        path = tmp_path / "data" / ("cats" if number % 2 else "dogs") / f"p{number // 4}_{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        blocks = rng.integers(0, 256, (6, 6, 3), np.uint8)
+        cv2.imwrite(str(path), cv2.resize(blocks, (48, 48), interpolation=cv2.INTER_NEAREST))
+    return tmp_path / "data"
+
+
+def test_convert_and_what_it_leaves_out(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    words = ["convert", "from=folder", "to=recordio", f"input={folder}"]
+    assert main([*words, f"output={tmp_path / 'a' / 'all.rec'}"]) == 0
+    assert "all.rec: 20 images, 2 classes" in capsys.readouterr().out
+    (folder / "cats" / "broken.png").write_bytes(b"no image")
+    assert main([*words, f"output={tmp_path / 'b' / 'all.rec'}"]) == 1
+    assert "1 images or boxes left out" in capsys.readouterr().err
+    assert "data/cats/broken.png: not an image" in (tmp_path / "b" / "all.rec.left-out.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["convert"], "Setting from is required but missing"),
+        (["convert", "from=foldr", "to=coco", "input=.", "output=x"], "did you mean folder?"),
+        (["convert", "from=folder", "to=coco", "input=nowhere", "output=x.json"], "'nowhere', which does not exist"),
+        (["convert", "from=folder", "to=coco", "input=data", "output=x.json"], "but to=coco holds boxes"),
+        (["split", "format=folder", "input=data", "output=x", "parts=a:0.5"], "adds up to 0.5, not to 1"),
+        (["split", "format=folder", "input=data", "output=x", "group=("], "which is no pattern"),
+        (["split", "format=folder", "input=data", "output=x", "group=zebra"], "does not occur in the name"),
+        (["inspect"], "Channel train or validation is required"),
+        (["inspect", "channels.train=nowhere"], "does not exist"),
+    ],
+)
+def test_mistakes_get_a_sentence(
+    words: list[str],
+    sentence: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    assert main(words) == 2
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["convert", "split", "inspect"])
+def test_help(verb: str, capsys: pytest.CaptureFixture) -> None:
+    assert main([verb, "--help"]) == 0
+    assert f"Usage: vision {verb}" in capsys.readouterr().out
+
+
+def test_split_keeps_groups_and_classes(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "parts"
+    words = ["split", "format=folder", f"input={folder}", f"output={output}", "group=p(\\d+)_", "seed=3"]
+    assert main([*words, "parts=train:0.6,validation:0.4"]) == 0
+    names = {part: [path.name for path in (output / part).rglob("*.png")] for part in ("train", "validation")}
+    patients = {part: {name.split("_")[0] for name in found} for part, found in names.items()}
+    assert [len(found) for found in names.values()] == [12, 8]
+    assert not patients["train"] & patients["validation"]
+    assert FolderReader(output / "train").class_names == FolderReader(output / "validation").class_names
+
+
+@pytest.mark.parametrize("text", ["", "train", "train:0.5,train:0.5", "a/b:1", "train:-1,b:2", "train:nan"])
+def test_shares_that_are_none(text: str) -> None:
+    with pytest.raises(SettingsError, match="parts"):
+        read_shares(text)
+
+
+def test_inspect_of_clean_data(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    output = tmp_path / "report"
+    assert main(["inspect", f"channels.train={folder}", f"output={output}", "workers=1"]) == 0
+    shown = capsys.readouterr().out
+    assert "hp.num_classes=2 hp.num_training_samples=20" in shown
+    assert json.loads((output / "inspection.json").read_text())["channels"]["train"]["records"] == 20
+    page = (output / "inspection.html").read_text()
+    assert "Classes of train" in page
+    assert "<script" not in page
+
+
+def test_inspect_of_dirt_fails_and_shows_it(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (folder / "dogs" / "copy.png").write_bytes((folder / "cats" / "p0_1.png").read_bytes())
+    (folder / "dogs" / "broken.png").write_bytes(b"no image")
+    assert main(["inspect", f"channels.train={folder}", f"output={tmp_path / 'report'}", "workers=1"]) == 1
+    errors = capsys.readouterr().err
+    assert "error: channel train: 1 of 22 images cannot be decoded; first: data/dogs/broken.png: not an image" in errors
+    assert "error: 1 images occur with different labels" in errors
+    assert (tmp_path / "report" / "inspection.html").read_text().count("data:image/jpeg") >= 2
+
+
+def test_inspect_of_a_manifest_that_cannot_be_read(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    manifest = folder / "t.manifest"
+    manifest.write_text('{"source-ref": "cats/p0_1.png", "c": 1}\n{"source-ref": "lost.png", "c": 0}\n')
+    assert main(["inspect", f"channels.train={manifest}", f"output={tmp_path / 'report'}"]) == 1
+    assert "lost.png" in capsys.readouterr().err
+    summary = json.loads((tmp_path / "report" / "manifest_summary.json").read_text())
+    assert summary["statistics"]["training"]["error_json_line_indices"] == [1, 2]
+    assert len((tmp_path / "report" / "train.validated.manifest").read_text().splitlines()) == 2
