@@ -56,7 +56,5 @@ def test_refuses(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"), [("interval(0,1)", True), ("a,b", False), ("0.1", False), ("f(1)", False)]
 )
-    ("text", "expected"), [("interval(0,1)", True), ("a,b", False), ("0.1", False), ("f(1)", False)]
-)
 def test_what_is_a_range(text: str, expected: bool) -> None:
     assert is_range(text) is expected

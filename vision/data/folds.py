@@ -28,6 +28,8 @@ def stratified_folds(label_counts: np.ndarray, folds: int, seed: int) -> np.ndar
             break
         label = int(np.where(left > 0, left, np.inf).argmin())
         chosen = remaining[label_counts[remaining, label] > 0]
+        # Images with many boxes first, which later ones even out.
+        chosen = chosen[np.argsort(-label_counts[chosen, label], kind="stable")]
         for image in chosen:
             fold_of[image] = fold = _neediest(wanted[:, label], room, rng)
             wanted[fold] -= label_counts[image]

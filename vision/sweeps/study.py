@@ -158,7 +158,7 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         settings=trial.user_attrs.get(_SETTINGS, {}),
         values=values,
         # Optuna's own value of a pruned trial is that of its last epoch.
-        value=max(finite, default=None) if state in ("complete", "pruned") else None,
+        value=max(finite, default=None) if state == "pruned" else trial.value if state == "complete" else None,
         seconds=None if duration is None else duration.total_seconds(),
     )
 
