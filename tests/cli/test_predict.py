@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.cli.conftest import FakeApi
@@ -16,6 +18,23 @@ def argv(api: FakeApi, tmp_path: Path) -> list[str]:
     (tmp_path / "good.png").write_bytes(b"good")
     (tmp_path / "sick.png").write_bytes(b"broken")
     return ["predict", f"model={tmp_path}", "good.png", "sick.png"]
+
+
+@pytest.mark.parametrize(("word", "folder"), [("draw=some/where", "some/where"), ("--draw", "drawn")])
+def test_readable_images_are_drawn(
+    api: FakeApi, tmp_path: Path, word: str, folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, shade in (("dark.png", 20), ("light.png", 220)):
+        cv2.imwrite(str(tmp_path / name), np.full((60, 200, 3), shade, np.uint8))
+    (tmp_path / "sick.png").write_bytes(b"broken")
+    assert main(["predict", f"model={tmp_path}", "dark.png", "sick.png", "light.png", word]) == 0
+    drawn = {path.name: cv2.imread(str(path)) for path in (tmp_path / folder).iterdir()}
+    # Each picture is its own image: the corner away from the label keeps its shade.
+    assert {name: round(float(image[-5:, -5:].mean()), -1) for name, image in drawn.items()} == {
+        "dark.png.jpg": 20,
+        "light.png.jpg": 220,
+    }
+    assert len(capsys.readouterr().out.splitlines()) == 3
 
 
 LINES = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,16 +20,18 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 HELP = """\
-Usage: vision predict model=PATH FILE|FOLDER|GLOB|FILE.rec ... [output=FILE.jsonl] [run.NAME=VALUE]
+Usage: vision predict model=PATH FILE|FOLDER|GLOB|FILE.rec ... [output=FILE.jsonl] [draw=FOLDER] [run.NAME=VALUE]
 
   model   a model folder, a model.tar.gz or a run folder
   output  write JSON lines to this file and a table to the terminal; without it, JSON lines go to
           the terminal's output and the table to its errors
+  draw    also write each image, with labelled boxes, into this folder (--draw: into ./drawn)
   run     run settings, for example run.device=cpu (vision train --help lists them)
 
 Example: vision predict model=runs/first photos/ 'more/*.jpg' output=predictions.jsonl"""
 
 _MOST_ROWS = 50
+_DRAWN = "drawn"
 
 
 def run(argv: Sequence[str]) -> int:
@@ -36,10 +39,15 @@ def run(argv: Sequence[str]) -> int:
     if {"-h", "--help"}.intersection(argv):
         print(HELP)
         return 0
-    given = read_assignments(argv, names=("model", "output"), sections=("run",), allow_files=True)
+    argv = [f"draw={_DRAWN}" if word == "--draw" else word for word in argv]
+    given = read_assignments(argv, names=("model", "output", "draw"), sections=("run",), allow_files=True)
     model, _, settings = check(given, required_channels=())
     images = encoded_images(find_images(given.files))
-    write(predict(model, settings, images), given.names.get("output"))
+    if "draw" in given.names:
+        results = predict_and_draw(model, settings, images, Path(given.names["draw"]).expanduser())
+    else:
+        results = predict(model, settings, images)
+    write(results, given.names.get("output"))
     return 0
 
 
@@ -48,6 +56,28 @@ def predict(model: Path, settings: RunSettings, images: Iterable[Image]) -> Iter
     from vision import api
 
     yield from api.load(model, settings).predict_files(images)
+
+
+def predict_and_draw(
+    model: Path, settings: RunSettings, images: Iterable[Image], folder: Path
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The same; each readable image is drawn into the folder on its way."""
+    from vision.reports.drawn_images import DrawnImages
+
+    drawn = DrawnImages(folder)
+    # The model reads ahead by a batch; what it has read waits here for its result.
+    waiting: deque[Image] = deque()
+
+    def noted() -> Iterator[Image]:
+        for image in images:
+            waiting.append(image)
+            yield image
+
+    for key, result in predict(model, settings, noted()):
+        _, encoded = waiting.popleft()
+        if "error" not in result:
+            drawn.add(key, encoded, result)
+        yield key, result
 
 
 def write(results: Iterable[tuple[str, Mapping[str, Any]]], output: str | None) -> None:

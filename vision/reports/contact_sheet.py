@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from vision.metrics.evaluation import Box, Example, Gallery
+from vision.reports import fonts
 from vision.reports.labels import printable
 
 TRUTH, PREDICTION, NEUTRAL = "#15803d", "#dc2626", "#374151"
@@ -40,7 +39,7 @@ def contact_sheet(gallery: Gallery, thumbnails: list[Image.Image | None]) -> byt
     cell_width, cell_height = side + GAP_PX, side + 2 * LINE_PX + 2 * GAP_PX
     sheet = Image.new("RGB", (columns * cell_width + GAP_PX, rows * cell_height + GAP_PX), "white")
     draw = ImageDraw.Draw(sheet)
-    font = _font(FONT_PX)
+    font = fonts.font(FONT_PX)
     for place, (example, picture) in enumerate(zip(gallery.examples, thumbnails, strict=True)):
         left = GAP_PX + place % columns * cell_width
         top = GAP_PX + place // columns * cell_height
@@ -99,7 +98,7 @@ def _draw_box(draw: ImageDraw.ImageDraw, box: Box, size: tuple[int, int]) -> Non
     caption = printable(box.caption)
     if not caption:
         return
-    font = _font(11)
+    font = fonts.font(11)
     text = _fitting(caption, font, width)
     text_width = font.getlength(text) + 6
     left = min(xs[0], max(0.0, width - text_width))
@@ -117,8 +116,3 @@ def _fitting(text: str, font: ImageFont.FreeTypeFont, width_px: float) -> str:
     while text and font.getlength(text + "\u2026") > width_px:
         text = text[:-1]
     return text + "\u2026"
-
-
-def _font(size_px: int) -> ImageFont.FreeTypeFont:
-    # matplotlib brings this font along on every platform, with Greek, Cyrillic and accents.
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")), size_px)

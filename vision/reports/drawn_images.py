@@ -1,0 +1,88 @@
+"""Images with what a model saw in them: labelled boxes, or the class in a corner."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from vision.data.image_codec import decode_rgb
+from vision.reports.fonts import font
+from vision.reports.labels import short_label
+from vision.settings.errors import UserError
+
+# Dark enough for white letters, and far from each other.
+COLOURS = ("#dc2626", "#2563eb", "#15803d", "#a21caf", "#b45309", "#0e7490", "#4d7c0f", "#be185d")
+# Larger pictures are shrunk: they are to be looked at.
+LONGEST_SIDE_PX = 1600
+
+
+class DrawnImages:
+    """A folder of JPEG files, one for each image, named after it. Raises UserError where it cannot be written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._names: set[str] = set()
+        self._colours: dict[str, str] = {}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"Setting draw is {folder}, where no folder can be made ({error.strerror})") from error
+
+    def add(self, key: str, encoded: bytes | memoryview, result: Mapping[str, Any]) -> Path:
+        """Draw a result as ``Model.describe`` gives it onto its image, and write the picture."""
+        picture = self.draw(decode_rgb(encoded, key), result)
+        path = self.folder / self._name(key)
+        try:
+            picture.save(path, "JPEG", quality=92)
+        except OSError as error:
+            raise UserError(f"{path} cannot be written ({error.strerror})") from error
+        return path
+
+    def draw(self, image: np.ndarray, result: Mapping[str, Any]) -> Image.Image:
+        """The picture of an image uint8 [H, W, 3] RGB, its longer side at most 1600 pixels."""
+        picture = Image.fromarray(image)
+        picture.thumbnail((LONGEST_SIDE_PX, LONGEST_SIDE_PX))
+        draw = ImageDraw.Draw(picture)
+        if "objects" not in result:
+            labels = result.get("labels", [result["label"]])
+            self._caption(draw, (0.0, 0.0), ", ".join(labels) or "none", COLOURS[0])
+            return picture
+        # The most certain objects come last, so that they stay on top.
+        for found in reversed(result["objects"]):
+            self._object(draw, found)
+        return picture
+
+    def _object(self, draw: ImageDraw.ImageDraw, found: Mapping[str, Any]) -> None:
+        width, height = draw.im.size
+        colour = self._colours.setdefault(found["label"], COLOURS[len(self._colours) % len(COLOURS)])
+        left, top, right, bottom = (
+            min(max(edge, 0.0), 1.0) * (side - 1) for edge, side in zip(found["box"], (width, height) * 2, strict=True)
+        )
+        corners = (min(left, right), min(top, bottom), max(left, right), max(top, bottom))
+        draw.rectangle(corners, outline=colour, width=max(2, round(max(width, height) / 300)))
+        self._caption(draw, corners[:2], f"{short_label(found['label'])} {found['score']:.0%}", colour)
+
+    def _caption(self, draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str, colour: str) -> None:
+        """A label that stands on the corner, or below it where there is no room above."""
+        width, height = draw.im.size
+        letters = font(max(11, round(max(width, height) / 55)))
+        text_width, line = letters.getlength(text) + 6, letters.size * 1.4
+        left = max(min(corner[0], width - text_width), 0.0)
+        top = corner[1] - line if corner[1] >= line else corner[1]
+        draw.rectangle((left, top, left + text_width, top + line), fill=colour)
+        draw.text((left + 3, top + line * 0.1), text, "white", letters)
+
+    def _name(self, key: str) -> str:
+        """A file name of plain characters, different for each image."""
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "_", re.split(r"[\\/]", key)[-1]).strip("._")[:100] or "image"
+        name, number = f"{stem}.jpg", 1
+        while name in self._names:
+            number += 1
+            name = f"{stem}_{number}.jpg"
+        self._names.add(name)
+        return name
