@@ -65,6 +65,9 @@ def test_one_worker_for_each_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     settings = ServingSettings.parse({"model": Path("m"), "device": "cpu", "workers": 4})
     assert (settings.thread_count(), settings.decoder_count()) == (4, 4)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert settings.thread_count() == 2
     assert ServingSettings.parse({"model": "m", "device": "cpu", "threads": 3}).thread_count() == 3

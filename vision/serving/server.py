@@ -109,7 +109,7 @@ def run_worker(settings: ServingSettings, listener: socket.socket, metrics: Metr
     """
     threads = str(settings.thread_count())
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, threads)
+        os.environ[variable] = threads
     if not settings.multi_model:
         # There the memory of models that are unloaded is to be given back.
         keep_memory()

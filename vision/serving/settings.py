@@ -106,7 +106,10 @@ class ServingSettings(SettingsTable):
         return 1 if self.multi_model or self.device == "cpu" else max(1, len(visible_gpus()))
 
     def thread_count(self) -> int:
-        """Cores for the network in each process."""
+        """Cores for the network in each process: as set here, by OMP_NUM_THREADS, or an even share."""
+        asked = os.environ.get("OMP_NUM_THREADS", "")
+        if self.threads is None and asked.isdecimal() and int(asked) > 0:
+            return int(asked)
         return self.threads or max(1, usable_cores() // self.worker_count())
 
     def decoder_count(self) -> int:
