@@ -39,14 +39,14 @@ def run_to_its_end(work: Callable[[], int], failure: Path) -> int:
         log.warning("stopped by SIGTERM; what was saved before is in place")
         return Stopped.status
     except UserError as error:
-        return _fail(failure, f"ClientError: {error}", USER_ERROR)
+        return fail(failure, f"ClientError: {error}", USER_ERROR)
     except Exception as error:
         sentence = _mendable(error)
         if sentence is not None:
-            return _fail(failure, f"ClientError: {sentence}", USER_ERROR)
+            return fail(failure, f"ClientError: {sentence}", USER_ERROR)
         traceback.print_exc()
         text = f"Algorithm Error: {type(error).__name__}: {error} (a defect of the algorithm; the log has the details)"
-        return _fail(failure, text, ALGORITHM_ERROR)
+        return fail(failure, text, ALGORITHM_ERROR)
 
 
 def _stop(signum: int, frame: FrameType | None) -> NoReturn:
@@ -65,7 +65,8 @@ def _mendable(error: Exception) -> str | None:
     return None
 
 
-def _fail(failure: Path, text: str, status: int) -> int:
+def fail(failure: Path, text: str, status: int) -> int:
+    """Leave the text as the job's FailureReason and give the status back."""
     print(text, file=sys.stderr, flush=True)
     try:
         failure.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import FrameType
 
-from vision.sagemaker.ending import Stopped
+from vision.sagemaker.ending import Stopped, fail
 from vision.sagemaker.hosts import Hosts
 from vision.sagemaker.machine_line import MachineLine
 from vision.sagemaker.prefix import VARIABLE, Prefix
@@ -64,7 +64,12 @@ class Launcher:
         finally:
             _end(children)
         # Machines stop together; that one of them is the first to be gone is no loss.
-        line.finish(in_order=status in (0, Stopped.status))
+        in_order = status in (0, Stopped.status)
+        line.finish(in_order=in_order)
+        if not in_order and not prefix.failure.exists():
+            # Killed, or gone before it could say anything.
+            text = f"Algorithm Error: a process of machine {self.hosts.current} ended with status {status}; see the log"
+            return fail(prefix.failure, text, status)
         return status
 
     def environment(self, local_rank: int, prefix: Prefix) -> dict[str, str]:
