@@ -27,5 +27,6 @@ if ((${#failed[@]})); then
     printf 'FAILED: %s\n' "${failed[@]}" >&2
 fi
 echo "== pytest $*"
-python -m pytest "$@" || failed+=(pytest)
+# One process a core, and one thread in each: threads of several processes on the same cores wait for each other.
+OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile "$@" || failed+=(pytest)
 exit $((${#failed[@]} > 0))
