@@ -43,9 +43,7 @@ def test_keys_of_32_bits_take_4_bytes_each(tmp_path: Path) -> None:
 def test_a_file_of_many_chunks_is_read_whole(tmp_path: Path) -> None:
     count = 200_000
     keys = np.random.default_rng(0).permutation(count)
-    (tmp_path / "train.idx").write_text(
-        "".join(f"{key}\t{number * 44}\n" for number, key in enumerate(keys.tolist()))
-    )
+    (tmp_path / "train.idx").write_text("".join(f"{key}\t{number * 44}\n" for number, key in enumerate(keys.tolist())))
     got_keys, got_offsets = read_idx(tmp_path / "train.idx")
     assert np.array_equal(got_keys, keys)
     assert np.array_equal(got_offsets, np.arange(count) * 44)

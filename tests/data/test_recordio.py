@@ -89,9 +89,7 @@ def test_unpack_refuses_what_cannot_be_an_image_record(payload: bytes, reason: s
 
 
 @given(
-    st.one_of(
-        st.floats(width=32, allow_nan=False), st.lists(st.floats(width=32, allow_nan=False), min_size=1)
-    ),
+    st.one_of(st.floats(width=32, allow_nan=False), st.lists(st.floats(width=32, allow_nan=False), min_size=1)),
     st.integers(0, 2**64 - 1),
     st.binary(),
 )

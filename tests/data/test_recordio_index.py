@@ -37,9 +37,7 @@ def test_index_file_and_scan_find_the_offsets_that_mxnet_wrote(name: str, tmp_pa
 
 
 @given(
-    payloads=st.lists(
-        st.lists(st.sampled_from([M, b"abcd", b"xy", bytes(16)]), max_size=6).map(b"".join), max_size=20
-    ),
+    payloads=st.lists(st.lists(st.sampled_from([M, b"abcd", b"xy", bytes(16)]), max_size=6).map(b"".join), max_size=20),
     words=st.integers(1, 9),
 )
 def test_the_scan_does_not_depend_on_where_its_chunks_end(
@@ -55,9 +53,7 @@ def test_the_scan_does_not_depend_on_where_its_chunks_end(
 
 def test_a_foreign_file_with_magics_inside_its_payloads_is_walked(tmp_path: Path) -> None:
     payloads = [b"abcd" + M + struct.pack("<I", 4) + b"efgh", M, b"ij"]
-    data = b"".join(
-        M + struct.pack("<I", len(payload)) + payload + bytes(-len(payload) % 4) for payload in payloads
-    )
+    data = b"".join(M + struct.pack("<I", len(payload)) + payload + bytes(-len(payload) % 4) for payload in payloads)
     assert scan(tmp_path / "foreign.rec", data).tolist() == [0, 24, 36]
 
 

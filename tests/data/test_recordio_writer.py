@@ -27,9 +27,7 @@ def test_rewriting_a_file_of_mxnet_gives_the_same_bytes(name: str, tmp_path: Pat
             writer.write(record["idx_key"], payload)
         assert len(writer) == len(EXPECTED[name]["records"])
     assert hashlib.sha256((tmp_path / "copy.rec").read_bytes()).hexdigest() == EXPECTED[name]["file_sha256"]
-    assert (
-        hashlib.sha256((tmp_path / "copy.idx").read_bytes()).hexdigest() == EXPECTED[name]["idx_text_sha256"]
-    )
+    assert hashlib.sha256((tmp_path / "copy.idx").read_bytes()).hexdigest() == EXPECTED[name]["idx_text_sha256"]
 
 
 def test_nothing_has_its_name_before_the_writer_is_closed(tmp_path: Path) -> None:
@@ -70,9 +68,7 @@ def test_a_payload_that_no_length_field_can_hold_is_refused(tmp_path: Path) -> N
             return 2**29
 
     with RecordIOWriter(tmp_path / "train.rec") as writer:
-        with pytest.raises(
-            DataError, match=r"train.rec record 0 \(id 3\): .*536870912 bytes.*at most 536870911"
-        ):
+        with pytest.raises(DataError, match=r"train.rec record 0 \(id 3\): .*536870912 bytes.*at most 536870911"):
             writer.write(3, Huge())
         writer.write(0, b"")
     assert (tmp_path / "train.rec").read_bytes() == struct.pack("<II", 0xCED7230A, 0)

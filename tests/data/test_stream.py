@@ -68,9 +68,7 @@ def same(one: Batch, other: Batch) -> bool:
 
 def file_batches(tmp_path: Path) -> Iterator[Batch]:
     """What File mode gives when its order is the stored one."""
-    dataset = ImageDataset(
-        RecordIOReader([tmp_path / "train.rec"]), DECODER, Jitter(), collate, replace_broken=True
-    )
+    dataset = ImageDataset(RecordIOReader([tmp_path / "train.rec"]), DECODER, Jitter(), collate, replace_broken=True)
     start = 0
     while True:
         passes, indices = np.divmod(np.arange(start, start + BATCH), COUNT)

@@ -22,9 +22,7 @@ def long(order: str, tag: int, value: int) -> bytes:
 
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_numbers_of_either_width_and_byte_order(order: str) -> None:
-    data = directory(
-        order, long(order, 256, 70000), short(order, 257, 5), short(order, 274, 6), short(order, 305, 1)
-    )
+    data = directory(order, long(order, 256, 70000), short(order, 257, 5), short(order, 274, 6), short(order, 305, 1))
     assert read_tiff_tags(data) == {256: 70000, 257: 5, 274: 6}
 
 

@@ -69,8 +69,7 @@ def test_confusion_equals_scikit_learn_and_adds_up_over_batches() -> None:
     np.testing.assert_array_equal(whole, sk.confusion_matrix(targets, predicted))
     for size in (1, 7, 64):
         parts = [
-            confusion_counts(predicted[i : i + size], targets[i : i + size], 7)
-            for i in range(0, len(targets), size)
+            confusion_counts(predicted[i : i + size], targets[i : i + size], 7) for i in range(0, len(targets), size)
         ]
         np.testing.assert_array_equal(sum(parts), whole)
 

@@ -56,9 +56,7 @@ def test_constants_stay_out_of_the_state_dict() -> None:
 def test_grey_is_opencvs() -> None:
     import cv2
 
-    images = torch.randint(
-        0, 256, (1, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)
-    )
+    images = torch.randint(0, 256, (1, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     expected = cv2.cvtColor(images[0].permute(1, 2, 0).numpy(), cv2.COLOR_RGB2GRAY)
     got = to_grey(images)
     assert got.shape == (1, 1, 8, 8)

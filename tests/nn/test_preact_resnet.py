@@ -76,9 +76,7 @@ def test_stored_gamma_of_the_data_is_ignored(network: PreactResNet) -> None:
     assert "bn_data.weight" not in network.state_dict()
 
 
-def test_residual_sums_equal_mxnets(
-    mxnet_folder: Path, load_mxnet: Load, ssd_images: Callable[[str], Tensor]
-) -> None:
+def test_residual_sums_equal_mxnets(mxnet_folder: Path, load_mxnet: Load, ssd_images: Callable[[str], Tensor]) -> None:
     """The heads of MXNet's narrow SSD on ``_plus12`` and ``_plus15`` give what MXNet's gave."""
     folder = mxnet_folder / "model_ssd300_resnet50_narrow"
     plan = PreactPlan((3, 4, 6, 3), (8, 16, 32, 64, 96), bottleneck=True, stem="7x7")

@@ -138,9 +138,7 @@ def test_download_goes_to_torchs_cache_and_is_checked(
     assert load_imagenet("resnet50", None).file == cache / name
 
 
-def test_a_download_of_something_else_is_refused(
-    folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_download_of_something_else_is_refused(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = saved(folder / "remote")
     monkeypatch.setattr(pretrained, "_url", lambda network, known: source.as_uri())
     with pytest.raises(UserError, match="invalid hash value"):
@@ -160,9 +158,7 @@ def test_offline_the_sentence_says_which_file_to_put_where(folder: Path, cache: 
 
 
 def test_a_depth_without_weights() -> None:
-    with pytest.raises(
-        UserError, match="There are no ImageNet weights for resnet200; they exist for resnet18"
-    ):
+    with pytest.raises(UserError, match="There are no ImageNet weights for resnet200; they exist for resnet18"):
         load_imagenet("resnet200", None)
 
 

@@ -53,9 +53,7 @@ def _parse_pairs(text: bytes, name: str, first_line: int) -> np.ndarray:
             pairs.append([int(field) for field in fields])
         elif fields:
             shown = row[:60].decode("utf-8", "backslashreplace")
-            reason = (
-                f"expected a record key and a byte offset, found {shown!r}; delete {name} to have it rebuilt"
-            )
+            reason = f"expected a record key and a byte offset, found {shown!r}; delete {name} to have it rebuilt"
             raise DataError(f"{name} line {number}", reason)
     return np.array(pairs, np.uint64).reshape(-1, 2)
 

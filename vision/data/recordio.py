@@ -50,9 +50,7 @@ def pack(
         return b"".join((IMAGE_HEADER.pack(0, float(label), record_id, id2), encoded))
     labels = np.asarray(label, dtype="<f4").reshape(-1)
     if labels.size == 0:
-        raise DataError(
-            f"record {record_id}", "the label vector is empty, but a record needs at least one label"
-        )
+        raise DataError(f"record {record_id}", "the label vector is empty, but a record needs at least one label")
     return b"".join((IMAGE_HEADER.pack(labels.size, 0.0, record_id, id2), labels.tobytes(), encoded))
 
 
@@ -102,9 +100,7 @@ def check_part(header: tuple[int, int], inside: bool) -> tuple[int, int]:
     cflag = lrec >> CFLAG_SHIFT
     if cflag not in ((MIDDLE, LAST) if inside else (WHOLE, FIRST)):
         allowed = (
-            "a further part of the split record (cflag 2 or 3)"
-            if inside
-            else "the start of a record (cflag 0 or 1)"
+            "a further part of the split record (cflag 2 or 3)" if inside else "the start of a record (cflag 0 or 1)"
         )
         raise BrokenRecordError(f"expected {allowed}, found cflag {cflag}")
     return cflag, lrec & MAX_PAYLOAD_BYTES
@@ -190,9 +186,7 @@ def record_key(name: str, number: int, offset: int, record_id: int | None = None
 def _check_total(payload_bytes: int) -> None:
     """Refuse a record of many parts that grows beyond what a writer can have put into it."""
     if payload_bytes > MAX_PAYLOAD_BYTES:
-        raise BrokenRecordError(
-            f"its parts exceed {MAX_PAYLOAD_BYTES} bytes, the most that a record can hold"
-        )
+        raise BrokenRecordError(f"its parts exceed {MAX_PAYLOAD_BYTES} bytes, the most that a record can hold")
 
 
 def _no_header(offset: int, where: str, end: int) -> str:

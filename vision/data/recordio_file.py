@@ -30,9 +30,7 @@ _STEP_RECORDS = 4096
 class RecordFile:
     """Random access to the records of one file. A process that receives it by pickle maps the file again."""
 
-    def __init__(
-        self, path: Path, name: str, index: RecordIndex | None = None, size_bytes: int | None = None
-    ) -> None:
+    def __init__(self, path: Path, name: str, index: RecordIndex | None = None, size_bytes: int | None = None) -> None:
         self.path = path
         self.name = name
         self.buffer = _map(path, name)

@@ -37,9 +37,7 @@ class Normalize(nn.Module):
         # In the constants' precision: a mean rounded to bfloat16 is up to half a grey level off.
         normalized = (images - self.mean) / self.std
         kind = images.device.type
-        return (
-            normalized.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else normalized
-        )
+        return normalized.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else normalized
 
 
 def to_grey(images: Tensor) -> Tensor:

@@ -170,9 +170,7 @@ def copy_weights(state: Mapping[str, Tensor], network: nn.Module, file: Path) ->
 
     Counters of batches seen may be missing, as in files of old PyTorch versions; all else must fit.
     """
-    ours = {
-        key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")
-    }
+    ours = {key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")}
     problems = [f"{key} is missing" for key in ours if key not in state]
     problems += [
         f"{key} has shape {list(state[key].shape)} instead of {list(value.shape)}"

@@ -73,9 +73,7 @@ def _projection(in_channels: int, out_channels: int, stride: int) -> nn.Sequenti
     """The shortcut's 1x1 convolution where the shape changes; ``None`` is the identity."""
     if stride == 1 and in_channels == out_channels:
         return None
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
-    )
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels))
 
 
 class ResNetTrunk(nn.Module):

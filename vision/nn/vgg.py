@@ -65,9 +65,7 @@ class VGG16Reduced(nn.Module):
 
 def _conv_names() -> list[tuple[str, int]]:
     """(name, 0-based block) of the thirteen 3x3 convolutions, in order."""
-    return [
-        (f"conv{block + 1}_{j + 1}", block) for block, count in enumerate(CONVOLUTIONS) for j in range(count)
-    ]
+    return [(f"conv{block + 1}_{j + 1}", block) for block, count in enumerate(CONVOLUTIONS) for j in range(count)]
 
 
 def from_torchvision(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -46,9 +46,7 @@ DOCUMENTED = [
     unit("beta_1", 0.9, continuous(1e-6, 0.999)),
     unit("beta_2", 0.999, continuous(1e-6, 0.999)),
     Row("checkpoint_frequency", None, [("1", 1), ("30", 30)], ["0", "31", "-1", "x"]),
-    Row(
-        "early_stopping", False, [("True", True), ("False", False), ("true", True), ("1", True)], ["yes", "2"]
-    ),
+    Row("early_stopping", False, [("True", True), ("False", False), ("true", True), ("1", True)], ["yes", "2"]),
     Row("early_stopping_min_epochs", 10, COUNT, NOT_COUNT),
     Row("early_stopping_patience", 5, COUNT, NOT_COUNT),
     unit("early_stopping_tolerance", 0.0),

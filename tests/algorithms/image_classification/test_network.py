@@ -93,9 +93,7 @@ def test_large_images_get_torchvisions_network_on_normalised_pixels() -> None:
     torch.testing.assert_close(network(images), expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "hyperparameters", [{"num_layers": 50}, {"num_layers": 20, "image_shape": "1,28,28"}]
-)
+@pytest.mark.parametrize("hyperparameters", [{"num_layers": 50}, {"num_layers": 20, "image_shape": "1,28,28"}])
 def test_a_plan_survives_the_model_folder(hyperparameters: dict[str, object]) -> None:
     architecture = asked(**hyperparameters)
     assert read_architecture(json.loads(architecture.model_dump_json())) == architecture

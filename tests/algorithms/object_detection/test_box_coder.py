@@ -21,9 +21,7 @@ def test_decode_undoes_encode_for_a_batch() -> None:
     boxes = (corners + torch.tensor([[0.0], [0.05]])).flatten(2)
     anchors = boxes[0].roll(7, 0)
     coder = BoxCoder((0.1, 0.2, 0.3, 0.4))
-    torch.testing.assert_close(
-        coder.decode(coder.encode(boxes, anchors), anchors), boxes, atol=1e-5, rtol=1e-5
-    )
+    torch.testing.assert_close(coder.decode(coder.encode(boxes, anchors), anchors), boxes, atol=1e-5, rtol=1e-5)
 
 
 def test_agrees_with_torchvision() -> None:

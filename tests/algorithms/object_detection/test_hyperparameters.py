@@ -61,9 +61,7 @@ DOCUMENTED = [
     ),
     Row("kv_store", None, [("dist_sync",) * 2, ("dist_async",) * 2], ["device", 1]),
     Row("label_width", 350, [("350", 350), ("600", 600), ("60", 60), (7, 7)], ["0", "6", "-1", "x"]),
-    Row(
-        "learning_rate", 0.001, POSITIVE, NOT_POSITIVE, tunable=Tunable("continuous", 1e-6, 0.5, scale="log")
-    ),
+    Row("learning_rate", 0.001, POSITIVE, NOT_POSITIVE, tunable=Tunable("continuous", 1e-6, 0.5, scale="log")),
     Row("lr_scheduler_factor", 0.1, BETWEEN, NOT_BETWEEN),
     Row("lr_scheduler_step", (), [("3,6", (3, 6)), ("33, 67", (33, 67)), ("10", (10,))], ["a", "6,3"]),
     Row("mini_batch_size", 32, COUNT, NOT_COUNT, tunable=Tunable("integer", 8, 64)),

@@ -100,9 +100,7 @@ def test_files_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
     assert reader.key(0).startswith(f"{tmp_path}/a/det.rec record 0")
 
 
-@pytest.mark.parametrize(
-    "part", GROUND_TRUTH["sharding_of_small_rec"]["parts"].items(), ids=lambda part: part[0]
-)
+@pytest.mark.parametrize("part", GROUND_TRUTH["sharding_of_small_rec"]["parts"].items(), ids=lambda part: part[0])
 def test_shares_are_those_of_mxnet(part: tuple[str, dict[str, list[int]]]) -> None:
     numbers = dict(field.split("=") for field in part[0].split(","))
     rank, world = int(numbers["part_index"]), int(numbers["num_parts"])
@@ -134,9 +132,7 @@ LABELS = [
 
 @pytest.mark.parametrize(("labels", "matrix"), [row[1:] for row in LABELS], ids=[row[0] for row in LABELS])
 def test_all_labels_at_once(labels: list[Any], matrix: list[list[float]] | None, tmp_path: Path) -> None:
-    reader = RecordIOReader(
-        [write(tmp_path / "t.rec", [pack(label, i, b"img") for i, label in enumerate(labels)])]
-    )
+    reader = RecordIOReader([write(tmp_path / "t.rec", [pack(label, i, b"img") for i, label in enumerate(labels)])])
     result = reader.targets_matrix()
     assert (None if result is None else result.tolist()) == matrix
     assert result is None or result.dtype == np.float32
@@ -146,9 +142,7 @@ def test_all_labels_at_once_include_split_records_and_shares(tmp_path: Path) -> 
     # Ids and labels whose bytes are the magic: the record is split inside its header.
     magic_label = struct.unpack("<f", struct.pack("<I", MAGIC))[0]
     rows = [[1.0, 2.0], [magic_label, 3.0], [4.0, 5.0], [6.0, magic_label]]
-    first = write(
-        tmp_path / "a.rec", [pack(row, MAGIC if i == 2 else i, b"image") for i, row in enumerate(rows)]
-    )
+    first = write(tmp_path / "a.rec", [pack(row, MAGIC if i == 2 else i, b"image") for i, row in enumerate(rows)])
     second = write(tmp_path / "b.rec", [pack([7.0, 8.0], 0, b"")])
     reader = RecordIOReader([first, second])
     expected = [*rows, [7.0, 8.0]]
@@ -163,9 +157,7 @@ def test_all_labels_at_once_finds_records_that_the_index_leaves_out(tmp_path: Pa
     lines = path.with_suffix(".idx").read_text().splitlines()
     path.with_suffix(".idx").write_text("\n".join(lines[:1] + lines[2:]))
     reader = RecordIOReader([path])
-    with pytest.raises(
-        DataError, match=r"t.rec record 0 at byte 0: it ends at byte 36, .*byte 72.*delete .*t.idx"
-    ):
+    with pytest.raises(DataError, match=r"t.rec record 0 at byte 0: it ends at byte 36, .*byte 72.*delete .*t.idx"):
         reader.targets_matrix()
 
 
@@ -173,9 +165,7 @@ def test_an_index_into_the_middle_of_a_record_is_refused_when_read(tmp_path: Pat
     shutil.copy(FIXTURES / "small.rec", tmp_path / "t.rec")
     (tmp_path / "t.idx").write_text((FIXTURES / "small.idx").read_text().replace("9128", "9132"))
     reader = RecordIOReader([tmp_path / "t.rec"])
-    with pytest.raises(
-        DataError, match=r"t.rec record 1 at byte 9132: expected the record magic .*delete .*t.idx"
-    ):
+    with pytest.raises(DataError, match=r"t.rec record 1 at byte 9132: expected the record magic .*delete .*t.idx"):
         reader[1]
     assert reader.key(1) == "t.rec record 1 at byte 9132"
 

@@ -103,8 +103,7 @@ def make_anchors(levels: Sequence[AnchorLevel], map_shapes: Sequence[tuple[int, 
         for level, shape in zip(levels, map_shapes, strict=True)
     ]
     grids = tuple(
-        GridShape(height, width, level.per_cell)
-        for level, (height, width) in zip(levels, map_shapes, strict=True)
+        GridShape(height, width, level.per_cell) for level, (height, width) in zip(levels, map_shapes, strict=True)
     )
     return Anchors(torch.from_numpy(np.concatenate(boxes)), grids)
 

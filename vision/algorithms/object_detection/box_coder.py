@@ -42,9 +42,7 @@ class BoxCoder:
         centre_y = offset_y * v1 * anchor_h + anchor_y
         half_w = (offset_w * v2).exp() * anchor_w / 2
         half_h = (offset_h * v3).exp() * anchor_h / 2
-        return torch.stack(
-            (centre_x - half_w, centre_y - half_h, centre_x + half_w, centre_y + half_h), dim=-1
-        )
+        return torch.stack((centre_x - half_w, centre_y - half_h, centre_x + half_w, centre_y + half_h), dim=-1)
 
 
 def _centre_form(boxes_xyxy: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

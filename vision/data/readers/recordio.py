@@ -71,9 +71,7 @@ class RecordIOReader:
         widths = {None if block is None else block.shape[1] for block in blocks}
         if None in widths or len(widths) > 1:
             return None
-        return np.concatenate(
-            [block for block in blocks if block is not None] or [np.empty((0, 1), np.float32)]
-        )
+        return np.concatenate([block for block in blocks if block is not None] or [np.empty((0, 1), np.float32)])
 
     def shard(self, rank: int, world: int, by: Literal["records", "bytes"] = "records") -> RecordIOReader:
         """Share ``rank`` of ``world``: consecutive records; the shares are disjoint and complete.
@@ -83,9 +81,7 @@ class RecordIOReader:
         length.
         """
         assert 0 <= rank < world, f"rank {rank} of {world}"
-        assert (self._first, self._count) == (0, sum(map(len, self._files))), (
-            "only a whole channel can be shared out"
-        )
+        assert (self._first, self._count) == (0, sum(map(len, self._files))), "only a whole channel can be shared out"
         if by == "records":
             step = -(-self._count // world)
             first, stop = (min(step * part, self._count) for part in (rank, rank + 1))
