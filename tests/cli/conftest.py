@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ class FakeApi(ModuleType):
 
     def train(self, job: Any) -> Any:
         self.calls.append(("train", job))
-        return job
+        return SimpleNamespace(metrics={"accuracy": job.hyperparameters.learning_rate, "mAP": 0.5})
 
     def evaluate(self, model: Path, channels: Any, run: Any) -> Evaluation:
         self.calls.append(("evaluate", model, channels, run))

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,9 @@ import pytest
 from tests.cli.conftest import FakeApi
 from vision import algorithms
 from vision.cli import train
+from vision.cli.composition import Settings, compose_once
 from vision.cli.main import main
+from vision.cli.overrides import Overrides
 from vision.settings.job import Job
 from vision.settings.run import RunSettings
 
@@ -96,6 +100,22 @@ def test_multirun_goes_on_after_a_wrong_run(api: FakeApi, argv: list[str], capsy
     assert main([*argv, "-m", "hp.top_k=2,3", "hp.epochs=1"]) == 2
     assert [job.hyperparameters.top_k for job in jobs(api)] == [2]
     assert "top_k is 3 but must be at most num_classes, 2" in capsys.readouterr().err
+
+
+def test_sweepers_learn_from_the_objective(
+    api: FakeApi, argv: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+
+    def run_hydra(overrides: Overrides, run: Callable[[Settings], float]) -> None:
+        for settings in (compose_once(overrides), {**compose_once(overrides), "hp": {"epochs": 0}}):
+            found.append(run(settings))
+
+    monkeypatch.setattr(train, "run_hydra", run_hydra)
+    assert main([*argv, "-m", "hp.learning_rate=0.25"]) == 2
+    assert found[0] == 0.25
+    assert math.isnan(found[1])
+    assert "epochs is 0" in capsys.readouterr().err
 
 
 def test_a_sweep_of_the_config_files(api: FakeApi, argv: list[str]) -> None:

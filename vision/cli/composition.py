@@ -49,20 +49,23 @@ def compose_once(overrides: Overrides) -> Settings:
         return _plain(compose(ROOT, list(overrides.values)))
 
 
-def run_hydra(overrides: Overrides, run: Callable[[Settings], None]) -> None:
-    """Let Hydra's own program do what its flags ask: several runs, or printing the settings."""
+def run_hydra(overrides: Overrides, run: Callable[[Settings], float]) -> None:
+    """Let Hydra's own program do what its flags ask: several runs, or printing the settings.
+
+    ``run`` gives the objective of a run, which sweepers that learn from it ask for.
+    """
     import hydra
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    def one(config: Any) -> None:
+    def one(config: Any) -> float:
         settings = dict(_plain(config))
         hydra_config = HydraConfig.get()
         if hydra_config.mode == RunMode.MULTIRUN:
             # Each of several runs gets a folder of its own below the sweep's.
             settings["run"] = {**settings["run"], "output": hydra_config.runtime.output_dir}
-        run(settings)
+        return run(settings)
 
     values = list(overrides.values)
     if overrides.multirun:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vision import algorithms
@@ -33,18 +35,20 @@ def run(argv: Sequence[str]) -> int:
         # The same check comes after composing; here it answers before Hydra is imported.
         job_of(plain)
     if not overrides.flags:
-        return train(compose_once(overrides))
+        return train(compose_once(overrides)).status
     statuses = []
 
-    def one(settings: Settings) -> None:
+    def one(settings: Settings) -> float:
         try:
-            statuses.append(train(settings))
+            outcome = train(settings)
         except UserError as error:
             # The other runs may be sound.
             print_problems(error)
-            statuses.append(USER_ERROR)
-        if statuses[-1] > SIGNALLED:
-            sys.exit(statuses[-1])
+            outcome = Outcome(USER_ERROR)
+        statuses.append(outcome.status)
+        if outcome.status > SIGNALLED:
+            sys.exit(outcome.status)
+        return outcome.objective
 
     run_hydra(overrides, one)
     return max(statuses, default=0)
@@ -64,25 +68,35 @@ def _further_problems(overrides: Overrides, plain: Settings | None) -> Sequence[
     return ()
 
 
-def train(settings: Settings) -> int:
-    """Train with composed settings, draw the report and say where it is. Returns the exit status."""
+@dataclass(frozen=True)
+class Outcome:
+    """The exit status of a run, and its objective: validation accuracy or mAP, NaN without one."""
+
+    status: int
+    objective: float = math.nan
+
+
+def train(settings: Settings) -> Outcome:
+    """Train with composed settings, draw the report and say where it is."""
     job = job_of(settings)
+    metric = algorithms.get(job.algorithm).objective.metric
     # Importing torch takes seconds; every settings error is out by now.
     from vision import api
     from vision.training.termination import Terminated
 
     try:
         if job.run.folds is not None:
-            show_folds(api.cross_validate(job))
-            return 0
+            folds = api.cross_validate(job)
+            show_folds(folds)
+            return Outcome(0, folds.mean(metric))
         result = api.train(job)
     except Terminated as error:
         print(f"vision: {error}; run.resume=true continues the run", file=sys.stderr)
-        return error.status
+        return Outcome(error.status)
     # Further processes of the same run, one for each GPU, stay silent.
     if os.environ.get("LOCAL_RANK", "0") == "0":
         show(result)
-    return 0
+    return Outcome(0, result.metrics[metric])
 
 
 def job_of(settings: Settings) -> Job[Any]:
