@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,11 @@ def _further_problems(overrides: Overrides, plain: Settings | None) -> Sequence[
     return ()
 
 
+# What the data tells if the user does not; MANY stands for it while the other settings are checked.
+COUNTS = ("num_classes", "num_training_samples")
+MANY = 1_000_000
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The exit status of a run, and its objective: validation accuracy or mAP, NaN without one."""
@@ -106,17 +111,23 @@ def job_of(settings: Settings) -> Job[Any]:
         known = " or ".join(algorithms.names())
         raise SettingsError([f"Setting algorithm is required but missing: give algorithm={known}."])
     table = algorithms.hyperparameters_class(str(name))
-    hyperparameters = settings["hp"]
-    if not all(hyperparameters.get(name) for name in ("num_classes", "num_training_samples")):
-        # Reading data loads NumPy, which a quick answer about wrong settings need not wait for.
-        from vision.data.counting import with_counts
-
-        hyperparameters = with_counts(hyperparameters, settings["channels"])
     # Folds are validated on parts of channel train.
     required = ("train",) if settings["run"].get("folds") else ("train", "validation")
-    return Job.parse(
-        algorithms.full_name(str(name)), table, hyperparameters, settings["channels"], settings["run"], required
-    )
+
+    def parse(hyperparameters: Mapping[str, object]) -> Job[Any]:
+        return Job.parse(
+            algorithms.full_name(str(name)), table, hyperparameters, settings["channels"], settings["run"], required
+        )
+
+    given = settings["hp"]
+    missing = [count for count in COUNTS if not given.get(count)]
+    if not missing or not settings["channels"].get("train"):
+        return parse(given)
+    # Whatever else is wrong is said first: counting reads the data, and a wrong setting should not wait for that.
+    parse({**given, **dict.fromkeys(missing, MANY)})
+    from vision.data.counting import with_counts
+
+    return parse(with_counts(given, settings["channels"]))
 
 
 def show_folds(result: CrossValidation) -> None:
