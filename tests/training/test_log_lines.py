@@ -155,12 +155,8 @@ def test_the_platform_s_regexes_find_the_values(regex: str, expected: float) -> 
 
 def test_the_last_epoch_completes_all_and_tiny_scores_keep_their_digits() -> None:
     lines = DetectionLogLines({}, host="algo-2")
-    assert lines.epoch_train(EpochReport(29, 30, 1, 1, {}))[0].endswith(
-        "host=algo-2, completed 100 % of epochs"
-    )
-    assert lines.validation(3, {"mAP": 1.6157e-05})[0].endswith(
-        "epoch=3, validation mAP <score>=(1.6157e-05)"
-    )
+    assert lines.epoch_train(EpochReport(29, 30, 1, 1, {}))[0].endswith("host=algo-2, completed 100 % of epochs")
+    assert lines.validation(3, {"mAP": 1.6157e-05})[0].endswith("epoch=3, validation mAP <score>=(1.6157e-05)")
 
 
 def test_writer_prefixes_each_line_and_keeps_it_one_line() -> None:
