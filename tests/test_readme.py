@@ -111,6 +111,7 @@ def test_blocks_that_are_not_run_say_why() -> None:
     assert [str(block) for block in left_out] == [
         "# not run in tests: installs PyTorch and trains for a minute",
         "# not run in tests: needs ImageNet weights",
+        "# not run in tests: needs the extra sweep, and trains a dozen times",
         "# not run in tests: answers until it is stopped",
     ]
     assert len(RUN) >= 8
