@@ -18,7 +18,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Packages that a declared one is built on and speaks in.
-PART_OF = {"omegaconf": "hydra-core", "pydantic-core": "pydantic", "annotated-types": "pydantic"}
+PART_OF = {
+    "omegaconf": "hydra-core",
+    "pydantic-core": "pydantic",
+    "annotated-types": "pydantic",
+    "botocore": "boto3",
+}
+# Files that lie beside the benchmark that imports them.
+BESIDE_THE_SCRIPT = {path.stem for path in (ROOT / "scripts" / "benchmarks").glob("*.py")}
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ def test_everything_imported_is_declared() -> None:
     known = packages_distributions()
     undeclared = {}
     for path in (path for folder in ("vision", "scripts", "tests") for path in (ROOT / folder).rglob("*.py")):
-        for name in _imported(path) - set(sys.stdlib_module_names) - {"vision", "tests"}:
+        for name in _imported(path) - set(sys.stdlib_module_names) - {"vision", "tests", *BESIDE_THE_SCRIPT}:
             candidates = {item.lower().replace("_", "-") for item in known.get(name, [name])}
             if not {PART_OF.get(item, item) for item in candidates} & declared:
                 undeclared[name] = path.relative_to(ROOT)
