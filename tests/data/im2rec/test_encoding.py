@@ -5,9 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
 
-from vision.data.im2rec import encoding
 from vision.data.im2rec.encoding import (
     CannotPackError,
     PackOptions,
@@ -118,17 +116,3 @@ def test_an_image_is_never_enlarged_by_reduced_decoding(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.jpg"), image)
     expected = cv2.resize(cv2.imread(str(tmp_path / "a.jpg")), (100, 76))
     np.testing.assert_array_equal(packed_image(tmp_path, image, "a.jpg", resize=76), expected)
-
-
-@pytest.mark.parametrize("fast", [True, False])
-@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-def test_jpegs_have_opencvs_pixels_with_and_without_the_fast_decoder(
-    mode: str, fast: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not fast:
-        monkeypatch.setattr(encoding, "decode_jpeg", None)
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (37, 53, 3), np.uint8)).convert(mode)
-    picture.save(tmp_path / "a.jpg")
-    _, payload = payload_of_line("0\t0\ta.jpg", PackOptions(str(tmp_path), encoding=".png"))
-    packed = cv2.imdecode(np.frombuffer(unpack(payload, "").encoded, np.uint8), cv2.IMREAD_COLOR)
-    np.testing.assert_array_equal(packed, cv2.imread(str(tmp_path / "a.jpg")))
