@@ -73,7 +73,7 @@ def test_only_wanted_files_are_written(tmp_path: Path) -> None:
     [
         ("parent folder", [("../wanted", b"x")], "would leave the folder"),
         ("parent inside", [("a/../../wanted", b"x")], "would leave the folder"),
-        ("absolute", [("/tmp/wanted", b"x")], "would leave the folder"),
+        ("absolute", [("/etc/wanted", b"x")], "would leave the folder"),
         ("symbolic link", [special("wanted", tarfile.SYMTYPE, "/etc/passwd")], "a symbolic link"),
         ("write through a link", [special("d", tarfile.SYMTYPE, "/tmp"), ("d/wanted", b"x")], "a symbolic link"),
         ("hard link", [special("wanted", tarfile.LNKTYPE, "/etc/passwd")], "a hard link"),

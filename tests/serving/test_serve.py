@@ -11,7 +11,7 @@ from vision.serving.serve import container_settings, main
     ("prefix", "environment", "model"),
     [
         (None, {}, "/opt/ml/model"),
-        ("/tmp/fake", {}, "/tmp/fake/model"),
+        ("/srv/ml", {}, "/srv/ml/model"),
         (None, {"SAGEMAKER_BASE_DIR": "/base"}, "/base/model"),
         (None, {"SAGEMAKER_MULTI_MODEL": "true"}, "/opt/ml/models"),
         (None, {"VISION_SERVE_MODEL": "/elsewhere"}, "/elsewhere"),
