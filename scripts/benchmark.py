@@ -1,53 +1,62 @@
-"""Measure this package beside its peers, in one run and in alternation: python scripts/benchmark.py SUBJECT.
-
-  detection  SSD's target assignment, losses, NMS and training step beside torchvision's
-  loader     the loader's images per second beside the step's that it feeds
-  train      an epoch of training beside a bare PyTorch loop
-
-Prints JSON: medians and spreads, ratios, versions and the machine.
-"""
+"""Measure this package beside its peers, in one run: python scripts/benchmark.py SUBJECT [name=value ...]"""
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
 import sys
 from pathlib import Path
 
-import torch
+sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
 
-SUBJECTS = ("detection", "loader", "train")
+from comparison import Comparison, table
+from environments import Environments
+from measure import machine
+from settings import COMMON, Settings
+
+# Each is a module of scripts/benchmarks with ``SETTINGS``, which are its own, and ``compare``, which gives the rows.
+SUBJECTS = {
+    "loader": "images per second that come out of a .rec, beside MXNet's and DALI's loaders",
+}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("subject", choices=SUBJECTS)
-    parser.add_argument("--batch", type=int, default=None, help="images of a step (detection 32, train 128)")
-    parser.add_argument("--objects", type=int, default=30, help="detection: most objects of an image")
-    parser.add_argument("--repetitions", type=int, default=15, help="detection: of each part")
-    parser.add_argument("--steps", type=int, default=3, help="detection: of the whole step; 0 leaves it out")
-    parser.add_argument("--rounds", type=int, default=3, help="loader, train: repetitions of everything")
-    parser.add_argument("--batches", type=int, default=20, help="loader: batches of one measurement")
-    parser.add_argument("--images", type=int, default=3840, help="train: images of an epoch")
-    parser.add_argument("--threads", type=int, help="threads of torch on the CPU")
-    parser.add_argument(
-        "--clock", choices=["wall", "cpu"], default="wall", help="detection, cpu: time of this process alone"
-    )
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--output", type=Path, help="file for the JSON; standard output if not given")
-    arguments = parser.parse_args()
-    if arguments.batch is None:
-        arguments.batch = 32 if arguments.subject == "detection" else 128
-    if arguments.threads is not None:
-        torch.set_num_threads(arguments.threads)
-    sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
-    text = json.dumps(importlib.import_module(arguments.subject).run(arguments), indent=2)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n")
+def main(words: list[str]) -> None:
+    if not words or words[0] in ("help", "--help", "-h"):
+        print(usage())
+        return
+    subject, *rest = words
+    if subject not in (*SUBJECTS, "all"):
+        raise SystemExit(f"{subject!r} is no subject: give {', '.join(SUBJECTS)} or all")
+    modules = {name: importlib.import_module(name) for name in (SUBJECTS if subject == "all" else (subject,))}
+    # What only one subject knows is not asked of all.
+    settings = Settings(rest, {} if subject == "all" else modules[subject].SETTINGS)
+    report = {"subject": subject, "machine": machine(), "settings": settings.as_json()}
+    environments = Environments(settings.peers)
+    rows: list[Comparison] = []
+    for module in modules.values():
+        own = settings if subject != "all" else Settings(rest, module.SETTINGS)
+        for row in module.compare(own, environments):
+            print(f"{row.work}, {row.peer}: {row.ratio_of_medians:.2f} times as fast", file=sys.stderr)
+            rows.append(row)
+    print(table(rows))
+    report["load_average_after"] = machine()["load_average"]
+    versions = {name: version for row in rows for name, version in row.versions.items()}
+    shown = report["machine"] | versions
+    print("\n" + ", ".join(f"{name} {value}" for name, value in shown.items()))
+    if settings.output is not None:
+        report["rows"] = [row.as_json() for row in rows]
+        settings.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def usage() -> str:
+    """The subjects and settings."""
+    lines = [__doc__, "", *(f"  {name:10} {meaning}" for name, meaning in SUBJECTS.items()), "  all        all of them"]
+    lines += ["", *(f"  {name + '=' + str(default):22} {meaning}" for name, (default, meaning) in COMMON.items())]
+    for name in SUBJECTS:
+        own = importlib.import_module(name).SETTINGS
+        lines += [f"  {key + '=' + str(default):22} {name}: {meaning}" for key, (default, meaning) in own.items()]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,119 +1,97 @@
-"""The loader beside the training step that it feeds: images per second of both, in one run."""
+"""The loader beside MXNet's and DALI's: images per second from the same .rec, with the same operators."""
 
 from __future__ import annotations
 
-import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-import torch
-from measure import in_turn, machine, seconds_of
-from torch.utils.data import DataLoader
+from comparison import Comparison
+from contestant import Contestant
+from environments import Environments
+from measure import images_per_second
+from pictures import write_records
+from settings import Settings
 
-from vision import algorithms
-from vision.api.run_data import dataset
-from vision.data.image_codec import prepare_process
-from vision.data.readers.recordio import RecordIOReader
-from vision.data.recordio import pack
-from vision.data.recordio_writer import RecordIOWriter
-from vision.data.sampler import TrainSampler
-from vision.settings.job import Job
+SETTINGS: dict[str, tuple[Any, str]] = {}
 
-PHOTOS = 128
-# What is fed: side of the stored image, hyperparameters, batch.
-CASES: dict[str, tuple[tuple[int, int], dict[str, object], int]] = {
-    "32x32 to 28, crop and mirror, ResNet-20": (
-        (32, 32),
-        {"num_layers": 20, "image_shape": "3,28,28", "augmentation_type": "crop"},
-        128,
-    ),
-    "500x375 to 256, crop 224 and mirror, ResNet-18": (
-        (500, 375),
-        {"num_layers": 18, "image_shape": "3,224,224", "resize": 256, "augmentation_type": "crop"},
-        16,
-    ),
+
+@dataclass(frozen=True)
+class Records:
+    """A .rec of so many pictures of one size."""
+
+    width_px: int
+    height_px: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is loaded, on how many cores, by how many loader processes of ours; ``goals`` by peer."""
+
+    records: Records
+    side_px: int
+    resize_px: int | None
+    batch: int
+    cores: int
+    workers: int
+    goals: Mapping[str, float]
+    run: Mapping[str, Any] = field(default_factory=dict)
+
+
+PHOTOS = Records(500, 375, 2048)
+LARGE = Records(1920, 1080, 384)
+SMALL = Records(32, 32, 20_000)
+
+CASES = {
+    "500x375 to 256, crop 224, one core": Case(PHOTOS, 224, 256, 32, 1, 0, {"mxnet": 2.0, "dali": 1.2}),
+    "500x375 to 256, crop 224, two cores": Case(PHOTOS, 224, 256, 32, 2, 2, {"mxnet": 3.5, "dali": 1.2}),
+    "1920x1080 to 256, crop 224, one core": Case(LARGE, 224, 256, 32, 1, 0, {"mxnet": 2.5}),
+    "1920x1080 to 256, crop 224, two cores": Case(LARGE, 224, 256, 32, 2, 2, {"mxnet": 4.0}),
+    "32x32, crop 28, one core": Case(SMALL, 28, None, 128, 1, 0, {"mxnet": 5.0, "dali": 3.0}),
 }
+TITLES = {"mxnet": "MXNet ImageRecordIter", "dali": "DALI CPU"}
 
 
-def write_photos(path: Path, width: int, height: int) -> None:
-    """A .rec of JPEGs with detail at all scales, about as large as photographs of that size."""
-    rng = np.random.default_rng(0)
-    with RecordIOWriter(path) as writer:
-        for number in range(PHOTOS):
-            image = np.full((height, width, 3), 128.0, np.float32)
-            for cells in (2, 5, 11, 23, 47, 101):
-                noise = rng.normal(0, 60 / cells**0.6, (cells, cells, 3)).astype(np.float32)
-                image += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
-            encoded = cv2.imencode(".jpg", image.clip(0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
-            writer.write(number, pack(float(number % 10), number, encoded.tobytes()))
+def compare(settings: Settings, environments: Environments) -> Iterator[Comparison]:
+    """Every case beside every peer."""
+    for name, case in CASES.items():
+        if settings.wants(name):
+            yield from _compare(name, case, settings, environments)
 
 
-def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Measure every case with 0, 1 and 2 loader processes."""
-    device = torch.device(arguments.device)
-    report: dict[str, Any] = {"machine": machine(device, ("torch", "opencv-python-headless", "numpy"))}
-    prepare_process()
-    for name, ((width, height), settings, batch) in CASES.items():
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "photos.rec"
-            write_photos(path, width, height)
-            report[name] = {"bytes an image": path.stat().st_size // PHOTOS}
-            contestants = _contestants(path, settings, batch, device, arguments.batches)
-            found = in_turn(contestants, arguments.rounds)
-        report[name]["images per second"] = found
-        best = max(values["median"] for part, values in found.items() if part != "step")
-        report[name]["best loader / step"] = round(best / found["step"]["median"], 2)
-    return report
-
-
-def _contestants(
-    path: Path, settings: dict[str, object], batch: int, device: torch.device, batches: int
-) -> dict[str, Callable[[], float]]:
-    algorithm = algorithms.get("image_classification")
-    given = {"num_classes": 10, "num_training_samples": PHOTOS, "mini_batch_size": batch, **settings}
-    channels = {"train": str(path), "validation": str(path)}
-    job = Job.parse(algorithm.name, algorithm.hyperparameters, given, channels, {})
-    network = algorithm.build_network(algorithm.architecture(job.hyperparameters)).to(device)
-    network.to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, fused=True)
-    _, height, width = job.hyperparameters.image_shape
-    images = torch.randint(256, (batch, height, width, 3), dtype=torch.uint8, device=device).permute(0, 3, 1, 2)
-    labels = torch.randint(10, (batch,), device=device)
-
-    def step() -> float:
-        def one() -> None:
-            optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(network(images), labels).backward()
-            optimizer.step()
-
-        return batch / seconds_of(one, device)
-
-    def loader(workers: int) -> Callable[[], float]:
-        data = dataset(algorithm, job, RecordIOReader([path]), "train")
-
-        def load() -> float:
-            sampler = TrainSampler(PHOTOS, batch, seed=0)
-            # One long pass: the start of the processes is paid once a run, not once an epoch.
-            draws = [draw for _ in range(-(-batches // len(sampler)) + 1) for draw in sampler]
-            batch_loader = DataLoader(
-                data, batch_sampler=draws, collate_fn=_same, num_workers=workers, worker_init_fn=_prepare
-            )
-            iterator = iter(batch_loader)
-            next(iterator)
-            return batches * batch / seconds_of(lambda: [next(iterator) for _ in range(batches)])
-
-        return load
-
-    return {"step": step, **{f"loader, {workers} processes": loader(workers) for workers in (0, 1, 2)}}
-
-
-def _same(batch: Any) -> Any:
-    return batch
-
-
-def _prepare(_: int) -> None:
-    prepare_process()
+def _compare(name: str, case: Case, settings: Settings, environments: Environments) -> Iterator[Comparison]:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        path = Path(folder) / "pictures.rec"
+        write_records(path, case.records.width_px, case.records.height_px, case.records.count)
+        job = {
+            "rec": str(path),
+            "idx": str(path.with_suffix(".idx")),
+            "side_px": case.side_px,
+            "resize_px": case.resize_px,
+            "batch": case.batch,
+            "threads": case.cores,
+            "workers": case.workers,
+            "run": dict(case.run),
+        }
+        sides = {"ours": Contestant("vision_loader.py", job, threads=case.cores, cores=case.cores)}
+        for peer in case.goals:
+            python = environments.python(peer)
+            if python is not None:
+                script = f"{peer}_loader.py"
+                sides[peer] = Contestant(script, job, threads=case.cores, cores=case.cores, python=python)
+        for side in sides.values():
+            stack.enter_context(side)
+        # Several cores are compared by the clock on the wall alone.
+        clock = settings["clock"] if case.cores == 1 else "wall"
+        found = images_per_second(
+            sides, case.batch, rounds=settings["rounds"], seconds=settings["seconds"], clock=clock
+        )
+        for peer, goal in case.goals.items():
+            if peer in sides:
+                versions = sides["ours"].versions | sides[peer].versions
+                unit = f"images/s{' of CPU' if clock == 'cpu' else ''}"
+                yield Comparison.of(name, unit, TITLES[peer], found["ours"], found[peer], goal, versions)

@@ -1,0 +1,56 @@
+"""This package's loader as a run uses it: batches uint8 [N, 3, H, W] of image classification."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import torch
+from answering import Pipe, answer
+
+from vision import __version__, algorithms
+from vision.api.run_data import dataset
+from vision.data.datamodule import VisionDataModule
+from vision.data.image_codec import prepare_process
+from vision.data.readers.recordio import RecordIOReader
+from vision.settings.job import Job
+
+pipe = Pipe()
+settings = pipe.job
+prepare_process()
+algorithm = algorithms.get("image_classification")
+side = settings["side_px"]
+reader = RecordIOReader([settings["rec"]])
+given: dict[str, object] = {
+    "num_classes": 10,
+    "num_training_samples": len(reader),
+    "mini_batch_size": settings["batch"],
+    "num_layers": 20,
+    "image_shape": f"3,{side},{side}",
+    "augmentation_type": "crop",
+}
+if settings["resize_px"]:
+    given["resize"] = settings["resize_px"]
+channels = {"train": settings["rec"], "validation": settings["rec"]}
+job = Job.parse(algorithm.name, algorithm.hyperparameters, given, channels, settings["run"])
+data = dataset(algorithm, job, reader, "train")
+module = VisionDataModule(
+    train=data, validation=data, batch_size=settings["batch"], workers=settings["workers"], seed=0, pin_memory=False
+)
+module.trainer = cast(Any, SimpleNamespace(global_rank=0, world_size=1))
+loader = module.train_dataloader()
+batches = iter(loader)
+
+
+def next_batch() -> Any:
+    global batches
+    batch = next(batches, None)
+    if batch is None:
+        batches = iter(loader)
+        batch = next(batches)
+    return batch
+
+
+assert next_batch().images.shape == (settings["batch"], 3, side, side)
+pipe.ready(vision=__version__, torch=torch.__version__)
+answer(pipe, next_batch)
