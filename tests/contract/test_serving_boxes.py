@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.algorithms.object_detection.small_detector import small_plan
+from tests.contract.in_process_client import rekognition
 from tests.serving.asgi import post, whole
 from tests.serving.small_model import picture
 from vision import algorithms
@@ -89,3 +90,19 @@ def test_pictures_are_no_answer(service: Service) -> None:
     status, _, body = invoke(service, "image/png")
     assert status == 406
     assert "application/json;annotation=1" in json.loads(body)["error"]
+
+
+def test_rekognitions_custom_labels_have_boxes(service: Service) -> None:
+    client = rekognition(app=build_app(service))
+    arn = "arn:aws:rekognition:us-east-1:123456789012:project/cells/version/v1/1"
+    asked = {"ProjectVersionArn": arn, "Image": {"Bytes": IMAGE}, "MinConfidence": 0}
+    labels = client.detect_custom_labels(**asked)["CustomLabels"]
+    rows = json.loads(invoke(service, "application/json")[2])["prediction"]
+    assert len(labels) == len(rows) > 1
+    for label, (class_id, score, left, top, right, bottom) in zip(labels, rows, strict=True):
+        assert label["Name"] == ("cell", "plate")[int(class_id)]
+        assert label["Confidence"] == pytest.approx(100 * score, abs=1e-3)
+        box = label["Geometry"]["BoundingBox"]
+        expected = {"Left": left, "Top": top, "Width": right - left, "Height": bottom - top}
+        assert box == pytest.approx(expected, abs=2e-6)
+    assert client.detect_custom_labels(**asked, MaxResults=1)["CustomLabels"] == labels[:1]

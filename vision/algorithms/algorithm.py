@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from torch import nn
 
+    from vision.algorithms.finding import Finding
     from vision.artifacts.export_heads import ExportHeads
     from vision.data.dataset import Transform
     from vision.data.sample import RawTarget, Reader
@@ -157,6 +158,10 @@ class Algorithm(ABC):
     @abstractmethod
     def respond(self, prediction: Any, form: str, size_px: tuple[int, int]) -> Any:
         """JSON value of SageMaker's answer for one image of that width and height, in one of ``response_forms``."""
+
+    @abstractmethod
+    def findings(self, prediction: Any) -> list[Finding]:
+        """Everything the model saw in one image, however weak, by falling score."""
 
     @abstractmethod
     def export_heads(self, network: Any, hyperparameters: Any) -> ExportHeads:

@@ -13,7 +13,9 @@ Usage: vision serve model=PATH [port=8080] [NAME=VALUE ...]
 
 Answers POST /invocations (image/jpeg, image/png, application/x-image, application/x-recordio), GET /ping,
 /execution-parameters and /metrics as a SageMaker endpoint does, and the calls of boto3's
-client("sagemaker-runtime", endpoint_url="http://127.0.0.1:8080").invoke_endpoint(EndpointName=...).
+client("sagemaker-runtime", endpoint_url="http://127.0.0.1:8080").invoke_endpoint(EndpointName=...),
+and of client("rekognition", endpoint_url=...).detect_custom_labels(ProjectVersionArn=..., Image={{"Bytes": ...}},
+MinConfidence=50, MaxResults=10). Any ARN is answered; with multi_model=true its version or project names the model.
 
 {settings}
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from vision.serving.custom_labels import CustomLabels
 from vision.serving.endpoint_routes import EndpointRoutes
 from vision.serving.failure import RequestFailure, failure_response
 from vision.serving.model_routes import ModelRoutes
@@ -52,6 +53,7 @@ def build_app(service: Service) -> Starlette:
             _guarded(service, "endpoint", EndpointRoutes(service).invoke),
             methods=["POST"],
         ),
+        Route("/", _guarded(service, "custom_labels", CustomLabels(service).detect), methods=["POST"]),
     ]
     if service.store is not None:
         models = ModelRoutes(service)

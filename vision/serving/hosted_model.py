@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,8 @@ from vision.serving.request_body import EncodedImage
 from vision.serving.settings import ServingSettings
 from vision.settings.errors import DataError
 from vision.settings.run import RunSettings
+
+Describe = Callable[[Any, tuple[int, int]], Any]
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,14 @@ class HostedModel:
         self._batcher.expect(change)
 
     async def answer(self, images: Sequence[EncodedImage], form: str) -> list[Answer]:
-        """One answer for each image. A broken image disturbs no other."""
-        return list(await asyncio.gather(*(self._answer_one(image, form) for image in images)))
+        """One answer for each image, as SageMaker's endpoints give it. A broken image disturbs no other."""
+        return await self.tell(images, self._respond(form))
 
-    async def _answer_one(self, image: EncodedImage, form: str) -> Answer:
+    async def tell(self, images: Sequence[EncodedImage], describe: Describe) -> list[Answer]:
+        """The same with what ``describe`` makes of (prediction, (width, height)) for JSON."""
+        return list(await asyncio.gather(*(self._tell_one(image, describe) for image in images)))
+
+    async def _tell_one(self, image: EncodedImage, describe: Describe) -> Answer:
         loop = asyncio.get_running_loop()
         metrics, pool = self._workshop.metrics, self._workshop.pool
         self.expect(1)
@@ -106,7 +112,7 @@ class HostedModel:
             return Answer(problem=str(error))
         finally:
             self.expect(-1)
-        text = await loop.run_in_executor(pool, self._describe, await waiting, form, prepared)
+        text = await loop.run_in_executor(pool, _json_text, describe, await waiting, prepared)
         metrics.count("vision_images_total", 'outcome="answered"')
         return Answer(text)
 
@@ -114,10 +120,6 @@ class HostedModel:
         decoded = decode_rgb(image.encoded, image.key, max_pixels=self._workshop.settings.max_pixels)
         height, width = decoded.shape[:2]
         return _Prepared(self.model.transform(decoded, None, None, image.key)[0], width, height)
-
-    def _describe(self, prediction: Any, form: str, prepared: _Prepared) -> str:
-        size = (prepared.width, prepared.height)
-        return json.dumps(self.model.algorithm.respond(prediction, form, size), allow_nan=False)
 
     def _warm_up(self) -> None:
         """The whole way of one image, and on a GPU of a full batch, whose memory is then known to suffice."""
@@ -127,4 +129,11 @@ class HostedModel:
         with self._workshop.device:
             for size in sizes:
                 prediction = self.model.predict_arrays([prepared.pixels] * size)[0]
-        self._describe(prediction, self.forms[0], prepared)
+        _json_text(self._respond(self.forms[0]), prediction, prepared)
+
+    def _respond(self, form: str) -> Describe:
+        return lambda prediction, size_px: self.model.algorithm.respond(prediction, form, size_px)
+
+
+def _json_text(describe: Describe, prediction: Any, prepared: _Prepared) -> str:
+    return json.dumps(describe(prediction, (prepared.width, prepared.height)), allow_nan=False)

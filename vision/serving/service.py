@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +18,9 @@ from vision.serving.metrics import Metrics
 from vision.serving.model_store import ModelStore
 from vision.serving.request_body import Images, images_of, read_body
 from vision.serving.settings import ServingSettings
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 _LONGEST_ATTRIBUTES = 1024
@@ -52,21 +56,32 @@ class Service:
         """Answer the images in a request's body. Raises RequestFailure."""
         headers = _custom_attributes(request)
         form = choose_form(request.headers.get("accept", ""), self.settings.default_accept, model.forms)
+        images, answers = await self.within_limits(
+            lambda: self._receive(request, model), lambda images: model.answer(images.images, form)
+        )
+        response = _response(answers, images.is_list, form)
+        response.headers.update(headers)
+        return response
+
+    async def within_limits(
+        self, receive: Callable[[], Awaitable[T]], answer: Callable[[T], Awaitable[R]]
+    ) -> tuple[T, R]:
+        """What was received and its answer, if there is room for one more request and both come in time.
+
+        Raises RequestFailure 408 or 503.
+        """
         received = False
         with self._admitted():
             try:
                 async with asyncio.timeout(self.settings.timeout_s):
-                    images = await self._receive(request, model)
+                    found = await receive()
                     received = True
-                    answers = await model.answer(images.images, form)
+                    return found, await answer(found)
             except TimeoutError:
                 limit = f"{self.settings.timeout_s:g} seconds that timeout_s allows"
                 if received:
                     raise RequestFailure(503, f"there was no answer within the {limit}", retry_after_s=1) from None
                 raise RequestFailure(408, f"the body did not come within the {limit}") from None
-        response = _response(answers, images.is_list, form)
-        response.headers.update(headers)
-        return response
 
     async def _receive(self, request: Request, model: HostedModel) -> Images:
         """The images of the body, which the model expects as long as they are coming."""

@@ -13,6 +13,7 @@ from vision.settings.run import RunSettings
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from vision.algorithms.finding import Finding
     from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
     from vision.algorithms.image_classification.network import Architecture, ImageClassifier
     from vision.algorithms.image_classification.predictions import Classification
@@ -137,6 +138,9 @@ class ImageClassification(Algorithm):
         from vision.algorithms.image_classification.response import respond
 
         return respond(prediction, form)
+
+    def findings(self, prediction: Classification) -> list[Finding]:
+        return prediction.findings()
 
     def export_heads(
         self, network: ImageClassifier, hyperparameters: ImageClassificationHyperparameters

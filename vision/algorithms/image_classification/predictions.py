@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vision.algorithms.finding import Finding
+
 SHOWN_CLASSES = 5
 MULTI_LABEL_THRESHOLD = 0.5
 
@@ -53,6 +55,11 @@ class Classification:
         if self.multi_label:
             found["labels"] = [class_names[i] for i in self.class_ids]
         return found
+
+    def findings(self) -> list[Finding]:
+        """All classes by falling probability; the lower class id first among equals."""
+        order = np.argsort(-self.probabilities, kind="stable").tolist()
+        return [Finding(class_id, float(self.probabilities[class_id])) for class_id in order]
 
 
 def classifications(logits: Tensor, *, multi_label: bool) -> list[Classification]:

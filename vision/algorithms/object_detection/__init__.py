@@ -11,6 +11,7 @@ from vision.settings.channels import Channel
 from vision.settings.run import RunSettings
 
 if TYPE_CHECKING:
+    from vision.algorithms.finding import Finding
     from vision.algorithms.object_detection.architecture import Architecture
     from vision.algorithms.object_detection.box_decoder import BoxDecoder
     from vision.algorithms.object_detection.hyperparameters import ObjectDetectionHyperparameters
@@ -149,6 +150,9 @@ class ObjectDetection(Algorithm):
         from vision.algorithms.object_detection.response import respond
 
         return respond(prediction, form, size_px)
+
+    def findings(self, prediction: ImageDetections) -> list[Finding]:
+        return prediction.findings()
 
     def export_heads(self, network: SSD, hyperparameters: ObjectDetectionHyperparameters) -> ExportHeads:
         from vision.algorithms.object_detection.evaluation import detection_settings

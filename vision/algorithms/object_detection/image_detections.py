@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from vision.algorithms.finding import Finding
 from vision.algorithms.object_detection.predictions import Detections
 
 # For people; SageMaker's ``prediction`` holds every detection, however weak.
@@ -43,6 +44,12 @@ class ImageDetections:
         shown = rows[: len(self.at_least(SHOWN_SCORE))]
         objects = [{"label": class_names[int(row[0])], "score": row[1], "box": row[2:]} for row in shown]
         return {"prediction": rows, "objects": objects}
+
+    def findings(self) -> list[Finding]:
+        """Every detection, by falling score."""
+        columns = (self.labels, self.scores.astype(np.float64), self.boxes_xyxy_unit.astype(np.float64))
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        return [Finding(label, score, tuple(box)) for label, score, box in rows]
 
 
 def image_detections(detections: Detections) -> list[ImageDetections]:

@@ -1,0 +1,146 @@
+"""The part of Rekognition Custom Labels that answers: boto3's ``detect_custom_labels`` with its endpoint_url here.
+
+AWS's JSON protocol 1.1: every call is ``POST /``, the header X-Amz-Target says which, and an error is an object with
+``__type`` and ``message``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from vision.algorithms.finding import Finding
+from vision.serving.failure import RequestFailure
+from vision.serving.hosted_model import HostedModel
+from vision.serving.label_request import ExceptionByName, LabelRequest, read_label_request
+from vision.serving.request_body import EncodedImage, read_body
+from vision.serving.service import Service
+from vision.settings.nearest import shown
+
+log = logging.getLogger(__name__)
+
+TARGET = "RekognitionService.DetectCustomLabels"
+MEDIA_TYPE = "application/x-amz-json-1.1"
+# Of labels for which the model has no threshold of its own.
+DEFAULT_THRESHOLD = 0.5
+# Digits behind the point of a confidence in percent. What is compared is what the client sees.
+_DIGITS = 4
+
+_VERSION_ARN = re.compile(r"arn:[^:]*:rekognition:[^:]*:[^:]*:project/([^/]+)/version/([^/]+)/\d+")
+# By what the server itself refuses: the name under which clients know it, and Rekognition's status.
+_KINDS = {
+    400: (400, "InvalidParameterException"),
+    404: (400, "ResourceNotFoundException"),
+    408: (408, "RequestTimeoutException"),
+    413: (400, "ImageTooLargeException"),
+    415: (400, "SerializationException"),
+    503: (500, "ThrottlingException"),
+}
+
+
+class CustomLabels:
+    """``POST /`` with X-Amz-Target: RekognitionService.DetectCustomLabels."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def detect(self, request: Request) -> Response:
+        """The answer or the error, in the protocol's shapes."""
+        try:
+            target = request.headers.get("x-amz-target", "")
+            if target != TARGET:
+                raise ExceptionByName(
+                    400, "UnknownOperationException", f"X-Amz-Target is {shown(target)}, but {TARGET} is answered here"
+                )
+            _, text = await self._service.within_limits(lambda: self._receive(request), self._answer)
+            response = Response(text, media_type=MEDIA_TYPE)
+        except RequestFailure as failure:
+            response = _error(failure)
+        except Exception:
+            log.exception("a request of DetectCustomLabels failed")
+            response = _error(RequestFailure(500, "the server failed on this request; its log says why"))
+        response.headers["x-amzn-requestid"] = str(uuid.uuid4())
+        return response
+
+    async def _receive(self, request: Request) -> LabelRequest:
+        settings = self._service.settings
+        body = await read_body(request, settings.max_payload_bytes)
+        return await asyncio.to_thread(read_label_request, body, settings.max_pixels)
+
+    async def _answer(self, asked: LabelRequest) -> str:
+        async with self._model(asked.arn) as hosted:
+            model = hosted.model
+            thresholds = model.stored.assumed_thresholds
+
+            def describe(prediction: Any, size_px: tuple[int, int]) -> dict[str, Any]:
+                findings = model.algorithm.findings(prediction)
+                return {"CustomLabels": custom_labels(findings, model.class_names, asked, thresholds)}
+
+            (answer,) = await hosted.tell([EncodedImage(asked.image, "Image.Bytes")], describe)
+        if answer.problem is not None:
+            raise ExceptionByName(400, "InvalidImageFormatException", answer.problem)
+        return answer.text
+
+    def _model(self, arn: str) -> AbstractAsyncContextManager[HostedModel]:
+        """The one model whatever its name, or the loaded one of the ARN's version or project."""
+        store = self._service.store
+        if store is None:
+            return nullcontext(self._service.model)
+        loaded = [model.name for model in store.list()]
+        found = _VERSION_ARN.fullmatch(arn)
+        names = (arn,) if found is None else (arn, found[2], found[1])
+        name = next((name for name in names if name in loaded), None)
+        if name is None:
+            raise RequestFailure(
+                404,
+                f"ProjectVersionArn is {shown(arn)}, and no model of its version's or project's name is loaded; "
+                f"loaded are {shown(', '.join(sorted(loaded)) or 'none')}, others with POST /models",
+            )
+        return store.use(name)
+
+
+def custom_labels(
+    findings: Sequence[Finding], class_names: Sequence[str], asked: LabelRequest, thresholds: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """The ``CustomLabels`` of one image, by falling confidence.
+
+    ``thresholds`` 0..1 by label are the model's own, which MinConfidence overrules.
+    """
+    labels = []
+    for finding in findings:
+        name = class_names[finding.class_id]
+        confidence = round(100 * finding.score, _DIGITS)
+        least = asked.min_confidence
+        if least is None:
+            least = round(100 * thresholds.get(name, DEFAULT_THRESHOLD), _DIGITS)
+        if confidence < least:
+            continue
+        label: dict[str, Any] = {"Name": name, "Confidence": confidence}
+        if finding.box_xyxy_unit is not None:
+            left, top, right, bottom = finding.box_xyxy_unit
+            box = {"Width": right - left, "Height": bottom - top, "Left": left, "Top": top}
+            label["Geometry"] = {"BoundingBox": box}
+        labels.append(label)
+    return labels[: asked.max_results]
+
+
+def _error(failure: RequestFailure) -> Response:
+    if isinstance(failure, ExceptionByName):
+        status, kind = failure.status, failure.kind
+    else:
+        status, kind = _KINDS.get(failure.status, (500, "InternalServerError"))
+    body = json.dumps({"__type": kind, "message": failure.sentence})
+    headers = {} if failure.retry_after_s is None else {"retry-after": str(failure.retry_after_s)}
+    if failure.status == 413:
+        # What is left of the body is not read.
+        headers["connection"] = "close"
+    return Response(body, status, headers, media_type=MEDIA_TYPE)
