@@ -45,6 +45,13 @@ def test_kept_model_is_that_of_the_best_epoch(trained: RunResult) -> None:
     assert trained.metrics["accuracy"] == max(accuracies) == stored.metrics["validation_accuracy"]
 
 
+def test_model_knows_the_threshold_of_best_f1_of_each_label(trained: RunResult) -> None:
+    stored = load_model(trained.folder.archive)
+    assert trained.evaluation.labels is not None
+    assert list(stored.assumed_thresholds) == list(NAMES)
+    assert stored.assumed_thresholds == pytest.approx(trained.evaluation.labels.threshold_of())
+
+
 @pytest.mark.parametrize("form", ["", "model", "model.tar.gz"])
 def test_evaluate_says_what_training_said(trained: RunResult, channels: dict[str, str], form: str) -> None:
     located = parse_channels({"validation": channels["validation"]})

@@ -24,6 +24,7 @@ GOOD: dict[str, Any] = {
     "preprocessing": {},
     "metrics": {"validation_accuracy": 1, "validation_loss": None},
     "epoch": 3,
+    "assumed_thresholds": {"cat": 0.25},
     "versions": {"vision": "0.1.0"},
     "weights": {"name": "weights-0003.safetensors", "sha256": "ab" * 32},
     "checkpoints": [],
@@ -43,6 +44,11 @@ def test_reads_a_file_written_by_hand(tmp_path: Path) -> None:
     assert math.isnan(model.metrics["validation_loss"])
     assert model.weights.name == "weights-0003.safetensors"
     assert json.loads(model.to_json()) == GOOD
+
+
+def test_reads_a_file_from_before_there_were_thresholds(tmp_path: Path) -> None:
+    values = {name: value for name, value in GOOD.items() if name != "assumed_thresholds"}
+    assert read(tmp_path, json.dumps(values).encode()).assumed_thresholds == {}
 
 
 def changed(**values: Any) -> bytes:
@@ -85,6 +91,7 @@ def weights(name: str, sha256: str = "ab" * 32) -> dict[str, Any]:
         ("negative epoch", changed(epoch=-1), "epoch: Input should be greater"),
         ("hyperparameter is no text", changed(hyperparameters={"epochs": 3}), r"hyperparameters\.epochs"),
         ("metric is a text", changed(metrics={"a": "1"}), r"metrics\.a"),
+        ("threshold above 1", changed(assumed_thresholds={"cat": 1.5}), r"assumed_thresholds\.cat"),
         ("class names is a text", changed(class_names="cat"), "class_names"),
         ("lone surrogate", changed(class_names=["\ud800"]), "surrogates"),
         ("lone surrogate inside", changed(architecture={"\ud800": 1}), "surrogates"),

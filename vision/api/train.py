@@ -79,6 +79,7 @@ class _Run:
             },
             metrics=metrics,
             epoch=epoch,
+            assumed_thresholds=_assumed_thresholds(task.evaluation),
         )
         save_model(self.folder.model, description, task.network.state_dict(), best=best, keep=keep)
         self.folder.model_changed()
@@ -183,6 +184,11 @@ def _task_and_data(run: _Run) -> tuple[TrainingTask, VisionDataModule]:
         pin_memory=accelerator == "cuda",
     )
     return task, module
+
+
+def _assumed_thresholds(evaluation: Evaluation | None) -> dict[str, float]:
+    """Of the evaluation of the same weights; none before the first one."""
+    return evaluation.labels.threshold_of() if evaluation and evaluation.labels else {}
 
 
 def _check_share(batch: int, processes: int) -> None:

@@ -36,6 +36,7 @@ Metric = Annotated[
     PlainSerializer(lambda value: value if math.isfinite(value) else None),
 ]
 Epoch = Annotated[int, Field(ge=0, lt=10**9)]
+Threshold = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Part(BaseModel):
@@ -74,6 +75,8 @@ class ModelDescription(_Part):
     ``architecture`` and ``preprocessing`` are JSON objects that belong to the algorithm. ``hyperparameters``
     are texts as in hyperparameters.json. ``class_names`` by class index. ``metrics`` of the epoch that was
     saved, NaN where the run diverged. ``epoch`` counts from 1; 0 is a network that was not trained.
+    ``assumed_thresholds``: by class name the score of best F1 on the validation channel, from which a label counts
+    as found; without classes that had no example there, and empty where nothing was validated.
     """
 
     algorithm: str
@@ -83,6 +86,7 @@ class ModelDescription(_Part):
     preprocessing: dict[str, JsonValue]
     metrics: dict[str, Metric]
     epoch: Epoch
+    assumed_thresholds: dict[str, Threshold] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=current_versions)
 
 

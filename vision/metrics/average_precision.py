@@ -118,13 +118,16 @@ class AveragePrecision:
     """``per_class`` float64 [C]: NaN for a class without objects. ``mean`` is over the others, 0 if none.
 
     ``num_truths`` int64 [C] counts objects that are not difficult. ``curves``: of each class recall, precision
-    and score, float64 [*], by falling score; empty without objects.
+    and score, float64 [*], by falling score; empty without objects. ``truth_of`` int64 [d] is the row of the object
+    that a detection is the first to find, else -1; ``is_counted`` bool [d] leaves out detections on difficult objects.
     """
 
     per_class: np.ndarray
     mean: float
     num_truths: np.ndarray
     curves: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
+    truth_of: np.ndarray
+    is_counted: np.ndarray
 
 
 def average_precision(
@@ -165,7 +168,10 @@ def average_precision(
         curves.append((recall, precision, scores[used]))
     is_defined = ~np.isnan(per_class)
     mean = float(per_class[is_defined].mean()) if is_defined.any() else 0.0
-    return AveragePrecision(per_class, mean, counts, tuple(curves))
+    truth_of, is_counted = np.full(len(truth), -1), np.ones(len(truth), dtype=bool)
+    truth_of[order] = np.where(is_hit & ~is_on_difficult, truth, -1)
+    is_counted[order] = ~is_on_difficult
+    return AveragePrecision(per_class, mean, counts, tuple(curves), truth_of, is_counted)
 
 
 def _best_truth(records: DetectionRecords, num_classes: int, overlap_threshold: float) -> np.ndarray:

@@ -18,6 +18,7 @@ from vision.metrics.confusion import (
     share,
 )
 from vision.metrics.evaluation import Curves, Evaluation, Example, Gallery, Matrix, Table
+from vision.metrics.label_evaluation import evaluate_image_labels
 from vision.metrics.precision_recall import average_precision, calibration, mean_log_loss, precision_recall
 
 MOST_CURVES = 20
@@ -92,8 +93,9 @@ def _single_label(
     curves = [
         _calibration_curve(mean_confidence, share_right, "confidence of the predicted class", "share that is right")
     ]
+    truth = targets[:, None] == np.arange(num_classes)
     if num_classes <= MOST_CURVES:
-        curves.insert(0, _pr_curves(probabilities, targets[:, None] == np.arange(num_classes), names))
+        curves.insert(0, _pr_curves(probabilities, truth, names))
     return Evaluation(
         num_images=num_images,
         metrics=metrics,
@@ -103,6 +105,7 @@ def _single_label(
         curves=tuple(curves),
         galleries=(Gallery("Mistakes", mistakes),),
         notes=_notes(counts, probabilities),
+        labels=evaluate_image_labels(probabilities, truth, names, indices, None),
     )
 
 
@@ -154,6 +157,7 @@ def _multi_label(
             "the share of right yes/no decisions over images x classes.",
             *_notes(counts, probabilities),
         ),
+        labels=evaluate_image_labels(probabilities, truth, names, indices, None),
     )
 
 

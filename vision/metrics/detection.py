@@ -19,6 +19,7 @@ from vision.metrics.box_pairs import MATCH_IOU, confusion_with_background, pair_
 from vision.metrics.coco_precision import coco_precision
 from vision.metrics.detection_galleries import SHOWN_SCORE, galleries
 from vision.metrics.evaluation import Curves, Evaluation, Matrix, Table
+from vision.metrics.label_evaluation import evaluate_box_labels
 
 # The score from which a detection counts in precision, recall and confusions; average precision needs none.
 DECISION_SCORE = 0.5
@@ -56,6 +57,7 @@ def evaluation_of_detection(
         curves=(_pr_curves(area, names),) if num_classes <= MOST_CURVES else (),
         galleries=galleries(records, pairs, names, keys),
         notes=_notes(records, area, overlap_threshold),
+        labels=evaluate_box_labels(records, area, names, None),
     )
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from vision.metrics.label_evaluation import LabelEvaluation
+
 
 @dataclass(frozen=True)
 class Table:
@@ -66,7 +68,10 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The result of one evaluation. ``metrics`` are scalars by name; the rest is there for reports to draw."""
+    """The result of one evaluation. ``metrics`` are scalars by name; the rest is there for reports to draw.
+
+    ``labels`` has the decisions about each label at its threshold; an evaluation.json does not hold them.
+    """
 
     num_images: int
     metrics: dict[str, float]
@@ -76,3 +81,4 @@ class Evaluation:
     curves: tuple[Curves, ...] = ()
     galleries: tuple[Gallery, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    labels: LabelEvaluation | None = None

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from vision.metrics.score_curve import ScoreCurve
+
 CALIBRATION_BINS = 10
 SMALLEST_PROBABILITY = 1e-12
 
@@ -19,11 +21,8 @@ def precision_recall(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray,
     """
     if not truth.any():
         return np.empty(0), np.empty(0)
-    order = np.argsort(-scores, kind="stable")
-    ordered = scores[order]
-    last_of_equals = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
-    found = np.cumsum(truth[order])[last_of_equals]
-    return found / (last_of_equals + 1), found / found[-1]
+    curve = ScoreCurve.of_scores(scores, truth, int(np.count_nonzero(truth)))
+    return curve.right / curve.passed, curve.right / curve.num_true
 
 
 def average_precision(scores: np.ndarray, truth: np.ndarray) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ def write_evaluation(path: Path, evaluation: Evaluation) -> None:
     """Write every part. Undefined numbers (NaN) become null, because JSON has none."""
     document = {
         "format_version": FORMAT_VERSION,
-        **asdict(evaluation),
+        **asdict(replace(evaluation, labels=None)),
         "metrics": {name: _number(value) for name, value in evaluation.metrics.items()},
         "tables": [
             {
@@ -41,6 +41,7 @@ def write_evaluation(path: Path, evaluation: Evaluation) -> None:
             for curves in evaluation.curves
         ],
     }
+    del document["labels"]
     part = path.with_name(f".{path.name}.part")
     # Plain ASCII: a file name that is no UTF-8 would otherwise stop the writing.
     part.write_text(json.dumps(document, allow_nan=False, indent=1), encoding="ascii")

@@ -1,0 +1,159 @@
+"""Each label by itself: its threshold, what reaches it, and whether that is right, as Rekognition Custom Labels tells.
+
+N images, K classes, d and t all detections and objects, o decisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vision.metrics.average_precision import AveragePrecision, DetectionRecords
+from vision.metrics.confusion import DecisionCounts
+from vision.metrics.score_curve import ScoreCurve
+
+
+@dataclass(frozen=True, eq=False)
+class Decisions:
+    """One row for what is true or was assigned, ordered by image; the many labels that are neither have none.
+
+    ``image`` int64 [o] are the images' indices, ``label`` int64 [o], ``confidence`` float64 [o] from 0 to 1,
+    ``is_assigned`` bool [o] whether it reaches the label's threshold, ``is_true`` bool [o]. ``boxes_xyxy_unit``
+    float32 [o, 4] are the detections' (of an object that nothing fell on, its own, with confidence 0); None for
+    labels of whole images.
+    """
+
+    image: np.ndarray
+    label: np.ndarray
+    confidence: np.ndarray
+    is_assigned: np.ndarray
+    is_true: np.ndarray
+    boxes_xyxy_unit: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LabelEvaluation:
+    """``thresholds`` float64 [K]: from that score on a label is assigned; NaN where none was given and nothing is true.
+
+    ``are_assumed``: chosen here for the best F1, at least in part. ``num_images`` int64 [K] have the label. ``records``
+    hold the true boxes; None, like the two averages over labels (at the overlap that average precision was asked
+    for), for labels of whole images.
+    """
+
+    class_names: tuple[str, ...]
+    curves: tuple[ScoreCurve, ...]
+    thresholds: np.ndarray
+    are_assumed: bool
+    num_images: np.ndarray
+    image_indices: np.ndarray
+    decisions: Decisions
+    records: DetectionRecords | None = None
+    average_precision: float | None = None
+    average_recall: float | None = None
+
+    def counts(self, thresholds: np.ndarray | None = None) -> DecisionCounts:
+        """Decisions at the labels' thresholds, or at others float64 [K]; true negatives are 0 for boxes."""
+        thresholds = self.thresholds if thresholds is None else thresholds
+        pairs = zip(self.curves, np.nan_to_num(thresholds, nan=np.inf), strict=True)
+        columns = [curve.counts_at(threshold) for curve, threshold in pairs]
+        right, wrong, missed = np.array(columns, dtype=np.int64).reshape(-1, 3).T
+        others = np.zeros_like(right) if self.records else len(self.image_indices) - right - wrong - missed
+        return DecisionCounts(right, wrong, missed, others)
+
+    def threshold_of(self) -> dict[str, float]:
+        """Thresholds by class name, of the classes that have one."""
+        pairs = zip(self.class_names, self.thresholds.tolist(), strict=True)
+        return {name: threshold for name, threshold in pairs if not np.isnan(threshold)}
+
+
+def evaluate_image_labels(
+    probabilities: np.ndarray,
+    truth: np.ndarray,
+    class_names: tuple[str, ...],
+    indices: np.ndarray,
+    given: Sequence[float | None] | None,
+) -> LabelEvaluation:
+    """From probabilities [N, K] and bool [N, K]; ``indices`` int64 [N] are the rows', ``given`` thresholds of users."""
+    num_images = truth.sum(axis=0)
+    curves = tuple(
+        ScoreCurve.of_scores(probabilities[:, c], truth[:, c], int(num_images[c])) for c in range(len(class_names))
+    )
+    thresholds, are_assumed = _thresholds(curves, given)
+    is_assigned = probabilities >= thresholds
+    rows, labels = np.nonzero(is_assigned | truth)
+    decisions = Decisions(
+        image=indices[rows],
+        label=labels,
+        confidence=np.nan_to_num(probabilities[rows, labels].astype(np.float64)),
+        is_assigned=is_assigned[rows, labels],
+        is_true=truth[rows, labels],
+    )
+    return LabelEvaluation(class_names, curves, thresholds, are_assumed, num_images, indices, decisions)
+
+
+def evaluate_box_labels(
+    records: DetectionRecords,
+    found: AveragePrecision,
+    class_names: tuple[str, ...],
+    given: Sequence[float | None] | None,
+) -> LabelEvaluation:
+    """From merged records and what average precision found in them. Difficult objects count neither way."""
+    num_classes = len(class_names)
+    is_hit = found.truth_of >= 0
+    curves = []
+    for label in range(num_classes):
+        used = found.is_counted & (records.detection_labels == label)
+        scores = records.detection_scores[used]
+        curves.append(ScoreCurve.of_scores(scores, is_hit[used], int(found.num_truths[label])))
+    thresholds, are_assumed = _thresholds(curves, given)
+    is_easy = ~records.truth_difficult
+    pairs = np.unique(np.stack([records.truth_image[is_easy], records.truth_labels[is_easy]]), axis=1)
+    reached = np.array([curve.right[-1] if len(curve.right) else 0 for curve in curves], dtype=np.int64)
+    present = found.num_truths > 0
+    recalls = reached[present] / found.num_truths[present]
+    return LabelEvaluation(
+        class_names,
+        tuple(curves),
+        thresholds,
+        are_assumed,
+        num_images=np.bincount(pairs[1], minlength=num_classes),
+        image_indices=records.image_indices,
+        decisions=_box_decisions(records, found, thresholds),
+        records=records,
+        average_precision=found.mean,
+        average_recall=float(recalls.mean()) if len(recalls) else 0.0,
+    )
+
+
+def _thresholds(curves: Sequence[ScoreCurve], given: Sequence[float | None] | None) -> tuple[np.ndarray, bool]:
+    given = [None] * len(curves) if given is None else given
+    chosen = [
+        curve.best_f1_threshold() if threshold is None else threshold
+        for curve, threshold in zip(curves, given, strict=True)
+    ]
+    return np.array(chosen, dtype=np.float64), None in given
+
+
+def _box_decisions(records: DetectionRecords, found: AveragePrecision, thresholds: np.ndarray) -> Decisions:
+    scores = records.detection_scores.astype(np.float64)
+    passes = scores >= thresholds[records.detection_labels]
+    hits = np.flatnonzero(found.truth_of >= 0)
+    alarms = np.flatnonzero((found.truth_of < 0) & found.is_counted & passes)
+    is_reached = np.zeros(len(records.truth_labels), dtype=bool)
+    is_reached[found.truth_of[hits]] = True
+    unseen = np.flatnonzero(~is_reached & ~records.truth_difficult)
+    detections = np.concatenate([hits, alarms])
+    image = np.concatenate([records.detection_image[detections], records.truth_image[unseen]])
+    order = np.argsort(image, kind="stable")
+    nothing = np.zeros(len(unseen))
+    columns = (
+        image,
+        np.concatenate([records.detection_labels[detections], records.truth_labels[unseen]]),
+        np.concatenate([scores[detections], nothing]),
+        np.concatenate([passes[detections], nothing > 0]),
+        np.repeat([True, False, True], [len(hits), len(alarms), len(unseen)]),
+        np.concatenate([records.detection_boxes[detections], records.truth_boxes[unseen]]),
+    )
+    return Decisions(*(column[order] for column in columns))
