@@ -13,6 +13,7 @@ import io
 import cv2
 import numpy as np
 
+from vision.data.allocation import keep_freed_memory
 from vision.data.foreign_bytes import describe_bytes
 from vision.data.image_header import BadHeaderError, Bytes, ImageHeader, is_complete, read_header
 from vision.settings.errors import DataError
@@ -26,7 +27,8 @@ _FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def prepare_process() -> None:
-    """Call once in each process that decodes: OpenCV uses one thread and writes nothing to stderr."""
+    """Call once in each process that decodes: OpenCV uses one thread and writes nothing to stderr; memory is kept."""
+    keep_freed_memory()
     cv2.setNumThreads(0)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
