@@ -100,10 +100,9 @@ def match_candidate_pairs(
     if overlap_threshold > 0:
         above = where(pairs.iou > overlap_threshold)
         item, cell, iou = (values.index_select(0, above) for values in (pairs.item, cell, pairs.iou))
-        rank = _rank(iou, item)
-        best = torch.full_like(object_index, -1).scatter_reduce_(0, cell, rank, "amax")
-        is_best = where(rank == best.index_select(0, cell))
-        object_index[cell[is_best]] = slot[item[is_best]]
+        # NumPy keeps the last of several values for one place.
+        order = _rank(iou, item).argsort()
+        object_index.numpy()[cell.index_select(0, order).numpy()] = slot[item.index_select(0, order)].numpy()
     is_matched = where(own_cell >= 0)
     object_index[own_cell[is_matched]] = slot[is_matched]
     return object_index.view(num_images, -1), is_far.view(num_images, -1)
