@@ -1,84 +1,96 @@
-"""A whole epoch of training from a .rec beside a bare PyTorch loop over the same network and ready tensors."""
+"""Training steps of image classification beside MXNet's and a bare PyTorch loop's, on batches that are ready."""
 
 from __future__ import annotations
 
-import argparse
+import os
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-import torch
-from measure import machine, seconds_of, summary
+from comparison import Comparison
+from contestant import Contestant
+from environments import Environments
+from measure import images_per_second
+from settings import Settings
 
-from vision import algorithms
-from vision.api import train
-from vision.data.recordio import pack
-from vision.data.recordio_writer import RecordIOWriter
-from vision.settings.job import Job
-
-SETTINGS = {"num_classes": 10, "num_layers": 20, "image_shape": "3,28,28", "augmentation_type": "crop"}
+SETTINGS: dict[str, tuple[Any, str]] = {"threads": (0, "of every side on the CPU; 0 is one a core")}
+CLASSES = 10
 
 
-def write_images(path: Path, count: int) -> None:
-    """A .rec of 32x32 JPEGs of noise and shades."""
-    rng = np.random.default_rng(0)
-    with RecordIOWriter(path) as writer:
-        for number in range(count):
-            image = cv2.resize(rng.integers(0, 256, (5, 5, 3), dtype=np.uint8), (32, 32))
-            encoded = cv2.imencode(".jpg", image)[1].tobytes()
-            writer.write(number, pack(float(number % 10), number, encoded))
+@dataclass(frozen=True)
+class Case:
+    """One network and batch; ``goals`` by (our precision, peer)."""
+
+    depth: int
+    side_px: int
+    batch: int
+    goals: Mapping[tuple[str, str], float]
 
 
-def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Epochs of both in alternation; the ratio is ours / bare, 1.10 is the most that is allowed."""
-    device = torch.device(arguments.device)
-    report: dict[str, Any] = {"machine": machine(device, ("torch", "pytorch-lightning")), "images": arguments.images}
-    ours: list[float] = []
-    bare: list[float] = []
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "train.rec"
-        write_images(path, arguments.images)
-        small = Path(folder) / "validation.rec"
-        write_images(small, 64)
-        for number in range(arguments.rounds):
-            ours += _our_epochs(path, small, Path(folder) / str(number), arguments)
-            bare += _bare_epochs(arguments, device)
-    report["seconds an epoch"] = {"ours": summary(ours), "bare loop": summary(bare)}
-    report["ours / bare"] = round(summary(ours)["median"] / summary(bare)["median"], 3)
-    return report
+GOALS = {("float32", "mxnet"): 1.0, ("float32", "bare"): 0.97, ("bfloat16", "mxnet"): 2.5}
+CASES = {
+    "ResNet-18 at 224, batch 16": Case(18, 224, 16, GOALS),
+    "ResNet-20 at 28, batch 128": Case(20, 28, 128, GOALS),
+}
+TITLES = {"mxnet": "MXNet Module, float32", "bare": "bare PyTorch loop, float32"}
 
 
-def _job(train_path: str, validation: str, output: Path, arguments: argparse.Namespace) -> Job[Any]:
-    given = {**SETTINGS, "num_training_samples": arguments.images, "mini_batch_size": arguments.batch, "epochs": 3}
-    run_settings = {"output": output, "progress": "none", "device": arguments.device}
-    table = algorithms.hyperparameters_class("image_classification")
-    channels = {"train": train_path, "validation": validation}
-    return Job.parse("image_classification", table, given, channels, run_settings)
+def compare(settings: Settings, environments: Environments) -> Iterator[Comparison]:
+    """Each network in both precisions; bfloat16 where the processor has it."""
+    for name, case in CASES.items():
+        if settings.wants(name):
+            yield from _compare(name, case, settings, environments)
 
 
-def _our_epochs(path: Path, validation: Path, output: Path, arguments: argparse.Namespace) -> list[float]:
-    """Seconds of the epochs after the first, which pays for the start of the loader."""
-    result = train(_job(str(path), str(validation), output, arguments))
-    return [row["seconds"] for row in result.history[1:]]
+def _compare(name: str, case: Case, settings: Settings, environments: Environments) -> Iterator[Comparison]:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        threads = settings["threads"] or os.cpu_count() or 1
+        job = {"algorithm": "image_classification", "hyperparameters": _hyperparameters(case), "folder": folder}
+
+        def start(script: str, told: dict[str, Any], **where: str) -> Contestant:
+            return stack.enter_context(Contestant(script, told, threads=threads, cores=threads, **where))
+
+        sides = {
+            precision: start("vision_step.py", {**job, "run": {"precision": precision, "device": "cpu"}})
+            for precision in ("float32", "bfloat16")
+        }
+        sides["bare"] = start("torch_step.py", {**job, "run": {}})
+        python = environments.python("mxnet")
+        if python is not None:
+            sides["mxnet"] = start("mxnet_step.py", _write_for_mxnet(case, Path(folder)), python=python)
+        found = images_per_second(
+            sides, case.batch, rounds=settings["rounds"], seconds=settings["seconds"], clock=settings["clock"]
+        )
+        unit = f"images/s{' of CPU' if settings['clock'] == 'cpu' else ''}"
+        for (precision, peer), goal in case.goals.items():
+            if peer in sides:
+                work = f"{name}, {precision}, threads {threads}"
+                versions = sides[precision].versions | sides[peer].versions
+                yield Comparison.of(work, unit, TITLES[peer], found[precision], found[peer], goal, versions)
 
 
-def _bare_epochs(arguments: argparse.Namespace, device: torch.device) -> list[float]:
+def _hyperparameters(case: Case) -> dict[str, Any]:
+    return {
+        "num_classes": CLASSES,
+        "num_training_samples": case.batch,
+        "mini_batch_size": case.batch,
+        "num_layers": case.depth,
+        "image_shape": f"3,{case.side_px},{case.side_px}",
+        "epochs": 1,
+    }
+
+
+def _write_for_mxnet(case: Case, folder: Path) -> dict[str, Any]:
+    """Our network as MXNet's files, and what its process must know of it."""
+    from vision import algorithms
+    from vision.interop.mxnet_export import classifier_for_mxnet
+
     algorithm = algorithms.get("image_classification")
-    given = {**SETTINGS, "num_training_samples": arguments.images, "mini_batch_size": arguments.batch}
-    plan = algorithm.architecture(algorithm.hyperparameters.parse(given))
-    network = algorithm.build_network(plan).to(device).to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4, fused=True)
-    count = arguments.images // arguments.batch
-    shape = (count, arguments.batch, 28, 28, 3)
-    images = torch.randint(256, shape, dtype=torch.uint8, device=device).permute(0, 1, 4, 2, 3)
-    labels = torch.randint(10, (count, arguments.batch), device=device)
-
-    def epoch() -> None:
-        for batch, target in zip(images, labels, strict=True):
-            optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(network(batch), target).backward()
-            optimizer.step()
-
-    return [seconds_of(epoch, device) for _ in range(3)][1:]
+    network = algorithm.build_network(algorithm.architecture(algorithm.hyperparameters.parse(_hyperparameters(case))))
+    model = classifier_for_mxnet(network, multi_label=False, epoch=1)
+    model.save(folder)
+    facts = {"prefix": str(folder / model.prefix), "epoch": 1, "classes": CLASSES}
+    return {**facts, "side_px": case.side_px, "batch": case.batch}

@@ -20,10 +20,12 @@ class Pipe:
         self._answers = os.fdopen(os.dup(1), "w", buffering=1)
         os.dup2(2, 1)
         self.job: dict[str, Any] = json.loads(sys.argv[1])
+        self.is_ready = False
         self._began = 0.0
 
     def ready(self, **versions: str) -> None:
         """Everything is loaded; ``versions`` of what does the work."""
+        self.is_ready = True
         self._answers.write(json.dumps({"versions": versions}) + "\n")
 
     def wait(self) -> int:
