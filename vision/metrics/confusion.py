@@ -20,8 +20,8 @@ def predicted_classes(probabilities: np.ndarray) -> np.ndarray:
     return np.argmax(_without_nan(probabilities), axis=1)
 
 
-def correct_in_top_k(probabilities: np.ndarray, targets: np.ndarray, k: int) -> int:
-    """Images whose true class (targets int64 [N]) is among the k most probable of probabilities [N,K].
+def in_top_k(probabilities: np.ndarray, targets: np.ndarray, k: int) -> np.ndarray:
+    """Whether the true class (targets int64 [N]) is among the k most probable of probabilities [N,K], bool [N].
 
     Among equal probabilities the lower class id goes first, so k = 1 agrees with ``predicted_classes``.
     """
@@ -29,7 +29,12 @@ def correct_in_top_k(probabilities: np.ndarray, targets: np.ndarray, k: int) -> 
     of_target = np.take_along_axis(probabilities, targets[:, None], axis=1)
     goes_first = np.arange(probabilities.shape[1])[None, :] < targets[:, None]
     ahead = (probabilities > of_target) | ((probabilities == of_target) & goes_first)
-    return int(np.count_nonzero(ahead.sum(axis=1) < k))
+    return ahead.sum(axis=1) < k
+
+
+def correct_in_top_k(probabilities: np.ndarray, targets: np.ndarray, k: int) -> int:
+    """Images whose true class is among the k most probable."""
+    return int(np.count_nonzero(in_top_k(probabilities, targets, k)))
 
 
 def confusion_counts(predicted: np.ndarray, targets: np.ndarray, num_classes: int) -> np.ndarray:

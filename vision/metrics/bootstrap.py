@@ -1,0 +1,93 @@
+"""How sure a difference between two models is: the paired bootstrap over images (Efron and Tibshirani 1993, ch. 13).
+
+Images are drawn with replacement, as many as there are, and both models are measured on the same draw; from many draws
+come percentile intervals. Legend: N images, M figures of a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+CONFIDENCE = 0.95
+
+
+class ImageMetrics(Protocol):
+    """The figures of one model as functions of how often each image counts.
+
+    ``names`` are those over all classes, higher is better; behind them comes one figure for each class, of the kind
+    ``class_metric``.
+    """
+
+    names: tuple[str, ...]
+    class_metric: str
+
+    def values(self, weights: np.ndarray) -> np.ndarray:
+        """Figures float64 [M] with image n counted ``weights[n]`` times, float64 [N]; NaN where undefined."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure and the bounds of its 95 % interval; NaN where it is undefined."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class PairedIntervals:
+    """One figure of two models on the same images, and ``difference`` = other - model."""
+
+    model: Interval
+    other: Interval
+    difference: Interval
+
+    @property
+    def sign(self) -> int:
+        """1 if the other model is better, -1 if it is worse, 0 if chance may explain the difference."""
+        return int(self.difference.low > 0) - int(self.difference.high < 0)
+
+
+def paired_bootstrap(
+    model: ImageMetrics,
+    other: ImageMetrics,
+    num_images: int,
+    *,
+    resamples: int,
+    seed: int,
+    advance: Callable[[int], None] = lambda count: None,
+) -> list[PairedIntervals]:
+    """The intervals of all figures, which both models must have in the same order.
+
+    ``advance`` is called with the number of draws done since its last call.
+    """
+    assert model.names == other.names and model.class_metric == other.class_metric, (model.names, other.names)
+    rng = np.random.default_rng(seed)
+    ones = np.ones(num_images)
+    at_once = np.stack([model.values(ones), other.values(ones)])
+    drawn = np.empty((resamples, *at_once.shape))
+    for row in drawn:
+        chosen = rng.integers(num_images, size=num_images)
+        weights = np.bincount(chosen, minlength=num_images).astype(np.float64)
+        row[0], row[1] = model.values(weights), other.values(weights)
+        advance(1)
+    figures = np.concatenate([at_once, at_once[1:] - at_once[:1]])
+    samples = np.concatenate([drawn, drawn[:, 1:] - drawn[:, :1]], axis=1)
+    lows, highs = _bounds(samples)
+    intervals = [
+        [Interval(*bounds) for bounds in zip(*rows, strict=True)]
+        for rows in zip(figures.tolist(), lows.tolist(), highs.tolist(), strict=True)
+    ]
+    return [PairedIntervals(*three) for three in zip(*intervals, strict=True)]
+
+
+def _bounds(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Percentiles of samples [R, 3, M] over the draws in which the figure is defined."""
+    undefined = np.isnan(samples).all(axis=0)
+    tails = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
+    low, high = np.nanpercentile(np.where(undefined, 0.0, samples), tails, axis=0)
+    return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)
