@@ -69,6 +69,8 @@ class Algorithm(ABC):
     must_match: ClassVar[tuple[str, ...]]
     # Hyperparameters whose change only concerns the last layers, which ``run.new_head`` makes anew.
     head_settings: ClassVar[tuple[str, ...]] = ("num_classes",)
+    # Hyperparameters that two models must share to be measured by the same figures.
+    measured_by: ClassVar[tuple[str, ...]] = ()
     # Media types in which ``respond`` answers; the first is for clients that take any.
     response_forms: ClassVar[tuple[str, ...]]
 

@@ -8,14 +8,16 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vision.api.compare import compare
     from vision.api.cross_validation import CrossValidation, cross_validate
     from vision.api.evaluate import evaluate
     from vision.api.model import Model, load
     from vision.api.train import RunResult, train
 
-__all__ = ["CrossValidation", "Model", "RunResult", "cross_validate", "evaluate", "load", "train"]
+__all__ = ["CrossValidation", "Model", "RunResult", "compare", "cross_validate", "evaluate", "load", "train"]
 
 _HOMES = {
+    "compare": "compare",
     "CrossValidation": "cross_validation",
     "cross_validate": "cross_validation",
     "Model": "model",
@@ -35,7 +37,7 @@ class _Api(ModuleType):
         return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        # Importing the files train.py and evaluate.py must not put them in the place of their functions.
+        # Importing the files train.py, evaluate.py and compare.py must not put them in the place of their functions.
         if not (name in _HOMES and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 

@@ -24,6 +24,7 @@ from vision.settings.job import Job
 from vision.settings.run import RunSettings
 from vision.training.accelerator import choose_accelerator
 from vision.training.progress import quiet_lightning
+from vision.training.task import TrainingTask
 from vision.training.trainer import build_trainer
 
 PRECISIONS = ("float32", "float16", "bfloat16")
@@ -49,6 +50,22 @@ def evaluate_stored(
     ``given`` is the validation channel where it is in Pipe mode and under way, or stands for it. ``alone``: in this
     process only, although it may be one of several.
     """
+    task = evaluated_task(stored, channels, run, given, alone=alone)
+    assert task.evaluation is not None
+    left_out = task.broken["validation"].summary()
+    notes = (*task.evaluation.notes, *([left_out] if left_out else []))
+    return replace(task.evaluation, notes=notes)
+
+
+def evaluated_task(
+    stored: StoredModel,
+    channels: Mapping[str, Channel],
+    run: RunSettings,
+    given: Reader | None = None,
+    *,
+    alone: bool = False,
+) -> TrainingTask:
+    """The same as the task that did it, with everything that the evaluation was made of."""
     quiet_lightning()
     if "validation" not in channels:
         raise UserError("there is nothing to evaluate on: give channels.validation=PATH")
@@ -71,10 +88,7 @@ def evaluate_stored(
         pin_memory=accelerator == "cuda",
     )
     build_trainer(hp, run, callbacks=[], alone=alone).validate(task, datamodule=data, verbose=False)
-    assert task.evaluation is not None
-    left_out = task.broken["validation"].summary()
-    notes = (*task.evaluation.notes, *([left_out] if left_out else []))
-    return replace(task.evaluation, notes=notes)
+    return task
 
 
 def _open_validation(algorithm: Algorithm, job: Job[Any], stored: StoredModel) -> Reader:

@@ -45,7 +45,7 @@ class WeightedClassification:
 class WeightedMultiLabel:
     """Figures of probabilities float32 [N, K] against bool [N, K]; of each class the average precision."""
 
-    names = ("accuracy", "mAP", "micro_f1", "macro_f1", "macro_precision", "macro_recall")
+    names: tuple[str, ...] = ("accuracy", "mAP", "micro_f1", "macro_f1", "macro_precision", "macro_recall")
     class_metric = "AP"
 
     def __init__(self, probabilities: np.ndarray, truth: np.ndarray) -> None:

@@ -19,7 +19,7 @@ class WeightedDetection:
     class_metric = "AP"
 
     def __init__(self, records: DetectionRecords, num_classes: int, overlap_threshold: float) -> None:
-        self.names = ("mAP", "mAP_75")
+        self.names: tuple[str, ...] = ("mAP", "mAP_75")
         records = DetectionRecords.merge([records])
         self._curves = [
             _WeightedCurves(records, num_classes, threshold) for threshold in (overlap_threshold, STRICT_OVERLAP)

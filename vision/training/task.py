@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from vision.data.broken_images import BrokenImages
 from vision.data.collate import Batch
+from vision.metrics.bootstrap import ImageMetrics
 from vision.metrics.evaluation import Evaluation
 from vision.settings.errors import UserError
 from vision.settings.hyperparameters import TrainingHyperparameters
@@ -33,6 +34,9 @@ class Evaluator(Protocol):
 
     def evaluate(self, arrays: dict[str, np.ndarray]) -> Evaluation:
         """The evaluation of all images, each once, sorted by index."""
+
+    def image_metrics(self, arrays: dict[str, np.ndarray]) -> ImageMetrics:
+        """The same arrays as figures that can be taken of any part of the images."""
 
 
 class TrainingTask(pl.LightningModule):
@@ -62,6 +66,8 @@ class TrainingTask(pl.LightningModule):
         self.key_of = key_of
         self.epoch_metrics: dict[str, float] = {}
         self.evaluation: Evaluation | None = None
+        # What the evaluation was made of, one row an image.
+        self.evaluated: dict[str, np.ndarray] = {}
         self.broken: dict[str, BrokenImages] = {}
         self.last_loss: Tensor | None = None
         self._sums: dict[str, Tensor] = {}
@@ -188,8 +194,13 @@ class TrainingTask(pl.LightningModule):
         if len(batch.indices):
             self._evaluator.update(self(batch.images), batch.targets, batch.indices)
 
+    def image_metrics(self, arrays: dict[str, np.ndarray]) -> ImageMetrics:
+        """The figures of this model's evaluation, of the arrays of any model of its kind."""
+        return self._evaluator.image_metrics(arrays)
+
     def on_validation_epoch_end(self) -> None:
-        self.evaluation = self._evaluator.evaluate(gather_arrays(self._evaluator.arrays()))
+        self.evaluated = gather_arrays(self._evaluator.arrays())
+        self.evaluation = self._evaluator.evaluate(self.evaluated)
         self.epoch_metrics.update({f"validation_{name}": value for name, value in self.evaluation.metrics.items()})
         self.log_dict(self.epoch_metrics, rank_zero_only=True)
 

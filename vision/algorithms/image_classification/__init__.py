@@ -34,6 +34,7 @@ class ImageClassification(Algorithm):
     objective: ClassVar[Objective] = Objective("accuracy", "validation:accuracy")
     response_forms: ClassVar[tuple[str, ...]] = ("application/json", "application/jsonlines")
     must_match: ClassVar[tuple[str, ...]] = ("num_layers", "image_shape", "num_classes", "multi_label")
+    measured_by: ClassVar[tuple[str, ...]] = ("multi_label",)
 
     @property
     def hyperparameters(self) -> type[ImageClassificationHyperparameters]:

@@ -16,8 +16,10 @@ from vision.algorithms.image_classification.loss import (
     positive_weights,
 )
 from vision.algorithms.image_classification.predictions import probabilities_of
+from vision.metrics.bootstrap import ImageMetrics
 from vision.metrics.classification import evaluation_of_classification
 from vision.metrics.evaluation import Evaluation
+from vision.metrics.weighted_classification import WeightedClassification, WeightedMultiLabel
 from vision.settings.run import RunSettings
 from vision.training.task import TrainingTask
 
@@ -105,3 +107,9 @@ class ClassificationEvaluator:
             indices=indices,
             keys=self.key_of,
         )
+
+    def image_metrics(self, arrays: dict[str, np.ndarray]) -> ImageMetrics:
+        probabilities, targets = arrays["probabilities"], arrays["targets"]
+        if self.hyperparameters.multi_label:
+            return WeightedMultiLabel(probabilities, targets > 0.5)
+        return WeightedClassification(probabilities, targets, self.hyperparameters.top_k)

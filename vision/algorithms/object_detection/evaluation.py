@@ -18,8 +18,10 @@ from vision.algorithms.object_detection.network import SSDOutput
 from vision.algorithms.object_detection.predictions import DetectionSettings, detect
 from vision.algorithms.object_detection.targets import PaddedTargets
 from vision.metrics.average_precision import DetectionRecords
+from vision.metrics.bootstrap import ImageMetrics
 from vision.metrics.detection import evaluation_of_detection
 from vision.metrics.evaluation import Evaluation
+from vision.metrics.weighted_detection import WeightedDetection
 
 
 def detection_settings(hyperparameters: ObjectDetectionHyperparameters) -> DetectionSettings:
@@ -78,6 +80,9 @@ class DetectionEvaluator:
             keys=self.key_of,
         )
         return replace(evaluation, tables=(*evaluation.tables, self.statistics.table(records.truth_boxes)))
+
+    def image_metrics(self, arrays: dict[str, np.ndarray]) -> ImageMetrics:
+        return WeightedDetection(_records(arrays), len(self.class_names), self.hyperparameters.overlap_threshold)
 
 
 def _rows(labels: Tensor, *columns: Tensor) -> list[np.ndarray]:
