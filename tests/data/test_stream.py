@@ -163,11 +163,10 @@ def test_the_end_of_the_platforms_pipes_is_a_sentence(stream: Make) -> None:
 
 
 def test_no_thread_stays_behind_a_reader_that_stops_early(stream: Make) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     batches = stream().batches(EvaluationStream(stream(), 1)._groups(), replace_broken=False)
     next(batches)
     batches.close()  # type: ignore[attr-defined]
-    for thread in threading.enumerate():
-        if thread.name == "prefetch":
-            thread.join(10)
-    assert threading.active_count() == before
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+        assert not thread.is_alive()
