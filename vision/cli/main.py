@@ -30,6 +30,7 @@ VERBS: dict[str, Verb] = {
     "check": Verb("vision.cli.check", "find everything that is wrong with a job before it trains"),
     "sweep": Verb("vision.cli.sweep", "find good hyperparameters: many runs, hopeless ones ended early"),
     "evaluate": Verb("vision.cli.evaluate", "measure a model on a validation channel"),
+    "compare": Verb("vision.cli.compare", "measure two models on the same images: is one of them better?"),
     "predict": Verb("vision.cli.predict", "say what a model sees in images"),
     "import-mxnet": Verb("vision.cli.import_mxnet", "open a model of SageMaker's own containers or of MXNet"),
     "serve": Verb("vision.cli.serve", "answer over HTTP as a SageMaker endpoint does"),

@@ -1,0 +1,76 @@
+"""``vision compare``: two models on the same images, and how sure the difference is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vision.cli import evaluate
+from vision.cli.assignments import read_assignments
+from vision.cli.progress import progress_bar
+from vision.settings.errors import SettingsError, UserError
+
+FEWEST_RESAMPLES, MOST_RESAMPLES, RESAMPLES = 100, 1_000_000, 2000
+
+HELP = f"""\
+Usage: vision compare model=PATH other=PATH channels.validation=PATH [channels.NAME=PATH] [run.NAME=VALUE]
+                      [resamples={RESAMPLES}] [output=FOLDER]
+
+  model      a model folder, a model.tar.gz or a run folder
+  other      another one of the same kind, with the same classes
+  channels   validation, and validation_lst or validation_annotation where the labels lie apart
+  run        run settings, for example run.device=cpu (vision train --help lists them); run.seed decides the draws
+  resamples  how often images are drawn anew for the intervals
+  output     also write comparison.html and comparison.json into this folder
+
+Both models are measured on the same images. Intervals are 95 % ones of the paired bootstrap over images: what the
+figures would be with other images of the same kind. other is better (or worse) where the interval of its difference
+from model leaves out zero.
+
+Example: vision compare model=runs/first other=runs/second channels.validation=test.rec output=runs/comparison"""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Compare, print the tables and the verdict, write the page if asked. Returns the exit status."""
+    if {"-h", "--help"}.intersection(argv):
+        print(HELP)
+        return 0
+    names = ("model", "other", "resamples", "output")
+    given = read_assignments(argv, names=names, sections=("channels", "run"))
+    problems: list[str] = []
+    other, resamples = given.names.get("other", ""), given.names.get("resamples", str(RESAMPLES))
+    try:
+        model, channels, settings = evaluate.check(given, required_channels=("validation",))
+    except SettingsError as error:
+        problems += error.problems
+    if not other:
+        problems.append("Setting other is required but missing: give other=PATH.")
+    elif not Path(other).expanduser().exists():
+        problems.append(
+            f"Setting other is {other!r}, which does not exist: give a model folder, archive or run folder."
+        )
+    if not (resamples.isdecimal() and FEWEST_RESAMPLES <= int(resamples[:9]) <= MOST_RESAMPLES):
+        problems.append(
+            f"Setting resamples is {resamples!r}: give an integer from {FEWEST_RESAMPLES} to {MOST_RESAMPLES}."
+        )
+    if problems:
+        raise SettingsError(problems)
+    from vision import api
+
+    with progress_bar("Drawing images", int(resamples)) as advance:
+        comparison = api.compare(model, Path(other).expanduser(), channels, settings, int(resamples), advance)
+    from vision.cli.terminal import print_table
+    from vision.reports.comparison_page import write_comparison
+    from vision.reports.comparison_text import tables, verdict
+
+    for table in tables(comparison):
+        print_table(table)
+    for note in comparison.notes:
+        print(note)
+    print(verdict(comparison))
+    if output := given.names.get("output"):
+        try:
+            print(f"report: {write_comparison(Path(output).expanduser(), comparison)}")
+        except OSError as error:
+            raise UserError(f"Setting output is {output!r}, which cannot be written: {error}.") from error
+    return 0

@@ -1,0 +1,94 @@
+"""A comparison of two models in words, as tables and as JSON."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from vision.metrics.bootstrap import Interval
+from vision.metrics.comparison import Compared, Comparison
+from vision.metrics.evaluation import Table
+from vision.reports.labels import metric_label, short_label
+
+FORMAT_VERSION = 1
+_SIGNS = {1: "better", -1: "worse", 0: ""}
+
+
+def verdict(comparison: Comparison) -> str:
+    """One sentence: which model is better, or that these images do not tell."""
+    found = comparison.decisive
+    name = metric_label(comparison.objective)
+    if math.isnan(found.difference.value):
+        return f"These images do not tell the two models apart: {name} is undefined on them."
+    low, high = found.difference.low, found.difference.high
+    if found.sign == 0:
+        return (
+            f"The two models cannot be told apart on these {comparison.num_images:,} images: {name} of other is "
+            f"{_points(found.difference.value)} points from model's, and chance alone explains differences of "
+            f"{_points(low)} to {_points(high)}."
+        )
+    better, worse = ("other", "model") if found.sign > 0 else ("model", "other")
+    paths = {"model": comparison.model, "other": comparison.other}
+    values = {"model": found.model.value, "other": found.other.value}
+    gain = sorted(abs(bound) for bound in (low, high))
+    return (
+        f"{better} ({paths[better]}) is better than {worse}: {name} {100 * values[better]:.1f} % against "
+        f"{100 * values[worse]:.1f} %, by {100 * abs(found.difference.value):.1f} points (95 % interval "
+        f"{100 * gain[0]:.1f} to {100 * gain[1]:.1f})."
+    )
+
+
+def tables(comparison: Comparison) -> tuple[Table, ...]:
+    """The figures over all classes, and of each class, with their 95 % intervals in percent."""
+    columns = ("model", "other", "difference in points", "other is")
+    overall = tuple(_row(metric_label(compared.name), compared) for compared in comparison.metrics)
+    classes = tuple(_row(compared.name, compared) for compared in comparison.classes)
+    title = f"{metric_label(comparison.class_metric)} of each class"
+    return Table("All classes", ("metric", *columns), overall), Table(title, ("class", *columns), classes)
+
+
+def to_json(comparison: Comparison) -> dict[str, Any]:
+    """Every number, 0..1 and unrounded; undefined ones are null."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "model": comparison.model,
+        "other": comparison.other,
+        "num_images": comparison.num_images,
+        "resamples": comparison.resamples,
+        "objective": comparison.objective,
+        "verdict": verdict(comparison),
+        "metrics": {compared.name: _document(compared) for compared in comparison.metrics},
+        "class_metric": comparison.class_metric,
+        "classes": [{"class": compared.name, **_document(compared)} for compared in comparison.classes],
+        "notes": list(comparison.notes),
+    }
+
+
+def interval_text(interval: Interval) -> str:
+    """``97.2 % (95.4 to 98.6)``."""
+    if math.isnan(interval.value):
+        return "\u2013"
+    return f"{100 * interval.value:.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+
+
+def _row(name: str, compared: Compared) -> tuple[str, ...]:
+    found = compared.intervals
+    difference = found.difference
+    change = "\u2013"
+    if not math.isnan(difference.value):
+        change = f"{_points(difference.value)} ({_points(difference.low)} to {_points(difference.high)})"
+    return short_label(name, 60), interval_text(found.model), interval_text(found.other), change, _SIGNS[found.sign]
+
+
+def _document(compared: Compared) -> dict[str, Any]:
+    parts = {
+        role: {bound: None if math.isnan(value) else value for bound, value in interval.items()}
+        for role, interval in asdict(compared.intervals).items()
+    }
+    return {**parts, "sign": compared.intervals.sign}
+
+
+def _points(share: float) -> str:
+    # Without a minus sign in front of a rounded zero.
+    return f"{round(100 * share, 1) + 0.0:+.1f}"
