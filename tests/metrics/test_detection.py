@@ -22,9 +22,16 @@ IMAGES: list[Any] = [
 IMAGES[0][0].append((1, FAR, 0.45))
 
 
-def evaluate(*images: Any, threshold: float = 0.5, names: tuple[str, ...] = ("cat", "dog", "owl")) -> Evaluation:
+def evaluate(
+    *images: Any,
+    threshold: float = 0.5,
+    names: tuple[str, ...] = ("cat", "dog", "owl"),
+    thresholds: list[float | None] | None = None,
+) -> Evaluation:
     records = records_of(*images, indices=[7 * i + 2 for i in range(len(images))])
-    return evaluation_of_detection(records, names, overlap_threshold=threshold, keys=lambda i: f"key {i}")
+    return evaluation_of_detection(
+        records, names, overlap_threshold=threshold, keys=lambda i: f"key {i}", thresholds=thresholds
+    )
 
 
 def test_figures_of_a_case_worked_by_hand() -> None:
@@ -35,13 +42,20 @@ def test_figures_of_a_case_worked_by_hand() -> None:
     assert found.metrics["mAP"] == pytest.approx((cat + dog) / 2)
     # Of the levels 0, 0.1, ..., 1 four lie up to 1/3, three up to 2/3.
     assert found.metrics["mAP_11point"] == pytest.approx(((4 * 1 + 3 * 2 / 3) / 11 + 1) / 2)
-    assert list(found.metrics) == ["mAP", "mAP_11point", "coco_mAP", "coco_mAP_50", "coco_mAP_75"]
+    assert list(found.metrics) == [
+        "mAP",
+        "mAP_11point",
+        "coco_mAP",
+        "coco_mAP_50",
+        "coco_mAP_75",
+        "calibration_error",
+    ]
     assert found.metrics["coco_mAP_50"] == pytest.approx(found.metrics["mAP"], abs=0.01)
     assert found.num_images == 3
 
 
 def test_table_by_class() -> None:
-    (table,) = evaluate(*IMAGES).tables
+    table = evaluate(*IMAGES).tables[1]
     assert table.columns == ("class", "AP", "precision", "recall", "objects", "detections")
     cat, dog, owl = table.rows
     assert cat == ("cat", pytest.approx(5 / 9), pytest.approx(2 / 3), pytest.approx(2 / 3), 3, 3)
@@ -57,12 +71,13 @@ def test_confusion_with_background() -> None:
 
 
 def test_curves() -> None:
-    (curves,) = evaluate(*IMAGES).curves
+    curves = evaluate(*IMAGES).curves[0]
     assert list(curves.series) == ["cat", "dog"]
     recall, precision = curves.series["cat"]
     np.testing.assert_allclose(recall, [1 / 3, 1 / 3, 2 / 3])
     np.testing.assert_allclose(precision, [1, 1 / 2, 2 / 3])
-    assert evaluate(*IMAGES, names=tuple(map(str, range(21)))).curves == ()
+    many = evaluate(*IMAGES, names=tuple(map(str, range(21)))).curves
+    assert [curve.title for curve in many] == ["Calibration", "By threshold"]
 
 
 def test_galleries() -> None:
@@ -83,8 +98,26 @@ def test_galleries() -> None:
     assert boxes[2].xyxy_unit == pytest.approx(A)
     assert [(e.index, e.caption) for e in alarms.examples] == [(2, "truth background / predicted cat 0.80")]
     assert [box.caption for box in alarms.examples[0].boxes] == ["cat", "dog", "cat 0.80"]
-    assert [(e.index, e.caption) for e in missed.examples] == [(2, "missed dog"), (9, "missed cat")]
-    assert [box.role for box in missed.examples[1].boxes] == ["truth", "prediction", "prediction"]
+    # The dog's threshold is below its score.
+    assert [(e.index, e.caption) for e in missed.examples] == [(9, "missed cat")]
+    assert [box.role for box in missed.examples[0].boxes] == ["truth", "prediction", "prediction"]
+
+
+def test_thresholds_decide_what_is_a_false_positive_and_what_is_missed() -> None:
+    _, alarms, missed = evaluate(*IMAGES, thresholds=[0.85, 0.3, None]).galleries
+    assert [(e.index, e.caption) for e in alarms.examples] == [
+        (16, "truth background / predicted dog 0.40"),
+        (9, "truth background / predicted dog 0.35"),
+    ]
+    assert [(e.index, e.caption) for e in missed.examples] == [(9, "missed cat"), (9, "missed cat")]
+
+
+def test_calibration_is_of_detections_worth_showing() -> None:
+    found = evaluate(([(0, A, 0.95), (0, SMALL, 0.94), (0, FAR, 0.35), (1, FAR, 0.25)], [(0, NEAR_A, False)]))
+    stated, observed = found.curves[1].series["model"]
+    np.testing.assert_allclose(stated, [0.35, 0.945], rtol=1e-6)
+    np.testing.assert_allclose(observed, [0, 0.5])
+    assert found.metrics["calibration_error"] == pytest.approx((0.35 + 2 * 0.445) / 3)
 
 
 def test_samples_are_the_same_images_whatever_is_found() -> None:
@@ -102,9 +135,9 @@ def test_wrong_class_is_a_false_positive_of_what_is_there() -> None:
 
 def test_notes_say_which_map() -> None:
     notes = evaluate(([(0, A, 0.9)], [(0, A, True), (0, FAR, False)]), threshold=0.65).notes
-    assert "area under the precision-recall curve (2010 to 2012) at IoU above 0.65" in notes[0]
-    assert "2 of 3 classes have no objects here" in notes[2]
-    assert notes[3].startswith("1 objects are marked as difficult")
+    assert "area under the precision-recall curve (2010 to 2012) at IoU above 0.65" in notes[1]
+    assert "2 of 3 classes have no objects here" in notes[3]
+    assert notes[4].startswith("1 objects are marked as difficult")
 
 
 def test_overlap_threshold_decides_what_is_found() -> None:
@@ -117,5 +150,5 @@ def test_overlap_threshold_decides_what_is_found() -> None:
 def test_nothing_found_is_no_error() -> None:
     found = evaluate(([], [(0, A, False)]), ([], []))
     assert found.metrics["mAP"] == 0.0
-    assert found.tables[0].rows[0] == ("cat", 0.0, None, 0.0, 1, 0)
+    assert found.tables[1].rows[0] == ("cat", 0.0, None, 0.0, 1, 0)
     assert len(found.galleries[0].examples) == 2

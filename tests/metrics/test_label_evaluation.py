@@ -45,7 +45,7 @@ def test_assumed_thresholds_of_images() -> None:
     # Cats: F1 2/3 with the first, 1/2 with two, 4/5 with three: halfway from 0.4 to 0.2. Dogs alike: 0.3 to 0.1.
     assert found.threshold_of() == pytest.approx({"cat": 0.3, "dog": 0.2})
     assert found.are_assumed
-    counts = found.counts()
+    counts = found.counts
     assert counts.true_positives.tolist() == [2, 2, 0]
     assert counts.false_positives.tolist() == [1, 1, 0]
     assert counts.false_negatives.tolist() == [0, 0, 0]
@@ -56,7 +56,7 @@ def test_assumed_thresholds_of_images() -> None:
 def test_given_thresholds_of_images() -> None:
     found = of_images([0.9, None, 0.5])
     assert found.threshold_of() == pytest.approx({"cat": 0.9, "dog": 0.2, "owl": 0.5})
-    assert found.counts().false_negatives.tolist() == [1, 0, 0]
+    assert found.counts.false_negatives.tolist() == [1, 0, 0]
     assert not of_images([0.5, 0.5, 0.5]).are_assumed
     assert rows(of_images([0.5, 0.5, 0.5])) == [
         (3, "cat", 0.9, True, True),
@@ -72,7 +72,7 @@ def test_ratios_equal_scikit_learn() -> None:
     rng = np.random.default_rng(1)
     probabilities, truth = rng.random((200, 3)), rng.random((200, 3)) < 0.3
     found = evaluate_image_labels(probabilities, truth, NAMES, np.arange(200), None)
-    counts = found.counts()
+    counts = found.counts
     expected = sk.precision_recall_fscore_support(truth, probabilities >= found.thresholds)
     for ratios, theirs in zip(
         (counts.precision(), counts.recall(), counts.f1(), counts.support), expected, strict=True
@@ -87,7 +87,7 @@ def test_boxes() -> None:
     assert found.threshold_of() == pytest.approx({"cat": 0.25})
     assert found.average_recall == pytest.approx(2 / 3)
     assert found.num_images.tolist() == [2, 0, 0]
-    counts = found.counts()
+    counts = found.counts
     assert (counts.true_positives[0], counts.false_positives[0], counts.false_negatives[0]) == (2, 1, 1)
     assert rows(found) == [
         (4, "cat", pytest.approx(0.9), True, True),
@@ -102,7 +102,7 @@ def test_boxes() -> None:
 def test_an_object_found_below_its_threshold_is_missed_with_that_confidence() -> None:
     found = of_boxes([0.5, 0.5, 0.5])
     assert rows(found)[2] == (9, "cat", pytest.approx(0.3), False, True)
-    counts = found.counts()
+    counts = found.counts
     assert (counts.true_positives[0], counts.false_positives[0], counts.false_negatives[0]) == (1, 1, 2)
 
 
@@ -110,5 +110,5 @@ def test_nothing_at_all() -> None:
     empty = DetectionRecords.merge([records_of(([], []))])
     found = evaluate_box_labels(empty, average_precision(empty, 3, AveragePrecisionSettings()), NAMES, None)
     assert found.threshold_of() == {}
-    assert found.counts().support.tolist() == [0, 0, 0]
+    assert found.counts.support.tolist() == [0, 0, 0]
     assert rows(found) == []

@@ -27,9 +27,10 @@ class BoxPairs:
     is_found: np.ndarray
 
 
-def pair_boxes(records: DetectionRecords, score_threshold: float) -> BoxPairs:
+def pair_boxes(records: DetectionRecords, score_threshold: float | np.ndarray) -> BoxPairs:
     """Pair detections of at least that score with objects of IoU 0.5 or more, in records ordered by image.
 
+    ``score_threshold`` is one for all, or float64 [d] of each detection.
     The best score chooses first, among the objects still free: of its own class if there is one, then the largest
     IoU.
     """

@@ -6,6 +6,7 @@ N images, K classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,15 +20,15 @@ from vision.metrics.confusion import (
 )
 from vision.metrics.evaluation import Curves, Evaluation, Example, Gallery, Matrix, Table
 from vision.metrics.label_evaluation import evaluate_image_labels
-from vision.metrics.precision_recall import average_precision, calibration, mean_log_loss, precision_recall
+from vision.metrics.label_galleries import label_galleries, listed
+from vision.metrics.label_tables import with_labels
+from vision.metrics.precision_recall import average_precision, mean_log_loss, precision_recall
+from vision.metrics.reliability import reliability_diagram
 
 MOST_CURVES = 20
 MOST_CURVE_POINTS = 200
 MOST_MISTAKES = 64
 MOST_CONFUSED_PAIRS = 20
-MOST_NAMES_IN_CAPTION = 3
-# The series of a Curves that is a yardstick rather than a finding; reports draw it as a thin dashed line.
-YARDSTICK = "ideal"
 
 
 def evaluation_of_classification(
@@ -39,12 +40,13 @@ def evaluation_of_classification(
     multi_label: bool,
     keys: Callable[[int], str],
     indices: np.ndarray | None = None,
+    thresholds: Sequence[float | None] | None = None,
 ) -> Evaluation:
     """Evaluate probabilities float32 [N,K] against the truth, image by image in the reader's order.
 
     ``targets`` are class ids int64 [N], or multi-hot [N,K] if ``multi_label``; ``keys`` names an image by its
-    index; ``indices`` int64 [N] are the rows' indices where broken images were left out. Macro averages run
-    over the classes that have images here.
+    index; ``indices`` int64 [N] are the rows' indices where broken images were left out. ``thresholds``
+    of the classes take the place of those of best F1. Macro averages run over the classes that have images here.
     """
     num_images, num_classes = probabilities.shape
     indices = np.arange(num_images) if indices is None else indices
@@ -52,9 +54,14 @@ def evaluation_of_classification(
     assert targets.shape == ((num_images, num_classes) if multi_label else (num_images,)), targets.shape
     names = tuple(class_names)
     if multi_label:
-        return _multi_label(probabilities, targets > 0.5, names, keys, indices)
-    assert num_images == 0 or (targets.min() >= 0 and targets.max() < num_classes)
-    return _single_label(probabilities, targets.astype(np.int64), names, top_k, keys, indices)
+        truth = targets > 0.5
+        found = _multi_label(probabilities, truth, names, keys, indices)
+    else:
+        assert num_images == 0 or (targets.min() >= 0 and targets.max() < num_classes)
+        truth = targets[:, None] == np.arange(num_classes)
+        found = _single_label(probabilities, targets.astype(np.int64), names, top_k, keys, indices)
+    labels = evaluate_image_labels(probabilities, truth, names, indices, thresholds)
+    return with_labels(replace(found, galleries=(*found.galleries, *label_galleries(labels, keys))), labels)
 
 
 def _single_label(
@@ -71,7 +78,9 @@ def _single_label(
     confidence = probabilities[np.arange(num_images), predicted]
     confusion = confusion_counts(predicted, targets, num_classes)
     counts = DecisionCounts.of_confusion(confusion)
-    mean_confidence, share_right, calibration_error = calibration(confidence, right)
+    reliability, calibration_error = reliability_diagram(
+        confidence, right, "confidence of the predicted class", "share that is right"
+    )
 
     metrics = {"accuracy": share(int(np.count_nonzero(right)), num_images)}
     if top_k is not None:
@@ -90,12 +99,9 @@ def _single_label(
         )
         for i in worst
     )
-    curves = [
-        _calibration_curve(mean_confidence, share_right, "confidence of the predicted class", "share that is right")
-    ]
-    truth = targets[:, None] == np.arange(num_classes)
+    curves = [reliability]
     if num_classes <= MOST_CURVES:
-        curves.insert(0, _pr_curves(probabilities, truth, names))
+        curves.insert(0, _pr_curves(probabilities, targets[:, None] == np.arange(num_classes), names))
     return Evaluation(
         num_images=num_images,
         metrics=metrics,
@@ -105,7 +111,6 @@ def _single_label(
         curves=tuple(curves),
         galleries=(Gallery("Mistakes", mistakes),),
         notes=_notes(counts, probabilities),
-        labels=evaluate_image_labels(probabilities, truth, names, indices, None),
     )
 
 
@@ -120,7 +125,9 @@ def _multi_label(
     counts = DecisionCounts.of_multi_label(probabilities, truth)
     scores = np.nan_to_num(probabilities, nan=-1.0)
     ap = np.array([average_precision(scores[:, c], truth[:, c]) for c in range(num_classes)])
-    mean_probability, share_true, calibration_error = calibration(probabilities.ravel(), truth.ravel())
+    reliability, calibration_error = reliability_diagram(
+        probabilities.ravel(), truth.ravel(), "predicted probability", "share that is true"
+    )
 
     yes = probabilities > DECISION_THRESHOLD
     error = np.where(yes != truth, np.abs(np.nan_to_num(probabilities) - truth), 0.0).max(axis=1, initial=0.0)
@@ -130,12 +137,12 @@ def _multi_label(
         Example(
             int(indices[i]),
             keys(int(indices[i])),
-            f"truth {_listed([names[c] for c in np.flatnonzero(truth[i])])} / "
-            f"predicted {_listed(_with_probabilities(probabilities[i], names))}",
+            f"truth {listed([names[c] for c in np.flatnonzero(truth[i])])} / "
+            f"predicted {listed(_with_probabilities(probabilities[i], names))}",
         )
         for i in worst
     )
-    curves = [_calibration_curve(mean_probability, share_true, "predicted probability", "share that is true")]
+    curves = [reliability]
     if num_classes <= MOST_CURVES:
         curves.insert(0, _pr_curves(scores, truth, names))
     return Evaluation(
@@ -157,7 +164,6 @@ def _multi_label(
             "the share of right yes/no decisions over images x classes.",
             *_notes(counts, probabilities),
         ),
-        labels=evaluate_image_labels(probabilities, truth, names, indices, None),
     )
 
 
@@ -208,20 +214,9 @@ def _pr_curves(scores: np.ndarray, truth: np.ndarray, names: tuple[str, ...]) ->
     return Curves("PR curves", "recall", "precision", series)
 
 
-def _calibration_curve(stated: np.ndarray, observed: np.ndarray, x_label: str, y_label: str) -> Curves:
-    series = {YARDSTICK: (np.array([0.0, 1.0]), np.array([0.0, 1.0])), "model": (stated, observed)}
-    return Curves("Calibration", x_label, y_label, series)
-
-
 def _with_probabilities(row: np.ndarray, names: tuple[str, ...]) -> list[str]:
     chosen = np.flatnonzero(row > DECISION_THRESHOLD)
     return [f"{names[c]} {row[c]:.2f}" for c in chosen[np.argsort(-row[chosen], kind="stable")]]
-
-
-def _listed(names: list[str]) -> str:
-    left_out = len(names) - MOST_NAMES_IN_CAPTION
-    more = f" and {left_out} more" if left_out > 0 else ""
-    return (", ".join(names[:MOST_NAMES_IN_CAPTION]) or "none") + more
 
 
 def _notes(counts: DecisionCounts, probabilities: np.ndarray) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ from vision.metrics.coco_precision import coco_precision
 from vision.metrics.detection_galleries import SHOWN_SCORE, galleries
 from vision.metrics.evaluation import Curves, Evaluation, Matrix, Table
 from vision.metrics.label_evaluation import evaluate_box_labels
+from vision.metrics.label_tables import with_labels
+from vision.metrics.reliability import reliability_diagram
 
 # The score from which a detection counts in precision, recall and confusions; average precision needs none.
 DECISION_SCORE = 0.5
@@ -34,10 +36,12 @@ def evaluation_of_detection(
     *,
     overlap_threshold: float,
     keys: Callable[[int], str],
+    thresholds: Sequence[float | None] | None = None,
 ) -> Evaluation:
     """Evaluate the records; ``overlap_threshold`` is the IoU above which VOC's mAP takes an object for found.
 
-    ``keys`` names an image by its index. Means run over the classes that have objects here.
+    ``keys`` names an image by its index. ``thresholds`` of the classes take the place of those of best F1. Means run
+    over the classes that have objects here.
     """
     names = tuple(class_names)
     num_classes = len(names)
@@ -46,19 +50,28 @@ def evaluation_of_detection(
         average_precision(records, num_classes, AveragePrecisionSettings(overlap_threshold, interpolation))
         for interpolation in ("area", "11-point")
     )
-    pairs = pair_boxes(records, DECISION_SCORE)
-    labels = (*names, BACKGROUND)
-    return Evaluation(
+    labels = evaluate_box_labels(records, area, names, thresholds)
+    confusion = confusion_with_background(records, pair_boxes(records, DECISION_SCORE), num_classes)
+    # A class without objects has no threshold to judge its detections by.
+    judged_by = np.nan_to_num(labels.thresholds, nan=DECISION_SCORE)[records.detection_labels]
+    reliability, calibration_error = _reliability(records, area)
+    sides = (*names, BACKGROUND)
+    found = Evaluation(
         num_images=len(records.image_indices),
-        metrics={"mAP": area.mean, "mAP_11point": eleven.mean, **coco_precision(records)},
+        metrics={
+            "mAP": area.mean,
+            "mAP_11point": eleven.mean,
+            **coco_precision(records),
+            "calibration_error": calibration_error,
+        },
         class_names=names,
         tables=(_per_class(records, area, names),),
-        matrices=(Matrix("Confusion matrix", labels, labels, confusion_with_background(records, pairs, num_classes)),),
-        curves=(_pr_curves(area, names),) if num_classes <= MOST_CURVES else (),
-        galleries=galleries(records, pairs, names, keys),
+        matrices=(Matrix("Confusion matrix", sides, sides, confusion),),
+        curves=(*((_pr_curves(area, names),) if num_classes <= MOST_CURVES else ()), reliability),
+        galleries=galleries(records, pair_boxes(records, judged_by), names, keys),
         notes=_notes(records, area, overlap_threshold),
-        labels=evaluate_box_labels(records, area, names, None),
     )
+    return with_labels(found, labels)
 
 
 def _per_class(records: DetectionRecords, found: AveragePrecision, names: tuple[str, ...]) -> Table:
@@ -88,12 +101,22 @@ def _pr_curves(found: AveragePrecision, names: tuple[str, ...]) -> Curves:
     return Curves("PR curves", "recall", "precision", series)
 
 
+def _reliability(records: DetectionRecords, found: AveragePrecision) -> tuple[Curves, float]:
+    """Of the detections worth showing: the many of nearly no score are nearly never right and would hide the rest."""
+    used = found.is_counted & (records.detection_scores >= SHOWN_SCORE)
+    is_right = found.truth_of[used] >= 0
+    return reliability_diagram(
+        records.detection_scores[used], is_right, "score of the detection", "share that finds an object"
+    )
+
+
 def _notes(records: DetectionRecords, found: AveragePrecision, overlap_threshold: float) -> tuple[str, ...]:
     notes = [
         f"mAP is PASCAL VOC's area under the precision-recall curve (2010 to 2012) at IoU above {overlap_threshold:g}, "
         "mAP_11point that of VOC 2007; coco_mAP is the mean over IoU 0.5 to 0.95 as COCO counts.",
         f"Precision, recall and confusions count detections with a score of at least {DECISION_SCORE:g} (confusions at "
-        f"IoU {MATCH_IOU:g}); pictures show those from {SHOWN_SCORE:g}.",
+        f"IoU {MATCH_IOU:g}); calibration and pictures those from {SHOWN_SCORE:g}, false positives and misses "
+        "those from the label's threshold.",
     ]
     absent = int(np.count_nonzero(found.num_truths == 0))
     if absent:

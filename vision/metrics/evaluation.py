@@ -12,11 +12,15 @@ from vision.metrics.label_evaluation import LabelEvaluation
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under column names; numbers stay numbers so that a report can format them."""
+    """Rows of cells under column names; numbers stay numbers so that a report can format them.
+
+    ``is_long``: to look things up in, not to read; a terminal does without it, a page folds it.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str | int | float | None, ...], ...]
+    is_long: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,10 @@ class Matrix:
     row_labels: tuple[str, ...]
     column_labels: tuple[str, ...]
     counts: np.ndarray
+
+
+# The series of a Curves that is no finding but what it would be at best; reports draw it as a thin dashed line.
+YARDSTICK = "ideal"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ N images, K classes, d and t all detections and objects, o decisions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,8 @@ import numpy as np
 from vision.metrics.average_precision import AveragePrecision, DetectionRecords
 from vision.metrics.confusion import DecisionCounts
 from vision.metrics.score_curve import ScoreCurve
+
+STEPS = np.linspace(0, 1, 101).round(2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,30 +39,23 @@ class Decisions:
 class LabelEvaluation:
     """``thresholds`` float64 [K]: from that score on a label is assigned; NaN where none was given and nothing is true.
 
-    ``are_assumed``: chosen here for the best F1, at least in part. ``num_images`` int64 [K] have the label. ``records``
-    hold the true boxes; None, like the two averages over labels (at the overlap that average precision was asked
-    for), for labels of whole images.
+    ``are_assumed``: chosen here for the best F1, at least in part. ``counts`` are those of all decisions at the
+    thresholds, ``by_step`` those with one of STEPS for all labels; of boxes, true negatives count as 0. ``num_images``
+    int64 [K] have the label. ``records`` hold the true boxes; None, like the two averages over labels (at the overlap
+    that average precision was asked for), for labels of whole images.
     """
 
     class_names: tuple[str, ...]
-    curves: tuple[ScoreCurve, ...]
     thresholds: np.ndarray
     are_assumed: bool
+    counts: DecisionCounts
+    by_step: tuple[DecisionCounts, ...]
     num_images: np.ndarray
     image_indices: np.ndarray
     decisions: Decisions
     records: DetectionRecords | None = None
     average_precision: float | None = None
     average_recall: float | None = None
-
-    def counts(self, thresholds: np.ndarray | None = None) -> DecisionCounts:
-        """Decisions at the labels' thresholds, or at others float64 [K]; true negatives are 0 for boxes."""
-        thresholds = self.thresholds if thresholds is None else thresholds
-        pairs = zip(self.curves, np.nan_to_num(thresholds, nan=np.inf), strict=True)
-        columns = [curve.counts_at(threshold) for curve, threshold in pairs]
-        right, wrong, missed = np.array(columns, dtype=np.int64).reshape(-1, 3).T
-        others = np.zeros_like(right) if self.records else len(self.image_indices) - right - wrong - missed
-        return DecisionCounts(right, wrong, missed, others)
 
     def threshold_of(self) -> dict[str, float]:
         """Thresholds by class name, of the classes that have one."""
@@ -76,11 +71,13 @@ def evaluate_image_labels(
     given: Sequence[float | None] | None,
 ) -> LabelEvaluation:
     """From probabilities [N, K] and bool [N, K]; ``indices`` int64 [N] are the rows', ``given`` thresholds of users."""
-    num_images = truth.sum(axis=0)
-    curves = tuple(
-        ScoreCurve.of_scores(probabilities[:, c], truth[:, c], int(num_images[c])) for c in range(len(class_names))
+    num_images = np.count_nonzero(truth, axis=0)
+    # One at a time: of many images and classes, all curves together would fill the memory.
+    curves = (
+        ScoreCurve.of_scores(probabilities[:, label], truth[:, label], int(num_images[label]))
+        for label in range(len(class_names))
     )
-    thresholds, are_assumed = _thresholds(curves, given)
+    thresholds, are_assumed, counts, by_step = _count(curves, given, len(class_names), len(indices))
     is_assigned = probabilities >= thresholds
     rows, labels = np.nonzero(is_assigned | truth)
     decisions = Decisions(
@@ -90,7 +87,7 @@ def evaluate_image_labels(
         is_assigned=is_assigned[rows, labels],
         is_true=truth[rows, labels],
     )
-    return LabelEvaluation(class_names, curves, thresholds, are_assumed, num_images, indices, decisions)
+    return LabelEvaluation(class_names, thresholds, are_assumed, counts, by_step, num_images, indices, decisions)
 
 
 def evaluate_box_labels(
@@ -107,33 +104,38 @@ def evaluate_box_labels(
         used = found.is_counted & (records.detection_labels == label)
         scores = records.detection_scores[used]
         curves.append(ScoreCurve.of_scores(scores, is_hit[used], int(found.num_truths[label])))
-    thresholds, are_assumed = _thresholds(curves, given)
+    thresholds, are_assumed, counts, by_step = _count(curves, given, num_classes, None)
     is_easy = ~records.truth_difficult
     pairs = np.unique(np.stack([records.truth_image[is_easy], records.truth_labels[is_easy]]), axis=1)
-    reached = np.array([curve.right[-1] if len(curve.right) else 0 for curve in curves], dtype=np.int64)
-    present = found.num_truths > 0
-    recalls = reached[present] / found.num_truths[present]
     return LabelEvaluation(
         class_names,
-        tuple(curves),
         thresholds,
         are_assumed,
+        counts,
+        by_step,
         num_images=np.bincount(pairs[1], minlength=num_classes),
         image_indices=records.image_indices,
         decisions=_box_decisions(records, found, thresholds),
         records=records,
         average_precision=found.mean,
-        average_recall=float(recalls.mean()) if len(recalls) else 0.0,
+        average_recall=by_step[0].macro(by_step[0].recall()) if found.num_truths.any() else 0.0,
     )
 
 
-def _thresholds(curves: Sequence[ScoreCurve], given: Sequence[float | None] | None) -> tuple[np.ndarray, bool]:
-    given = [None] * len(curves) if given is None else given
-    chosen = [
-        curve.best_f1_threshold() if threshold is None else threshold
-        for curve, threshold in zip(curves, given, strict=True)
-    ]
-    return np.array(chosen, dtype=np.float64), None in given
+def _count(
+    curves: Iterable[ScoreCurve], given: Sequence[float | None] | None, num_classes: int, num_images: int | None
+) -> tuple[np.ndarray, bool, DecisionCounts, tuple[DecisionCounts, ...]]:
+    """Thresholds [K], whether any was chosen, the counts at them and at each step; None images: no true negatives."""
+    given = [None] * num_classes if given is None else given
+    thresholds = np.empty(num_classes)
+    columns = np.empty((3, len(STEPS) + 1, num_classes), dtype=np.int64)
+    for label, (curve, threshold) in enumerate(zip(curves, given, strict=True)):
+        thresholds[label] = curve.best_f1_threshold() if threshold is None else threshold
+        # Without a threshold nothing passes.
+        columns[:, :, label] = curve.counts_at(np.append(STEPS, np.nan_to_num(thresholds[label], nan=np.inf)))
+    others = np.zeros_like(columns[0]) if num_images is None else num_images - columns.sum(axis=0)
+    *by_step, counts = (DecisionCounts(*(column[step] for column in (*columns, others))) for step in range(len(others)))
+    return thresholds, None in given, counts, tuple(by_step)
 
 
 def _box_decisions(records: DetectionRecords, found: AveragePrecision, thresholds: np.ndarray) -> Decisions:

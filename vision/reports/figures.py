@@ -14,8 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.ticker import MaxNLocator
 
-from vision.metrics.classification import YARDSTICK
-from vision.metrics.evaluation import Curves, Matrix, Table
+from vision.metrics.evaluation import YARDSTICK, Curves, Matrix, Table
 from vision.reports.drawing import FAINT, INK, colors, legend, new_figure, png
 from vision.reports.labels import is_score, metric_label, short_label
 
