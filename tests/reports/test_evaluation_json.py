@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vision.metrics.evaluation import Curves, Evaluation
+from vision.metrics.evaluation import Curves, Evaluation, Example, Gallery, Heat
 from vision.reports.evaluation_json import read_evaluation, write_evaluation
 from vision.settings.errors import UserError
 
@@ -30,6 +30,14 @@ def test_every_part_comes_back(tmp_path: Path, evaluation: Evaluation) -> None:
     for name, (x, y) in evaluation.curves[0].series.items():
         np.testing.assert_array_equal(found.curves[0].series[name][0], x)
         np.testing.assert_array_equal(found.curves[0].series[name][1], y)
+
+
+def test_heat_is_for_looking_at_and_left_out(tmp_path: Path) -> None:
+    example = Example(3, "a.jpg", "truth a / predicted b", heat=Heat(np.ones((2, 2)), (0.0, 0.0, 1.0, 1.0)))
+    path = tmp_path / "evaluation.json"
+    write_evaluation(path, Evaluation(4, {}, ("a", "b"), galleries=(Gallery("Heat", (example,)),)))
+    assert b"heat" not in path.read_bytes()
+    assert read_evaluation(path).galleries == (Gallery("Heat", (replace(example, heat=None),)),)
 
 
 def test_the_file_is_standard_json_and_undefined_numbers_survive(tmp_path: Path, evaluation: Evaluation) -> None:

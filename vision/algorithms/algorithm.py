@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vision.artifacts.export_heads import ExportHeads
     from vision.data.dataset import Transform
     from vision.data.sample import RawTarget, Reader
+    from vision.metrics.evaluation import Evaluation
     from vision.training.log_lines import LogLines
     from vision.training.task import TrainingTask
 
@@ -164,6 +165,19 @@ class Algorithm(ABC):
     @abstractmethod
     def findings(self, prediction: Any) -> list[Finding]:
         """Everything the model saw in one image, however weak, by falling score."""
+
+    def explain(
+        self,
+        evaluation: Evaluation,
+        network: Any,
+        hyperparameters: Any,
+        image_of: Callable[[int], np.ndarray | None],
+    ) -> Evaluation:
+        """The evaluation with pictures of why the network was wrong, where the algorithm can tell.
+
+        ``image_of`` gives the image of an index, uint8 [H, W, 3] RGB, or None if it cannot be read.
+        """
+        return evaluation
 
     @abstractmethod
     def export_heads(self, network: Any, hyperparameters: Any) -> ExportHeads:

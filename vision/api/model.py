@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +19,7 @@ from vision.artifacts.model_folder import StoredModel
 from vision.data.collate import stack_images
 from vision.data.dataset import Transform
 from vision.data.image_codec import decode_rgb
+from vision.metrics.evaluation import Evaluation
 from vision.settings.errors import DataError, UserError
 from vision.settings.run import RunSettings
 
@@ -66,6 +67,10 @@ class Model:
     def describe(self, prediction: Any) -> dict[str, Any]:
         """JSON object of one prediction: SageMaker's ``prediction`` and class names."""
         return self.algorithm.describe_prediction(prediction, self.class_names)
+
+    def explain(self, evaluation: Evaluation, image_of: Callable[[int], np.ndarray | None]) -> Evaluation:
+        """The model's evaluation with pictures of why it was wrong: see ``Algorithm.explain``."""
+        return self.algorithm.explain(evaluation, self.network, self.hyperparameters, image_of)
 
     def predict_files(
         self, encoded: Iterable[tuple[str, bytes | memoryview]], batch_size: int = 32

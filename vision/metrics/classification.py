@@ -27,6 +27,7 @@ from vision.metrics.reliability import reliability_diagram
 
 MOST_CURVES = 20
 MOST_CURVE_POINTS = 200
+MISTAKES = "Mistakes"
 MOST_MISTAKES = 64
 MOST_CONFUSED_PAIRS = 20
 
@@ -109,7 +110,7 @@ def _single_label(
         tables=(_most_confused(confusion, names), _per_class_table(counts, names, None)),
         matrices=(Matrix("Confusion", names, names, confusion),),
         curves=tuple(curves),
-        galleries=(Gallery("Mistakes", mistakes),),
+        galleries=(Gallery(MISTAKES, mistakes),),
         notes=_notes(counts, probabilities),
     )
 
@@ -158,7 +159,7 @@ def _multi_label(
         class_names=names,
         tables=(_per_class_table(counts, names, ap),),
         curves=tuple(curves),
-        galleries=(Gallery("Mistakes", mistakes),),
+        galleries=(Gallery(MISTAKES, mistakes),),
         notes=(
             f"A class counts as predicted when its probability is above {DECISION_THRESHOLD}; accuracy is "
             "the share of right yes/no decisions over images x classes.",

@@ -56,14 +56,28 @@ class Box:
     role: Literal["truth", "prediction"]
 
 
+@dataclass(frozen=True, eq=False)
+class Heat:
+    """How much each part of an image counted: ``cells`` float32 [h, w], 0..1, a grid over the window of the image
+    that ``window_xyxy_unit`` gives in fractions of it.
+    """
+
+    cells: np.ndarray
+    window_xyxy_unit: tuple[float, float, float, float]
+
+
 @dataclass(frozen=True)
 class Example:
-    """One image of the evaluated channel worth looking at; ``index`` counts in the reader's order."""
+    """One image of the evaluated channel worth looking at; ``index`` counts in the reader's order.
+
+    ``heat`` is drawn beside the image; an evaluation.json does not hold it.
+    """
 
     index: int
     key: str
     caption: str
     boxes: tuple[Box, ...] = ()
+    heat: Heat | None = None
 
 
 @dataclass(frozen=True)

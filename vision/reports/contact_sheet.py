@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vision.metrics.evaluation import Box, Example, Gallery
 from vision.reports import fonts
+from vision.reports.heat_overlay import with_heat
 from vision.reports.labels import printable
 
 TRUTH, PREDICTION, NEUTRAL = "#15803d", "#dc2626", "#374151"
@@ -57,14 +58,18 @@ def contact_sheet(gallery: Gallery, thumbnails: list[Image.Image | None]) -> byt
 
 
 def thumbnail_side_px(gallery: Gallery) -> int:
-    """Boxes and their captions need room."""
-    with_boxes = any(example.boxes for example in gallery.examples)
-    return SIDE_WITH_BOXES_PX if with_boxes else SIDE_PX
+    """Boxes and their captions need room, as do pairs of pictures."""
+    large = any(example.boxes or example.heat for example in gallery.examples)
+    return SIDE_WITH_BOXES_PX if large else SIDE_PX
 
 
 def make_thumbnail(example: Example, image: np.ndarray | None, side_px: int) -> Image.Image | None:
-    """The example's thumbnail, or None if its image could not be read."""
-    return None if image is None else thumbnail(image, example.boxes, side_px)
+    """The example's thumbnail, with its heat beside it if it has any, or None if its image could not be read."""
+    if image is None:
+        return None
+    if example.heat is None:
+        return thumbnail(image, example.boxes, side_px)
+    return with_heat(thumbnail(image, example.boxes, side_px // 2), example.heat)
 
 
 def caption_parts(caption: str) -> list[tuple[str, str]]:

@@ -20,13 +20,14 @@ def write_evaluation(path: Path, evaluation: Evaluation) -> None:
     """Write every part. Undefined numbers (NaN) become null, because JSON has none."""
     document = {
         "format_version": FORMAT_VERSION,
-        **asdict(replace(evaluation, labels=None)),
+        **asdict(replace(evaluation, labels=None, galleries=())),
         "metrics": {name: _number(value) for name, value in evaluation.metrics.items()},
         "tables": [
             {
                 "title": table.title,
                 "columns": table.columns,
                 "rows": [[_number(cell) for cell in row] for row in table.rows],
+                "is_long": table.is_long,
             }
             for table in evaluation.tables
         ],
@@ -39,6 +40,10 @@ def write_evaluation(path: Path, evaluation: Evaluation) -> None:
                 "series": {name: {"x": _numbers(x), "y": _numbers(y)} for name, (x, y) in curves.series.items()},
             }
             for curves in evaluation.curves
+        ],
+        "galleries": [
+            {"title": gallery.title, "examples": [_document(example) for example in gallery.examples]}
+            for gallery in evaluation.galleries
         ],
     }
     del document["labels"]
@@ -73,7 +78,8 @@ def _evaluation(document: dict[str, Any]) -> Evaluation:
         metrics={name: math.nan if value is None else value for name, value in document["metrics"].items()},
         class_names=tuple(document["class_names"]),
         tables=tuple(
-            Table(t["title"], tuple(t["columns"]), tuple(tuple(row) for row in t["rows"])) for t in document["tables"]
+            Table(t["title"], tuple(t["columns"]), tuple(map(tuple, t["rows"])), t.get("is_long", False))
+            for t in document["tables"]
         ),
         matrices=tuple(
             Matrix(
@@ -98,6 +104,13 @@ def _evaluation(document: dict[str, Any]) -> Evaluation:
         ),
         notes=tuple(document["notes"]),
     )
+
+
+def _document(example: Example) -> dict[str, Any]:
+    """Heat is for looking at, and left out."""
+    document = asdict(replace(example, heat=None))
+    del document["heat"]
+    return document
 
 
 def _example(document: dict[str, Any]) -> Example:

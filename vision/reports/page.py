@@ -111,7 +111,7 @@ def gallery_html(gallery: Gallery, jpegs: Sequence[bytes | None]) -> str:
     """Thumbnails (None: could not be read) in a grid, with caption and key."""
     if not gallery.examples:
         return '<p class="empty">None.</p>'
-    large = any(example.boxes for example in gallery.examples)
+    large = any(example.boxes or example.heat for example in gallery.examples)
     cards = []
     for example, jpeg in zip(gallery.examples, jpegs, strict=True):
         picture = f'<img alt="" src="{_data_url(jpeg, "jpeg")}">' if jpeg is not None else "cannot be read"

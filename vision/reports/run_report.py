@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vision import algorithms
-from vision.api import RunResult
+from vision.api import RunResult, load
 from vision.data.image_codec import decode_rgb
 from vision.data.sample import Reader
 from vision.reports.report import write_report
@@ -24,13 +24,14 @@ def write_run_report(result: RunResult) -> Path:
         **{f"hp.{name}": value for name, value in result.job.hyperparameters.to_strings().items()},
         **{f"run.{name}": value for name, value in result.job.run.to_strings().items()},
     }
+    image_of = image_reader(result.validation)
     return write_report(
         result.folder.report,
         title=f"{algorithm.title}: {result.folder.name}",
-        evaluation=result.evaluation,
+        evaluation=load(result.folder.model, result.job.run).explain(result.evaluation, image_of),
         history=result.history,
         settings=settings,
-        image_of=image_reader(result.validation),
+        image_of=image_of,
     )
 
 

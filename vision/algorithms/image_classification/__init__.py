@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,6 +11,7 @@ from vision.settings.channels import Channel
 from vision.settings.run import RunSettings
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from vision.algorithms.finding import Finding
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from vision.algorithms.image_classification.transforms import ClassificationTransform
     from vision.artifacts.export_heads import ExportHeads
     from vision.data.sample import Reader
+    from vision.metrics.evaluation import Evaluation
     from vision.training.log_lines import ClassificationLogLines
 
 
@@ -142,6 +144,17 @@ class ImageClassification(Algorithm):
 
     def findings(self, prediction: Classification) -> list[Finding]:
         return prediction.findings()
+
+    def explain(
+        self,
+        evaluation: Evaluation,
+        network: ImageClassifier,
+        hyperparameters: ImageClassificationHyperparameters,
+        image_of: Callable[[int], np.ndarray | None],
+    ) -> Evaluation:
+        from vision.algorithms.image_classification.explanation import with_explanations
+
+        return with_explanations(evaluation, network, self.transform(hyperparameters, "validation"), image_of)
 
     def export_heads(
         self, network: ImageClassifier, hyperparameters: ImageClassificationHyperparameters
