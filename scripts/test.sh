@@ -7,6 +7,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 install_vision dev
 cd "$root"
 export PATH="$venv/bin:$PATH"
+# Tests start dozens of processes; each would compile PyTorch and the rest anew, which takes longer than the tests.
+unset PYTHONDONTWRITEBYTECODE
 
 if [[ ${1:-} == interop ]]; then
     source scripts/mxnet_environment.sh
