@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from vision.data.allocation import keep_large_blocks
 from vision.serving.front import Front
-from vision.serving.memory import keep_memory
 from vision.serving.metrics import Metrics
 from vision.serving.settings import ServingSettings
 from vision.settings.errors import UserError
@@ -31,6 +31,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 FAILED = 2
 # Longer than the platform's and most clients' own limit, so that it is never we who close a connection in use.
 _KEEP_ALIVE_S = 75
+# Of freed memory: what a network needs for a batch of usual size.
+_KEPT_BYTES = 1 << 29
 # After the signal, requests that were on their way still come in over connections that exist.
 _LINGER_S = 0.5
 
@@ -112,7 +114,7 @@ def run_worker(settings: ServingSettings, listener: socket.socket, metrics: Metr
         os.environ[variable] = threads
     if not settings.multi_model:
         # There the memory of models that are unloaded is to be given back.
-        keep_memory()
+        keep_large_blocks(_KEPT_BYTES)
     server = Server(settings, metrics)
     if not answer_early:
         server.load()

@@ -13,6 +13,7 @@ import torch
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.strategies import DDPStrategy
 
+from vision.data.allocation import keep_large_blocks
 from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.settings.run import RunSettings
 from vision.training.accelerator import choose_accelerator
@@ -63,6 +64,9 @@ def build_trainer(
         devices = 1
     if accelerator == "cuda":
         torch.set_float32_matmul_precision("high")
+    else:
+        # Every batch of a run needs the memory of the one before.
+        keep_large_blocks(None)
     loggers = [] if folder is None else build_loggers(run, folder)
     # Our sampler resumes inside an epoch by itself, which Lightning cannot see.
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")

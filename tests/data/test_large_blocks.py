@@ -7,8 +7,8 @@ import sys
 PROBE = """
 import resource, threading
 import numpy as np
-from vision.serving.memory import keep_memory
-print(keep_memory())
+from vision.data.allocation import keep_large_blocks
+print(keep_large_blocks(1 << 29))
 def work():
     for turn in range(20):
         if turn == 10:
