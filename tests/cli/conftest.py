@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 import vision
+from vision.metrics.bootstrap import Interval, PairedIntervals
+from vision.metrics.comparison import Compared, Comparison
 from vision.metrics.evaluation import Evaluation, Matrix, Table
 
 EVALUATION = Evaluation(
@@ -20,6 +22,19 @@ EVALUATION = Evaluation(
     class_names=("cat", "[b]dog[/b]"),
     tables=(Table("Classes", ("class", "recall"), (("cat", 1.0), ("[b]dog[/b]", None))),),
     matrices=(Matrix("Confusion", ("cat", "dog"), ("cat", "dog"), np.array([[1, 0], [1, 1]])),),
+)
+
+
+_BETTER = PairedIntervals(Interval(0.5, 0.25, 0.75), Interval(0.75, 0.5, 1.0), Interval(0.25, 0.125, 0.5))
+COMPARISON = Comparison(
+    model="first",
+    other="second",
+    num_images=8,
+    resamples=300,
+    objective="accuracy",
+    metrics=(Compared("accuracy", _BETTER),),
+    class_metric="recall",
+    classes=(Compared("[b]dog[/b]", _BETTER),),
 )
 
 
@@ -46,6 +61,11 @@ class FakeApi(ModuleType):
     def evaluate(self, model: Path, channels: Any, run: Any) -> Evaluation:
         self.calls.append(("evaluate", model, channels, run))
         return EVALUATION
+
+    def compare(self, model: Path, other: Path, channels: Any, run: Any, resamples: int, advance: Any) -> Comparison:
+        self.calls.append(("compare", model, other, channels, run, resamples))
+        advance(resamples)
+        return COMPARISON
 
     def load(self, model: Path, run: Any) -> FakeModel:
         self.calls.append(("load", model, run))

@@ -98,7 +98,7 @@ def _different_classes(first: tuple[str, ...], second: tuple[str, ...]) -> str:
 def _notes(class_names: tuple[str, ...], left_out: int, broken: list[str | None]) -> tuple[str, ...]:
     notes = [
         "Intervals hold 95 of 100 times for other images drawn in the same way; they say nothing of other runs of the "
-        "same training, nor of images of another kind."
+        "same training, nor of images of another kind. One without width has too few images (or mistakes) to tell."
     ]
     if len(class_names) >= _MANY_CLASSES:
         notes.append("Of many classes some differ by chance: about one in twenty is called better or worse wrongly.")

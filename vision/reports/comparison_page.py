@@ -34,8 +34,8 @@ def write_comparison(folder: Path, comparison: Comparison) -> Path:
         subtitle=f"model: {comparison.model} \u00b7 other: {comparison.other} \u00b7 {comparison.num_images:,} images, "
         f"{comparison.resamples:,} draws",
         tiles=[
-            html.Tile(f"{label} of model", interval_text(found.model)),
-            html.Tile(f"{label} of other", interval_text(found.other)),
+            html.Tile(f"{label} of model in %, with 95 % interval", interval_text(found.model)),
+            html.Tile(f"{label} of other in %, with 95 % interval", interval_text(found.other)),
         ],
         notes=comparison.notes,
         sections=sections,

@@ -24,9 +24,9 @@ def verdict(comparison: Comparison) -> str:
     low, high = found.difference.low, found.difference.high
     if found.sign == 0:
         return (
-            f"The two models cannot be told apart on these {comparison.num_images:,} images: {name} of other is "
-            f"{_points(found.difference.value)} points from model's, and chance alone explains differences of "
-            f"{_points(low)} to {_points(high)}."
+            f"The two models cannot be told apart on these {comparison.num_images:,} images: {name} of other differs "
+            f"from model's by {_points(found.difference.value)} points, and the 95 % interval, {_points(low)} to "
+            f"{_points(high)}, includes no difference."
         )
     better, worse = ("other", "model") if found.sign > 0 else ("model", "other")
     paths = {"model": comparison.model, "other": comparison.other}
@@ -41,7 +41,7 @@ def verdict(comparison: Comparison) -> str:
 
 def tables(comparison: Comparison) -> tuple[Table, ...]:
     """The figures over all classes, and of each class, with their 95 % intervals in percent."""
-    columns = ("model", "other", "difference in points", "other is")
+    columns = ("model, %", "other, %", "difference", "other is")
     overall = tuple(_row(metric_label(compared.name), compared) for compared in comparison.metrics)
     classes = tuple(_row(compared.name, compared) for compared in comparison.classes)
     title = f"{metric_label(comparison.class_metric)} of each class"
@@ -66,10 +66,10 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def interval_text(interval: Interval) -> str:
-    """``97.2 % (95.4 to 98.6)``."""
+    """``97.2 (95.4 to 98.6)``, in percent."""
     if math.isnan(interval.value):
         return "\u2013"
-    return f"{100 * interval.value:.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+    return f"{100 * interval.value:.1f} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
 
 
 def _row(name: str, compared: Compared) -> tuple[str, ...]:

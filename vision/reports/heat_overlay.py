@@ -28,7 +28,8 @@ def _under_heat(picture: Image.Image, heat: Heat) -> Image.Image:
     size = (max(1, right - left), max(1, bottom - top))
     cells = Image.fromarray(np.ascontiguousarray(heat.cells, dtype=np.float32))
     smooth = np.asarray(cells.resize(size, Image.Resampling.BILINEAR))
-    colours = Image.fromarray((colormaps["turbo"](smooth)[..., :3] * 255).round().astype(np.uint8))
+    # Without the ends of the scale, which are nearly black.
+    colours = Image.fromarray((colormaps["turbo"](0.1 + 0.8 * smooth)[..., :3] * 255).round().astype(np.uint8))
     found = picture.copy()
     window = picture.crop((left, top, left + size[0], top + size[1])).convert("L").convert("RGB")
     found.paste(Image.blend(window, colours, OPACITY), (left, top))

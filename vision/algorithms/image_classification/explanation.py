@@ -39,8 +39,8 @@ def with_explanations(
     position = next(i for i, gallery in enumerate(evaluation.galleries) if gallery.title == MISTAKES) + 1
     galleries = (*evaluation.galleries[:position], Gallery(TITLE, examples), *evaluation.galleries[position:])
     note = (
-        f"{TITLE!r} shows Grad-CAM of the class that was predicted (Selvaraju et al. 2017), from blue (nothing) to red "
-        "(most) and brightest where it speaks for that class; what validation cuts off is left as it is."
+        f"{TITLE} is Grad-CAM (Selvaraju et al. 2017): red speaks most for the class that was predicted, blue not at "
+        "all; what validation cuts off an image has no colour."
     )
     return replace(evaluation, galleries=galleries, notes=(*evaluation.notes, note))
 
