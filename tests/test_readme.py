@@ -114,6 +114,7 @@ def test_blocks_that_are_not_run_say_why() -> None:
         "# not run in tests: needs the extra sweep, and trains a dozen times",
         "# not run in tests: answers until it is stopped",
         "# not run in tests: writes below a prefix of its own and trains as the platform would",
+        "# not run in tests: needs a server, vision serve model=runs/photos",
     ]
     assert len(RUN) >= 8
 
