@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from vision.serving.batcher import Batcher, batch_size
+from vision.serving.cores import Cores
 
 LONG_S = 30.0
 
@@ -21,7 +22,7 @@ class Network:
         self.gate = threading.Event()
         self.gate.set()
 
-    def __call__(self, images: list[np.ndarray]) -> list[Any]:
+    def __call__(self, images: list[np.ndarray], cores: int) -> list[Any]:
         self.gate.wait(LONG_S)
         self.sizes.append(len(images))
         if any(image[0, 0, 0] == 13 for image in images):
@@ -145,7 +146,7 @@ def test_a_closed_batcher_has_answered_and_takes_no_more() -> None:
 
 @pytest.mark.parametrize(
     ("waiting", "max_batch", "size"),
-    [(1, 16, 1), (2, 16, 2), (3, 16, 2), (15, 16, 8), (16, 16, 16), (99, 12, 12), (11, 12, 8)],
+    [(0, 16, 0), (1, 16, 1), (2, 16, 2), (3, 16, 2), (15, 16, 8), (16, 16, 16), (99, 12, 12), (11, 12, 8)],
 )
 def test_few_different_sizes(waiting: int, max_batch: int, size: int) -> None:
     assert batch_size(waiting, max_batch) == size
@@ -161,3 +162,30 @@ def test_health_ends_when_everything_fails_and_comes_back() -> None:
         return found
 
     assert use(Network(), scenario) == [True, False, True]
+
+
+def test_lone_images_have_all_cores_and_many_are_spread_over_them() -> None:
+    seen: list[tuple[int, int]] = []
+    gate = threading.Event()
+
+    def network(images: list[np.ndarray], cores: int) -> list[Any]:
+        seen.append((len(images), cores))
+        assert gate.wait(LONG_S)
+        return [int(image[0, 0, 0]) for image in images]
+
+    async def scenario() -> list[int]:
+        first = batcher.submit(image(0))
+        while not seen:
+            await asyncio.sleep(0.001)
+        rest = [batcher.submit(image(value)) for value in range(1, 9)]
+        gate.set()
+        await first
+        return await asyncio.gather(*rest)
+
+    batcher = Batcher(network, max_batch=16, max_wait_s=LONG_S, cores=Cores(2))
+    try:
+        assert asyncio.run(scenario()) == list(range(1, 9))
+    finally:
+        batcher.close()
+    assert seen[:2] == [(1, 2), (4, 1)]
+    assert sum(images for images, _ in seen) == 9

@@ -42,7 +42,7 @@ def hanging(make: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> It
         made = make(**settings)
         batcher = made.model._batcher
 
-        def predict(images: list[Any]) -> list[Any]:
+        def predict(images: list[Any], cores: int) -> list[Any]:
             released.wait(60)
             raise RuntimeError("the test is over")
 
@@ -96,7 +96,7 @@ def test_the_servers_own_faults_say_nothing_of_its_inside(
 ) -> None:
     service = make()
 
-    def predict(images: list[Any]) -> list[Any]:
+    def predict(images: list[Any], cores: int) -> list[Any]:
         raise RuntimeError("secret path /srv/model")
 
     monkeypatch.setattr(service.model._batcher, "_predict", predict)

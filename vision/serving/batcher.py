@@ -1,7 +1,7 @@
-"""Gathers images of many requests into batches, for one thread that owns the network.
+"""Gathers images of many requests into batches, for the threads that run the network.
 
 An image waits only while others are on their way (being received or decoded), at most ``max_wait_s``: a lone client
-waits for nobody. While the network works, the next batch gathers by itself.
+waits for nobody. While the network works on all cores, the next batches gather by themselves.
 """
 
 from __future__ import annotations
@@ -12,18 +12,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from vision.serving.cores import Cores
 
 log = logging.getLogger(__name__)
 
 # So many predictions that fail in a row are not the images' fault.
 _MOST_FAILURES = 16
 
-Predict = Callable[[list[np.ndarray]], list[Any]]
+Predict = Callable[[list[np.ndarray], int], list[Any]]
+"""(images uint8 [H, W, C] of one size, cores to use) -> one prediction each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,9 @@ class _Waiting:
 
 
 class Batcher:
-    """``predict`` maps images uint8 [H, W, C] of one size to one prediction each.
+    """Runs ``predict`` on as many threads as there are ``cores``, which it may share with other batchers.
 
-    ``device`` is held while it runs: models that share a device take turns. ``observe(images, seconds)`` is
-    called after each batch, while it is still held.
+    ``observe(images, seconds)`` is called after each batch.
     """
 
     def __init__(
@@ -47,21 +48,25 @@ class Batcher:
         *,
         max_batch: int,
         max_wait_s: float,
-        device: AbstractContextManager[Any] | None = None,
+        cores: Cores | None = None,
         observe: Callable[[int, float], None] = lambda images, seconds: None,
     ) -> None:
         self._predict = predict
         self._max_batch = max_batch
         self._max_wait_s = max_wait_s
-        self._device = device or nullcontext()
+        self._cores = cores or Cores(1)
         self._observe = observe
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._arrived, self._gathered = threading.Condition(lock), threading.Condition(lock)
         self._waiting: deque[_Waiting] = deque()
         self._expected = 0
         self._is_closed = False
         self._failures = 0
-        self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, name="batcher", daemon=True) for _ in range(self._cores.count)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def __len__(self) -> int:
         """Images that wait for a batch."""
@@ -70,64 +75,77 @@ class Batcher:
     @property
     def is_healthy(self) -> bool:
         """False when the last predictions have all failed, as on a GPU that has given up."""
-        return self._thread.is_alive() and self._failures < _MOST_FAILURES
+        return all(thread.is_alive() for thread in self._threads) and self._failures < _MOST_FAILURES
 
     def expect(self, change: int) -> None:
         """Tell of images on their way: +1 when one is announced, -1 when it has come or will not."""
-        with self._changed:
+        with self._gathered:
             self._expected += change
             if self._expected <= 0:
-                self._changed.notify()
+                self._gathered.notify_all()
 
     def submit(self, image: np.ndarray) -> asyncio.Future[Any]:
         """Put an image into the queue: a future of its prediction, or of what ``predict`` raised for it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        with self._changed:
+        with self._arrived:
             if self._is_closed:
                 raise RuntimeError("the model has been unloaded")
             self._waiting.append(_Waiting(image, future, loop, time.monotonic()))
-            self._changed.notify()
+            self._arrived.notify()
+            if len(self._waiting) >= self._max_batch:
+                self._gathered.notify_all()
         return future
 
     def close(self) -> None:
-        """Answer what waits, then end the thread."""
-        with self._changed:
+        """Answer what waits, then end the threads."""
+        with self._arrived:
             self._is_closed = True
-            self._changed.notify()
-        self._thread.join()
+            self._arrived.notify_all()
+            self._gathered.notify_all()
+        for thread in self._threads:
+            thread.join()
 
     def _run(self) -> None:
-        while batch := self._take():
-            # Who has given up, by a timeout, needs no answer.
-            batch = [item for item in batch if not item.future.done()]
-            if not batch:
-                continue
-            with self._device:
+        while self._gather():
+            with self._cores.use(self.__len__) as share:
+                batch = self._take(share.images)
+                if not batch:
+                    # Another thread was faster.
+                    continue
                 started = time.monotonic()
-                results = self._predict_each(batch)
+                results = self._predict_each(batch, share.cores)
                 self._observe(len(batch), time.monotonic() - started)
             _deliver(batch, results)
 
-    def _take(self) -> list[_Waiting]:
-        """The next batch; empty when closed and done."""
-        with self._changed:
+    def _gather(self) -> bool:
+        """Wait for images and for those that are on their way; False when closed and done."""
+        with self._arrived:
             while not self._waiting and not self._is_closed:
-                self._changed.wait()
+                self._arrived.wait()
             if not self._waiting:
-                return []
+                return False
             deadline_s = self._waiting[0].arrived_s + self._max_wait_s
-            while len(self._waiting) < self._max_batch and self._expected > 0 and not self._is_closed:
+            while 0 < len(self._waiting) < self._max_batch and self._expected > 0 and not self._is_closed:
                 left_s = deadline_s - time.monotonic()
                 if left_s <= 0:
                     break
-                self._changed.wait(left_s)
-            return [self._waiting.popleft() for _ in range(batch_size(len(self._waiting), self._max_batch))]
+                self._gathered.wait(left_s)
+            return True
 
-    def _predict_each(self, batch: list[_Waiting]) -> list[Any]:
+    def _take(self, most: int) -> list[_Waiting]:
+        """The next batch, without those who have given up, by a timeout, and need no answer."""
+        with self._arrived:
+            count = batch_size(min(most, len(self._waiting)), self._max_batch)
+            batch = [self._waiting.popleft() for _ in range(count)]
+            if self._waiting:
+                self._arrived.notify()
+        return [item for item in batch if not item.future.done()]
+
+    def _predict_each(self, batch: list[_Waiting], cores: int) -> list[Any]:
         """A prediction or an exception for each; if the batch fails, each is tried alone."""
         try:
-            results = self._predict([item.image for item in batch])
+            results = self._predict([item.image for item in batch], cores)
             self._failures = 0
             return results
         except Exception as error:
@@ -135,7 +153,7 @@ class Batcher:
                 self._failures += 1
                 return [error]
             log.exception("a batch of %d images failed; each is tried alone", len(batch))
-        return [result for item in batch for result in self._predict_each([item])]
+        return [result for item in batch for result in self._predict_each([item], cores)]
 
 
 def batch_size(waiting: int, max_batch: int) -> int:
@@ -143,7 +161,7 @@ def batch_size(waiting: int, max_batch: int) -> int:
 
     A network prepares itself anew for every size that it has not seen, which can take longer than the batch itself.
     """
-    return max_batch if waiting >= max_batch else 1 << (waiting.bit_length() - 1)
+    return max_batch if waiting >= max_batch else 1 << waiting.bit_length() >> 1
 
 
 def _deliver(batch: list[_Waiting], results: list[Any]) -> None:

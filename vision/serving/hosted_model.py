@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,10 +12,15 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
-from vision.api.model import Model, load
+from vision.api.model import Model, choose_device, load
+from vision.data.collate import stack_images
 from vision.data.image_codec import decode_rgb, prepare_process
+from vision.nn.fold_batch_norm import fold_batch_norm
+from vision.nn.packed_convolution import can_pack, pack_convolutions
 from vision.serving.batcher import Batcher
+from vision.serving.cores import Cores, use_cores
 from vision.serving.metrics import Metrics
 from vision.serving.request_body import EncodedImage
 from vision.serving.settings import ServingSettings
@@ -44,18 +48,19 @@ class _Prepared:
 
 
 class Workshop:
-    """What the models of one process share: threads that decode, and the device, which serves one at a time."""
+    """What the models of one process share: threads that decode, and the cores of the network."""
 
     def __init__(self, settings: ServingSettings, metrics: Metrics) -> None:
         prepare_process()
         self.settings = settings
         self.metrics = metrics
         self.pool = ThreadPoolExecutor(settings.decoder_count(), "decoder")
-        self.device = threading.Lock()
+        self.run = RunSettings.parse({"device": settings.device, "max_archive_gb": settings.max_archive_gb})
+        self.cores = Cores(settings.thread_count() if choose_device(self.run).type == "cpu" else 1)
 
 
 class HostedModel:
-    """Answers encoded images with the answers that SageMaker's endpoints give."""
+    """Answers encoded images with the answers that SageMaker's endpoints give. The network of ``model`` is its own."""
 
     def __init__(self, model: Model, workshop: Workshop) -> None:
         self.model = model
@@ -65,19 +70,17 @@ class HostedModel:
         self._warm_up()
         settings = workshop.settings
         self._batcher = Batcher(
-            model.predict_arrays,
+            self._predict,
             max_batch=settings.max_batch,
             max_wait_s=settings.max_wait_ms / 1000,
-            device=workshop.device,
+            cores=workshop.cores,
             observe=workshop.metrics.count_batch,
         )
 
     @classmethod
     def load(cls, path: Path, workshop: Workshop) -> HostedModel:
         """Read a model folder, archive or run folder and answer a first image. Raises UserError."""
-        settings = workshop.settings
-        run = RunSettings.parse({"device": settings.device, "max_archive_gb": settings.max_archive_gb})
-        return cls(load(path, run), workshop)
+        return cls(load(path, workshop.run), workshop)
 
     @property
     def is_healthy(self) -> bool:
@@ -121,14 +124,23 @@ class HostedModel:
         height, width = decoded.shape[:2]
         return _Prepared(self.model.transform(decoded, None, None, image.key)[0], width, height)
 
+    def _predict(self, images: list[np.ndarray], cores: int) -> list[Any]:
+        if self.model.device.type == "cpu":
+            use_cores(cores)
+        return self.model.predict_arrays(images)
+
     def _warm_up(self) -> None:
         """The whole way of one image, and on a GPU of a full batch, whose memory is then known to suffice."""
         encoded = cv2.imencode(".jpg", np.full((64, 64, 3), 128, np.uint8))[1].tobytes()
         prepared = self._prepare(EncodedImage(encoded, "the warm-up image"))
         sizes = (1, self._workshop.settings.max_batch) if self.model.device.type == "cuda" else (1,)
-        with self._workshop.device:
+        with self._workshop.cores.use() as share:
+            if self._workshop.settings.prepack and can_pack(self.model.device):
+                with torch.inference_mode():
+                    fold_batch_norm(self.model.network)
+                    pack_convolutions(self.model.network, stack_images([prepared.pixels]))
             for size in sizes:
-                prediction = self.model.predict_arrays([prepared.pixels] * size)[0]
+                prediction = self._predict([prepared.pixels] * size, share.cores)[0]
         _json_text(self._respond(self.forms[0]), prediction, prepared)
 
     def _respond(self, form: str) -> Describe:

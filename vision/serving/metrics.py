@@ -1,13 +1,14 @@
 """Counters of the server in Prometheus' text format, summed over its worker processes.
 
 All workers write into one piece of shared memory, each into its own row, so that whichever answers a scrape
-tells of all of them. Within a worker each value has one writing thread (the event loop; the batchers, which take
-turns), or it would lose counts.
+tells of all of them. Within a worker each value has one writing thread, the event loop, or it would lose counts;
+the batchers' threads take turns.
 """
 
 from __future__ import annotations
 
 import mmap
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -70,6 +71,7 @@ class Metrics:
         memory = mmap.mmap(descriptor, shared_bytes(workers))
         self._rows = np.frombuffer(memory, np.float64).reshape(workers, len(_SLOTS))
         self._row = self._rows[worker]
+        self._batches = threading.Lock()
 
     def count(self, name: str, label: str = "", by: float = 1) -> None:
         """Add to a counter or gauge."""
@@ -100,9 +102,10 @@ class Metrics:
         self.observe("vision_request_seconds", SECONDS, seconds)
 
     def count_batch(self, images: int, seconds: float) -> None:
-        """Count a batch."""
-        self.observe("vision_batch_images", BATCH_SIZES, images)
-        self.observe("vision_batch_seconds", SECONDS, seconds)
+        """Count a batch, from any thread."""
+        with self._batches:
+            self.observe("vision_batch_images", BATCH_SIZES, images)
+            self.observe("vision_batch_seconds", SECONDS, seconds)
 
     def text(self) -> str:
         """Everything in Prometheus' text format; counters that never counted are left out."""

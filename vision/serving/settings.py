@@ -66,12 +66,17 @@ class ServingSettings(SettingsTable):
         default=None, ge=1, le=256, description="processes; unset is one for each GPU, or one", examples=[1]
     )
     threads: int | None = Field(
-        default=None, ge=1, le=1024, description="cores of one network; unset shares them evenly", examples=[2]
+        default=None, ge=1, le=1024, description="cores for the network; unset shares them evenly", examples=[2]
     )
     decode_threads: int | None = Field(
         default=None, ge=1, le=256, description="images decoded at once; unset is one for each core, at most 8"
     )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto takes a GPU if there is one")
+    prepack: bool = Field(
+        default=True,
+        description="on the CPU: fold batch normalisation into the convolutions and keep their weights in the"
+        " processor's order; false answers with the very bits of vision predict",
+    )
     max_batch: int = Field(default=16, ge=1, le=1024, description="images that the network sees at once, at most")
     max_wait_ms: float = Field(
         default=5.0, ge=0, le=1000, description="time an image waits for others that are on their way"
