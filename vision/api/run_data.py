@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from vision.algorithms.algorithm import Algorithm, TargetSummary
 from vision.api.stream_data import open_stream, stream_dataset
+from vision.data.cache.settings import CacheSettings
 from vision.data.dataset import ImageDataset
 from vision.data.readers.open import open_channel
 from vision.data.readers.pipe import PipeReader
@@ -15,6 +17,7 @@ from vision.data.sample import Reader
 from vision.data.stream import StreamDataset
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import Job
+from vision.training.accelerator import choose_accelerator
 
 log = logging.getLogger(__name__)
 
@@ -107,4 +110,16 @@ def dataset(algorithm: Algorithm, job: Job[Any], reader: Reader, name: str) -> I
         algorithm.transform(job.hyperparameters, "train" if training else "validation"),
         algorithm.collate_targets,
         replace_broken=training,
+        cache=_cache_settings(job),
+    )
+
+
+def _cache_settings(job: Job[Any]) -> CacheSettings:
+    kind, processes = choose_accelerator(job.run)
+    return CacheSettings(
+        job.run.cache,
+        job.run.cache_folder or (job.run.output or Path("runs")) / "cache",
+        epochs=job.hyperparameters.epochs,
+        processes=processes,
+        on_gpu=kind == "cuda",
     )

@@ -8,6 +8,8 @@ from typing import Any
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
+from vision.data.cache.cached_dataset import CachedDataset
+from vision.data.cache.choice import cached
 from vision.data.dataset import ImageDataset
 from vision.data.image_codec import prepare_process
 from vision.data.sampler import EvaluationSampler, TrainSampler
@@ -39,20 +41,32 @@ class VisionDataModule(pl.LightningDataModule):
         self.seed = seed
         self.pin_memory = pin_memory
         self._batches_done = 0
+        self._cached: dict[str, CachedDataset | ImageDataset] = {}
 
     def _rank_and_world(self) -> tuple[int, int]:
         assert self.trainer is not None
         return self.trainer.global_rank, self.trainer.world_size
 
-    def _loader(self, dataset: ImageDataset, sampler: Any) -> DataLoader:
+    def _ready(self, dataset: ImageDataset, channel: str) -> ImageDataset | CachedDataset:
+        """The dataset, its images decoded if they are to be kept; a single evaluation keeps none."""
+        if channel not in self._cached:
+            self._cached[channel] = dataset if self.train is None else cached(dataset, channel)
+        return self._cached[channel]
+
+    def _loader(self, dataset: ImageDataset | CachedDataset, sampler: Any) -> DataLoader:
+        workers, pin_memory = self.workers, self.pin_memory
+        if isinstance(dataset, CachedDataset):
+            pin_memory = pin_memory and not dataset.on_device
+            # A copy of pixels takes less time than the batch's way from another process.
+            workers = workers if dataset.works_by_image else 0
         return DataLoader(
             dataset,
             batch_sampler=sampler,
             collate_fn=_as_it_is,
-            num_workers=self.workers,
-            pin_memory=self.pin_memory,
-            persistent_workers=self.workers > 0,
-            prefetch_factor=4 if self.workers else None,
+            num_workers=workers,
+            pin_memory=pin_memory,
+            persistent_workers=workers > 0,
+            prefetch_factor=4 if workers else None,
             worker_init_fn=_prepare_worker,
         )
 
@@ -82,7 +96,7 @@ class VisionDataModule(pl.LightningDataModule):
             world=world,
             batches_done=self._batches_done,
         )
-        return self._loader(self.train, sampler)
+        return self._loader(self._ready(self.train, "train"), sampler)
 
     def val_dataloader(self) -> DataLoader:
         rank, world = self._rank_and_world()
@@ -90,7 +104,7 @@ class VisionDataModule(pl.LightningDataModule):
         if isinstance(self.validation, StreamDataset):
             return self._stream_loader(EvaluationStream(self.validation, share, rank=rank, world=world))
         sampler = EvaluationSampler(len(self.validation), share, rank=rank, world=world)
-        return self._loader(self.validation, sampler)
+        return self._loader(self._ready(self.validation, "validation"), sampler)
 
     def state_dict(self) -> dict[str, int]:
         """How far the training stream has been used; kept in every checkpoint."""

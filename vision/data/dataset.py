@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from vision.data.cache.settings import CacheSettings
 from vision.data.collate import Batch, stack_images
 from vision.data.image_codec import decode_rgb
 from vision.data.sample import RawTarget, Reader
@@ -16,6 +17,7 @@ from vision.data.sampler import Draw
 from vision.settings.errors import DataError
 
 MAX_REPLACEMENTS = 100
+NO_CACHE = CacheSettings()
 
 
 class Transform(Protocol):
@@ -29,6 +31,7 @@ class ImageDataset(Dataset[Any]):
 
     A broken image is always counted and named in ``Batch.broken``. While training (``replace_broken``) the next
     readable image takes its place, because the batch must keep its size; in evaluation it is left out.
+    ``cache`` is for whoever reads the dataset many times (``vision.data.cache.choice``).
     """
 
     def __init__(
@@ -39,12 +42,14 @@ class ImageDataset(Dataset[Any]):
         collate_targets: Callable[[list[Any]], Any],
         *,
         replace_broken: bool,
+        cache: CacheSettings = NO_CACHE,
     ) -> None:
         self.reader = reader
         self.decode_target = decode_target
         self.transform = transform
         self.collate_targets = collate_targets
         self.replace_broken = replace_broken
+        self.cache = cache
 
     def __len__(self) -> int:
         return len(self.reader)

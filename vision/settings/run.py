@@ -77,6 +77,13 @@ class RunSettings(SettingsTable):
     workers: int | None = Field(
         default=None, ge=0, description="processes that load images; unset is chosen from the cores", examples=[4]
     )
+    cache: Literal["auto", "memory", "disk", "none"] = Field(
+        default="auto",
+        description="where images are kept once they are decoded; auto is memory if a quarter of what is free suffices",
+    )
+    cache_folder: Path | None = Field(
+        default=None, description="folder for cache=disk; unset is cache in the run folder", examples=["/tmp/decoded"]
+    )
     channels_last: bool = Field(default=True, description="keep images in memory pixel by pixel, faster on GPUs")
     compile: bool = Field(default=False, description="compile the network with torch.compile")
     accumulate: int = Field(default=1, ge=1, description="batches whose gradients are added before a step")

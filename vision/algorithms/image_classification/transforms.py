@@ -6,8 +6,8 @@ image (after ``resize``), inference squeezes the whole image into it.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from vision.data.augmentations.augmentation import Augmentation
 from vision.data.augmentations.crop import Crop, ImageSmallerThanCropError
 from vision.data.augmentations.grey import Grey
 from vision.data.augmentations.hls_shift import HLSShift
+from vision.data.augmentations.image_random import ImageRandom
 from vision.data.augmentations.mirror import Mirror
 from vision.data.augmentations.resize import (
     EnlargeToFit,
@@ -26,6 +27,7 @@ from vision.data.augmentations.resize import (
     ResizedImageTooLargeError,
     ShortSideResize,
 )
+from vision.data.cache.recipe import Division, Recipe, describe
 from vision.settings.errors import DataError
 
 # MXNet's fill for what a rotation uncovers.
@@ -44,7 +46,7 @@ class ClassificationTransform:
         With a seed the result depends on nothing else; without one every call draws anew. ``key`` names the
         record in errors.
         """
-        rng = random.Random(rng_seed)
+        rng = ImageRandom(rng_seed)
         try:
             for augmentation in self.augmentations:
                 if augmentation.draws(rng):
@@ -58,6 +60,15 @@ class ClassificationTransform:
                 f" wide and {error.height} high; cut it into pieces or remove it",
             ) from None
         return image, target
+
+    def divide(self) -> Division | None:
+        """What is done to an image once, and what is drawn for each batch."""
+        once = tuple(takewhile(lambda step: not step.is_random, self.augmentations))
+        rest = self.augmentations[len(once) :]
+        recipe = Recipe.of(rest)
+        if rest and recipe is None:
+            return None
+        return Division(ClassificationTransform(once), describe(once), recipe)
 
     def _too_small(self, error: ImageSmallerThanCropError) -> str:
         height, width = next((a.height, a.width) for a in self.augmentations if isinstance(a, Crop))

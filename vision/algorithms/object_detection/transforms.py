@@ -22,6 +22,7 @@ from vision.data.augmentations.mirror import Mirror
 from vision.data.augmentations.overlap_crop import OverlapCrop
 from vision.data.augmentations.resize import ALL_INTERPOLATIONS, Resize
 from vision.data.augmentations.window import Window, WindowAugmentation
+from vision.data.cache.recipe import Division, describe
 
 FILL_VALUE = 127
 
@@ -38,6 +39,10 @@ class PlainResize:
         """Image uint8 [H, W, 3] to uint8 [size, size, 3]; nothing is drawn."""
         size = self.resize.size(*image.shape[:2])
         return self.resize.apply(image, size, cv2.INTER_LINEAR), target
+
+    def divide(self) -> Division:
+        """All of it is done once."""
+        return Division(self, describe([self.resize]), None)
 
 
 class SSDAugmentation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 from typing import Any
 
@@ -24,6 +25,16 @@ class Augmentation(A.DualTransform):
     """
 
     _targets = (Targets.IMAGE, Targets.BBOXES)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether ``draw`` or ``draws`` draws anything."""
+        return True
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments that made this transform."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def draws(self, rng: random.Random) -> bool:
         """Decide whether the transform is applied, with probability ``p``."""

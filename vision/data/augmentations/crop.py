@@ -33,6 +33,10 @@ class Crop(WindowAugmentation):
         self.width = width
         self.at_random = at_random
 
+    @property
+    def is_random(self) -> bool:
+        return self.at_random or self.p < 1.0
+
     def draw(
         self, rng: random.Random, shape: tuple[int, ...], boxes_xyxy_unit: np.ndarray = NO_BOXES
     ) -> dict[str, Any]:

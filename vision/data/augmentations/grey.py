@@ -17,6 +17,10 @@ class Grey(Augmentation):
     def __init__(self, p: float = 1.0) -> None:
         super().__init__(p=p)
 
+    @property
+    def is_random(self) -> bool:
+        return self.p < 1.0
+
     def draw(
         self, rng: random.Random, shape: tuple[int, ...], boxes_xyxy_unit: np.ndarray = NO_BOXES
     ) -> dict[str, Any]:

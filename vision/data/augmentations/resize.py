@@ -44,6 +44,10 @@ class Resize(Augmentation):
         self.width = width
         self.interpolations = interpolations
 
+    @property
+    def is_random(self) -> bool:
+        return len(self.interpolations) > 1 or self.p < 1.0
+
     def size(self, image_height: int, image_width: int) -> tuple[int, int]:
         """Height and width after resizing."""
         return self.height, self.width

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from vision.data.augmentations.crop import Crop
+from vision.data.augmentations.grey import Grey
+from vision.data.augmentations.hls_shift import HLSShift
+from vision.data.augmentations.mirror import Mirror
+from vision.data.cache.device import augment_on_device, shift_hls, to_grey
+from vision.data.cache.host import augment_on_host
+from vision.data.cache.recipe import Recipe
+
+RNG = np.random.default_rng(0)
+# Every pair of red and green, with some blues: as one tall picture.
+COLOURS = np.stack(np.meshgrid(range(0, 256, 3), range(0, 256, 5), range(0, 256, 7), indexing="ij"), -1)
+COLOURS = COLOURS.reshape(1, -1, 1, 3).astype(np.uint8)
+
+
+@pytest.mark.parametrize("offsets", [(0, 0, 0), (36, 0, 0), (-36, 0, 0), (0, 50, 0), (0, -50, 9), (20, 7, -50)])
+def test_colour_is_opencvs_but_for_the_last_bit(offsets: tuple[int, int, int]) -> None:
+    expected = HLSShift(36, 50, 50).apply(COLOURS[0], hls_offsets=offsets)
+    found = shift_hls(torch.from_numpy(COLOURS), torch.tensor([offsets]))[0].numpy()
+    difference = np.abs(found.astype(int) - expected)
+    # A hue that lies between two levels may be rounded either way; that moves a channel by a few levels.
+    assert difference.max() <= 9
+    assert (difference > 0).mean() < 0.002
+
+
+def test_grey_is_opencvs() -> None:
+    expected = cv2.cvtColor(COLOURS[0], cv2.COLOR_RGB2GRAY)[..., None]
+    assert np.array_equal(to_grey(torch.from_numpy(COLOURS))[0].numpy(), expected)
+
+
+@pytest.mark.parametrize("grey", [None, Grey()])
+@pytest.mark.parametrize("colour", [None, HLSShift(36, 50, 50)])
+def test_a_batch_is_the_hosts(colour: HLSShift | None, grey: Grey | None) -> None:
+    images = np.stack([cv2.GaussianBlur(image, (5, 5), 2) for image in RNG.integers(0, 256, (20, 17, 19, 3), np.uint8)])
+    recipe = Recipe(None, Crop(12, 15, at_random=True), colour, Mirror(), grey)
+    indices, seeds = RNG.integers(0, 20, 64), RNG.integers(0, 2**64, 64, np.uint64)
+    drawn = recipe.draw(seeds, images.shape[1:])
+    assert drawn.mirrored.any() and not drawn.mirrored.all()
+    expected = augment_on_host(images, indices, recipe, drawn).astype(int)
+    found = augment_on_device(torch.from_numpy(images), torch.from_numpy(indices), recipe, drawn).numpy()
+    assert found.shape == (64, 12, 15, 1 if grey else 3) and found.dtype == np.uint8
+    difference = np.abs(found - expected)
+    assert (difference > 0).mean() <= (0.002 if colour else 0.0)
+    assert difference.max() <= (9 if colour else 0)

@@ -1,0 +1,139 @@
+"""Decoded images in a file: pixels first, then what they are, then where that begins.
+
+The name is a hash of all that the pixels follow from: every image's bytes, what is done to it, the decoder and this
+format. The file is complete when it has its name, and its checksum is compared when it is opened; any file that does
+not fit is made anew.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from vision.data.cache.kept_images import KeptImages, decode_all
+from vision.data.cache.recipe import Division
+from vision.data.dataset import ImageDataset
+from vision.settings.errors import DataError, UserError
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+_END = struct.Struct("<Q8s")
+_MAGIC = b"VISIONDI"
+_CHECKED_BYTES = 1 << 24
+_LARGEST_TRAILER = 1 << 30
+
+
+def open_or_make(dataset: ImageDataset, division: Division, shape: tuple[int, ...], folder: Path) -> KeptImages:
+    """The decoded images from their file in ``folder``, which is made first where it is missing or does not fit.
+
+    The pixels are mapped, not read. Raises ImagesDifferError, and UserError where the file cannot be written.
+    """
+    path = folder / f"{identity(dataset, division, shape)}.decoded"
+    pixel_shape = (len(dataset), *shape)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(path):
+            found = _open(path, pixel_shape)
+            if found is None:
+                _make(path, pixel_shape, dataset, division)
+                found = _open(path, pixel_shape)
+    except OSError as error:
+        raise UserError(
+            f"the decoded images ({np.prod(pixel_shape) / 1e9:.1f} GB) cannot be kept in {folder}: {error.strerror}; "
+            "set run.cache_folder to a folder with more room, or run.cache=none"
+        ) from None
+    assert found is not None, path
+    return found
+
+
+def identity(dataset: ImageDataset, division: Division, shape: tuple[int, ...]) -> str:
+    """Hash of all that the pixels follow from, in hexadecimal. Reads every image's bytes."""
+    digest = hashlib.blake2b(digest_size=20)
+    digest.update(f"{FORMAT} {shape} {division.name} OpenCV {cv2.__version__}".encode())
+    for index in range(len(dataset)):
+        try:
+            encoded = dataset.reader[index].encoded
+        except DataError as error:
+            encoded = str(error).encode()
+        digest.update(struct.pack("<Q", len(encoded)))
+        digest.update(encoded)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process a machine at a time; the others find its work done."""
+    with path.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _make(path: Path, shape: tuple[int, ...], dataset: ImageDataset, division: Division) -> None:
+    draft = path.with_suffix(f".{os.getpid()}")
+    try:
+        with draft.open("wb+") as file:
+            # Room is taken now: a mapped file that finds none later ends the process.
+            os.posix_fallocate(file.fileno(), 0, int(np.prod(shape)))
+            pixels = np.memmap(file, np.uint8, "r+", shape=shape)
+            kept = decode_all(dataset, division.once, pixels)
+            pixels[list(kept.broken)] = 0
+            pixels.flush()
+            trailer = {"shape": shape, "broken": kept.broken, "checksum": _checksum(pixels)}
+            file.seek(0, os.SEEK_END)
+            file.write(json.dumps(trailer).encode() + _END.pack(int(np.prod(shape)), _MAGIC))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _open(path: Path, shape: tuple[int, ...]) -> KeptImages | None:
+    """What the file holds, or None if it is missing, cut off, damaged or of other images."""
+    try:
+        trailer = _read_trailer(path, int(np.prod(shape)))
+    except FileNotFoundError:
+        return None
+    if trailer is not None and trailer.get("shape") == list(shape):
+        pixels = np.memmap(path, np.uint8, "r", shape=shape)
+        if _checksum(pixels) == trailer.get("checksum"):
+            return KeptImages(pixels, {int(index): str(reason) for index, reason in trailer["broken"].items()})
+    log.warning("%s is damaged: decoding the images anew", path)
+    return None
+
+
+def _read_trailer(path: Path, size: int) -> dict[str, Any] | None:
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END) - _END.size
+        if not size <= end <= size + _LARGEST_TRAILER:
+            return None
+        file.seek(size)
+        text = file.read(end - size)
+        if _END.unpack(file.read(_END.size)) != (size, _MAGIC):
+            return None
+    try:
+        trailer = json.loads(text)
+    except ValueError:
+        return None
+    fits = isinstance(trailer, dict) and isinstance(trailer.get("broken"), dict)
+    return trailer if fits and all(index.isdigit() for index in trailer["broken"]) else None
+
+
+def _checksum(pixels: np.ndarray) -> int:
+    flat, value = pixels.reshape(-1), 0
+    for start in range(0, len(flat), _CHECKED_BYTES):
+        value = zlib.crc32(flat[start : start + _CHECKED_BYTES].data, value)
+    return value

@@ -1,0 +1,110 @@
+"""Batches of images that were decoded once; the counterpart of ``ImageDataset``, and equal to it.
+
+Legend: n images of the channel, N batch, H W kept size, C channels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from vision.data.cache.device import augment_on_device, to_device
+from vision.data.cache.host import augment_on_host
+from vision.data.cache.kept_images import KeptImages, decode_targets
+from vision.data.cache.recipe import Recipe
+from vision.data.collate import Batch
+from vision.data.dataset import MAX_REPLACEMENTS, ImageDataset
+from vision.data.sampler import Draw
+
+
+class CachedDataset(Dataset[Any]):
+    """Makes whole batches from draws of the sampler, without decoding.
+
+    ``device`` is where the images then lie and batches are made; None leaves them in the host's memory. Broken images
+    are named, replaced and left out as ``source`` does it.
+    """
+
+    def __init__(
+        self, source: ImageDataset, kept: KeptImages, recipe: Recipe | None, device: torch.device | None = None
+    ) -> None:
+        self.reader = source.reader
+        self.recipe = recipe
+        self._replace_broken = source.replace_broken
+        self._collate_targets = source.collate_targets
+        targets, unusable = decode_targets(source)
+        # A label is looked at first.
+        self._broken = kept.broken | unusable
+        self._is_broken = np.zeros(len(targets), bool)
+        self._is_broken[list(self._broken)] = True
+        self._targets = targets
+        # Targets of one shape are joined once; padded ones depend on their batch.
+        self._joined = None if self._broken else self._join(targets, device)
+        self.kept = kept
+        self._on_device = None if device is None else torch.from_numpy(kept.pixels).to(device)
+
+    @property
+    def on_device(self) -> bool:
+        """Whether batches are made where they are used, and need no way there."""
+        return self._on_device is not None
+
+    @property
+    def works_by_image(self) -> bool:
+        """Whether a batch takes work on each image, which further processes can share."""
+        recipe = self.recipe if not self.on_device else None
+        return recipe is not None and (recipe.affine is not None or recipe.colour is not None)
+
+    def __len__(self) -> int:
+        return len(self.reader)
+
+    def __getitems__(self, draw: Draw) -> Batch:
+        indices, rows, broken = self._readable(draw.indices)
+        if not len(indices):
+            return Batch(torch.empty(0), None, torch.empty(0, dtype=torch.int64), broken)
+        seeds = draw.seeds[rows]
+        if self._on_device is not None:
+            indices_there = to_device(indices, self._on_device.device)
+            images = self._made_there(self._on_device, indices_there, seeds)
+        else:
+            indices_there = torch.from_numpy(indices)
+            images = torch.from_numpy(self._made_here(indices, seeds))
+        return Batch(images.permute(0, 3, 1, 2), self._targets_of(indices, indices_there), indices_there, broken)
+
+    def _made_here(self, indices: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+        """Images uint8 [N, h, w, C]."""
+        if self.recipe is None:
+            return self.kept.pixels[indices]
+        drawn = self.recipe.draw(seeds, self.kept.pixels.shape[1:])
+        return augment_on_host(self.kept.pixels, indices, self.recipe, drawn)
+
+    def _made_there(self, pixels: Tensor, indices: Tensor, seeds: np.ndarray) -> Tensor:
+        if self.recipe is None:
+            return pixels.index_select(0, indices)
+        return augment_on_device(pixels, indices, self.recipe, self.recipe.draw(seeds, pixels.shape[1:]))
+
+    def _targets_of(self, indices: np.ndarray, indices_there: Tensor) -> Any:
+        if self._joined is not None:
+            return self._joined[indices_there]
+        return self._collate_targets([self._targets[index] for index in indices.tolist()])
+
+    def _join(self, targets: list[Any], device: torch.device | None) -> Tensor | None:
+        joined = self._collate_targets(targets)
+        return joined.to(device) if isinstance(joined, Tensor) else None
+
+    def _readable(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[tuple[int, str], ...]]:
+        """Images to use, int64 [N]; the rows of the draw that they stand for, int64 [N]; the broken ones met."""
+        rows = np.arange(len(indices))
+        if not self._is_broken[indices].any():
+            return indices, rows, ()
+        used, broken = indices.copy(), []
+        for row in np.flatnonzero(self._is_broken[indices]).tolist():
+            for attempt in range(MAX_REPLACEMENTS if self._replace_broken else 1):
+                used[row] = (indices[row] + attempt) % len(self)
+                if not self._is_broken[used[row]]:
+                    break
+                broken.append((int(used[row]), self._broken[int(used[row])]))
+        readable = ~self._is_broken[used]
+        return used[readable], rows[readable], tuple(broken)

@@ -1,0 +1,103 @@
+"""Batches cut from kept images that lie on a device, without a loop over images and without waiting for the device.
+
+Legend: n kept images, N batch, H W kept size, h w size of the crop, C channels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vision.data.cache.recipe import Drawn, Recipe
+
+# OpenCV's weights of ITU-R BT.601, of 2^15.
+_GREY_WEIGHTS = (9798, 19235, 3735)
+_GREY_BITS = 15
+_MAX_HUE = 180.0
+_UNIT = 1.0 / 255.0
+
+
+def augment_on_device(images: Tensor, indices: Tensor, recipe: Recipe, drawn: Drawn) -> Tensor:
+    """Uint8 [N, h, w, C] of the kept ``images`` uint8 [n, H, W, C] that ``indices`` int64 [N] name.
+
+    Crop, mirror and grey give the host's pixels exactly; colour differs by the rounding of one level.
+    """
+    assert recipe.affine is None, "the affine map is made on the host"
+    on_device = to_device(np.stack([drawn.tops, drawn.lefts, drawn.mirrored], axis=1).astype(np.int64), images.device)
+    cut = _cut(images, indices, on_device, recipe.crop.height, recipe.crop.width)
+    if drawn.hls_offsets is not None:
+        cut = shift_hls(cut, to_device(drawn.hls_offsets, images.device))
+    return cut if recipe.grey is None else to_grey(cut)
+
+
+def to_device(array: np.ndarray, device: torch.device) -> Tensor:
+    """A small array on the device, without waiting for what the device is doing."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+def _cut(images: Tensor, indices: Tensor, places: Tensor, height: int, width: int) -> Tensor:
+    """Crop and mirror in one gather of pixels. ``places`` int64 [N, 3]: top, left, mirrored."""
+    kept_height, kept_width, channels = images.shape[1:]
+    top, left, mirrored = (column[:, None] for column in places.unbind(1))
+    rows = top + torch.arange(height, device=images.device)
+    columns = torch.arange(width, device=images.device).expand(len(places), -1)
+    columns = left + torch.where(mirrored > 0, width - 1 - columns, columns)
+    pixels = (indices[:, None] * kept_height + rows)[:, :, None] * kept_width + columns[:, None, :]
+    gathered = images.reshape(-1, channels).index_select(0, pixels.reshape(-1))
+    return gathered.reshape(len(places), height, width, channels)
+
+
+def to_grey(images: Tensor) -> Tensor:
+    """RGB uint8 [..., 3] to luminance uint8 [..., 1], in OpenCV's integers."""
+    weights = torch.tensor(_GREY_WEIGHTS, dtype=torch.int32, device=images.device)
+    weighted = (images.to(torch.int32) * weights).sum(dim=-1, keepdim=True, dtype=torch.int32)
+    return ((weighted + (1 << (_GREY_BITS - 1))) >> _GREY_BITS).to(torch.uint8)
+
+
+def shift_hls(images: Tensor, offsets: Tensor) -> Tensor:
+    """Add ``offsets`` int64 [N, 3] to hue, lightness and saturation of uint8 [N, h, w, 3], as ``HLSShift`` does."""
+    hue, lightness, saturation = _to_hls(images.float() * _UNIT)
+    added = offsets.to(torch.float32)[:, :, None, None].unbind(1)
+    hue = (hue.round() + added[0]).clamp(0.0, _MAX_HUE)
+    lightness = ((lightness * 255.0).round() + added[1]).clamp(0.0, 255.0) * _UNIT
+    saturation = ((saturation * 255.0).round() + added[2]).clamp(0.0, 255.0) * _UNIT
+    shifted = (_to_rgb(hue, lightness, saturation) * 255.0).round().clamp(0.0, 255.0).to(torch.uint8)
+    return torch.where((offsets != 0).any(dim=1)[:, None, None, None], shifted, images)
+
+
+def _to_hls(rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """RGB 0..1 [..., 3] to hue 0..180 (unit 2 degrees), lightness and saturation 0..1, each [...].
+
+    In OpenCV's order of operations, since lightness often lies between two levels and rounding then follows the
+    last bit.
+    """
+    red, green, blue = rgb.unbind(-1)
+    high, low = rgb.amax(-1), rgb.amin(-1)
+    spread, total = high - low, high + low
+    lightness = total * 0.5
+    grey = spread <= torch.finfo(torch.float32).eps
+    saturation = spread / torch.where(lightness < 0.5, total, 2.0 - high - low).masked_fill(grey, 1.0)
+    scale = 60.0 / spread.masked_fill(grey, 1.0)
+    degrees = torch.where(
+        high == red,
+        (green - blue) * scale,
+        torch.where(high == green, (blue - red) * scale + 120.0, (red - green) * scale + 240.0),
+    )
+    degrees = torch.where(degrees < 0.0, degrees + 360.0, degrees)
+    return (degrees * 0.5).masked_fill(grey, 0.0), lightness, saturation.masked_fill(grey, 0.0)
+
+
+def _to_rgb(hue: Tensor, lightness: Tensor, saturation: Tensor) -> Tensor:
+    """The way back, to RGB 0..1 [..., 3]: each channel rises, stays and falls along the circle, six sectors long."""
+    upper = torch.where(
+        lightness <= 0.5, lightness * (1.0 + saturation), lightness + saturation - lightness * saturation
+    )
+    lower = 2.0 * lightness - upper
+    sector = hue * (6.0 / _MAX_HUE)
+    channels = []
+    for start in (2.0, 0.0, 4.0):
+        place = torch.remainder(sector + start, 6.0)
+        channels.append(lower + (upper - lower) * torch.minimum(place, 4.0 - place).clamp(0.0, 1.0))
+    return torch.stack(channels, dim=-1)

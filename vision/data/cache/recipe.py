@@ -1,0 +1,110 @@
+"""What is done to kept images for each batch: the random part of a transform, drawn for the whole batch at once.
+
+Legend: N batch, H W kept size, h w size of the crop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from vision.data.augmentations.affine import Affine, centred_matrix
+from vision.data.augmentations.augmentation import Augmentation
+from vision.data.augmentations.crop import Crop
+from vision.data.augmentations.grey import Grey
+from vision.data.augmentations.hls_shift import HLSShift
+from vision.data.augmentations.image_random import BatchRandom
+from vision.data.augmentations.mirror import Mirror
+
+
+class Drawn(NamedTuple):
+    """What was drawn for N images. ``matrices`` float32 [N, 2, 3] from kept to warped pixels; ``tops`` and ``lefts``
+    int64 [N] of the crops; ``hls_offsets`` int64 [N, 3]; ``mirrored`` bool [N]. None where nothing of it is done.
+    """
+
+    matrices: np.ndarray | None
+    tops: np.ndarray
+    lefts: np.ndarray
+    hls_offsets: np.ndarray | None
+    mirrored: np.ndarray
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Affine map, random crop, colour, mirror and grey, in this order, as far as they are there."""
+
+    affine: Affine | None
+    crop: Crop
+    colour: HLSShift | None
+    mirror: Mirror | None
+    grey: Grey | None
+
+    @classmethod
+    def of(cls, augmentations: Sequence[Augmentation]) -> Recipe | None:
+        """The recipe of a transform's steps, or None if they are of another kind or order."""
+        left = list(augmentations)
+
+        def take(kind: type[Augmentation]) -> Any:
+            return left.pop(0) if left and type(left[0]) is kind else None
+
+        parts = [take(kind) for kind in (Affine, Crop, HLSShift, Mirror, Grey)]
+        affine, crop, colour = parts[:3]
+        certain = all(part is None or part.p >= 1.0 for part in (affine, crop, colour))
+        if left or crop is None or not crop.at_random or not certain or (colour and colour.channel_p < 1.0):
+            return None
+        return cls(*parts)
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether kept images [H, W, ...] hold the crop."""
+        return shape[0] >= self.crop.height and shape[1] >= self.crop.width
+
+    def draw(self, seeds: np.ndarray, shape: tuple[int, ...]) -> Drawn:
+        """Draw for images of ``shape`` [H, W, ...], number by number what the transform draws for each by itself."""
+        rng = BatchRandom(seeds)
+        matrices = None if self.affine is None else _draw_matrices(self.affine, rng, shape)
+        tops = rng.randrange(shape[0] - self.crop.height + 1)
+        lefts = rng.randrange(shape[1] - self.crop.width + 1)
+        offsets = None if self.colour is None else _draw_offsets(self.colour, rng)
+        never = np.zeros(len(seeds), bool)
+        mirrored = never if self.mirror is None else rng.random() < self.mirror.p
+        return Drawn(matrices, tops, lefts, offsets, mirrored)
+
+
+class Division(NamedTuple):
+    """A transform in two: ``once`` draws nothing, ``name`` tells it from others; ``recipe`` is the rest, if any."""
+
+    once: Any
+    name: str
+    recipe: Recipe | None
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A transform that may be divided."""
+
+    def divide(self) -> Division | None:
+        """Both parts, or None where what is drawn cannot be drawn for a batch at once."""
+
+
+def describe(augmentations: Sequence[Augmentation]) -> str:
+    """Kinds and settings of augmentations, in their order."""
+    return " ".join(
+        f"{type(step).__name__}({', '.join(f'{name}={value}' for name, value in step.settings.items())})"
+        for step in augmentations
+    )
+
+
+def _draw_matrices(affine: Affine, rng: BatchRandom, shape: tuple[int, ...]) -> np.ndarray:
+    shears = rng.uniform(-affine.max_shear, affine.max_shear)
+    angles_deg = rng.randint(-affine.max_angle_deg, affine.max_angle_deg)
+    ratios = 1.0 + rng.uniform(-affine.max_aspect_change, affine.max_aspect_change)
+    drawn = zip(angles_deg.tolist(), shears.tolist(), ratios.tolist(), strict=True)
+    return np.stack([centred_matrix(shape, *one) for one in drawn])
+
+
+def _draw_offsets(colour: HLSShift, rng: BatchRandom) -> np.ndarray:
+    limits = (colour.max_hue, colour.max_lightness, colour.max_saturation)
+    return np.stack([np.trunc(rng.uniform(-limit, limit)) for limit in limits], axis=1).astype(np.int64)
