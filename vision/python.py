@@ -1,17 +1,20 @@
-"""The Python front door: ``vision.fit``, ``vision.evaluate`` and ``vision.load``."""
+"""The Python front door: what ``vision.fit`` and its neighbours are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from vision import algorithms, api
-from vision.api import Model, RunResult
+from vision.api import CrossValidation, Model, RunResult
 from vision.data.counting import with_counts
 from vision.metrics.evaluation import Evaluation
 from vision.settings.channels import parse_channels
+from vision.settings.errors import SettingsError
 from vision.settings.job import Job
 from vision.settings.run import RunSettings
+from vision.settings.thresholds import Thresholds
 
 
 def fit(
@@ -33,9 +36,9 @@ def fit(
     ...                     num_classes=10, num_training_samples=50000, num_layers=20, image_shape="3,28,28")
     >>> result.metrics["accuracy"]
     """
-    table = algorithms.hyperparameters_class(algorithm)
-    counted = with_counts(hyperparameters, channels)
-    job = Job.parse(algorithms.full_name(algorithm), table, counted, channels, run or {})
+    job = _job(algorithm, channels, run or {}, hyperparameters, ("train", "validation"))
+    if job.run.folds is not None:
+        raise SettingsError(["Setting run.folds is not for vision.fit: call vision.cross_validate, or leave it out."])
     result = api.train(job)
     if job.run.report:
         from vision.reports.run_report import write_run_report
@@ -44,11 +47,50 @@ def fit(
     return result
 
 
+def cross_validate(
+    algorithm: str,
+    channels: Mapping[str, object],
+    *,
+    folds: int = 5,
+    run: Mapping[str, object] | None = None,
+    **hyperparameters: object,
+) -> CrossValidation:
+    """Train once for each fold of the channel ``train``, validated on that fold, as ``run.folds`` does.
+
+    The other arguments and the errors are those of ``fit``; the result has the mean and spread of each metric.
+
+    >>> vision.cross_validate("image_classification", {"train": "few.rec"}, num_layers=20).mean("accuracy")
+    """
+    return api.cross_validate(_job(algorithm, channels, {**(run or {}), "folds": folds}, hyperparameters, ("train",)))
+
+
+def _job(
+    algorithm: str,
+    channels: Mapping[str, object],
+    run: Mapping[str, object],
+    hyperparameters: Mapping[str, object],
+    required_channels: tuple[str, ...],
+) -> Job[Any]:
+    table = algorithms.hyperparameters_class(algorithm)
+    counted = with_counts(hyperparameters, channels)
+    return Job.parse(algorithms.full_name(algorithm), table, counted, channels, run, required_channels)
+
+
 def evaluate(
-    model: str | Path, channels: Mapping[str, object], *, run: Mapping[str, object] | None = None
+    model: str | Path,
+    channels: Mapping[str, object],
+    *,
+    run: Mapping[str, object] | None = None,
+    threshold: float | str | None = None,
+    thresholds: Mapping[str, object] | None = None,
 ) -> Evaluation:
-    """Evaluate a model folder, model.tar.gz or run folder on the ``validation`` channel, as training does."""
-    return api.evaluate(model, parse_channels(channels, ("validation",)), RunSettings.parse(run or {}))
+    """Evaluate a model folder, model.tar.gz or run folder on the ``validation`` channel, as training does.
+
+    Labels count from the score of their best F1 on, or from ``threshold`` (or "model": those that training stored),
+    or from those that ``thresholds`` has by label.
+    """
+    located, settings = parse_channels(channels, ("validation",)), RunSettings.parse(run or {})
+    return api.evaluate(model, located, settings, Thresholds.parse(threshold, thresholds))
 
 
 def load(model: str | Path, *, run: Mapping[str, object] | None = None) -> Model:
@@ -61,4 +103,4 @@ def load(model: str | Path, *, run: Mapping[str, object] | None = None) -> Model
     return api.load(model, RunSettings.parse(run or {}))
 
 
-__all__ = ["evaluate", "fit", "load"]
+__all__ = ["cross_validate", "evaluate", "fit", "load"]

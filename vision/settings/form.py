@@ -88,13 +88,14 @@ class Form:
         return {"text": "a text", "path": "a path"}.get(self.kind, "comma-separated integers")
 
     def _range(self) -> str:
-        if self.low is not None and self.high is not None and not (self.low_open or self.high_open):
-            return f" from {self.low:g} to {self.high:g}"
+        low, high = _plain(self.low), _plain(self.high)
+        if low and high and not (self.low_open or self.high_open):
+            return f" from {low} to {high}"
         parts = []
-        if self.low is not None:
-            parts.append(f"above {self.low:g}" if self.low_open else f"of at least {self.low:g}")
-        if self.high is not None:
-            parts.append(f"below {self.high:g}" if self.high_open else f"at most {self.high:g}")
+        if low:
+            parts.append(f"above {low}" if self.low_open else f"of at least {low}")
+        if high:
+            parts.append(f"below {high}" if self.high_open else f"at most {high}")
         return " " + " and ".join(parts) if parts else ""
 
     def read(self, value: object) -> object:
@@ -200,3 +201,10 @@ def _items(value: object) -> list[object]:
     if isinstance(value, list | tuple):
         return list(value)
     return [value]
+
+
+def _plain(bound: float | None) -> str:
+    """A bound in figures, without an exponent if it is whole; "" for none."""
+    if bound is None:
+        return ""
+    return str(int(bound)) if bound == int(bound) else f"{bound:g}"
