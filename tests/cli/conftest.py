@@ -12,16 +12,28 @@ import numpy as np
 import pytest
 
 import vision
+from tests.reports.label_cases import Streamed
 from vision.metrics.bootstrap import Interval, PairedIntervals
 from vision.metrics.comparison import Compared, Comparison
 from vision.metrics.evaluation import Evaluation, Matrix, Table
+from vision.metrics.label_evaluation import evaluate_image_labels
 
 EVALUATION = Evaluation(
     num_images=3,
     metrics={"accuracy": 2 / 3},
     class_names=("cat", "[b]dog[/b]"),
-    tables=(Table("Classes", ("class", "recall"), (("cat", 1.0), ("[b]dog[/b]", None))),),
+    tables=(
+        Table("Classes", ("class", "recall"), (("cat", 1.0), ("[b]dog[/b]", None))),
+        Table("Steps", ("step",), ((0.123,),), is_long=True),
+    ),
     matrices=(Matrix("Confusion", ("cat", "dog"), ("cat", "dog"), np.array([[1, 0], [1, 1]])),),
+    labels=evaluate_image_labels(
+        np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]),
+        np.array([[True, False], [False, True], [False, True]]),
+        ("cat", "[b]dog[/b]"),
+        np.arange(3),
+        None,
+    ),
 )
 
 
@@ -58,9 +70,10 @@ class FakeApi(ModuleType):
         self.calls.append(("train", job))
         return SimpleNamespace(metrics={"accuracy": job.hyperparameters.learning_rate, "mAP": 0.5})
 
-    def evaluate(self, model: Path, channels: Any, run: Any) -> Evaluation:
-        self.calls.append(("evaluate", model, channels, run))
-        return EVALUATION
+    def evaluate_model(self, model: Path, channels: Any, run: Any, thresholds: Any) -> Any:
+        self.calls.append(("evaluate", model, channels, run, thresholds))
+        stored = SimpleNamespace(algorithm="image_classification", hyperparameters={"num_training_samples": "70"})
+        return SimpleNamespace(evaluation=EVALUATION, stored=stored, validation=Streamed())
 
     def compare(self, model: Path, other: Path, channels: Any, run: Any, resamples: int, advance: Any) -> Comparison:
         self.calls.append(("compare", model, other, channels, run, resamples))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,21 +10,53 @@ from vision.cli.main import main
 from vision.reports.evaluation_json import read_evaluation
 from vision.settings.channels import Channel
 from vision.settings.run import RunSettings
+from vision.settings.thresholds import Thresholds
 
 
 def test_prints_tables_and_writes_the_file(api: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["evaluate", f"model={tmp_path}", f"channels.validation={tmp_path}", "run.device=cpu", "output=e.json"]
     assert main(argv) == 0
-    assert api.calls == [("evaluate", tmp_path, {"validation": Channel(tmp_path)}, RunSettings(device="cpu"))]
+    expected = ("evaluate", tmp_path, {"validation": Channel(tmp_path)}, RunSettings(device="cpu"), Thresholds())
+    assert api.calls == [expected]
     text = capsys.readouterr().out
+    assert "0.123" not in text
     assert "[b]dog[/b]" in text
     assert "66.67 %" in text
     assert read_evaluation(tmp_path / "e.json").metrics == EVALUATION.metrics
 
 
+def test_files_of_custom_labels_lie_beside(api: FakeApi, tmp_path: Path) -> None:
+    (tmp_path / "first" / "model").mkdir(parents=True)
+    argv = ["evaluate", f"model={tmp_path}/first/model", f"channels.validation={tmp_path}", "output=e.json"]
+    assert main(argv) == 0
+    names = sorted(path.name for path in tmp_path.glob("Evaluation*"))
+    assert names == [
+        "EvaluationManifest-image-classification-first.manifest",
+        "EvaluationSummary-image-classification-first.json",
+    ]
+    details = json.loads((tmp_path / names[1]).read_text())["EvaluationDetails"]
+    assert (details["NumberOfTrainingImages"], details["NumberOfTestingImages"]) == (70, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["threshold=0.5"], Thresholds(0.5)),
+        (["threshold=model", "thresholds.cat=1"], Thresholds(by_label={"cat": 1.0}, of_model=True)),
+        (["thresholds.a.b=c=0.25"], Thresholds(by_label={"a.b=c": 0.25})),
+    ],
+)
+def test_thresholds(api: FakeApi, tmp_path: Path, words: list[str], expected: Thresholds) -> None:
+    assert main(["evaluate", f"model={tmp_path}", f"channels.validation={tmp_path}", *words]) == 0
+    assert api.calls[0][-1] == expected
+
+
 def test_all_problems_at_once(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", "model=/no/such", "run.device=gpu"]) == 2
-    channel, device, model = capsys.readouterr().err.splitlines()
+    argv = ["evaluate", "model=/no/such", "run.device=gpu", "threshold=2", "thresholds.cat="]
+    assert main(argv) == 2
+    threshold, of_cat, channel, device, model = capsys.readouterr().err.splitlines()
+    assert "threshold is '2' but must be a number from 0 to 1, or model" in threshold
+    assert "thresholds.cat is '' but must be a number from 0 to 1" in of_cat
     assert "Channel validation is required but missing" in channel
     assert "device is 'gpu'" in device
     assert "Setting model is '/no/such', which does not exist" in model

@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vision.api.compare import compare
     from vision.api.cross_validation import CrossValidation, cross_validate
-    from vision.api.evaluate import evaluate
+    from vision.api.evaluate import EvaluatedModel, evaluate, evaluate_model
     from vision.api.model import Model, load
     from vision.api.train import RunResult, train
 
-__all__ = ["CrossValidation", "Model", "RunResult", "compare", "cross_validate", "evaluate", "load", "train"]
+__all__ = [
+    "CrossValidation",
+    "EvaluatedModel",
+    "Model",
+    "RunResult",
+    "compare",
+    "cross_validate",
+    "evaluate",
+    "evaluate_model",
+    "load",
+    "train",
+]
 
 _HOMES = {
     "compare": "compare",
@@ -22,7 +33,9 @@ _HOMES = {
     "cross_validate": "cross_validation",
     "Model": "model",
     "load": "model",
+    "EvaluatedModel": "evaluate",
     "evaluate": "evaluate",
+    "evaluate_model": "evaluate",
     "RunResult": "train",
     "train": "train",
 }

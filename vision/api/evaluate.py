@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from vision import algorithms
-from vision.algorithms.algorithm import Algorithm
 from vision.api.open_model import open_model
 from vision.api.run_data import dataset
 from vision.api.start_model import fill_network
@@ -22,6 +21,7 @@ from vision.settings.channels import Channel
 from vision.settings.errors import UserError
 from vision.settings.job import Job
 from vision.settings.run import RunSettings
+from vision.settings.thresholds import Thresholds
 from vision.training.accelerator import choose_accelerator
 from vision.training.progress import quiet_lightning
 from vision.training.task import TrainingTask
@@ -30,11 +30,37 @@ from vision.training.trainer import build_trainer
 PRECISIONS = ("float32", "float16", "bfloat16")
 
 
-def evaluate(model: str | Path, channels: Mapping[str, Channel], run: RunSettings | None = None) -> Evaluation:
+@dataclass(frozen=True)
+class EvaluatedModel:
+    """A stored model, its evaluation, and the channel that it was evaluated on."""
+
+    stored: StoredModel
+    evaluation: Evaluation
+    validation: Reader
+
+
+def evaluate(
+    model: str | Path,
+    channels: Mapping[str, Channel],
+    run: RunSettings | None = None,
+    thresholds: Thresholds | None = None,
+) -> Evaluation:
     """Evaluate a model folder, model.tar.gz or run folder on the ``validation`` channel. Raises UserError."""
+    return evaluate_model(model, channels, run, thresholds).evaluation
+
+
+def evaluate_model(
+    model: str | Path,
+    channels: Mapping[str, Channel],
+    run: RunSettings | None = None,
+    thresholds: Thresholds | None = None,
+) -> EvaluatedModel:
+    """The same with all that a report of it needs."""
     run = run or RunSettings()
     stored = open_model(model, run)
-    return evaluate_stored(stored, channels, run)
+    given = thresholds.of_classes(stored.class_names, stored.assumed_thresholds) if thresholds else None
+    reader = _open_validation(stored, channels, run)
+    return EvaluatedModel(stored, evaluate_stored(stored, channels, run, reader, thresholds=given), reader)
 
 
 def evaluate_stored(
@@ -44,13 +70,14 @@ def evaluate_stored(
     given: Reader | None = None,
     *,
     alone: bool = False,
+    thresholds: Sequence[float | None] | None = None,
 ) -> Evaluation:
     """Evaluate a loaded model: each image once, in batches of the size it was trained with.
 
     ``given`` is the validation channel where it is in Pipe mode and under way, or stands for it. ``alone``: in this
-    process only, although it may be one of several.
+    process only, although it may be one of several. ``thresholds`` of the classes take the place of those of best F1.
     """
-    task = evaluated_task(stored, channels, run, given, alone=alone)
+    task = evaluated_task(stored, channels, run, given, alone=alone, thresholds=thresholds)
     assert task.evaluation is not None
     left_out = task.broken["validation"].summary()
     notes = (*task.evaluation.notes, *([left_out] if left_out else []))
@@ -64,19 +91,19 @@ def evaluated_task(
     given: Reader | None = None,
     *,
     alone: bool = False,
+    thresholds: Sequence[float | None] | None = None,
 ) -> TrainingTask:
     """The same as the task that did it, with everything that the evaluation was made of."""
     quiet_lightning()
-    if "validation" not in channels:
-        raise UserError("there is nothing to evaluate on: give channels.validation=PATH")
+    reader = _open_validation(stored, channels, run) if given is None else given
     algorithm = algorithms.get(stored.algorithm)
     run = _in_its_precision(run, stored)
     hp = algorithm.hyperparameters.parse(stored.hyperparameters)
     job: Job[Any] = Job(algorithm.name, hp, dict(channels), _uncompiled(run))
-    reader = _open_validation(algorithm, job, stored) if given is None else given
     network = algorithm.build_network(algorithm.read_architecture(stored.architecture))
     fill_network(network, stored.state_dict(), "the model")
     task = algorithm.task(network, hp, job.run, tuple(stored.class_names), key_of=reader.key)
+    task.thresholds = thresholds
     task.broken = {"validation": BrokenImages("validation", reader, run.max_broken)}
     accelerator, processes = choose_accelerator(run)
     data = VisionDataModule(
@@ -91,10 +118,14 @@ def evaluated_task(
     return task
 
 
-def _open_validation(algorithm: Algorithm, job: Job[Any], stored: StoredModel) -> Reader:
+def _open_validation(stored: StoredModel, channels: Mapping[str, Channel], run: RunSettings) -> Reader:
     """The channel's reader, its labels checked."""
-    reader = open_channel(job.channels, "validation", stored.class_names)
-    summary = algorithm.summarise_targets(reader, job.channels["validation"], job.hyperparameters, job.run)
+    if "validation" not in channels:
+        raise UserError("there is nothing to evaluate on: give channels.validation=PATH")
+    algorithm = algorithms.get(stored.algorithm)
+    hp = algorithm.hyperparameters.parse(stored.hyperparameters)
+    reader = open_channel(channels, "validation", stored.class_names)
+    summary = algorithm.summarise_targets(reader, channels["validation"], hp, run)
     if summary.problems:
         raise UserError("\n".join(f"channel 'validation': {problem}" for problem in summary.problems))
     return reader

@@ -10,30 +10,57 @@ from vision.cli.assignments import Assignments, read_assignments
 from vision.settings.channels import Channel, parse_channels
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.run import RunSettings
+from vision.settings.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    from vision.metrics.evaluation import Evaluation
+    from vision.api import EvaluatedModel
 
 HELP = """\
-Usage: vision evaluate model=PATH channels.validation=PATH [channels.NAME=PATH] [run.NAME=VALUE] [output=FILE.json]
+Usage: vision evaluate model=PATH channels.validation=PATH [channels.NAME=PATH] [run.NAME=VALUE]
+                       [threshold=NUMBER|model] [thresholds.LABEL=NUMBER] [output=FILE.json|FOLDER]
 
-  model     a model folder, a model.tar.gz or a run folder
-  channels  validation, and validation_lst or validation_annotation where the labels lie apart
-  run       run settings, for example run.device=cpu (vision train --help lists them)
-  output    also write the metrics and tables to this JSON file
+  model       a model folder, a model.tar.gz or a run folder
+  channels    validation, and validation_lst or validation_annotation where the labels lie apart
+  run         run settings, for example run.device=cpu (vision train --help lists them)
+  threshold   the score from which a label counts as found, 0 to 1; "model" takes those that training stored; left out,
+              each label gets the one of its best F1 on the evaluated images (Custom Labels' assumed threshold)
+  thresholds  the same for single labels: thresholds.daisy=0.4
+  output      also write the metrics and tables to this JSON file, or the whole report into this folder; with either
+              EvaluationSummary-*.json and EvaluationManifest-*.manifest as Rekognition Custom Labels has them
 
-Example: vision evaluate model=runs/first channels.validation=test.rec"""
+Example: vision evaluate model=runs/first channels.validation=test.rec threshold=0.5 output=runs/first/test"""
+
+_OF_LABEL = "thresholds."
 
 
 def run(argv: Sequence[str]) -> int:
-    """Evaluate, print the tables, write the JSON file if asked. Returns the exit status."""
+    """Evaluate, print the tables, write the files if asked. Returns the exit status."""
     if {"-h", "--help"}.intersection(argv):
         print(HELP)
         return 0
-    given = read_assignments(argv, names=("model", "output"), sections=("channels", "run"))
-    model, channels, settings = check(given, required_channels=("validation",))
-    show(evaluate(model, channels, settings), model, given.names.get("output"))
+    of_labels = [word for word in argv if word.startswith(_OF_LABEL) and "=" in word]
+    others = [word for word in argv if word not in of_labels]
+    given = read_assignments(others, names=("model", "output", "threshold"), sections=("channels", "run"))
+    problems: list[str] = []
+    thresholds = Thresholds()
+    try:
+        thresholds = Thresholds.parse(given.names.get("threshold"), _by_label(of_labels))
+    except SettingsError as error:
+        problems += error.problems
+    try:
+        model, channels, settings = check(given, required_channels=("validation",))
+    except SettingsError as error:
+        problems += error.problems
+    if problems:
+        raise SettingsError(problems)
+    show(evaluate(model, channels, settings, thresholds), model, given.names.get("output"))
     return 0
+
+
+def _by_label(words: Sequence[str]) -> dict[str, object]:
+    """``thresholds.LABEL=NUMBER``, whatever characters the label has."""
+    pairs = (word.removeprefix(_OF_LABEL).rpartition("=") for word in words)
+    return {label: number for label, _, number in pairs}
 
 
 def check(given: Assignments, required_channels: Sequence[str]) -> tuple[Path, dict[str, Channel], RunSettings]:
@@ -61,21 +88,33 @@ def check(given: Assignments, required_channels: Sequence[str]) -> tuple[Path, d
     return Path(model).expanduser(), channels, settings
 
 
-def evaluate(model: Path, channels: dict[str, Channel], settings: RunSettings) -> Evaluation:
+def evaluate(
+    model: Path, channels: dict[str, Channel], settings: RunSettings, thresholds: Thresholds
+) -> EvaluatedModel:
     """The api's evaluation; torch is imported here."""
     from vision import api
 
-    return api.evaluate(model, channels, settings)
+    return api.evaluate_model(model, channels, settings, thresholds)
 
 
-def show(evaluation: Evaluation, model: Path, output: str | None) -> None:
-    """Print the tables and write the JSON file."""
+def show(evaluated: EvaluatedModel, model: Path, output: str | None) -> None:
+    """Print the tables; write the JSON file or the report, and the files of Custom Labels beside it."""
     from vision.cli.terminal import print_evaluation
-    from vision.reports.evaluation_json import write_evaluation
 
-    print_evaluation(evaluation, str(model))
-    if output:
-        try:
-            write_evaluation(Path(output).expanduser(), evaluation)
-        except OSError as error:
-            raise UserError(f"Setting output is {output!r}, which cannot be written: {error}.") from error
+    print_evaluation(evaluated.evaluation, str(model))
+    if not output:
+        return
+    from vision.reports.evaluation_json import write_evaluation
+    from vision.reports.label_files import write_evaluation_files
+
+    path = Path(output).expanduser()
+    try:
+        if path.suffix == ".json":
+            write_evaluation(path, evaluated.evaluation)
+            write_evaluation_files(path.parent, evaluated, model)
+        else:
+            from vision.reports.run_report import write_evaluation_report
+
+            print(f"report: {write_evaluation_report(path, evaluated, model)}")
+    except OSError as error:
+        raise UserError(f"Setting output is {output!r}, which cannot be written: {error}.") from error

@@ -13,8 +13,9 @@ _MOST_ROWS = 100
 
 
 def print_evaluation(evaluation: Evaluation, title: str) -> None:
-    """The metrics, then each table of the evaluation, cut where it is long."""
-    Console().print(Group(summary_table(evaluation, title), *map(_rich_table, evaluation.tables)))
+    """The metrics, then each table of the evaluation that is there to be read, cut where it has many rows."""
+    tables = (table for table in evaluation.tables if not table.is_long)
+    Console().print(Group(summary_table(evaluation, title), *map(_rich_table, tables)))
 
 
 def print_table(table: Table) -> None:

@@ -14,7 +14,8 @@ from vision.metrics.label_evaluation import STEPS, LabelEvaluation
 TABLE_STEPS = range(5, 100, 5)
 MOST_LABELS_BY_THRESHOLD = 20
 RATIOS = ("precision", "recall", "F1")
-COUNTS = ("true positives", "false positives", "false negatives")
+# True positives, false positives, false negatives: short, for narrow terminals.
+COUNTS = ("TP", "FP", "FN")
 
 
 def with_labels(found: Evaluation, labels: LabelEvaluation) -> Evaluation:
@@ -81,7 +82,7 @@ def threshold_note(labels: LabelEvaluation) -> str:
     )
     return (
         f"With thresholds, {who}, {how}. Mean over the labels that occur: precision {precision:.4f}, "
-        f"recall {recall:.4f}, F1 {f1:.4f}."
+        f"recall {recall:.4f}, F1 {f1:.4f}. TP, FP and FN are true positives, false positives and misses."
     )
 
 

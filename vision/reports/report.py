@@ -98,6 +98,10 @@ def _table_sections(evaluation: Evaluation, pictures: _Pictures) -> list[html.Se
     sections = []
     for table in evaluation.tables:
         body = html.table_html(table)
+        if table.is_long:
+            if table.rows:
+                sections.append(html.Section(table.title, html.folded_html("All values", body)))
+            continue
         png = class_bars(table)
         if png is not None:
             pictures.write(table.title, png)

@@ -8,15 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from vision import algorithms
-from vision.api import RunResult, load
+from vision.api import EvaluatedModel, RunResult, load
+from vision.api.model import choose_device, model_of
 from vision.data.image_codec import decode_rgb
 from vision.data.sample import Reader
+from vision.reports.label_files import write_evaluation_files, write_run_files
+from vision.reports.model_version import run_name
 from vision.reports.report import write_report
 from vision.settings.errors import DataError
+from vision.settings.run import RunSettings
 
 
 def write_run_report(result: RunResult) -> Path:
-    """Draw the report of a run into its ``report`` folder; returns the page's path."""
+    """Draw the report of a run into its ``report`` folder, with the files of Custom Labels; returns the page's path."""
     algorithm = algorithms.get(result.job.algorithm)
     settings = {
         "algorithm": result.job.algorithm,
@@ -25,7 +29,7 @@ def write_run_report(result: RunResult) -> Path:
         **{f"run.{name}": value for name, value in result.job.run.to_strings().items()},
     }
     image_of = image_reader(result.validation)
-    return write_report(
+    page = write_report(
         result.folder.report,
         title=f"{algorithm.title}: {result.folder.name}",
         evaluation=load(result.folder.model, result.job.run).explain(result.evaluation, image_of),
@@ -33,6 +37,24 @@ def write_run_report(result: RunResult) -> Path:
         settings=settings,
         image_of=image_of,
     )
+    write_run_files(result.folder.report, result)
+    return page
+
+
+def write_evaluation_report(folder: Path, evaluated: EvaluatedModel, model: Path) -> Path:
+    """The same of an evaluation of ``model``, a path."""
+    answering = model_of(evaluated.stored, str(model), choose_device(RunSettings()))
+    image_of = image_reader(evaluated.validation)
+    page = write_report(
+        folder,
+        title=f"{answering.algorithm.title}: {run_name(model)}",
+        evaluation=answering.explain(evaluated.evaluation, image_of),
+        history=[],
+        settings={"model": str(model)},
+        image_of=image_of,
+    )
+    write_evaluation_files(folder, evaluated, model)
+    return page
 
 
 def image_reader(reader: Reader) -> Callable[[int], np.ndarray | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,6 +68,8 @@ class TrainingTask(pl.LightningModule):
         self.evaluation: Evaluation | None = None
         # What the evaluation was made of, one row an image.
         self.evaluated: dict[str, np.ndarray] = {}
+        # Of the classes, in place of those of best F1.
+        self.thresholds: Sequence[float | None] | None = None
         self.broken: dict[str, BrokenImages] = {}
         self.last_loss: Tensor | None = None
         self._sums: dict[str, Tensor] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,7 +69,7 @@ class ClassificationTask(TrainingTask):
         return metrics
 
     def new_evaluator(self) -> ClassificationEvaluator:
-        return ClassificationEvaluator(self.hyperparameters, self.class_names, self.key_of)
+        return ClassificationEvaluator(self.hyperparameters, self.class_names, self.key_of, self.thresholds)
 
 
 class ClassificationEvaluator:
@@ -80,10 +80,12 @@ class ClassificationEvaluator:
         hyperparameters: ImageClassificationHyperparameters,
         class_names: tuple[str, ...],
         key_of: Callable[[int], str],
+        thresholds: Sequence[float | None] | None,
     ) -> None:
         self.hyperparameters = hyperparameters
         self.class_names = class_names
         self.key_of = key_of
+        self.thresholds = thresholds
         self._parts: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def update(self, outputs: Tensor, targets: Tensor, indices: Tensor) -> None:
@@ -106,6 +108,7 @@ class ClassificationEvaluator:
             multi_label=self.hyperparameters.multi_label,
             indices=indices,
             keys=self.key_of,
+            thresholds=self.thresholds,
         )
 
     def image_metrics(self, arrays: dict[str, np.ndarray]) -> ImageMetrics:

@@ -5,7 +5,7 @@ Legend: N batch, D and M detections and objects of an image.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -41,12 +41,14 @@ class DetectionEvaluator:
         class_names: tuple[str, ...],
         key_of: Callable[[int], str],
         statistics: AnchorStatistics,
+        thresholds: Sequence[float | None] | None = None,
     ) -> None:
         self.anchors = anchors_xyxy_unit
         self.hyperparameters = hyperparameters
         self.class_names = class_names
         self.key_of = key_of
         self.statistics = statistics
+        self.thresholds = thresholds
         self._indices: list[int] = []
         self._detections: list[np.ndarray] = []
         self._truths: list[np.ndarray] = []
@@ -78,6 +80,7 @@ class DetectionEvaluator:
             self.class_names,
             overlap_threshold=self.hyperparameters.overlap_threshold,
             keys=self.key_of,
+            thresholds=self.thresholds,
         )
         return replace(evaluation, tables=(*evaluation.tables, self.statistics.table(records.truth_boxes)))
 

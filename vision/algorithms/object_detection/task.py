@@ -74,4 +74,5 @@ class DetectionTask(TrainingTask):
             self.class_names,
             self.key_of,
             self.statistics,
+            self.thresholds,
         )

@@ -73,6 +73,10 @@ class ImageListReader:
         """Name of the line, such as ``train.lst line 12 (cats/001.jpg)``."""
         return f"{self._name} line {self._lines[index]} ({self._files[index]})"
 
+    def path(self, index: int) -> str:
+        """Path of the image below the image folder."""
+        return self._files[index]
+
 
 def _read_text(lst_file: Path) -> str:
     try:

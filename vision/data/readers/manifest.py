@@ -92,6 +92,10 @@ class ManifestReader:
         """Name of the line, such as ``train.manifest line 3 (cats/001.jpg)``."""
         return f"{self._path.name} line {self._lines[index]} ({self._files[index]})"
 
+    def path(self, index: int) -> str:
+        """Path of the image below the image folder."""
+        return self._files[index]
+
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_text"}
 

@@ -1,0 +1,88 @@
+"""The summary in the schema of Custom Labels, of labels worked by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.reports.label_cases import VERSION, of_boxes, of_images
+from vision.metrics.label_evaluation import evaluate_image_labels
+from vision.reports.evaluation_summary import confusion_shares, summary, write_summary
+
+
+def test_summary_of_images() -> None:
+    # Cats are assigned to images 3, 5, 6 (true: 3, 6), dogs to 5, 6, 8 (true: 5, 8).
+    assert summary(of_images([0.3, None, None]), VERSION) == {
+        "Version": 1,
+        "EvaluationDetails": {
+            "ProjectVersionArn": VERSION.arn,
+            "EvaluationEndTimestamp": "2019-11-21T07:30:23.910943",
+            "Labels": ["cat", "dog", "owl"],
+            "NumberOfTrainingImages": 500,
+            "NumberOfTestingImages": 4,
+        },
+        "AggregatedEvaluationResults": {
+            "Precision": pytest.approx(2 / 3),
+            "Recall": 1.0,
+            "F1Score": pytest.approx(0.8),
+            "ConfusionMatrix": [
+                {"GroundTruthLabel": "cat", "PredictedLabel": "cat", "Value": 1.0},
+                {"GroundTruthLabel": "cat", "PredictedLabel": "dog", "Value": 0.5},
+                {"GroundTruthLabel": "cat", "PredictedLabel": "owl", "Value": 0.0},
+                {"GroundTruthLabel": "dog", "PredictedLabel": "cat", "Value": 0.5},
+                {"GroundTruthLabel": "dog", "PredictedLabel": "dog", "Value": 1.0},
+                {"GroundTruthLabel": "dog", "PredictedLabel": "owl", "Value": 0.0},
+            ],
+        },
+        "LabelEvaluationResults": [
+            {
+                "Label": name,
+                "NumberOfTestingImages": 2,
+                "Metrics": {
+                    "Threshold": pytest.approx(threshold),
+                    "Precision": pytest.approx(2 / 3),
+                    "Recall": 1.0,
+                    "F1Score": pytest.approx(0.8),
+                },
+            }
+            for name, threshold in (("cat", 0.3), ("dog", 0.2))
+        ],
+    }
+
+
+def test_labels_by_falling_f1_and_a_precision_of_nothing_is_0() -> None:
+    results = summary(of_images([1.0, 0.2, 0.5]), VERSION)["LabelEvaluationResults"]
+    assert [result["Label"] for result in results] == ["dog", "cat"]
+    assert results[1]["Metrics"] == {"Threshold": 1.0, "Precision": 0.0, "Recall": 0.0, "F1Score": 0.0}
+
+
+def test_boxes_have_averages_in_place_of_confusions() -> None:
+    found = summary(of_boxes(), VERSION)
+    # Recall 1/3 at precision 1, 2/3 at 2/3; two of three cats are reached at all.
+    assert found["AggregatedEvaluationResults"] == {
+        "Precision": pytest.approx(2 / 3),
+        "Recall": pytest.approx(2 / 3),
+        "F1Score": pytest.approx(2 / 3),
+        "AveragePrecision": pytest.approx(1 / 3 + 1 / 3 * 2 / 3),
+        "AverageRecall": pytest.approx(2 / 3),
+    }
+    (cat,) = found["LabelEvaluationResults"]
+    assert (cat["Label"], cat["NumberOfTestingImages"]) == ("cat", 2)
+
+
+def test_what_an_image_has_too_is_no_confusion() -> None:
+    truth = np.array([[1, 1, 0], [1, 0, 0]], bool)
+    found = evaluate_image_labels(
+        np.array([[0.9, 0.8, 0.7], [0.1, 0.6, 0.2]]), truth, ("a", "b", "c"), np.arange(2), [0.5] * 3
+    )
+    np.testing.assert_array_equal(confusion_shares(found), [[0.5, 0.5, 0.5], [0, 1, 1], [0, 0, 0]])
+
+
+def test_file(tmp_path: Path) -> None:
+    path = write_summary(tmp_path, of_images(), VERSION)
+    assert path.name == "EvaluationSummary-project-v1.json"
+    assert json.loads(path.read_text()) == summary(of_images(), VERSION)
+    assert list(tmp_path.iterdir()) == [path]
