@@ -24,8 +24,10 @@ PART_OF = {
     "annotated-types": "pydantic",
     "botocore": "boto3",
 }
+# What others of this vendor's packages are imported as, too.
+KNOWN_AS = {"nvidia": ["nvidia-dali-cuda130"]}
 # Files that lie beside the benchmark that imports them.
-BESIDE_THE_SCRIPT = {path.stem for path in (ROOT / "scripts" / "benchmarks").glob("*.py")}
+BESIDE_THE_SCRIPT = {path.stem for path in (ROOT / "scripts" / "benchmarks").rglob("*.py")}
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def test_config_files_compose_outside_the_checkout(installed: Installed) -> None
 def test_everything_imported_is_declared() -> None:
     extras = [name for group in PROJECT["optional-dependencies"].values() for name in group]
     declared = {re.split(r"[\[<>=!~ ]", text)[0].lower() for text in [*PROJECT["dependencies"], *extras]}
-    known = packages_distributions()
+    known = {**packages_distributions(), **KNOWN_AS}
     undeclared = {}
     for path in (path for folder in ("vision", "scripts", "tests") for path in (ROOT / folder).rglob("*.py")):
         for name in _imported(path) - set(sys.stdlib_module_names) - {"vision", "tests", *BESIDE_THE_SCRIPT}:
