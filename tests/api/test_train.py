@@ -17,6 +17,7 @@ from vision.artifacts.model_folder import load_model
 from vision.settings.channels import parse_channels
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.run import RunSettings
+from vision.settings.thresholds import Thresholds
 
 
 def weights_of(result: RunResult) -> dict[str, torch.Tensor]:
@@ -58,6 +59,18 @@ def test_evaluate_says_what_training_said(trained: RunResult, channels: dict[str
     found = evaluate(trained.folder.path / form, located)
     assert found.metrics == trained.metrics
     assert found.num_images == 33
+
+
+def test_evaluate_at_given_thresholds(trained: RunResult, channels: dict[str, str]) -> None:
+    located = parse_channels({"validation": channels["validation"]})
+    found = evaluate(trained.folder.path, located, thresholds=Thresholds.parse(0, {"red": 1}))
+    assert found.labels is not None
+    counts = found.labels.counts
+    # Eleven images of each colour: nothing is surely red, and with 0 everything is green and blue.
+    assert counts.true_positives.tolist() == [0, 11, 11]
+    assert counts.false_positives.tolist() == [0, 22, 22]
+    with pytest.raises(SettingsError, match=r"thresholds\.rad is for no label of the model: did you mean red"):
+        evaluate(trained.folder.path, located, thresholds=Thresholds.parse(None, {"rad": 1}))
 
 
 def test_same_seed_same_bits_whatever_the_workers(trained: RunResult, channels: dict[str, str], tmp_path: Path) -> None:

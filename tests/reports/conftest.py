@@ -29,6 +29,8 @@ def evaluation(evil: str, names: tuple[str, ...]) -> Evaluation:
         tables=(
             Table("Most confused", ("truth", "predicted", "images"), (("cat", evil, 3),)),
             Table("Per class", ("class", "F1", "images"), tuple((n, None if n == "cat" else 0.5, 3) for n in names)),
+            Table("By step", ("class", "F1"), tuple((n, 0.25) for n in names), is_long=True),
+            Table("Of nothing", ("class", "F1"), (), is_long=True),
         ),
         matrices=(Matrix("Confusion", names, names, np.arange(16).reshape(4, 4)),),
         curves=(Curves("PR curves", "recall", "precision", dict.fromkeys(names, (line, 1 - line))),),

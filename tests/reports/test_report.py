@@ -37,6 +37,9 @@ def test_everything_is_written(tmp_path: Path, evaluation: Evaluation, history: 
         "boxes.png",
     }
     html = path.read_text(encoding="utf-8")
+    # Long tables are folded and have no bars; of nothing, there is none.
+    assert re.search(r'id="by_step"><h2>By step</h2><details>', html)
+    assert "Of nothing" not in html
     tiles = dict(re.findall(r"<b>(.*?)</b><span>(.*?)</span>", html))
     assert tiles["97.13 %"] == "accuracy"
     assert tiles["2 min 40 s"] == "training time"
