@@ -49,33 +49,52 @@ class WeightedMultiLabel:
     class_metric = "AP"
 
     def __init__(self, probabilities: np.ndarray, truth: np.ndarray) -> None:
-        scores = np.nan_to_num(probabilities, nan=-1.0)
         yes = probabilities > DECISION_THRESHOLD
-        self._cells = (yes & truth, yes & ~truth, ~yes & truth, ~yes & ~truth)
-        # Rows by falling score, class by class; equal scores are one decision, made at the last of them.
-        self._order = np.argsort(-scores, axis=0, kind="stable")
-        self._ordered_truth = np.take_along_axis(truth, self._order, axis=0)
-        ordered = np.take_along_axis(scores, self._order, axis=0)
-        is_last = np.ones(ordered.shape, dtype=bool)
-        is_last[:-1] = ordered[1:] != ordered[:-1]
-        places = np.where(is_last, np.arange(len(ordered))[:, None], len(ordered))
-        self._last_of_equals = np.minimum.accumulate(places[::-1], axis=0)[::-1]
+        # One product with the weights counts hits, false alarms and misses of all classes.
+        self._cells = np.concatenate([yes & truth, yes & ~truth, ~yes & truth], axis=1).astype(np.float64)
+        self._average_precision = _WeightedAveragePrecision(np.nan_to_num(probabilities, nan=-1.0), truth)
 
     def values(self, weights: np.ndarray) -> np.ndarray:
         """Figures float64 [M]: see ``ImageMetrics``."""
-        counts = DecisionCounts(*(weights @ cells for cells in self._cells))
-        per_class = self._average_precision(weights)
+        right, wrong, missed = np.split(weights @ self._cells, 3)
+        counts = DecisionCounts(right, wrong, missed, weights.sum() - right - wrong - missed)
+        per_class = self._average_precision.of(weights)
         defined = per_class[~np.isnan(per_class)]
         macros = map(counts.macro, (counts.f1(), counts.precision(), counts.recall()))
         mean = float(defined.mean()) if len(defined) else float("nan")
         return np.array([counts.averaged_accuracy(), mean, counts.micro_f1(), *macros, *per_class])
 
-    def _average_precision(self, weights: np.ndarray) -> np.ndarray:
-        """Float64 [K]: the mean over true images of the precision at their score; NaN for a class without any."""
-        passed = weights[self._order]
-        found = passed * self._ordered_truth
-        passed_before, found_before = passed.cumsum(axis=0), found.cumsum(axis=0)
-        precision = np.divide(found_before, passed_before, out=np.zeros_like(found), where=passed_before > 0)
-        at_score = np.take_along_axis(precision, self._last_of_equals, axis=0)
-        total = found.sum(axis=0)
-        return np.divide((found * at_score).sum(axis=0), total, out=np.full(len(total), np.nan), where=total > 0)
+
+class _WeightedAveragePrecision:
+    """The mean over the true images of a class of the precision at their score, for all classes at once.
+
+    Images by falling score stand class behind class in one row; equal scores are one decision, made at their last.
+    """
+
+    def __init__(self, scores: np.ndarray, truth: np.ndarray) -> None:
+        num_images, self._num_classes = scores.shape
+        order = np.argsort(-scores, axis=0, kind="stable").T
+        ordered = np.take_along_axis(scores.T, order, axis=1)
+        is_last = np.ones(ordered.shape, dtype=bool)
+        is_last[:, :-1] = ordered[:, 1:] != ordered[:, :-1]
+        ends = np.flatnonzero(is_last)
+        self._image = order.ravel()
+        true = np.flatnonzero(np.take_along_axis(truth.T, order, axis=1))
+        self._true_image, self._true_class = self._image[true], true // max(num_images, 1)
+        self._class_start = self._true_class * num_images
+        self._end = ends[np.searchsorted(ends, true)] + 1
+        # So many true images come before the class, and up to the end of the equals.
+        self._true_before = np.searchsorted(true, self._class_start)
+        self._true_at_end = np.searchsorted(true, self._end)
+
+    def of(self, weights: np.ndarray) -> np.ndarray:
+        """Float64 [K]; NaN for a class without true images."""
+        true_weights = weights[self._true_image]
+        passed, found = (np.concatenate([[0.0], np.cumsum(w)]) for w in (weights[self._image], true_weights))
+        all_passed = passed[self._end] - passed[self._class_start]
+        all_found = found[self._true_at_end] - found[self._true_before]
+        precision = np.divide(all_found, all_passed, out=np.zeros_like(all_found), where=all_passed > 0)
+        total, summed = (
+            np.bincount(self._true_class, w, self._num_classes) for w in (true_weights, true_weights * precision)
+        )
+        return np.divide(summed, total, out=np.full(self._num_classes, np.nan), where=total > 0)
