@@ -66,7 +66,7 @@ class TrainingTask(pl.LightningModule):
         self.key_of = key_of
         self.epoch_metrics: dict[str, float] = {}
         self.evaluation: Evaluation | None = None
-        # What the evaluation was made of, one row an image.
+        # What an evaluation outside training was made of, one row an image.
         self.evaluated: dict[str, np.ndarray] = {}
         # Of the classes, in place of those of best F1.
         self.thresholds: Sequence[float | None] | None = None
@@ -201,8 +201,10 @@ class TrainingTask(pl.LightningModule):
         return self._evaluator.image_metrics(arrays)
 
     def on_validation_epoch_end(self) -> None:
-        self.evaluated = gather_arrays(self._evaluator.arrays())
-        self.evaluation = self._evaluator.evaluate(self.evaluated)
+        arrays = gather_arrays(self._evaluator.arrays())
+        self.evaluation = self._evaluator.evaluate(arrays)
+        if self.trainer.state.fn != "fit":
+            self.evaluated = arrays
         self.epoch_metrics.update({f"validation_{name}": value for name, value in self.evaluation.metrics.items()})
         self.log_dict(self.epoch_metrics, rank_zero_only=True)
 
