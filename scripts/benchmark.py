@@ -17,7 +17,9 @@ from settings import COMMON, Settings
 # Each is a module of scripts/benchmarks with ``SETTINGS``, which are its own, and ``compare``, which gives the rows.
 SUBJECTS = {
     "loader": "images per second that come out of a .rec, beside MXNet's and DALI's loaders",
+    "serve": "requests per second of the server, beside a plain handler of the same network",
     "train": "training steps of image classification, beside MXNet's and a bare PyTorch loop",
+    "detection": "SSD's losses, NMS and training step, beside torchvision's",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from measure import Summary, summary
@@ -13,7 +13,8 @@ from measure import Summary, summary
 class Comparison:
     """``ours`` and ``theirs`` in ``unit``, of which more is better. ``ratio`` is ours / theirs, round by round.
 
-    ``goal`` is the ratio of medians that the package sets itself. ``versions`` are those of both sides.
+    ``goal`` is the ratio of medians that the package sets itself. ``versions`` are those of both sides, ``details``
+    whatever else is worth keeping.
     """
 
     work: str
@@ -24,6 +25,7 @@ class Comparison:
     ratio: Summary
     goal: float | None
     versions: dict[str, str]
+    details: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
