@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vision import algorithms
+from vision.algorithms.object_detection.targets import PADDING_LABEL, PaddedTargets
 from vision.data.collate import Batch
 from vision.settings.job import Job
+
+MOST_OBJECTS = 24
 
 
 def job_of(told: dict[str, Any]) -> Job[Any]:
@@ -27,11 +30,27 @@ def network_of(told: dict[str, Any]) -> nn.Module:
 
 
 def ready_batch(job: Job[Any]) -> Batch:
-    """Noise of classification, uint8 in channels_last memory as the loader gives it."""
+    """Noise with labels, uint8 in channels_last memory as the loader gives it."""
     hp = job.hyperparameters
     generator = torch.Generator().manual_seed(0)
-    channels, height, width = hp.image_shape
-    shape = (hp.mini_batch_size, height, width, channels)
+    is_classification = job.algorithm == "image_classification"
+    height, width = hp.image_shape[1:] if is_classification else (hp.image_shape, hp.image_shape)
+    shape = (hp.mini_batch_size, height, width, 3)
     images = torch.randint(256, shape, generator=generator, dtype=torch.uint8).permute(0, 3, 1, 2)
-    labels = torch.randint(hp.num_classes, (hp.mini_batch_size,), generator=generator)
-    return Batch(images, labels, torch.arange(hp.mini_batch_size), ())
+    targets: Tensor | PaddedTargets
+    if is_classification:
+        targets = torch.randint(hp.num_classes, (hp.mini_batch_size,), generator=generator)
+    else:
+        targets = random_objects(hp.mini_batch_size, MOST_OBJECTS, hp.num_classes, generator)
+    return Batch(images, targets, torch.arange(hp.mini_batch_size), ())
+
+
+def random_objects(batch: int, most: int, num_classes: int, generator: torch.Generator) -> PaddedTargets:
+    """1 to ``most`` objects an image, of 3 to 40 % of its side."""
+    centre = torch.rand(batch, most, 2, generator=generator)
+    half = (0.03 + 0.37 * torch.rand(batch, most, 2, generator=generator)) / 2
+    boxes = torch.cat(((centre - half).clamp(0, 0.99), (centre + half).clamp(0.01, 1)), dim=2)
+    labels = torch.randint(num_classes, (batch, most), generator=generator)
+    count = torch.randint(1, most + 1, (batch, 1), generator=generator)
+    labels[torch.arange(most) >= count] = PADDING_LABEL
+    return PaddedTargets(boxes, labels, torch.zeros_like(labels, dtype=torch.bool))
