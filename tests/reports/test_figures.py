@@ -97,7 +97,7 @@ def test_heat_map_need_not_be_square(drawn: list[Figure]) -> None:
 
 
 def test_bars_only_for_scores_of_classes(drawn: list[Figure], evaluation: Evaluation) -> None:
-    confused, per_class = evaluation.tables
+    confused, per_class, *_ = evaluation.tables
     assert figures.class_bars(confused) is None
     size(figures.class_bars(per_class))
     assert [axes.get_title(loc="left") for axes in drawn[0].axes] == ["F1"]
