@@ -52,7 +52,7 @@ class TrainSampler(Sampler[Draw]):
         self.rank = rank
         self.world = world
         self.batches_done = batches_done
-        self._order = (-1, np.empty(0, np.int64))
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
 
     def __len__(self) -> int:
         """Batches of a whole epoch."""
@@ -79,7 +79,9 @@ class TrainSampler(Sampler[Draw]):
 
     def _permutation(self, number: int) -> np.ndarray:
         if self._order[0] != number:
-            order = np.random.default_rng([self.seed, number]).permutation(self.num_images)
+            # The shuffle of ``permutation``, in half its memory where the numbers allow it.
+            order = np.arange(self.num_images, dtype=np.uint32 if self.num_images < 1 << 32 else np.int64)
+            np.random.default_rng([self.seed, number]).shuffle(order)
             self._order = (number, order)
         return self._order[1]
 

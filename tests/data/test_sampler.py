@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vision.data.sampler import EvaluationSampler, TrainSampler
+
+
+def taken(sampler: TrainSampler, epochs: int) -> np.ndarray:
+    """Indices [batches, images] of so many iterations."""
+    return np.stack([draw.indices for _ in range(epochs) for draw in sampler])
+
+
+def test_each_pass_is_a_permutation_of_its_own_and_batches_never_shrink() -> None:
+    batches = taken(TrainSampler(10, 4, seed=3), epochs=5)
+    assert batches.shape == (10, 4)
+    passes = batches.reshape(4, 10)
+    expected = [np.random.default_rng([3, number]).permutation(10) for number in range(4)]
+    assert passes.tolist() == np.stack(expected).tolist()
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_processes_take_disjoint_shares_of_the_same_batches(world: int) -> None:
+    whole = taken(TrainSampler(50, 8, seed=1), epochs=3)
+    shares = [taken(TrainSampler(50, 8, seed=1, rank=rank, world=world), epochs=3) for rank in range(world)]
+    assert np.concatenate(shares, axis=1).tolist() == whole.tolist()
+    for batch in whole[:6]:
+        assert len(set(batch.tolist())) == 8
+
+
+def test_a_resumed_stream_goes_on_with_the_same_draws() -> None:
+    whole = [draw for sampler in [TrainSampler(10, 3, seed=2)] for _ in range(4) for draw in sampler]
+    rest = TrainSampler(10, 3, seed=2, batches_done=5)
+    resumed = [draw for _ in range(3) for draw in rest]
+    for found, expected in zip(resumed, whole[5:], strict=True):
+        assert found.indices.tolist() == expected.indices.tolist()
+        assert found.seeds.tolist() == expected.seeds.tolist()
+
+
+def test_an_image_has_another_seed_in_each_pass_whatever_its_batch() -> None:
+    def seeds(batch_size: int) -> dict[tuple[int, int], int]:
+        sampler, found = TrainSampler(12, batch_size, seed=0), {}
+        draws = [draw for _ in range(3) for draw in sampler]
+        numbers = zip(
+            np.concatenate([draw.indices for draw in draws]).tolist(),
+            np.concatenate([draw.seeds for draw in draws]).tolist(),
+            strict=True,
+        )
+        for place, (index, seed) in enumerate(numbers):
+            found[place // 12, index] = seed
+        return found
+
+    assert seeds(4) == seeds(6) == seeds(12)
+    assert len(set(seeds(4).values())) == 36
+
+
+@pytest.mark.parametrize("world", [1, 3])
+def test_evaluation_shows_each_image_once(world: int) -> None:
+    samplers = [EvaluationSampler(10, 2, rank=rank, world=world) for rank in range(world)]
+    shown = [index for sampler in samplers for draw in sampler for index in draw.indices.tolist()]
+    assert sorted(shown) == list(range(10))
+    assert sum(map(len, samplers)) == sum(1 for sampler in samplers for _ in sampler)
