@@ -32,11 +32,12 @@ PRECISIONS = ("float32", "float16", "bfloat16")
 
 @dataclass(frozen=True)
 class EvaluatedModel:
-    """A stored model, its evaluation, and the channel that it was evaluated on."""
+    """A stored model, its evaluation, and with what and on what it was evaluated."""
 
     stored: StoredModel
     evaluation: Evaluation
     validation: Reader
+    run: RunSettings
 
 
 def evaluate(
@@ -60,7 +61,7 @@ def evaluate_model(
     stored = open_model(model, run)
     given = thresholds.of_classes(stored.class_names, stored.assumed_thresholds) if thresholds else None
     reader = _open_validation(stored, channels, run)
-    return EvaluatedModel(stored, evaluate_stored(stored, channels, run, reader, thresholds=given), reader)
+    return EvaluatedModel(stored, evaluate_stored(stored, channels, run, reader, thresholds=given), reader, run)
 
 
 def evaluate_stored(
