@@ -7,36 +7,15 @@ import os
 from typing import Any
 
 from vision.algorithms.algorithm import Algorithm, TargetSummary
+from vision.data.pass_labels import PassLabels
 from vision.data.readers.pipe import PipeReader
-from vision.data.sample import RawTarget
 from vision.data.stream import StreamDataset
+from vision.settings.errors import SettingsError
 from vision.settings.job import Job
 
 log = logging.getLogger(__name__)
 
 MAX_THREADS = 16
-
-
-class _LabelsOfAPass:
-    """The labels of one pass, kept without the images; a ``Reader`` for looking at labels."""
-
-    class_names: tuple[str, ...] | None = None
-
-    def __init__(self, reader: PipeReader) -> None:
-        self._reader = reader
-        self._targets = [sample.target for sample in reader.next_pass()]
-
-    def __len__(self) -> int:
-        return len(self._targets)
-
-    def target(self, index: int) -> RawTarget:
-        return self._targets[index]
-
-    def key(self, index: int) -> str:
-        return self._reader.key(index)
-
-    def __getitem__(self, index: int) -> Any:
-        return self._reader[index]
 
 
 def open_stream(algorithm: Algorithm, job: Job[Any], name: str) -> tuple[PipeReader, TargetSummary]:
@@ -47,12 +26,22 @@ def open_stream(algorithm: Algorithm, job: Job[Any], name: str) -> tuple[PipeRea
     if name != "train" or not algorithm.needs_label_counts(hp):
         return reader, TargetSummary(expected, None)
     log.info("reading channel 'train' once to count its labels, which this loss needs")
-    summary = algorithm.summarise_targets(_LabelsOfAPass(reader), job.channels[name], hp, job.run)
-    return reader, summary
+    labels = PassLabels(reader)
+    for index, sample in enumerate(reader.next_pass()):
+        labels.add(index, sample.target)
+    return reader, algorithm.summarise_targets(labels, job.channels[name], hp, job.run)
 
 
 def stream_dataset(algorithm: Algorithm, job: Job[Any], reader: PipeReader, name: str) -> StreamDataset:
     """The dataset of one channel in Pipe mode."""
+
+    def check_labels(labels: PassLabels) -> None:
+        summary = algorithm.summarise_targets(labels, job.channels[name], job.hyperparameters, job.run)
+        for warning in summary.warnings:
+            log.warning("channel %r, pass %d: %s", name, reader.passes_opened, warning)
+        if summary.problems:
+            raise SettingsError([f"channel {name!r}: {problem}" for problem in summary.problems])
+
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return StreamDataset(
         reader,
@@ -60,4 +49,5 @@ def stream_dataset(algorithm: Algorithm, job: Job[Any], reader: PipeReader, name
         algorithm.transform(job.hyperparameters, "train" if name == "train" else "validation"),
         algorithm.collate_targets,
         threads=max(1, min(MAX_THREADS, cores)),
+        check_labels=check_labels,
     )

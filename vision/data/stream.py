@@ -20,6 +20,7 @@ from torch.utils.data import IterableDataset
 from vision.data.collate import Batch, stack_images
 from vision.data.dataset import Transform
 from vision.data.image_codec import decode_rgb
+from vision.data.pass_labels import PassLabels
 from vision.data.prefetch import Prefetch
 from vision.data.readers.pipe import PipeReader
 from vision.data.sample import RawTarget, Sample
@@ -41,7 +42,11 @@ class _Place:
 
 
 class StreamDataset:
-    """A stream of samples and what makes batches of them; the counterpart of ``ImageDataset``."""
+    """A stream of samples and what makes batches of them; the counterpart of ``ImageDataset``.
+
+    ``check_labels`` is called at the end of each pass with its labels, and may raise UserError. Labels that cannot be
+    used are not among them: their images count as broken.
+    """
 
     def __init__(
         self,
@@ -51,15 +56,36 @@ class StreamDataset:
         collate_targets: Callable[[list[Any]], Any],
         *,
         threads: int,
+        check_labels: Callable[[PassLabels], None] = lambda labels: None,
     ) -> None:
         self.reader = reader
         self.decode_target = decode_target
         self.transform = transform
         self.collate_targets = collate_targets
         self.threads = threads
+        self.check_labels = check_labels
 
     def __len__(self) -> int:
         return len(self.reader)
+
+    def next_pass(self) -> Iterator[Sample]:
+        """The samples of the next pass. Raises UserError when it does not come, stalls, or has a problem at its end."""
+        labels = PassLabels(self.reader)
+        # Held back, so that the labels are looked at before the last sample can end the last epoch.
+        held: Sample | None = None
+        for index, sample in enumerate(self.reader.next_pass()):
+            if held is not None:
+                yield held
+            held = sample
+            try:
+                self.decode_target(sample.target, sample.key)
+            except DataError:
+                # Said where the image is read.
+                continue
+            labels.add(index, sample.target)
+        self.check_labels(labels)
+        if held is not None:
+            yield held
 
     def read(self, place: _Place) -> tuple[np.ndarray, Any]:
         """One image, decoded and transformed, and its target."""
@@ -150,7 +176,7 @@ class TrainStream(IterableDataset[Batch]):
         place_in_batch = 0
         while True:
             count = 0
-            for index, sample in enumerate(self.dataset.reader.next_pass()):
+            for index, sample in enumerate(self.dataset.next_pass()):
                 count += 1
                 if index < skip:
                     continue
@@ -197,7 +223,7 @@ class EvaluationStream(IterableDataset[Batch]):
 
     def _groups(self) -> Iterator[list[_Place]]:
         group: list[_Place] = []
-        for index, sample in enumerate(self.dataset.reader.next_pass()):
+        for index, sample in enumerate(self.dataset.next_pass()):
             if index % self.world == self.rank:
                 group.append(_Place(sample, index, 0))
             if len(group) == self.batch_size:
