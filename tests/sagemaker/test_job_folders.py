@@ -10,7 +10,7 @@ from vision.settings.errors import UserError
 
 @pytest.fixture
 def folder(tmp_path: Path) -> JobFolders:
-    made = JobFolders(tmp_path / "output" / "data", tmp_path / "checkpoints", tmp_path / "model", "my-job")
+    made = JobFolders(tmp_path / "output" / "data", tmp_path / "checkpoints", tmp_path / "model", "my-job", "algo-2")
     made.model.mkdir(parents=True)
     return made
 
@@ -24,7 +24,7 @@ def test_parts_lie_where_the_platform_looks(folder: JobFolders, tmp_path: Path) 
     assert folder.metrics == tmp_path / "output/data/metrics.csv"
     assert folder.settings == tmp_path / "checkpoints/settings.json"
     assert folder.checkpoints == tmp_path / "checkpoints"
-    assert folder.name == "my-job"
+    assert (folder.name, folder.host) == ("my-job", "algo-2")
 
 
 def test_the_published_model_follows_the_one_beside_the_checkpoints(folder: JobFolders) -> None:

@@ -94,7 +94,7 @@ def classification_log() -> list[str]:
 
 
 def detection_log() -> list[str]:
-    lines = DetectionLogLines({"epochs": "30"})
+    lines = DetectionLogLines({"epochs": "30"}, "algo-1")
     losses = {"loss": 1.2154, "cross_entropy": 0.8121, "smooth_l1": 0.4033}
     return [
         *lines.batch(BatchReport(0, 100, 3200, 115.2, 27.779193, losses)),

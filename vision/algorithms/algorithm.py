@@ -184,5 +184,5 @@ class Algorithm(ABC):
         """The network on the CPU as a function of images alone, and what its outputs mean."""
 
     @abstractmethod
-    def log_lines(self, hyperparameters: Any) -> LogLines:
-        """The lines that SageMaker's own container prints for this algorithm."""
+    def log_lines(self, hyperparameters: Any, host: str) -> LogLines:
+        """The lines that SageMaker's own container prints for this algorithm on the machine of that name."""

@@ -14,6 +14,7 @@ from vision import algorithms
 from vision.algorithms.algorithm import Algorithm
 from vision.api.memory import training_memory_bytes
 from vision.api.run_data import check_names, dataset, settle_counts
+from vision.api.run_folder import HOST
 from vision.api.start_model import StartModel, start_model
 from vision.data.collate import Batch
 from vision.data.dataset import ImageDataset
@@ -153,7 +154,7 @@ def _look_at_network(algorithm: Algorithm, job: Job[Any], start: StartModel, bat
 
 
 def _example_lines(algorithm: Algorithm, job: Job[Any]) -> list[str]:
-    lines, hp = algorithm.log_lines(job.hyperparameters), job.hyperparameters
+    lines, hp = algorithm.log_lines(job.hyperparameters, HOST), job.hyperparameters
     steps = hp.num_training_samples // hp.mini_batch_size
     made_up = dict.fromkeys(("loss", "accuracy", f"top_k_accuracy_{getattr(hp, 'top_k', 0)}", "mAP"), 0.5)
     losses = dict.fromkeys(("cross_entropy", "smooth_l1"), 0.5)

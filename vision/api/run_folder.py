@@ -15,6 +15,8 @@ from vision.settings.job import Job
 from vision.training.processes import is_first_process
 
 SETTINGS = "settings.json"
+# As SageMaker calls the first machine of a job.
+HOST = "algo-1"
 # A run goes on with what it began with, but it may go on for longer.
 MAY_CHANGE = frozenset({"epochs"})
 MUST_STAY = ("seed", "accumulate", "precision", "devices", "new_head", "warmup_epochs")
@@ -30,6 +32,11 @@ class RunFolder:
     def name(self) -> str:
         """The run's name for people."""
         return self.path.name
+
+    @property
+    def host(self) -> str:
+        """The name of this machine in the log."""
+        return HOST
 
     @property
     def settings(self) -> Path:

@@ -109,7 +109,7 @@ def train(job: Job[Any], folder: RunFolder | None = None, data: RunData | None =
     task, module = _task_and_data(run)
     checkpoints = Checkpoints(run.folder.checkpoints, job.run.checkpoint_every_steps)
     history = History(run.folder.metrics)
-    progress = Progress(run.algorithm.log_lines(hp), job.run.progress, job.run.log_every_steps)
+    progress = Progress(run.algorithm.log_lines(hp, run.folder.host), job.run.progress, job.run.log_every_steps)
     metric = run.algorithm.objective.metric
 
     def save(epoch: int, metrics: dict[str, float], improved: bool, regular: bool) -> None:

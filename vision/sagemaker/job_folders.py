@@ -24,10 +24,15 @@ class JobFolders(RunFolder):
     checkpoint_folder: Path
     published: Path
     job_name: str
+    machine: str
 
     @property
     def name(self) -> str:
         return self.job_name
+
+    @property
+    def host(self) -> str:
+        return self.machine
 
     @property
     def settings(self) -> Path:

@@ -31,7 +31,8 @@ def _end_with_parent() -> None:
 def _train(prefix: Prefix) -> int:
     from vision.sagemaker.run_job import run_job
 
-    return run_job(ContainerJob.read(prefix, os.environ).job, prefix)
+    given = ContainerJob.read(prefix, os.environ)
+    return run_job(given.job, given.hosts.current, prefix)
 
 
 if __name__ == "__main__":

@@ -19,13 +19,14 @@ log = logging.getLogger(__name__)
 JOB_NAME_VARIABLE = "TRAINING_JOB_NAME"
 
 
-def run_job(job: Job[Any], prefix: Prefix) -> int:
-    """Train, and draw the report into ``output/data``. Returns the exit status, 143 after SIGTERM."""
+def run_job(job: Job[Any], host: str, prefix: Prefix) -> int:
+    """Train on the machine called ``host``, and draw the report into ``output/data``. The status; 143 after SIGTERM."""
     folder = JobFolders(
         path=prefix.output_data,
         checkpoint_folder=prefix.checkpoints,
         published=prefix.model,
         job_name=os.environ.get(JOB_NAME_VARIABLE) or "training job",
+        machine=host,
     )
     if is_first_process():
         # After a spot interruption: the best model so far comes back with the checkpoints.

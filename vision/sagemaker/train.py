@@ -52,7 +52,7 @@ def train(prefix: Prefix) -> int:
     from vision.sagemaker.run_job import run_job
 
     run = given.job.run.model_copy(update={"devices": processes})
-    return run_job(replace(given.job, run=run), prefix)
+    return run_job(replace(given.job, run=run), given.hosts.current, prefix)
 
 
 def warn_about_async(given: ContainerJob) -> None:

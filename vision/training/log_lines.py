@@ -140,7 +140,7 @@ class DetectionLogLines(LogLines):
 
     LOSSES = ("cross_entropy", "smooth_l1")
 
-    def __init__(self, hyperparameters: Mapping[str, str], host: str = "algo-1") -> None:
+    def __init__(self, hyperparameters: Mapping[str, str], host: str) -> None:
         self.hyperparameters = hyperparameters
         self.host = host
 

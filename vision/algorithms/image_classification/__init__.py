@@ -163,7 +163,7 @@ class ImageClassification(Algorithm):
 
         return export_heads(network, multi_label=hyperparameters.multi_label)
 
-    def log_lines(self, hyperparameters: ImageClassificationHyperparameters) -> ClassificationLogLines:
+    def log_lines(self, hyperparameters: ImageClassificationHyperparameters, host: str) -> ClassificationLogLines:
         from vision.training.log_lines import ClassificationLogLines
 
         return ClassificationLogLines(hyperparameters.to_strings())

@@ -160,10 +160,10 @@ class ObjectDetection(Algorithm):
 
         return export_heads(network, detection_settings(hyperparameters))
 
-    def log_lines(self, hyperparameters: ObjectDetectionHyperparameters) -> DetectionLogLines:
+    def log_lines(self, hyperparameters: ObjectDetectionHyperparameters, host: str) -> DetectionLogLines:
         from vision.training.log_lines import DetectionLogLines
 
-        return DetectionLogLines(hyperparameters.to_strings())
+        return DetectionLogLines(hyperparameters.to_strings(), host)
 
 
 ALGORITHM = ObjectDetection()
