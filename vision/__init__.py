@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 if TYPE_CHECKING:
-    from vision.python import cross_validate, evaluate, fit, load
+    from vision.python import compare, cross_validate, evaluate, fit, load
 
-__all__ = ["__version__", "cross_validate", "evaluate", "fit", "load"]
+__all__ = ["__version__", "compare", "cross_validate", "evaluate", "fit", "load"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 from vision import algorithms, api
 from vision.api import CrossValidation, Model, RunResult
 from vision.data.counting import with_counts
+from vision.metrics.comparison import Comparison
 from vision.metrics.evaluation import Evaluation
 from vision.settings.channels import parse_channels
 from vision.settings.errors import SettingsError
@@ -93,6 +94,27 @@ def evaluate(
     return api.evaluate(model, located, settings, Thresholds.parse(threshold, thresholds))
 
 
+def compare(
+    model: str | Path,
+    other: str | Path,
+    channels: Mapping[str, object],
+    *,
+    run: Mapping[str, object] | None = None,
+    resamples: int = 2000,
+) -> Comparison:
+    """Measure two models of the same classes on the ``validation`` channel: which is better, and how sure is that?
+
+    Intervals are 95 % ones of the paired bootstrap over images, from ``resamples`` draws of at least 100.
+
+    >>> decisive = vision.compare("runs/first", "runs/second", {"validation": "test.rec"}).decisive
+    >>> decisive.difference.low, decisive.difference.high
+    """
+    if resamples < 100:
+        raise SettingsError([f"Setting resamples is {resamples!r}: give an integer of at least 100."])
+    given = parse_channels(channels, ("validation",))
+    return api.compare(model, other, given, RunSettings.parse(run or {}), resamples)
+
+
 def load(model: str | Path, *, run: Mapping[str, object] | None = None) -> Model:
     """Load a model folder, model.tar.gz or run folder, ready to ``predict``.
 
@@ -103,4 +125,4 @@ def load(model: str | Path, *, run: Mapping[str, object] | None = None) -> Model
     return api.load(model, RunSettings.parse(run or {}))
 
 
-__all__ = ["cross_validate", "evaluate", "fit", "load"]
+__all__ = ["compare", "cross_validate", "evaluate", "fit", "load"]

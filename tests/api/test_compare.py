@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import vision
 from tests.algorithms.object_detection.small_detector import small_plan, write_scenes
 from tests.api.conftest import NAMES, write_records
 from vision import algorithms
@@ -14,7 +15,7 @@ from vision.api import RunResult, compare
 from vision.artifacts.model_description import ModelDescription
 from vision.artifacts.model_folder import load_model, save_model
 from vision.settings.channels import parse_channels
-from vision.settings.errors import UserError
+from vision.settings.errors import SettingsError, UserError
 from vision.settings.run import RunSettings
 
 RUN = RunSettings(device="cpu", workers=0)
@@ -49,7 +50,10 @@ def test_a_trained_model_is_better_than_one_that_always_says_red(
     assert decisive.sign == int(decisive.difference.low > 0)
     assert [compared.name for compared in found.classes] == list(NAMES)
     assert [compared.intervals.model.value for compared in found.classes] == [1.0, 0.0, 0.0]
-    assert compare(constant, trained.folder.path, given, RUN, 200) == found
+    settings = {"run": {"device": "cpu", "workers": 0}, "resamples": 200}
+    assert vision.compare(constant, trained.folder.path, {"validation": channels["validation"]}, **settings) == found
+    with pytest.raises(SettingsError, match="resamples is 99"):
+        vision.compare(constant, constant, {"validation": channels["validation"]}, resamples=99)
 
 
 def test_broken_images_are_told_of(trained: RunResult, tmp_path: Path) -> None:
