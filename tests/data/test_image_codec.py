@@ -254,3 +254,45 @@ def test_any_change_of_bytes_decodes_or_is_a_data_error(data: st.DataObject) -> 
         assert image.ndim == 3
         assert image.shape[2] == 3
         assert image_size(candidate, "k") == (image.shape[1], image.shape[0])
+
+
+PHOTO = Image.fromarray(cv2.resize(gradient(), (331, 250), interpolation=cv2.INTER_CUBIC))
+
+
+@pytest.mark.parametrize(
+    ("needed", "size"),
+    [
+        (None, (331, 250)),
+        ((126, 100), (331, 250)),
+        ((125, 166), (331, 250)),
+        ((125, 165), (166, 125)),
+        ((63, 1), (166, 125)),
+        ((62, 82), (83, 63)),
+        ((31, 41), (42, 32)),
+        ((1, 1), (42, 32)),
+    ],
+)
+def test_a_jpeg_is_decoded_at_the_least_fraction_that_suffices(
+    needed: tuple[int, int] | None, size: tuple[int, int]
+) -> None:
+    encoded = encode(PHOTO, "JPEG", quality=95)
+    asked: list[tuple[int, int]] = []
+    found = decode_rgb(encoded, "a.jpg", needed=lambda *shape: asked.append(shape) or needed)  # type: ignore[func-returns-value]
+    assert asked == [(250, 331)]
+    assert found.shape == (size[1], size[0], 3)
+    # Pillow's draft mode asks libjpeg for the same fractions, the least that is not below a size.
+    image = Image.open(io.BytesIO(encoded))
+    image.draft("RGB", (size[0] - 1, size[1] - 1))
+    assert np.array_equal(found, np.asarray(image))
+
+
+def test_a_turned_jpeg_is_measured_upright() -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    encoded = encode(PHOTO, "JPEG", exif=exif)
+    assert decode_rgb(encoded, "a.jpg", needed=lambda height, width: (165, 125)).shape == (166, 125, 3)
+    assert decode_rgb(encoded, "a.jpg", needed=lambda height, width: (125, 165)).shape == (331, 250, 3)
+
+
+def test_other_formats_come_in_full() -> None:
+    assert decode_rgb(encode(PHOTO, "PNG"), "a.png", needed=lambda height, width: (1, 1)).shape == (250, 331, 3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -11,8 +11,8 @@ from torch.utils.data import Dataset
 
 from vision.data.cache.settings import CacheSettings
 from vision.data.collate import Batch, stack_images
-from vision.data.image_codec import decode_rgb
-from vision.data.sample import RawTarget, Reader
+from vision.data.image_codec import Needed, decode_rgb
+from vision.data.sample import RawTarget, Reader, Sample
 from vision.data.sampler import Draw
 from vision.settings.errors import DataError
 
@@ -26,12 +26,22 @@ class Transform(Protocol):
     def __call__(self, image: np.ndarray, target: Any, rng_seed: int | None, key: str) -> tuple[np.ndarray, Any]: ...
 
 
+@runtime_checkable
+class Reducing(Protocol):
+    """A transform that begins with bringing an image to a size."""
+
+    @property
+    def needed(self) -> Needed:
+        """The size that an image of (height, width) px is brought to first; None if it is used as it is."""
+
+
 class ImageDataset(Dataset[Any]):
     """Makes whole batches from draws of the sampler.
 
     A broken image is always counted and named in ``Batch.broken``. While training (``replace_broken``) the next
     readable image takes its place, because the batch must keep its size; in evaluation it is left out.
-    ``cache`` is for whoever reads the dataset many times (``vision.data.cache.choice``).
+    ``cache`` is for whoever reads the dataset many times (``vision.data.cache.choice``). ``scaled_decode`` lets JPEGs
+    be decoded at a fraction of their size where ``needed`` of the transform says that it reduces them anyway.
     """
 
     def __init__(
@@ -43,6 +53,7 @@ class ImageDataset(Dataset[Any]):
         *,
         replace_broken: bool,
         cache: CacheSettings = NO_CACHE,
+        scaled_decode: bool = False,
     ) -> None:
         self.reader = reader
         self.decode_target = decode_target
@@ -50,6 +61,7 @@ class ImageDataset(Dataset[Any]):
         self.collate_targets = collate_targets
         self.replace_broken = replace_broken
         self.cache = cache
+        self._needed = transform.needed if scaled_decode and isinstance(transform, Reducing) else None
 
     def __len__(self) -> int:
         return len(self.reader)
@@ -61,8 +73,16 @@ class ImageDataset(Dataset[Any]):
         """One image, decoded and transformed, and its target."""
         sample = self.reader[index]
         target = self.decode_target(sample.target, sample.key)
-        image = decode_rgb(sample.encoded, sample.key)
-        return self.transform(image, target, seed, sample.key)
+        return self.transform(self.decode(sample), target, seed, sample.key)
+
+    @property
+    def scales(self) -> bool:
+        """Whether JPEGs may be decoded smaller than they are."""
+        return self._needed is not None
+
+    def decode(self, sample: Sample) -> np.ndarray:
+        """The image of a sample, uint8 [H, W, 3]."""
+        return decode_rgb(sample.encoded, sample.key, needed=self._needed)
 
     def __getitems__(self, draw: Draw) -> Batch:
         images, targets, indices = [], [], []

@@ -9,6 +9,8 @@ found: it decodes to a damaged picture, as it does everywhere.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -24,6 +26,15 @@ MAX_PIXELS = 1 << 27
 MAX_SCANS = 500
 
 _FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+# What libjpeg makes from fewer coefficients of each block, with its fast code. The flag for colour is in _FLAGS.
+_REDUCED_FLAGS = {
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8 | _FLAGS,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4 | _FLAGS,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2 | _FLAGS,
+}
+
+# (height, width) of an image -> the size to which it will be reduced, or None if it is used as it is.
+Needed: TypeAlias = Callable[[int, int], tuple[int, int] | None]
 
 
 def prepare_process() -> None:
@@ -33,12 +44,13 @@ def prepare_process() -> None:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
-def decode_rgb(encoded: Bytes, key: str, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def decode_rgb(encoded: Bytes, key: str, *, max_pixels: int = MAX_PIXELS, needed: Needed | None = None) -> np.ndarray:
     """Decode to uint8 [H, W, 3], RGB, contiguous, upright.
 
     Grey becomes three equal channels, alpha is dropped (its colours stay, as in MXNet), 16 bits keep their
     upper 8, CMYK is converted without a colour profile, of an animation the first picture counts.
-    ``max_pixels`` bounds width x height as the header declares them. Raises DataError under ``key``.
+    ``max_pixels`` bounds width x height as the header declares them. With ``needed`` a JPEG comes at 1/2, 1/4 or 1/8
+    of its size (rounded up), the least that is not below what is needed. Raises DataError under ``key``.
     """
     # Looking at single bytes is faster in bytes than in a view, by more than the copy costs.
     encoded = bytes(encoded)
@@ -47,11 +59,12 @@ def decode_rgb(encoded: Bytes, key: str, *, max_pixels: int = MAX_PIXELS) -> np.
         raise DataError(key, (f"the {_named(header)} is cut off after {len(encoded)} bytes; copy or download it again"))
     if header.progressive and encoded.count(b"\xff\xda") > MAX_SCANS:
         raise DataError(key, f"the {_named(header)} has more than {MAX_SCANS} scans; save it again as a plain JPEG")
-    image = _decode_gif(encoded, header) if header.format == "GIF" else _decode(encoded)
+    divisor = 1 if needed is None else _divisor(header, needed)
+    image = _decode_gif(encoded, header) if header.format == "GIF" else _decode(encoded, divisor)
     # TIFF files are turned upright by OpenCV itself, whatever flags it is given.
     if image is not None and header.format != "TIFF" and header.orientation != 1:
         image = _turn_upright(image, header.orientation)
-    if image is None or image.shape[1::-1] != header.upright_size:
+    if image is None or image.shape[1::-1] != tuple(-(-side // divisor) for side in header.upright_size):
         raise DataError(
             key,
             f"the {_named(header)} is damaged or of a kind that cannot be decoded; "
@@ -89,9 +102,18 @@ def _named(header: ImageHeader) -> str:
     return f"{header.format} image ({header.width}x{header.height})"
 
 
-def _decode(encoded: Bytes) -> np.ndarray | None:
+def _divisor(header: ImageHeader, needed: Needed) -> int:
+    """How many times smaller a JPEG may be decoded."""
+    width, height = header.upright_size
+    size = needed(height, width) if header.format == "JPEG" else None
+    if size is None:
+        return 1
+    return next((by for by in _REDUCED_FLAGS if height >= by * size[0] and width >= by * size[1]), 1)
+
+
+def _decode(encoded: Bytes, divisor: int) -> np.ndarray | None:
     try:
-        return cv2.imdecode(np.frombuffer(encoded, np.uint8), _FLAGS)
+        return cv2.imdecode(np.frombuffer(encoded, np.uint8), _REDUCED_FLAGS.get(divisor, _FLAGS))
     except cv2.error:
         return None
 

@@ -60,6 +60,8 @@ def dataset(
     stage: str = "train",
     level: str | None = "crop",
     cache: CacheSettings | None = None,
+    *,
+    scaled_decode: bool = False,
     **values: str,
 ) -> ImageDataset:
     """Image classification's dataset over the reader: crops of 12x10."""
@@ -74,4 +76,5 @@ def dataset(
         stack_targets,
         replace_broken=stage == "train",
         cache=cache or CacheSettings(),
+        scaled_decode=scaled_decode,
     )

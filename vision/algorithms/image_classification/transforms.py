@@ -61,6 +61,11 @@ class ClassificationTransform:
             ) from None
         return image, target
 
+    def needed(self, height: int, width: int) -> tuple[int, int] | None:
+        """The size that an image of ``height`` x ``width`` px is brought to first; None if it is cut as it is."""
+        first = self.augmentations[0] if self.augmentations else None
+        return first.size(height, width) if isinstance(first, Resize) else None
+
     def divide(self) -> Division | None:
         """What is done to an image once, and what is drawn for each batch."""
         once = tuple(takewhile(lambda step: not step.is_random, self.augmentations))

@@ -40,6 +40,10 @@ class PlainResize:
         size = self.resize.size(*image.shape[:2])
         return self.resize.apply(image, size, cv2.INTER_LINEAR), target
 
+    def needed(self, height: int, width: int) -> tuple[int, int]:
+        """The size that any image is brought to."""
+        return self.resize.size(height, width)
+
     def divide(self) -> Division:
         """All of it is done once."""
         return Division(self, describe([self.resize]), None)

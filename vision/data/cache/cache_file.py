@@ -62,7 +62,7 @@ def open_or_make(dataset: ImageDataset, division: Division, shape: tuple[int, ..
 def identity(dataset: ImageDataset, division: Division, shape: tuple[int, ...]) -> str:
     """Hash of all that the pixels follow from, in hexadecimal. Reads every image's bytes."""
     digest = hashlib.blake2b(digest_size=20)
-    digest.update(f"{FORMAT} {shape} {division.name} OpenCV {cv2.__version__}".encode())
+    digest.update(f"{FORMAT} {shape} {division.name} {dataset.scales} OpenCV {cv2.__version__}".encode())
     for index in range(len(dataset)):
         try:
             encoded = dataset.reader[index].encoded

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from vision.data.dataset import ImageDataset, Transform
-from vision.data.image_codec import decode_rgb
 from vision.settings.errors import DataError
 
 # Few enough that a thread is not kept by them for long when another has found that images differ in size.
@@ -98,7 +97,7 @@ def _in_threads(count: int, work: Callable[[Iterable[int]], Any]) -> None:
 
 def _image(dataset: ImageDataset, once: Transform, index: int) -> np.ndarray:
     sample = dataset.reader[index]
-    return once(decode_rgb(sample.encoded, sample.key), None, None, sample.key)[0]
+    return once(dataset.decode(sample), None, None, sample.key)[0]
 
 
 def _differ(one: tuple[int, ...], first: str, other: tuple[int, ...], second: str) -> str:
