@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from torch import nn
 
 from vision import algorithms
 from vision.artifacts.model_description import ModelDescription
@@ -47,3 +49,32 @@ def picture(seed: int, suffix: str = ".jpg", width: int = 48, height: int = 40) 
     blocks = rng.integers(0, 256, (4, 5, 3), np.uint8)
     image = cv2.resize(blocks, (width, height), interpolation=cv2.INTER_NEAREST)
     return cv2.imencode(suffix, image)[1].tobytes()
+
+
+def write_any_model(folder: Path, name: str, values: dict[str, Any], plan: dict[str, Any] | None = None) -> Path:
+    """A model of two classes, "dark" and "bright", whose batch normalisation has seen something.
+
+    ``plan`` takes the place of the architecture that the hyperparameters ask for.
+    """
+    algorithm = algorithms.get(name)
+    hp = algorithm.hyperparameters.parse({"num_classes": 2, "num_training_samples": 8, **values})
+    architecture = algorithm.architecture(hp) if plan is None else algorithm.read_architecture(plan)
+    torch.manual_seed(4)
+    network = algorithm.build_network(architecture)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 2)
+    description = ModelDescription(
+        algorithm=algorithm.name,
+        architecture=architecture.model_dump(mode="json"),
+        hyperparameters=hp.to_strings(),
+        class_names=("dark", "bright"),
+        preprocessing=algorithm.preprocessing(hp, architecture),
+        metrics={},
+        epoch=1,
+    )
+    save_model(folder, description, network.state_dict())
+    return folder

@@ -8,21 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from torch import nn
 
 from tests.algorithms.object_detection.small_detector import small_plan
-from tests.serving.small_model import picture
-from vision import algorithms
-from vision.artifacts.model_description import ModelDescription
-from vision.artifacts.model_folder import save_model
+from tests.serving.small_model import picture, write_any_model
 from vision.serving.hosted_model import HostedModel, Workshop
 from vision.serving.metrics import Metrics
 from vision.serving.request_body import EncodedImage
 from vision.serving.settings import ServingSettings
 
 IMAGES = [EncodedImage(picture(seed), f"picture {seed}") for seed in range(3)]
-SHARED = {"num_classes": 2, "num_training_samples": 8}
 # Algorithm, hyperparameters, plan if not theirs, batch normalisations left after folding.
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any] | None, int]] = {
     "resnet": ("image_classification", {"num_layers": 18, "image_shape": "3,40,40"}, None, 0),
@@ -31,36 +26,10 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any] | None, int]] = {
 }
 
 
-def write(folder: Path, name: str, values: dict[str, Any], plan: dict[str, Any] | None) -> Path:
-    """A model whose batch normalisation has seen something."""
-    algorithm = algorithms.get(name)
-    hp = algorithm.hyperparameters.parse(SHARED | values)
-    architecture = algorithm.architecture(hp) if plan is None else algorithm.read_architecture(plan)
-    torch.manual_seed(4)
-    network = algorithm.build_network(architecture)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            module.running_mean.normal_(0, 0.2)
-            module.running_var.uniform_(0.5, 2)
-    description = ModelDescription(
-        algorithm=name,
-        architecture=architecture.model_dump(mode="json"),
-        hyperparameters=hp.to_strings(),
-        class_names=("cat", "dog"),
-        preprocessing=algorithm.preprocessing(hp, architecture),
-        metrics={},
-        epoch=1,
-    )
-    save_model(folder, description, network.state_dict())
-    return folder
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_a_prepared_network_answers_as_the_stored_one(case: str, tmp_path: Path) -> None:
     name, values, plan, left = CASES[case]
-    folder = write(tmp_path / "model", name, values, plan)
+    folder = write_any_model(tmp_path / "model", name, values, plan)
 
     def answers(prepack: bool) -> tuple[HostedModel, list[Any]]:
         settings = ServingSettings.parse({"model": folder, "device": "cpu", "prepack": prepack, "threads": 2})
