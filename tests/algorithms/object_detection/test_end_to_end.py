@@ -66,9 +66,15 @@ def test_run_folder_has_a_column_for_each_loss(overfitted: RunResult) -> None:
 
 def test_report_has_its_parts(overfitted: RunResult) -> None:
     evaluation = overfitted.evaluation
-    assert [table.title for table in evaluation.tables] == ["Per class", "Anchors"]
-    assert [row[0] for row in evaluation.tables[0].rows] == ["green", "violet"]
-    anchors = evaluation.tables[1]
+    thresholds, per_class, anchors = (table for table in evaluation.tables if not table.is_long)
+    assert [table.title for table in (thresholds, per_class, anchors)] == [
+        "Labels at the assumed thresholds",
+        "Per class",
+        "Anchors",
+    ]
+    assert [row[0] for row in per_class.rows] == ["green", "violet"]
+    stored = load(overfitted.folder.path).stored.assumed_thresholds
+    assert stored == pytest.approx({str(row[0]): row[1] for row in thresholds.rows})
     assert anchors.rows[-1][:2] == ("all", sum(int(row[1] or 0) for row in anchors.rows[:-1]))
     assert evaluation.matrices[0].row_labels == ("green", "violet", "background")
     assert list(evaluation.curves[0].series) == ["green", "violet"]
