@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sets up an environment and runs every check: style, types, layers, tests. Arguments go to pytest.
-# "test.sh interop" instead compares with the real MXNet, in an environment of its own.
+# "test.sh interop" instead compares with the real MXNet, and "test.sh dali" the DALI loader with the standard one, in
+# environments of their own.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
@@ -14,6 +15,12 @@ if [[ ${1:-} == interop ]]; then
     source scripts/mxnet_environment.sh
     install_mxnet
     exec python -m pytest tests/interop_mxnet -rA --durations=0 "${@:2}"
+fi
+
+if [[ ${1:-} == dali ]]; then
+    source scripts/dali_environment.sh
+    install_dali
+    exec "$VISION_DALI_PYTHON" -m pytest tests/interop_dali -rA --durations=0 "${@:2}"
 fi
 
 failed=()

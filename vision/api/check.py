@@ -17,6 +17,7 @@ from vision.api.run_data import check_names, dataset, settle_counts
 from vision.api.run_folder import HOST
 from vision.api.start_model import StartModel, start_model
 from vision.data.collate import Batch
+from vision.data.dali.settings import require_dali
 from vision.data.dataset import ImageDataset
 from vision.data.readers.open import open_channel
 from vision.data.sample import Reader
@@ -124,6 +125,8 @@ def _shown_counts(counts: np.ndarray) -> str:
 def _first_batch(algorithm: Algorithm, job: Job[Any], reader: Reader, result: CheckResult) -> Batch:
     data = dataset(algorithm, job, reader, "train")
     assert isinstance(data, ImageDataset)
+    if job.run.loader == "dali":
+        _attempt(result, lambda: require_dali(data))
     indices = np.linspace(0, len(reader) - 1, min(SAMPLE_IMAGES, len(reader))).astype(np.int64)
     started = time.perf_counter()
     batch = data.__getitems__(Draw(indices, image_seeds(job.run.seed, np.zeros_like(indices), indices)))

@@ -18,6 +18,7 @@ from vision.artifacts.model_card import CardFacts, model_card
 from vision.artifacts.model_description import ModelDescription
 from vision.artifacts.model_folder import StoredModel, load_model, save_model
 from vision.data.broken_images import BrokenImages
+from vision.data.dali.settings import DaliSettings, require_dali
 from vision.data.datamodule import VisionDataModule, choose_workers
 from vision.data.readers.pipe import PipeReader
 from vision.data.sample import Reader
@@ -175,13 +176,20 @@ def _task_and_data(run: _Run) -> tuple[TrainingTask, VisionDataModule]:
         name: BrokenImages(name, reader, job.run.max_broken)
         for name, reader in (("train", data.train), ("validation", data.validation))
     }
+    train_set = dataset(run.algorithm, job, data.train, "train")
+    workers = choose_workers(job.run.workers, processes, on_gpu=accelerator == "cuda")
+    dali = None
+    if job.run.loader == "dali":
+        require_dali(train_set)
+        dali = DaliSettings(max(1, workers), accelerator == "cuda")
     module = VisionDataModule(
-        train=dataset(run.algorithm, job, data.train, "train"),
+        train=train_set,
         validation=dataset(run.algorithm, job, data.validation, "validation"),
         batch_size=batch,
-        workers=choose_workers(job.run.workers, processes, on_gpu=accelerator == "cuda"),
+        workers=workers,
         seed=job.run.seed,
         pin_memory=accelerator == "cuda",
+        dali=dali,
     )
     return task, module
 

@@ -10,6 +10,8 @@ from torch.utils.data import DataLoader
 
 from vision.data.cache.cached_dataset import CachedDataset
 from vision.data.cache.choice import cached
+from vision.data.dali.loader import DaliLoader
+from vision.data.dali.settings import DaliSettings
 from vision.data.dataset import ImageDataset
 from vision.data.image_codec import prepare_process
 from vision.data.sampler import EvaluationSampler, TrainSampler
@@ -20,7 +22,7 @@ class VisionDataModule(pl.LightningDataModule):
     """Training and validation loaders whose order depends on the seed alone, and which resume inside an epoch.
 
     ``batch_size`` counts the images of one training step over all processes. ``train`` is absent when only
-    evaluating.
+    evaluating. With ``dali`` DALI makes the training batches; validation always decodes as evaluation does.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class VisionDataModule(pl.LightningDataModule):
         workers: int,
         seed: int,
         pin_memory: bool,
+        dali: DaliSettings | None = None,
     ) -> None:
         super().__init__()
         self.train = train
@@ -40,6 +43,7 @@ class VisionDataModule(pl.LightningDataModule):
         self.workers = workers
         self.seed = seed
         self.pin_memory = pin_memory
+        self.dali = dali
         self._batches_done = 0
         self._cached: dict[str, CachedDataset | ImageDataset] = {}
 
@@ -74,7 +78,7 @@ class VisionDataModule(pl.LightningDataModule):
         # One pipe has one reader: it decodes by threads, not by further processes.
         return DataLoader(stream, batch_size=None, num_workers=0, pin_memory=self.pin_memory)
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> DataLoader | DaliLoader:
         assert self.train is not None
         rank, world = self._rank_and_world()
         if isinstance(self.train, StreamDataset):
@@ -96,6 +100,8 @@ class VisionDataModule(pl.LightningDataModule):
             world=world,
             batches_done=self._batches_done,
         )
+        if self.dali is not None:
+            return DaliLoader(self.train, sampler, self.dali)
         return self._loader(self._ready(self.train, "train"), sampler)
 
     def val_dataloader(self) -> DataLoader:

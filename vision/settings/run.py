@@ -77,12 +77,20 @@ class RunSettings(SettingsTable):
     workers: int | None = Field(
         default=None, ge=0, description="processes that load images; unset is chosen from the cores", examples=[4]
     )
+    loader: Literal["standard", "dali"] = Field(
+        default="standard",
+        description="what decodes and augments training images; dali needs the extra dali (image classification)",
+    )
     cache: Literal["auto", "memory", "disk", "none"] = Field(
         default="auto",
         description="where images are kept once they are decoded; auto is memory if a quarter of what is free suffices",
     )
     cache_folder: Path | None = Field(
         default=None, description="folder for cache=disk; unset is cache in the run folder", examples=["/tmp/decoded"]
+    )
+    scaled_decode: bool = Field(
+        default=False,
+        description="decode JPEGs at 1/2, 1/4 or 1/8 where resizing makes them smaller still; changes pixels",
     )
     channels_last: bool = Field(default=True, description="keep images in memory pixel by pixel, faster on GPUs")
     compile: bool = Field(default=False, description="compile the network with torch.compile")

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from vision.algorithms import get
+from vision.data.cache.settings import CacheSettings
+from vision.data.dali.settings import require_dali
+from vision.data.dataset import ImageDataset
+from vision.data.stream import StreamDataset
+from vision.settings.errors import UserError
+
+FACTS = {"num_classes": 2, "num_training_samples": 4}
+
+
+def dataset(algorithm: str = "image_classification", **cache: object) -> ImageDataset:
+    found = get(algorithm)
+    transform = found.transform(found.hyperparameters.parse(FACTS), "train")
+    settings = CacheSettings(**cache)  # type: ignore[arg-type]
+    return ImageDataset([], None, transform, None, replace_broken=True, cache=settings)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def dali_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+
+
+def test_without_dali_a_sentence_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "nvidia.dali" else object())
+    with pytest.raises(UserError, match=r"run\.loader=dali needs NVIDIA DALI.*pip install 'vision\[dali\]', or set"):
+        require_dali(dataset())
+
+
+@pytest.mark.usefixtures("dali_is_there")
+def test_what_it_can_load_is_given_back() -> None:
+    wanted = dataset()
+    assert require_dali(wanted) is wanted
+
+
+@pytest.mark.usefixtures("dali_is_there")
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        (dataset("object_detection"), "knows the augmentations of image_classification, and this job has others"),
+        (dataset(kind="memory", folder=Path()), "run.cache is memory: set run.cache=none, or set run.loader=standard"),
+        (
+            StreamDataset(None, None, None, None, threads=1),  # type: ignore[arg-type]
+            "which Pipe mode does not allow: use File or FastFile mode, or set run.loader=standard",
+        ),
+    ],
+)
+def test_what_it_cannot_load_is_refused(wanted: ImageDataset | StreamDataset, sentence: str) -> None:
+    with pytest.raises(UserError, match=r"run\.loader=dali .*" + sentence.replace(".", r"\.")):
+        require_dali(wanted)

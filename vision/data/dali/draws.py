@@ -1,0 +1,72 @@
+"""What is drawn for one image, before it is decoded: the standard loader's very numbers, for DALI to carry out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from vision.data.augmentations.affine import Affine
+from vision.data.augmentations.augmentation import Augmentation
+from vision.data.augmentations.crop import Crop
+from vision.data.augmentations.grey import Grey
+from vision.data.augmentations.hls_shift import HLSShift
+from vision.data.augmentations.image_random import ImageRandom
+from vision.data.augmentations.mirror import Mirror
+from vision.data.augmentations.resize import ShortSideResize
+
+# The steps that DALI's pipeline has, in its order; each at most once.
+ORDER = (ShortSideResize, Affine, Crop, HLSShift, Mirror, Grey)
+# OpenCV counts from the centre of the first pixel, DALI from its corner.
+_HALF_PIXEL = 0.5
+
+
+class ImageDraw(NamedTuple):
+    """One image's way: ``size`` (height, width) to resize to, ``matrix`` float32 [2, 3] from resized to warped pixels,
+    ``corner`` (top, left) of the crop, ``hls_offsets`` and whether it is ``mirrored``.
+    """
+
+    size: tuple[int, int]
+    matrix: np.ndarray
+    corner: tuple[int, int]
+    hls_offsets: tuple[int, int, int]
+    mirrored: bool
+
+
+def is_supported(augmentations: Sequence[Augmentation]) -> bool:
+    """Whether all steps are known, in the pipeline's order, with a crop that gives all images one size."""
+    kinds = [type(step) for step in augmentations]
+    return Crop in kinds and kinds == [kind for kind in ORDER if kind in kinds]
+
+
+def draw_image(augmentations: Sequence[Augmentation], seed: int, size: tuple[int, int]) -> ImageDraw:
+    """Draw for an image of ``size`` (height, width), number by number as the transform does.
+
+    Raises what the steps raise for images that are too small, or too long and narrow.
+    """
+    rng = ImageRandom(seed)
+    matrix = np.eye(2, 3, dtype=np.float32)
+    corner, hls_offsets, mirrored = (0, 0), (0, 0, 0), False
+    for step in augmentations:
+        if not step.draws(rng):
+            continue
+        drawn = step.draw(rng, size)
+        if isinstance(step, ShortSideResize):
+            size = drawn["size"]
+        elif isinstance(step, Affine):
+            matrix = from_corners(drawn["matrix"])
+        elif isinstance(step, Crop):
+            corner = (drawn["window"].top, drawn["window"].left)
+        elif isinstance(step, HLSShift):
+            hls_offsets = drawn["hls_offsets"]
+        elif isinstance(step, Mirror):
+            mirrored = True
+    return ImageDraw(size, matrix, corner, hls_offsets, mirrored)
+
+
+def from_corners(matrix: np.ndarray) -> np.ndarray:
+    """The same map float32 [2, 3] where pixels are counted from the corner of the first one, not its centre."""
+    linear, shift = matrix[:, :2], matrix[:, 2]
+    moved = shift + _HALF_PIXEL - linear @ np.full(2, _HALF_PIXEL)
+    return np.concatenate([linear, moved[:, None]], axis=1).astype(np.float32)

@@ -1,0 +1,126 @@
+"""Training batches that DALI decodes and augments; order, draws, labels and broken images are the standard loader's."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vision.data.augmentations.augmentation import Augmentation
+from vision.data.augmentations.crop import ImageSmallerThanCropError
+from vision.data.augmentations.grey import Grey
+from vision.data.augmentations.resize import ResizedImageTooLargeError
+from vision.data.cache.device import shift_hls, to_device, to_grey
+from vision.data.collate import Batch
+from vision.data.dali.draws import ImageDraw, draw_image
+from vision.data.dali.settings import DaliSettings, require_dali
+from vision.data.dataset import MAX_REPLACEMENTS, ImageDataset
+from vision.data.image_codec import image_size
+from vision.data.sampler import Draw, TrainSampler
+from vision.settings.errors import DataError, UserError
+
+# Batches under way: one is made while another is used and the next is read.
+DEPTH = 3
+
+
+class _Chosen(NamedTuple):
+    """One image of a batch, by its number in the reader, still encoded (uint8 [bytes])."""
+
+    number: int
+    encoded: np.ndarray
+    target: Any
+    draw: ImageDraw
+
+
+class _UnderWay(NamedTuple):
+    """What is known of a batch that DALI is making."""
+
+    chosen: list[_Chosen]
+    broken: tuple[tuple[int, str], ...]
+
+
+class DaliLoader:
+    """Each iteration gives the rest of the epoch that is under way, as ``TrainSampler`` does."""
+
+    def __init__(self, dataset: ImageDataset, sampler: TrainSampler, settings: DaliSettings) -> None:
+        self.dataset = require_dali(dataset)
+        self.sampler = sampler
+        self.settings = settings
+        self._augmentations = cast("tuple[Augmentation, ...]", getattr(dataset.transform, "augmentations"))  # noqa: B009
+        # Made when it is first used: by then the process has its GPU.
+        self._pipeline: Any = None
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+    def __iter__(self) -> Iterator[Batch]:
+        # DALI is an extra, and takes long to import.
+        from vision.data.dali.pipeline import CropPipeline, EncodedBatch
+
+        if self._pipeline is None:
+            share = self.sampler.batch_size // self.sampler.world
+            self._pipeline = CropPipeline(self._augmentations, share, self.settings, DEPTH)
+        under_way: deque[_UnderWay] = deque()
+
+        def encoded() -> Iterator[EncodedBatch]:
+            for draw in self.sampler:
+                batch = self._choose(draw)
+                under_way.append(batch)
+                yield EncodedBatch([image.encoded for image in batch.chosen], [image.draw for image in batch.chosen])
+
+        made = self._pipeline.run(encoded())
+        while True:
+            try:
+                images = next(made, None)
+            except RuntimeError as error:
+                raise self._sentence(under_way[0], error) from error
+            if images is None:
+                return
+            yield self._finish(images, under_way.popleft())
+
+    def _sentence(self, batch: _UnderWay, error: RuntimeError) -> UserError:
+        keys = ", ".join(self.dataset.reader.key(image.number) for image in batch.chosen[:8])
+        return UserError(
+            f"DALI could not make a batch of {keys}, ...: if one of them is damaged, run.loader=standard names it and "
+            f"goes on without it (DALI: {str(error).strip().splitlines()[0]})"
+        )
+
+    def _choose(self, draw: Draw) -> _UnderWay:
+        broken: list[tuple[int, str]] = []
+        pairs = zip(draw.indices.tolist(), draw.seeds.tolist(), strict=True)
+        return _UnderWay([self._first_readable(index, seed, broken) for index, seed in pairs], tuple(broken))
+
+    def _finish(self, images: Tensor, batch: _UnderWay) -> Batch:
+        offsets = np.asarray([image.draw.hls_offsets for image in batch.chosen], np.int64)
+        if offsets.any():
+            images = shift_hls(images, to_device(offsets, images.device))
+        if any(isinstance(step, Grey) for step in self._augmentations):
+            images = to_grey(images)
+        targets = self.dataset.collate_targets([image.target for image in batch.chosen])
+        indices = torch.tensor([image.number for image in batch.chosen])
+        return Batch(images.permute(0, 3, 1, 2), targets, indices, batch.broken)
+
+    def _first_readable(self, index: int, seed: int, broken: list[tuple[int, str]]) -> _Chosen:
+        for attempt in range(MAX_REPLACEMENTS):
+            candidate = (index + attempt) % len(self.dataset)
+            try:
+                return self._read(candidate, seed)
+            except DataError as error:
+                broken.append((candidate, str(error)))
+        raise UserError("channel 'train': no readable image was found for a batch; see the warnings above")
+
+    def _read(self, index: int, seed: int) -> _Chosen:
+        sample = self.dataset.reader[index]
+        target = self.dataset.decode_target(sample.target, sample.key)
+        width, height = image_size(sample.encoded, sample.key)
+        try:
+            draw = draw_image(self._augmentations, seed, (height, width))
+        except (ImageSmallerThanCropError, ResizedImageTooLargeError):
+            # Tells in a sentence what is wrong.
+            self.dataset.read(index, seed)
+            raise
+        return _Chosen(index, np.frombuffer(sample.encoded, np.uint8), target, draw)
