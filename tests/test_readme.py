@@ -103,6 +103,9 @@ def test_the_results_lie_where_the_readme_says(workplace: Path) -> None:
         assert f"`{path}`" in TEXT
         assert (run / path).exists() or (run / "model" / path).exists()
     assert list((run / "model").glob("*.safetensors"))
+    for folder in ("report", "test"):
+        assert list((run / folder).glob("EvaluationSummary-*-digits.json"))
+        assert list((run / folder).glob("EvaluationManifest-*-digits.manifest"))
     assert len((workplace / "digits.jsonl").read_text().splitlines()) == NUM_DIGITS / 5
 
 

@@ -89,6 +89,21 @@ def test_multi_label_by_hand() -> None:
     ]
 
 
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_every_label_is_judged_at_its_threshold(multi_label: bool) -> None:
+    targets = np.eye(3)[TARGETS] if multi_label else TARGETS
+    found = evaluate(PROBABILITIES, targets, multi_label=multi_label, thresholds=[0.6, 0.25, None])
+    # cat 0.9 (true), 0.6; dog 0.3 and 1 (both true); eel is never true.
+    assert found.tables[0].rows == (
+        ("cat", 0.6, 0.5, 0.5, 0.5, 2, 1, 1, 1),
+        ("dog", 0.25, 1.0, 1.0, 1.0, 2, 2, 0, 0),
+        ("eel", None, None, None, None, 0, 0, 0, 0),
+    )
+    assert [gallery.title for gallery in found.galleries] == ["Mistakes", "False positives", "Misses"]
+    assert [e.caption for e in found.galleries[1].examples] == ["truth dog / predicted cat 0.60"]
+    assert [e.caption for e in found.galleries[2].examples] == ["missed cat 0.01 / predicted none"]
+
+
 def test_multi_label_map_equals_scikit_learn() -> None:
     rng = np.random.default_rng(1)
     targets = (rng.random((200, 6)) < 0.3).astype(np.float32)
