@@ -51,6 +51,12 @@ CASES = {
     "500x375 to 256, crop 224, two cores": Case(PHOTOS, 224, 256, 32, 2, 2, {"mxnet": 3.5, "dali": 1.2}),
     "1920x1080 to 256, crop 224, one core": Case(LARGE, 224, 256, 32, 1, 0, {"mxnet": 2.5}),
     "1920x1080 to 256, crop 224, two cores": Case(LARGE, 224, 256, 32, 2, 2, {"mxnet": 4.0}),
+    "1920x1080 to 256, crop 224, scaled decode, one core": Case(
+        LARGE, 224, 256, 32, 1, 0, {"mxnet": 2.5}, {"cache": "none", "scaled_decode": True}
+    ),
+    "1920x1080 to 256, crop 224, scaled decode, two cores": Case(
+        LARGE, 224, 256, 32, 2, 2, {"mxnet": 4.0}, {"cache": "none", "scaled_decode": True}
+    ),
     "32x32, crop 28, one core": Case(SMALL, 28, None, 128, 1, 0, {"mxnet": 5.0, "dali": 3.0}, {"cache": "memory"}),
 }
 TITLES = {"mxnet": "MXNet ImageRecordIter", "dali": "DALI CPU"}
