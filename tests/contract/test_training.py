@@ -16,7 +16,6 @@ import pytest
 from tests.contract.training_jobs import HYPERPARAMETERS, IMAGES, machine, manifest, records, wait_for
 from vision.artifacts.model_folder import load_model
 from vision.sagemaker.metric_definitions import METRIC_DEFINITIONS
-from vision.sagemaker.pipe_feeder import file_bytes
 from vision.sagemaker.simulator import Simulator
 
 pytestmark = pytest.mark.timeout(600)
@@ -140,20 +139,6 @@ def test_a_job_is_fed_by_pipes(piped: tuple[Simulator, int, str]) -> None:
     train, validation = platform.feeders
     assert (train.base.name, train.opened >= 2) == ("train", True)
     assert (validation.base.name, validation.opened) == ("validation", 3)
-
-
-def test_a_stalled_pipe_ends_the_job_with_a_sentence(tmp_path: Path) -> None:
-    platform = machine(tmp_path / "ml", VISION_RUN_STALL_TIMEOUT_S="2")
-    data = records(tmp_path / "data")
-    pipe = {"TrainingInputMode": "Pipe", "ContentType": "application/x-recordio"}
-    platform.write(HYPERPARAMETERS, {})
-    platform.write_config("inputdataconfig.json", {"train": pipe, "validation": pipe})
-    platform.feed("train", file_bytes([data]), stall_after=2000)
-    platform.start()
-    status, output = platform.finish(500)
-    assert status == 2, output
-    failure = platform.prefix.failure.read_text()
-    assert failure.startswith("ClientError: the pipe train_0 stalled: no data for 2 s")
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def case(request: pytest.FixtureRequest) -> tuple[nn.Module, Tensor, int, int]:
     build, channels, folded, left = CASES[request.param]
     torch.manual_seed(1)
     network = trained(build()).to(memory_format=torch.channels_last)
-    images = torch.randn(3, channels, 64, 64).contiguous(memory_format=torch.channels_last)
+    images = torch.randn(3, channels, 32, 32).contiguous(memory_format=torch.channels_last)
     return network, images, folded, left
 
 
