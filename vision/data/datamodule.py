@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from torch.utils.data import DataLoader
 
 from vision.data.cache.cached_dataset import CachedDataset
@@ -15,6 +16,7 @@ from vision.data.dali.settings import DaliSettings
 from vision.data.dataset import ImageDataset
 from vision.data.image_codec import prepare_process
 from vision.data.sampler import EvaluationSampler, TrainSampler
+from vision.data.side_stream import CudaStreams, SideStreamCopy
 from vision.data.stream import EvaluationStream, StreamDataset, TrainStream
 
 
@@ -44,6 +46,7 @@ class VisionDataModule(pl.LightningDataModule):
         self.seed = seed
         self.pin_memory = pin_memory
         self.dali = dali
+        self._copies: SideStreamCopy | None = None
         self._batches_done = 0
         self._cached: dict[str, CachedDataset | ImageDataset] = {}
 
@@ -111,6 +114,15 @@ class VisionDataModule(pl.LightningDataModule):
             return self._stream_loader(EvaluationStream(self.validation, share, rank=rank, world=world))
         sampler = EvaluationSampler(len(self.validation), share, rank=rank, world=world)
         return self._loader(self._ready(self.validation, "validation"), sampler)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """The batch on the device; copies to a GPU run beside its work."""
+        move = super().transfer_batch_to_device
+        if device.type != "cuda":
+            return move(batch, device, dataloader_idx)
+        if self._copies is None:
+            self._copies = SideStreamCopy(CudaStreams(device), lambda batch: move(batch, device, dataloader_idx))
+        return self._copies.copy(batch)
 
     def state_dict(self) -> dict[str, int]:
         """How far the training stream has been used; kept in every checkpoint."""

@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 from rich.console import Console
 from torch import Tensor
 
+from vision.training.device_gaps import gaps_of
 from vision.training.log_lines import LogLines, LogWriter
 from vision.training.progress_bar import BarDisplay
 from vision.training.progress_display import Display, LogDisplay, Position, Readings
@@ -51,6 +52,7 @@ class Progress(pl.Callback):
         self.display.model_saved(path, best)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.watch = Stopwatch(gaps=gaps_of(trainer.strategy.root_device))
         if trainer.is_global_zero:
             self.display = self._make_display()
         self.display.run_started(_position(trainer, 0))

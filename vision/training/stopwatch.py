@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from vision.training.device_gaps import DeviceGaps
+
 
 @dataclass(frozen=True)
 class Times:
@@ -37,12 +39,13 @@ class Stopwatch:
     """Measures an epoch: ``start``, then ``batch_ready`` and ``batch_done`` in turn, then ``stop``.
 
     The time from ``start`` or ``batch_done`` to ``batch_ready`` counts as waiting. A GPU works behind the
-    host's back, so waiting means that the host waited; it costs speed only as far as the GPU ran out of work.
+    host's back: with ``gaps`` only that part counts in which it had run out of work.
     The times of a whole epoch are right if the caller reads a result from the device before ``stop``.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter, gaps: DeviceGaps | None = None) -> None:
         self._clock = clock
+        self._gaps = gaps
         self._began = self._last = 0.0
         self._waited = 0.0
         self._images = 0
@@ -54,15 +57,22 @@ class Stopwatch:
         self._waited = 0.0
         self._images = 0
         self._lap = Times()
+        if self._gaps is not None:
+            self._gaps.start()
 
     def batch_ready(self) -> None:
         """The loader has handed over a batch."""
         now = self._clock()
-        self._waited += now - self._last
+        if self._gaps is None:
+            self._waited += now - self._last
+        else:
+            self._gaps.batch_ready(now - self._last)
         self._last = now
 
     def batch_done(self, images: int) -> None:
         """The step on that batch, of so many images, is over for the host."""
+        if self._gaps is not None:
+            self._gaps.batch_done()
         self._last = self._clock()
         self._images += images
 
@@ -73,7 +83,8 @@ class Stopwatch:
 
     def times(self) -> Times:
         """From ``start`` to the last event."""
-        return Times(self._last - self._began, self._waited, self._images)
+        waited = self._waited if self._gaps is None else self._gaps.idle_seconds()
+        return Times(self._last - self._began, waited, self._images)
 
     def lap(self) -> Times:
         """From the previous ``lap`` (or ``start``) to the last event."""
