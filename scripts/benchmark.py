@@ -10,6 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
 
 from comparison import Comparison, table
+from contestant import ContestantFailedError
 from environments import Environments
 from measure import machine
 from settings import COMMON, Settings
@@ -37,11 +38,15 @@ def main(words: list[str]) -> None:
     report = {"subject": subject, "machine": machine(), "settings": settings.as_json()}
     environments = Environments(settings.peers)
     rows: list[Comparison] = []
+    failed: list[str] = []
     for module in modules.values():
         own = settings if subject != "all" else Settings(rest, module.SETTINGS)
-        for row in module.compare(own, environments):
-            print(f"{row.work}, {row.peer}: {row.ratio_of_medians:.2f} times as fast", file=sys.stderr)
-            rows.append(row)
+        try:
+            for row in module.compare(own, environments):
+                print(f"{row.work}, {row.peer}: {row.ratio_of_medians:.2f} times as fast", file=sys.stderr)
+                rows.append(row)
+        except ContestantFailedError as error:
+            failed.append(f"{module.__name__} was not measured to its end: {error}")
     print(table(rows))
     report["load_average_after"] = machine()["load_average"]
     versions = {name: version for row in rows for name, version in row.versions.items()}
@@ -50,6 +55,8 @@ def main(words: list[str]) -> None:
     if settings.output is not None:
         report["rows"] = [row.as_json() for row in rows]
         settings.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if failed:
+        raise SystemExit("\n".join(failed))
 
 
 def usage() -> str:

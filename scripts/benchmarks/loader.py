@@ -83,14 +83,15 @@ def _compare(name: str, case: Case, settings: Settings, environments: Environmen
             "workers": case.workers,
             "run": dict(case.run),
         }
-        sides = {"ours": Contestant("vision_loader.py", job, threads=case.cores, cores=case.cores)}
+
+        def start(script: str, **where: str) -> Contestant:
+            return stack.enter_context(Contestant(script, job, threads=case.cores, cores=case.cores, **where))
+
+        sides = {"ours": start("vision_loader.py")}
         for peer in case.goals:
             python = environments.python(peer)
             if python is not None:
-                script = f"{peer}_loader.py"
-                sides[peer] = Contestant(script, job, threads=case.cores, cores=case.cores, python=python)
-        for side in sides.values():
-            stack.enter_context(side)
+                sides[peer] = start(f"{peer}_loader.py", python=python)
         # Several cores are compared by the clock on the wall alone.
         clock = settings["clock"] if case.cores == 1 else "wall"
         found = images_per_second(

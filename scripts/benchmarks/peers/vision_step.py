@@ -57,6 +57,6 @@ hp = job.hyperparameters
 task = algorithm.task(
     network_of(pipe.job), hp, job.run, tuple(map(str, range(hp.num_classes))), images_per_step=hp.mini_batch_size
 )
-progress = Progress(algorithm.log_lines(hp), "none", job.run.log_every_steps)
+progress = Progress(algorithm.log_lines(hp, "benchmark"), "none", job.run.log_every_steps)
 trainer = build_trainer(hp, job.run, callbacks=[progress, Answering(pipe)], folder=Path(pipe.job["folder"]))
 trainer.fit(task, train_dataloaders=SameBatch(ready_batch(job)))
