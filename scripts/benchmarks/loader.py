@@ -38,7 +38,7 @@ class Case:
     batch: int
     cores: int
     workers: int
-    goals: Mapping[str, float]
+    goals: Mapping[str, float | None]
     run: Mapping[str, Any] = field(default_factory=lambda: {"cache": "none"})
 
 
@@ -49,6 +49,9 @@ SMALL = Records(32, 32, 20_000)
 CASES = {
     "500x375 to 256, crop 224, one core": Case(PHOTOS, 224, 256, 32, 1, 0, {"mxnet": 2.0, "dali": 1.2}),
     "500x375 to 256, crop 224, two cores": Case(PHOTOS, 224, 256, 32, 2, 2, {"mxnet": 3.5, "dali": 1.2}),
+    "500x375 to 256, crop 224, run.loader=dali, one core": Case(
+        PHOTOS, 224, 256, 32, 1, 0, {"dali": None}, {"cache": "none", "loader": "dali"}
+    ),
     "1920x1080 to 256, crop 224, one core": Case(LARGE, 224, 256, 32, 1, 0, {"mxnet": 2.5}),
     "1920x1080 to 256, crop 224, two cores": Case(LARGE, 224, 256, 32, 2, 2, {"mxnet": 4.0}),
     "1920x1080 to 256, crop 224, scaled decode, one core": Case(
@@ -87,7 +90,13 @@ def _compare(name: str, case: Case, settings: Settings, environments: Environmen
         def start(script: str, **where: str) -> Contestant:
             return stack.enter_context(Contestant(script, job, threads=case.cores, cores=case.cores, **where))
 
-        sides = {"ours": start("vision_loader.py")}
+        where = {}
+        if case.run.get("loader") == "dali":
+            python = environments.python("dali")
+            if python is None:
+                return
+            where["python"] = python
+        sides = {"ours": start("vision_loader.py", **where)}
         for peer in case.goals:
             python = environments.python(peer)
             if python is not None:

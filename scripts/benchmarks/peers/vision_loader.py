@@ -10,6 +10,7 @@ from answering import Pipe, answer
 
 from vision import __version__, algorithms
 from vision.api.run_data import dataset
+from vision.data.dali.settings import DaliSettings
 from vision.data.datamodule import VisionDataModule
 from vision.data.image_codec import prepare_process
 from vision.data.readers.recordio import RecordIOReader
@@ -35,7 +36,13 @@ channels = {"train": settings["rec"], "validation": settings["rec"]}
 job = Job.parse(algorithm.name, algorithm.hyperparameters, given, channels, settings["run"])
 data = dataset(algorithm, job, reader, "train")
 module = VisionDataModule(
-    train=data, validation=data, batch_size=settings["batch"], workers=settings["workers"], seed=0, pin_memory=False
+    train=data,
+    validation=data,
+    batch_size=settings["batch"],
+    workers=settings["workers"],
+    seed=0,
+    pin_memory=False,
+    dali=DaliSettings(settings["threads"], on_gpu=False) if job.run.loader == "dali" else None,
 )
 module.trainer = cast(Any, SimpleNamespace(global_rank=0, world_size=1))
 loader = module.train_dataloader()
