@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vision.api.compare import compare
+    from vision.api.comparison import compare
     from vision.api.cross_validation import CrossValidation, cross_validate
-    from vision.api.evaluate import EvaluatedModel, evaluate, evaluate_model
+    from vision.api.evaluation import EvaluatedModel, evaluate, evaluate_model
     from vision.api.model import Model, load
-    from vision.api.train import RunResult, train
+    from vision.api.training_run import RunResult, train
 
 __all__ = [
     "CrossValidation",
@@ -28,31 +26,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "compare": "compare",
+    "compare": "comparison",
     "CrossValidation": "cross_validation",
     "cross_validate": "cross_validation",
+    "EvaluatedModel": "evaluation",
+    "evaluate": "evaluation",
+    "evaluate_model": "evaluation",
     "Model": "model",
     "load": "model",
-    "EvaluatedModel": "evaluate",
-    "evaluate": "evaluate",
-    "evaluate_model": "evaluate",
-    "RunResult": "train",
-    "train": "train",
+    "RunResult": "training_run",
+    "train": "training_run",
 }
 
 
-class _Api(ModuleType):
-    """Loads what is asked for: to answer with a model needs nothing of training, which takes long to import."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        # Importing the files train.py, evaluate.py and compare.py must not put them in the place of their functions.
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Api
+def __getattr__(name: str) -> Any:
+    # To answer with a model needs nothing of training, which takes long to import: what is asked for is loaded.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -16,7 +16,7 @@ from vision import algorithms
 from vision.algorithms.algorithm import Algorithm
 from vision.api.run_data import RunData, check_names
 from vision.api.run_folder import RunFolder, new_run_folder
-from vision.api.train import train
+from vision.api.training_run import train
 from vision.data.folds import stratified_folds
 from vision.data.readers.open import open_channel
 from vision.data.readers.subset import SubsetReader

@@ -6,7 +6,7 @@ import logging
 import os
 from typing import Any
 
-from vision.api.train import RunResult, train
+from vision.api.training_run import RunResult, train
 from vision.reports.run_report import write_run_report
 from vision.sagemaker.job_folders import JobFolders
 from vision.sagemaker.prefix import Prefix

@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 
 from vision import algorithms
 from vision.algorithms.algorithm import Algorithm
-from vision.api.evaluate import evaluate_stored
+from vision.api.evaluation import evaluate_stored
 from vision.api.run_data import RunData, dataset, open_run_data, settle_counts
 from vision.api.run_folder import RunFolder, new_run_folder, open_run_folder
 from vision.api.start_model import StartModel, start_model

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vision import algorithms
-from vision.api.evaluate import evaluated_task
+from vision.api.evaluation import evaluated_task
 from vision.api.open_model import open_model
 from vision.artifacts.stored_model import StoredModel
 from vision.metrics.bootstrap import paired_bootstrap
