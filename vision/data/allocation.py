@@ -37,9 +37,20 @@ def keep_large_blocks(kept_bytes: int | None) -> bool:
     return all([mallopt(name, value) == 1 for name, value in wanted])
 
 
+def return_freed_memory() -> None:
+    """Give what is freed back to the kernel once, after work that is not repeated. Nothing happens without glibc."""
+    trim = _of_the_c_library("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
 def _mallopt() -> Callable[[int, int], int] | None:
+    return _of_the_c_library("mallopt")
+
+
+def _of_the_c_library(name: str) -> Callable[..., int] | None:
     try:
-        found: Callable[[int, int], int] = ctypes.CDLL(None).mallopt
+        found: Callable[..., int] = getattr(ctypes.CDLL(None), name)
     except (AttributeError, OSError, TypeError):
         return None
     return found

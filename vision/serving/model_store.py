@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vision.data.allocation import return_freed_memory
 from vision.serving.failure import RequestFailure
 from vision.serving.hosted_model import HostedModel, Workshop
 from vision.serving.settings import GIGABYTE
@@ -92,6 +93,8 @@ class ModelStore:
             if loaded.users:
                 await loaded.idle.wait()
             await asyncio.to_thread(loaded.model.close)
+            del loaded
+            await asyncio.to_thread(return_freed_memory)
             self._report()
 
     async def unload_least_recently_used(self) -> bool:

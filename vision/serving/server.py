@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from vision.data.allocation import keep_large_blocks
+from vision.data.allocation import keep_large_blocks, return_freed_memory
 from vision.serving.front import Front
 from vision.serving.metrics import Metrics
 from vision.serving.settings import ServingSettings
@@ -74,6 +74,8 @@ class Server(uvicorn.Server):
         if self.problem is not None:
             self.should_exit = True
             return
+        # Reading, folding and packing a model takes more than the model.
+        return_freed_memory()
         log.info("vision: ready after %.1f s", time.monotonic() - started)
 
     def answer(self, listener: socket.socket) -> int:
