@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -14,10 +14,14 @@ from vision.data.cache.choice import cached
 from vision.data.dali.loader import DaliLoader
 from vision.data.dali.settings import DaliSettings
 from vision.data.dataset import ImageDataset
-from vision.data.image_codec import prepare_process
+from vision.data.image_codec import prepare_process, prepare_threads
 from vision.data.sampler import EvaluationSampler, TrainSampler
 from vision.data.side_stream import CudaStreams, SideStreamCopy
 from vision.data.stream import EvaluationStream, StreamDataset, TrainStream
+from vision.data.thread_loader import ThreadLoader
+
+# Up to so many workers are threads where no GPU waits for this process's own Python.
+MOST_THREADS = 2
 
 
 class VisionDataModule(pl.LightningDataModule):
@@ -60,15 +64,20 @@ class VisionDataModule(pl.LightningDataModule):
             self._cached[channel] = dataset if self.train is None else cached(dataset, channel)
         return self._cached[channel]
 
-    def _loader(self, dataset: ImageDataset | CachedDataset, sampler: Any) -> DataLoader:
+    def _loader(
+        self, dataset: ImageDataset | CachedDataset, sampler: TrainSampler | EvaluationSampler
+    ) -> DataLoader | ThreadLoader:
         workers, pin_memory = self.workers, self.pin_memory
         if isinstance(dataset, CachedDataset):
             pin_memory = pin_memory and not dataset.on_device
             # A copy of pixels takes less time than the batch's way from another process.
             workers = workers if dataset.works_by_image else 0
+        if 0 < workers <= MOST_THREADS and not pin_memory:
+            prepare_threads()
+            return ThreadLoader(dataset, sampler, workers, ahead=isinstance(sampler, TrainSampler))
         return DataLoader(
             dataset,
-            batch_sampler=sampler,
+            batch_sampler=cast(Any, sampler),
             collate_fn=_as_it_is,
             num_workers=workers,
             pin_memory=pin_memory,
@@ -81,7 +90,7 @@ class VisionDataModule(pl.LightningDataModule):
         # One pipe has one reader: it decodes by threads, not by further processes.
         return DataLoader(stream, batch_size=None, num_workers=0, pin_memory=self.pin_memory)
 
-    def train_dataloader(self) -> DataLoader | DaliLoader:
+    def train_dataloader(self) -> DataLoader | ThreadLoader | DaliLoader:
         assert self.train is not None
         rank, world = self._rank_and_world()
         if isinstance(self.train, StreamDataset):
@@ -107,7 +116,7 @@ class VisionDataModule(pl.LightningDataModule):
             return DaliLoader(self.train, sampler, self.dali)
         return self._loader(self._ready(self.train, "train"), sampler)
 
-    def val_dataloader(self) -> DataLoader:
+    def val_dataloader(self) -> DataLoader | ThreadLoader:
         rank, world = self._rank_and_world()
         share = -(-self.batch_size // world)
         if isinstance(self.validation, StreamDataset):

@@ -40,6 +40,11 @@ Needed: TypeAlias = Callable[[int, int], tuple[int, int] | None]
 def prepare_process() -> None:
     """Call once in each process that decodes: OpenCV uses one thread and writes nothing to stderr; memory is kept."""
     keep_freed_memory()
+    prepare_threads()
+
+
+def prepare_threads() -> None:
+    """The same for a process that has other work besides: its memory is left as it is."""
     cv2.setNumThreads(0)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 

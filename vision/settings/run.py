@@ -75,7 +75,10 @@ class RunSettings(SettingsTable):
         default="auto", description="arithmetic in training; auto follows the hyperparameter precision_dtype"
     )
     workers: int | None = Field(
-        default=None, ge=0, description="processes that load images; unset is chosen from the cores", examples=[4]
+        default=None,
+        ge=0,
+        description="processes (one or two on a CPU: threads) that load images; unset is chosen from the cores",
+        examples=[4],
     )
     loader: Literal["standard", "dali"] = Field(
         default="standard",
