@@ -115,6 +115,7 @@ def test_blocks_that_are_not_run_say_why() -> None:
         "# not run in tests: installs PyTorch and trains for a minute",
         "# not run in tests: needs ImageNet weights",
         "# not run in tests: needs the extra sweep, and trains a dozen times",
+        "# not run in tests: installs MXNet and DALI, and takes its time",
         "# not run in tests: answers until it is stopped",
         "# not run in tests: writes below a prefix of its own and trains as the platform would",
         "# not run in tests: needs a server, vision serve model=runs/photos",
