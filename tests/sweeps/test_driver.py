@@ -110,7 +110,9 @@ def test_too_few_gpus() -> None:
 
 
 def test_a_signal_ends_the_trials_and_the_sweep_goes_on_later(tmp_path: Path) -> None:
-    driver = small_driver(tmp_path, trials=2, parallel=2, pruner="none")
+    # So slow that neither trial is over when the other one has begun, however busy the machine is.
+    slow = small_plan(words=("run.stall_timeout_s=3",))
+    driver = small_driver(tmp_path, slow, trials=2, parallel=2, pruner="none")
     csv = [tmp_path / f"trials/{number:04d}/metrics.csv" for number in (0, 1)]
 
     def interrupt() -> None:
@@ -124,7 +126,7 @@ def test_a_signal_ends_the_trials_and_the_sweep_goes_on_later(tmp_path: Path) ->
     thread.join()
     assert [record.state for record in driver.study.records()] == ["running", "running"]
     drawn = [record.settings for record in driver.study.records()]
-    again = small_driver(tmp_path, trials=2, pruner="none")
+    again = small_driver(tmp_path, small_plan(), trials=2, pruner="none")
     again.run()
     records = again.study.records()
     assert [record.state for record in records] == ["complete", "complete"]
