@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import random
+from abc import abstractmethod
 from typing import Any
 
 import albumentations as A
@@ -41,6 +42,7 @@ class Augmentation(A.DualTransform):
         # A certain outcome takes no number from the generator, as in albumentations.
         return bool(self.p >= 1.0 or (self.p > 0.0 and rng.random() < self.p))
 
+    @abstractmethod
     def draw(
         self, rng: random.Random, shape: tuple[int, ...], boxes_xyxy_unit: np.ndarray = NO_BOXES
     ) -> dict[str, Any]:
@@ -48,7 +50,6 @@ class Augmentation(A.DualTransform):
 
         ``boxes_xyxy_unit``: [M, 4 or more] corners as fractions of the image; further columns are kept.
         """
-        raise NotImplementedError
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         return self.draw(self.py_random, params["shape"], data.get("bboxes", NO_BOXES))
