@@ -89,7 +89,7 @@ class RunSettings(SettingsTable):
         description="where images are kept once they are decoded; auto is memory if a quarter of what is free suffices",
     )
     cache_folder: Path | None = Field(
-        default=None, description="folder for cache=disk; unset is cache in the run folder", examples=["/tmp/decoded"]
+        default=None, description="folder for cache=disk; unset is cache in the run folder", examples=["decoded"]
     )
     scaled_decode: bool = Field(
         default=False,
