@@ -61,28 +61,8 @@ def evaluate_model(
     stored = open_model(model, run)
     given = thresholds.of_classes(stored.class_names, stored.assumed_thresholds) if thresholds else None
     reader = _open_validation(stored, channels, run)
-    return EvaluatedModel(stored, evaluate_stored(stored, channels, run, reader, thresholds=given), reader, run)
-
-
-def evaluate_stored(
-    stored: StoredModel,
-    channels: Mapping[str, Channel],
-    run: RunSettings,
-    given: Reader | None = None,
-    *,
-    alone: bool = False,
-    thresholds: Sequence[float | None] | None = None,
-) -> Evaluation:
-    """Evaluate a loaded model: each image once, in batches of the size it was trained with.
-
-    ``given`` is the validation channel where it is in Pipe mode and under way, or stands for it. ``alone``: in this
-    process only, although it may be one of several. ``thresholds`` of the classes take the place of those of best F1.
-    """
-    task = evaluated_task(stored, channels, run, given, alone=alone, thresholds=thresholds)
-    assert task.evaluation is not None
-    left_out = task.broken["validation"].summary()
-    notes = (*task.evaluation.notes, *([left_out] if left_out else []))
-    return replace(task.evaluation, notes=notes)
+    task = evaluated_task(stored, channels, run, reader, thresholds=given)
+    return EvaluatedModel(stored, evaluation_of(task), reader, run)
 
 
 def evaluated_task(
@@ -94,7 +74,12 @@ def evaluated_task(
     alone: bool = False,
     thresholds: Sequence[float | None] | None = None,
 ) -> TrainingTask:
-    """The same as the task that did it, with everything that the evaluation was made of."""
+    """Evaluate a loaded model: each image once, in batches of the size it was trained with.
+
+    The task that did it holds the evaluation and everything that it was made of. ``given`` is the validation channel
+    where it is in Pipe mode and under way, or stands for it. ``alone``: in this process only, although it may be one of
+    several. ``thresholds`` of the classes take the place of those of best F1.
+    """
     quiet_lightning()
     reader = _open_validation(stored, channels, run) if given is None else given
     algorithm = algorithms.get(stored.algorithm)
@@ -117,6 +102,14 @@ def evaluated_task(
     )
     build_trainer(hp, run, callbacks=[], alone=alone).validate(task, datamodule=data, verbose=False)
     return task
+
+
+def evaluation_of(task: TrainingTask) -> Evaluation:
+    """What a task has found, with a word on the images that were left out."""
+    assert task.evaluation is not None
+    left_out = task.broken["validation"].summary()
+    notes = (*task.evaluation.notes, *([left_out] if left_out else []))
+    return replace(task.evaluation, notes=notes)
 
 
 def _open_validation(stored: StoredModel, channels: Mapping[str, Channel], run: RunSettings) -> Reader:
