@@ -142,7 +142,8 @@ class PreactResNetTrunk(nn.Module):
         """
         x = self.conv0(self.bn_data(x))
         if self.bn0 is not None:
-            x = self.pool(self.relu(self.bn0(x)))
+            # Maximum and ReLU may change places, with their gradients; pooled first, ReLU has less work.
+            x = self.relu(self.pool(self.bn0(x)))
         sums = {}
         for stage, units in enumerate(self.plan.units, start=1):
             for unit in range(1, units + 1):

@@ -104,7 +104,8 @@ class ResNetTrunk(nn.Module):
 
         ``x``: normalised images [N,3,H,W].
         """
-        maps = {"layer1": self.layer1(self.maxpool(self.relu(self.bn1(self.conv1(x)))))}
+        # The maximum of a window is the same before ReLU and after it, and so is its gradient; this is less work.
+        maps = {"layer1": self.layer1(self.relu(self.maxpool(self.bn1(self.conv1(x)))))}
         maps["layer2"] = self.layer2(maps["layer1"])
         maps["layer3"] = self.layer3(maps["layer2"])
         maps["layer4"] = self.layer4(maps["layer3"])

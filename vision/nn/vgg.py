@@ -15,6 +15,9 @@ from torch.nn import functional as F
 # Convolutions in each of the five blocks, and where torchvision's ``features`` keeps them, in order.
 CONVOLUTIONS = (2, 2, 3, 3, 3)
 TORCHVISION_INDICES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+# The maximum of a window is the same before ReLU and after it, and so is its gradient: ReLU has a quarter of the work
+# and of the memory where the full map is not needed.
+POOLED_BEFORE_RELU = {"conv1_2": "pool1", "conv2_2": "pool2", "conv3_3": "pool3"}
 
 
 @dataclass(frozen=True)
@@ -49,14 +52,15 @@ class VGG16Reduced(nn.Module):
     def features(self, x: Tensor) -> dict[str, Tensor]:
         """``relu4_3`` before any normalisation, and ``relu7``, of normalised images [N,3,H,W]."""
         relu4_3 = x
-        for name, block in _conv_names():
-            if name.endswith("_1") and block > 0:
-                x = self.get_submodule(f"pool{block}")(x)
-            x = F.relu(self.get_submodule(name)(x))
+        for name, _ in _conv_names():
+            x = self.get_submodule(name)(x)
+            if name in POOLED_BEFORE_RELU:
+                x = self.get_submodule(POOLED_BEFORE_RELU[name])(x)
+            x = F.relu(x, inplace=True)
             if name == "conv4_3":
-                relu4_3 = x
-        relu6 = F.relu(self.fc6(self.pool5(x)))
-        return {"relu4_3": relu4_3, "relu7": F.relu(self.fc7(relu6))}
+                relu4_3, x = x, self.pool4(x)
+        relu6 = F.relu(self.fc6(self.pool5(x)), inplace=True)
+        return {"relu4_3": relu4_3, "relu7": F.relu(self.fc7(relu6), inplace=True)}
 
     def forward(self, x: Tensor) -> Tensor:
         """The last feature map, ``relu7``, of normalised images [N,3,H,W]."""

@@ -51,7 +51,7 @@ class ExtraMap(nn.Module):
         self.conv_3x3 = nn.Conv2d(plan.width_1x1, plan.width_3x3, 3, plan.stride, plan.padding)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.conv_3x3(F.relu(self.conv_1x1(x))))
+        return F.relu(self.conv_3x3(F.relu(self.conv_1x1(x), inplace=True)), inplace=True)
 
 
 class SSD(nn.Module):
