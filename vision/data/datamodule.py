@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -84,6 +85,8 @@ class VisionDataModule(pl.LightningDataModule):
             persistent_workers=workers > 0,
             prefetch_factor=4 if workers else None,
             worker_init_fn=_prepare_worker,
+            # Forked workers share the kept images; otherwise, which is Python 3.14's default, each would get a copy.
+            multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         )
 
     def _stream_loader(self, stream: TrainStream | EvaluationStream) -> DataLoader:

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from vision.data.cache.settings import CacheSettings
 from vision.data.collate import Batch, stack_images
-from vision.data.image_codec import Needed, decode_rgb
+from vision.data.image_codec import Needed, decode_rgb, image_size
 from vision.data.sample import RawTarget, Reader, Sample
 from vision.data.sampler import Draw
 from vision.settings.errors import DataError
@@ -83,6 +83,11 @@ class ImageDataset(Dataset[Any]):
     def decode(self, sample: Sample) -> np.ndarray:
         """The image of a sample, uint8 [H, W, 3]."""
         return decode_rgb(sample.encoded, sample.key, needed=self._needed)
+
+    def decoded_shape(self, sample: Sample) -> tuple[int, int, int]:
+        """Height, width and channels that ``decode`` will give, from the header alone."""
+        width, height = image_size(sample.encoded, sample.key, needed=self._needed)
+        return height, width, 3
 
     def __getitems__(self, draw: Draw) -> Batch:
         images, targets, indices = [], [], []

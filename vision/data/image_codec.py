@@ -69,7 +69,7 @@ def decode_rgb(encoded: Bytes, key: str, *, max_pixels: int = MAX_PIXELS, needed
     # TIFF files are turned upright by OpenCV itself, whatever flags it is given.
     if image is not None and header.format != "TIFF" and header.orientation != 1:
         image = _turn_upright(image, header.orientation)
-    if image is None or image.shape[1::-1] != tuple(-(-side // divisor) for side in header.upright_size):
+    if image is None or image.shape[1::-1] != _reduced_size(header, divisor):
         raise DataError(
             key,
             f"the {_named(header)} is damaged or of a kind that cannot be decoded; "
@@ -78,9 +78,12 @@ def decode_rgb(encoded: Bytes, key: str, *, max_pixels: int = MAX_PIXELS, needed
     return image
 
 
-def image_size(encoded: Bytes, key: str, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+def image_size(
+    encoded: Bytes, key: str, *, max_pixels: int = MAX_PIXELS, needed: Needed | None = None
+) -> tuple[int, int]:
     """(width, height) in pixels that ``decode_rgb`` will give, from the header alone."""
-    return _checked_header(encoded, key, max_pixels).upright_size
+    header = _checked_header(encoded, key, max_pixels)
+    return _reduced_size(header, 1 if needed is None else _divisor(header, needed))
 
 
 def _checked_header(encoded: Bytes, key: str, max_pixels: int) -> ImageHeader:
@@ -114,6 +117,12 @@ def _divisor(header: ImageHeader, needed: Needed) -> int:
     if size is None:
         return 1
     return next((by for by in _REDUCED_FLAGS if height >= by * size[0] and width >= by * size[1]), 1)
+
+
+def _reduced_size(header: ImageHeader, divisor: int) -> tuple[int, int]:
+    """(width, height) of an upright image that is decoded at a fraction of its size."""
+    width, height = header.upright_size
+    return -(-width // divisor), -(-height // divisor)
 
 
 def _decode(encoded: Bytes, divisor: int) -> np.ndarray | None:

@@ -11,22 +11,23 @@ from tests.data.cache.pictures import Pictures, dataset
 from vision.data.cache import cache_file
 from vision.data.cache.cache_file import identity, open_or_make
 from vision.data.cache.kept_images import KeptImages
-from vision.data.cache.recipe import Division
+from vision.data.cache.layout import measure
+from vision.data.cache.recipe import Divisible, Division
 from vision.data.dataset import ImageDataset
 from vision.settings.errors import UserError
 
-SHAPE = (15, 14, 3)
+SIZES = [(15, 14)] * 4 + [(16, 14), (15, 14)]
 
 
 def division_of(source: ImageDataset) -> Division:
-    found = source.transform.divide()  # type: ignore[attr-defined]
-    assert found is not None
-    return found
+    assert isinstance(source.transform, Divisible)
+    return source.transform.divide()
 
 
 def make(folder: Path, **values: object) -> KeptImages:
-    source = dataset(Pictures([SHAPE[:2]] * 6, **values))  # type: ignore[arg-type]
-    return open_or_make(source, division_of(source), SHAPE, folder)
+    source = dataset(Pictures(SIZES, **values))  # type: ignore[arg-type]
+    division = division_of(source)
+    return open_or_make(source, division, measure(source, division.once), folder)
 
 
 @pytest.fixture
@@ -42,7 +43,8 @@ def test_the_second_time_nothing_is_decoded(tmp_path: Path, decodings: list[int]
     first, second = make(tmp_path / "new", broken=(4,)), make(tmp_path / "new", broken=(4,))
     assert len(decodings) == 1
     assert np.array_equal(first.pixels, second.pixels)
-    assert first.broken == second.broken and list(second.broken) == [4]
+    assert list(second.broken) == [4] and second.broken[4].key == "picture 4"
+    assert str(first.broken[4]) == str(second.broken[4])
     assert not second.pixels.flags.writeable
 
 
@@ -55,14 +57,11 @@ def test_other_images_have_another_file(given: dict[str, object], tmp_path: Path
 
 
 def test_the_name_follows_from_what_is_done_to_the_images() -> None:
-    source = dataset(Pictures([SHAPE[:2]]))
-    division = division_of(source)
-    names = {
-        identity(source, division, SHAPE),
-        identity(source, division._replace(name="Grey(p=1.0)"), SHAPE),
-        identity(source, division, (14, 15, 3)),
-    }
-    assert len(names) == 3
+    reader = Pictures(SIZES)
+    sources = [dataset(reader), dataset(reader, resize="14"), dataset(reader, image_shape="3,12,11")]
+    assert len({identity(source, division_of(source)) for source in sources}) == 3
+    other_colours = dataset(reader, level="crop_color")
+    assert identity(other_colours, division_of(other_colours)) == identity(sources[0], division_of(sources[0]))
 
 
 def flip_a_pixel(data: bytes) -> bytes:
@@ -80,8 +79,8 @@ def flip_a_pixel(data: bytes) -> bytes:
         lambda data: data.replace(b'"broken": {}', b'"broken": []'),
         lambda data: data.replace(b'"broken": {}', b'"broken": 77'),
         lambda data: data.replace(b'"checksum"', b'"checksun"'),
-        lambda data: data.replace(b'{"shape"', b'["shape"'),
-        lambda data: data.replace(b"[6, 15", b"[5, 15"),
+        lambda data: data.replace(b'{"broken"', b'["broken"'),
+        lambda data: data.replace(b'"broken": {}', b'"broken": {"1": ["a"]}'),
     ],
 )
 def test_a_damaged_file_is_made_anew(damage: object, tmp_path: Path, decodings: list[int]) -> None:

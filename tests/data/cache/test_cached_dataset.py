@@ -13,7 +13,11 @@ from vision.data.cache.settings import CacheSettings
 from vision.data.collate import Batch
 from vision.data.sampler import Draw
 
-SIZES = [(15, 14)] * 30
+SIZES = {
+    "one size": [(15, 14)] * 30,
+    "many sizes": [(12 + index % 5, 10 + index % 7) for index in range(30)],
+    "some too small": [(15, 14)] * 28 + [(11, 14), (15, 9)],
+}
 LEVELS = [None, "crop", "crop_color", "crop_color_transform"]
 
 
@@ -35,11 +39,12 @@ def assert_equal(found: Batch, expected: Batch) -> None:
 @pytest.mark.parametrize("kind", ["memory", "disk"])
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("channels", [3, 1])
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
 def test_training_batches_are_those_of_image_by_image(
-    level: str | None, channels: int, kind: str, tmp_path: Path
+    sizes: list[tuple[int, int]], level: str | None, channels: int, kind: str, tmp_path: Path
 ) -> None:
     settings = CacheSettings(kind, tmp_path)  # type: ignore[arg-type]
-    source = dataset(Pictures(SIZES), "train", level, settings, image_shape=f"{channels},12,10")
+    source = dataset(Pictures(sizes), "train", level, settings, image_shape=f"{channels},12,10")
     kept = cached(source, "train")
     assert isinstance(kept, CachedDataset) and not kept.on_device
     assert kept.works_by_image == (level in ("crop_color", "crop_color_transform"))
@@ -80,8 +85,9 @@ def test_broken_images_are_named_and_replaced_as_without_a_cache(stage: str, kin
         assert "picture 13: has the label 13" in " ".join(reason for _, reason in kept.__getitems__(everything).broken)
 
 
-def test_on_a_device_crop_and_mirror_give_the_same_pixels() -> None:
-    source = dataset(Pictures(SIZES), cache=CacheSettings("memory"))
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
+def test_on_a_device_crop_and_mirror_give_the_same_pixels(sizes: list[tuple[int, int]]) -> None:
+    source = dataset(Pictures(sizes), cache=CacheSettings("memory"))
     here = cached(source, "train")
     assert isinstance(here, CachedDataset)
     there = CachedDataset(source, here.kept, here.recipe, torch.device("cpu"))

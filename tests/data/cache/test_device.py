@@ -11,6 +11,8 @@ from vision.data.augmentations.hls_shift import HLSShift
 from vision.data.augmentations.mirror import Mirror
 from vision.data.cache.device import augment_on_device, shift_hls, to_grey
 from vision.data.cache.host import augment_on_host
+from vision.data.cache.kept_images import KeptImages
+from vision.data.cache.layout import Layout
 from vision.data.cache.recipe import Recipe
 
 RNG = np.random.default_rng(0)
@@ -34,16 +36,24 @@ def test_grey_is_opencvs() -> None:
     assert np.array_equal(to_grey(torch.from_numpy(COLOURS))[0].numpy(), expected)
 
 
+def kept_images(sizes: list[tuple[int, int]]) -> KeptImages:
+    """Blurred noise."""
+    noise = [RNG.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
+    pixels = np.concatenate([cv2.GaussianBlur(image, (5, 5), 2).reshape(-1) for image in noise])
+    return KeptImages(pixels, Layout(np.array([image.shape for image in noise])), {})
+
+
 @pytest.mark.parametrize("grey", [None, Grey()])
 @pytest.mark.parametrize("colour", [None, HLSShift(36, 50, 50)])
-def test_a_batch_is_the_hosts(colour: HLSShift | None, grey: Grey | None) -> None:
-    images = np.stack([cv2.GaussianBlur(image, (5, 5), 2) for image in RNG.integers(0, 256, (20, 17, 19, 3), np.uint8)])
+@pytest.mark.parametrize("sizes", [[(17, 19)] * 20, [(12 + i % 7, 15 + i % 5) for i in range(20)]])
+def test_a_batch_is_the_hosts(sizes: list[tuple[int, int]], colour: HLSShift | None, grey: Grey | None) -> None:
+    kept = kept_images(sizes)
     recipe = Recipe(None, Crop(12, 15, at_random=True), colour, Mirror(), grey)
     indices, seeds = RNG.integers(0, 20, 64), RNG.integers(0, 2**64, 64, np.uint64)
-    drawn = recipe.draw(seeds, images.shape[1:])
+    drawn = recipe.draw(seeds, kept.layout.shapes[indices])
     assert drawn.mirrored.any() and not drawn.mirrored.all()
-    expected = augment_on_host(images, indices, recipe, drawn).astype(int)
-    found = augment_on_device(torch.from_numpy(images), torch.from_numpy(indices), recipe, drawn).numpy()
+    expected = augment_on_host(kept, indices, recipe, drawn).astype(int)
+    found = augment_on_device(torch.from_numpy(kept.pixels), kept.layout, indices, recipe, drawn).numpy()
     assert found.shape == (64, 12, 15, 1 if grey else 3) and found.dtype == np.uint8
     difference = np.abs(found - expected)
     assert (difference > 0).mean() <= (0.002 if colour else 0.0)

@@ -44,8 +44,7 @@ def test_a_transform_is_divided_where_it_begins_to_draw(
 ) -> None:
     given = {"num_classes": 5, "num_training_samples": 10, "image_shape": "3,28,28", **values}
     division = build_transform(ImageClassificationHyperparameters.parse(given), stage).divide()  # type: ignore[arg-type]
-    assert division is not None
-    assert division.name == once
+    assert division.name == once and division.rest is None
     parts = ("affine", "crop", "colour", "mirror", "grey")
     assert [name for name in parts if getattr(division.recipe, name, None) is not None] == rest
 
@@ -72,9 +71,12 @@ def test_detection_is_resized_once_for_validation_and_augmented_image_by_image()
     resize = PlainResize(300)
     assert isinstance(resize, Divisible)
     division = resize.divide()
-    assert division is not None and division.recipe is None and division.once is resize
+    assert division.recipe is None and division.rest is None and division.once is resize
     assert "300" in division.name
-    assert not isinstance(SSDAugmentation(300), Divisible)
+    augmentation = SSDAugmentation(300)
+    assert isinstance(augmentation, Divisible)
+    division = augmentation.divide()
+    assert division.recipe is None and division.rest is augmentation
 
 
 def test_whether_an_augmentation_draws() -> None:

@@ -66,14 +66,19 @@ class ClassificationTransform:
         first = self.augmentations[0] if self.augmentations else None
         return first.size(height, width) if isinstance(first, Resize) else None
 
-    def divide(self) -> Division | None:
-        """What is done to an image once, and what is drawn for each batch."""
+    def shape_after(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """The shape that an image of ``shape`` (height, width, channels) has after it, if nothing is drawn."""
+        for augmentation in self.augmentations:
+            shape = augmentation.shape_after(shape)
+        return shape
+
+    def divide(self) -> Division:
+        """What is done to an image once, and what is drawn each time."""
         once = tuple(takewhile(lambda step: not step.is_random, self.augmentations))
-        rest = self.augmentations[len(once) :]
-        recipe = Recipe.of(rest)
-        if rest and recipe is None:
-            return None
-        return Division(ClassificationTransform(once), describe(once), recipe)
+        left = self.augmentations[len(once) :]
+        recipe = Recipe.of(left)
+        rest = ClassificationTransform(left) if left and recipe is None else None
+        return Division(ClassificationTransform(once), describe(once), recipe, rest)
 
     def _too_small(self, error: ImageSmallerThanCropError) -> str:
         height, width = next((a.height, a.width) for a in self.augmentations if isinstance(a, Crop))

@@ -44,9 +44,27 @@ class PlainResize:
         """The size that any image is brought to."""
         return self.resize.size(height, width)
 
+    def shape_after(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """The shape that an image of ``shape`` (height, width, channels) has after it."""
+        return self.resize.shape_after(shape)
+
     def divide(self) -> Division:
         """All of it is done once."""
-        return Division(self, describe([self.resize]), None)
+        return Division(self, describe([self.resize]))
+
+
+class Untouched:
+    """The image as it was decoded."""
+
+    def __call__(
+        self, image: np.ndarray, target: DetectionTarget, rng_seed: int | None, key: str
+    ) -> tuple[np.ndarray, DetectionTarget]:
+        """Both as they are."""
+        return image, target
+
+    def shape_after(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """The same."""
+        return shape
 
 
 class SSDAugmentation:
@@ -123,6 +141,10 @@ class SSDAugmentation:
                 boxes = augmentation.apply_to_bboxes(boxes, drawn["window"], shown)
                 window = drawn["window"].shifted(window.left, window.top)
         return window, boxes
+
+    def divide(self) -> Division:
+        """Even the size that pixels are resized from is drawn: nothing but decoding is done once."""
+        return Division(Untouched(), "", rest=self)
 
 
 def build_transform(hyperparameters: ObjectDetectionHyperparameters, stage: Stage) -> SSDAugmentation | PlainResize:

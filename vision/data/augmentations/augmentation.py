@@ -51,5 +51,9 @@ class Augmentation(A.DualTransform):
         ``boxes_xyxy_unit``: [M, 4 or more] corners as fractions of the image; further columns are kept.
         """
 
+    def shape_after(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """The shape that an image of ``shape`` (height, width, channels) has after it, if it draws nothing."""
+        return shape
+
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         return self.draw(self.py_random, params["shape"], data.get("bboxes", NO_BOXES))

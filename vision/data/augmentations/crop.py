@@ -37,6 +37,9 @@ class Crop(WindowAugmentation):
     def is_random(self) -> bool:
         return self.at_random or self.p < 1.0
 
+    def shape_after(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        return self.height, self.width, shape[2]
+
     def draw(
         self, rng: random.Random, shape: tuple[int, ...], boxes_xyxy_unit: np.ndarray = NO_BOXES
     ) -> dict[str, Any]:

@@ -21,6 +21,9 @@ class Grey(Augmentation):
     def is_random(self) -> bool:
         return self.p < 1.0
 
+    def shape_after(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        return shape[0], shape[1], 1
+
     def draw(
         self, rng: random.Random, shape: tuple[int, ...], boxes_xyxy_unit: np.ndarray = NO_BOXES
     ) -> dict[str, Any]:

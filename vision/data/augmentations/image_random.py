@@ -57,9 +57,9 @@ class BatchRandom:
         """Float64 [N] between both."""
         return low + (high - low) * self.random()
 
-    def randrange(self, stop: int) -> np.ndarray:
-        """Int64 [N], 0 to ``stop`` without it."""
-        return (self._next() % np.uint64(stop)).astype(np.int64)
+    def randrange(self, stop: int | np.ndarray) -> np.ndarray:
+        """Int64 [N], 0 to ``stop`` without it, which may be another for each image: int64 [N]."""
+        return (self._next() % np.asarray(stop).astype(np.uint64)).astype(np.int64)
 
     def randint(self, low: int, high: int) -> np.ndarray:
         """Int64 [N] from ``low`` to ``high``, both included."""

@@ -52,6 +52,9 @@ class Resize(Augmentation):
         """Height and width after resizing."""
         return self.height, self.width
 
+    def shape_after(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        return *self.size(shape[0], shape[1]), shape[2]
+
     def draw(
         self, rng: random.Random, shape: tuple[int, ...], boxes_xyxy_unit: np.ndarray = NO_BOXES
     ) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Decoded images in a file: pixels first, then what they are, then where that begins.
+"""Decoded images in a file: pixels first, then what is known of them, then where that begins.
 
 The name is a hash of all that the pixels follow from: every image's bytes, what is done to it, the decoder and this
 format. The file is complete when it has its name, and its checksum is compared when it is opened; any file that does
@@ -23,46 +23,48 @@ import cv2
 import numpy as np
 
 from vision.data.cache.kept_images import KeptImages, decode_all
-from vision.data.cache.recipe import Division
+from vision.data.cache.layout import Layout
+from vision.data.cache.recipe import Division, describe
 from vision.data.dataset import ImageDataset
 from vision.settings.errors import DataError, UserError
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 _END = struct.Struct("<Q8s")
 _MAGIC = b"VISIONDI"
 _CHECKED_BYTES = 1 << 24
 _LARGEST_TRAILER = 1 << 30
 
 
-def open_or_make(dataset: ImageDataset, division: Division, shape: tuple[int, ...], folder: Path) -> KeptImages:
+def open_or_make(dataset: ImageDataset, division: Division, layout: Layout, folder: Path) -> KeptImages:
     """The decoded images from their file in ``folder``, which is made first where it is missing or does not fit.
 
-    The pixels are mapped, not read. Raises ImagesDifferError, and UserError where the file cannot be written.
+    The pixels are mapped, not read. Raises UserError where the file cannot be written.
     """
-    path = folder / f"{identity(dataset, division, shape)}.decoded"
-    pixel_shape = (len(dataset), *shape)
+    path = folder / f"{identity(dataset, division)}.decoded"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(path):
-            found = _open(path, pixel_shape)
+            found = _open(path, layout)
             if found is None:
-                _make(path, pixel_shape, dataset, division)
-                found = _open(path, pixel_shape)
+                _make(path, layout, dataset, division)
+                found = _open(path, layout)
     except OSError as error:
         raise UserError(
-            f"the decoded images ({np.prod(pixel_shape) / 1e9:.1f} GB) cannot be kept in {folder}: {error.strerror}; "
+            f"the decoded images ({layout.size / 1e9:.1f} GB) cannot be kept in {folder}: {error.strerror}; "
             "set run.cache_folder to a folder with more room, or run.cache=none"
         ) from None
     assert found is not None, path
     return found
 
 
-def identity(dataset: ImageDataset, division: Division, shape: tuple[int, ...]) -> str:
+def identity(dataset: ImageDataset, division: Division) -> str:
     """Hash of all that the pixels follow from, in hexadecimal. Reads every image's bytes."""
     digest = hashlib.blake2b(digest_size=20)
-    digest.update(f"{FORMAT} {shape} {division.name} {dataset.scales} OpenCV {cv2.__version__}".encode())
+    # Which images are too small follows from the crop.
+    crop = "" if division.recipe is None else describe([division.recipe.crop])
+    digest.update(f"{FORMAT} {division.name} {crop} {dataset.scales} OpenCV {cv2.__version__}".encode())
     for index in range(len(dataset)):
         try:
             encoded = dataset.reader[index].encoded
@@ -81,19 +83,21 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def _make(path: Path, shape: tuple[int, ...], dataset: ImageDataset, division: Division) -> None:
+def _make(path: Path, layout: Layout, dataset: ImageDataset, division: Division) -> None:
     draft = path.with_suffix(f".{os.getpid()}")
     try:
         with draft.open("wb+") as file:
             # Room is taken now: a mapped file that finds none later ends the process.
-            os.posix_fallocate(file.fileno(), 0, int(np.prod(shape)))
-            pixels = np.memmap(file, np.uint8, "r+", shape=shape)
-            kept = decode_all(dataset, division.once, pixels)
-            pixels[list(kept.broken)] = 0
+            os.posix_fallocate(file.fileno(), 0, layout.size)
+            pixels = np.memmap(file, np.uint8, "r+", shape=(layout.size,))
+            kept = decode_all(dataset, division, layout, pixels)
+            for index in kept.broken:
+                kept[index][...] = 0
             pixels.flush()
-            trailer = {"shape": shape, "broken": kept.broken, "checksum": _checksum(pixels)}
+            broken = {index: (error.key, error.reason) for index, error in kept.broken.items()}
+            trailer = {"broken": broken, "checksum": _checksum(pixels)}
             file.seek(0, os.SEEK_END)
-            file.write(json.dumps(trailer).encode() + _END.pack(int(np.prod(shape)), _MAGIC))
+            file.write(json.dumps(trailer).encode() + _END.pack(layout.size, _MAGIC))
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, path)
@@ -101,16 +105,16 @@ def _make(path: Path, shape: tuple[int, ...], dataset: ImageDataset, division: D
         draft.unlink(missing_ok=True)
 
 
-def _open(path: Path, shape: tuple[int, ...]) -> KeptImages | None:
-    """What the file holds, or None if it is missing, cut off, damaged or of other images."""
+def _open(path: Path, layout: Layout) -> KeptImages | None:
+    """What the file holds, or None if it is missing, cut off or damaged."""
     try:
-        trailer = _read_trailer(path, int(np.prod(shape)))
+        trailer = _read_trailer(path, layout.size)
     except FileNotFoundError:
         return None
-    if trailer is not None and trailer.get("shape") == list(shape):
-        pixels = np.memmap(path, np.uint8, "r", shape=shape)
+    if trailer is not None:
+        pixels = np.memmap(path, np.uint8, "r", shape=(layout.size,))
         if _checksum(pixels) == trailer.get("checksum"):
-            return KeptImages(pixels, {int(index): str(reason) for index, reason in trailer["broken"].items()})
+            return KeptImages(pixels, layout, _broken_in(trailer["broken"]))
     log.warning("%s is damaged: decoding the images anew", path)
     return None
 
@@ -129,11 +133,19 @@ def _read_trailer(path: Path, size: int) -> dict[str, Any] | None:
     except ValueError:
         return None
     fits = isinstance(trailer, dict) and isinstance(trailer.get("broken"), dict)
-    return trailer if fits and all(index.isdigit() for index in trailer["broken"]) else None
+    return trailer if fits and all(_is_broken_image(*entry) for entry in trailer["broken"].items()) else None
+
+
+def _is_broken_image(index: str, sentence: Any) -> bool:
+    return index.isdigit() and isinstance(sentence, list) and [type(part) for part in sentence] == [str, str]
+
+
+def _broken_in(told: dict[str, list[str]]) -> dict[int, DataError]:
+    return {int(index): DataError(key, reason) for index, (key, reason) in told.items()}
 
 
 def _checksum(pixels: np.ndarray) -> int:
-    flat, value = pixels.reshape(-1), 0
-    for start in range(0, len(flat), _CHECKED_BYTES):
-        value = zlib.crc32(flat[start : start + _CHECKED_BYTES].data, value)
+    value = 0
+    for start in range(0, len(pixels), _CHECKED_BYTES):
+        value = zlib.crc32(pixels[start : start + _CHECKED_BYTES].data, value)
     return value

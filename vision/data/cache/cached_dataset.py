@@ -1,6 +1,6 @@
 """Batches of images that were decoded once; the counterpart of ``ImageDataset``, and equal to it.
 
-Legend: n images of the channel, N batch, H W kept size, C channels.
+Legend: N batch, h w size of a batch's images, C channels.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from vision.data.cache.device import augment_on_device, to_device
 from vision.data.cache.host import augment_on_host
 from vision.data.cache.kept_images import KeptImages, decode_targets
-from vision.data.cache.recipe import Recipe
+from vision.data.cache.recipe import Drawn, Recipe
 from vision.data.collate import Batch
 from vision.data.dataset import MAX_REPLACEMENTS, ImageDataset
 from vision.data.sampler import Draw
@@ -24,8 +24,8 @@ from vision.data.sampler import Draw
 class CachedDataset(Dataset[Any]):
     """Makes whole batches from draws of the sampler, without decoding.
 
-    ``device`` is where the images then lie and batches are made; None leaves them in the host's memory. Broken images
-    are named, replaced and left out as ``source`` does it.
+    Without a ``recipe`` the images are of one size. ``device`` is where they then lie and batches are made; None leaves
+    them in the host's memory. Broken images are named, replaced and left out as ``source`` does it.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class CachedDataset(Dataset[Any]):
         self._collate_targets = source.collate_targets
         targets, unusable = decode_targets(source)
         # A label is looked at first.
-        self._broken = kept.broken | unusable
+        self._broken = {index: str(error) for index, error in (kept.broken | unusable).items()}
         self._is_broken = np.zeros(len(targets), bool)
         self._is_broken[list(self._broken)] = True
         self._targets = targets
@@ -67,7 +67,7 @@ class CachedDataset(Dataset[Any]):
         seeds = draw.seeds[rows]
         if self._on_device is not None:
             indices_there = to_device(indices, self._on_device.device)
-            images = self._made_there(self._on_device, indices_there, seeds)
+            images = self._made_there(self._on_device, indices, indices_there, seeds)
         else:
             indices_there = torch.from_numpy(indices)
             images = torch.from_numpy(self._made_here(indices, seeds))
@@ -76,14 +76,19 @@ class CachedDataset(Dataset[Any]):
     def _made_here(self, indices: np.ndarray, seeds: np.ndarray) -> np.ndarray:
         """Images uint8 [N, h, w, C]."""
         if self.recipe is None:
-            return self.kept.pixels[indices]
-        drawn = self.recipe.draw(seeds, self.kept.pixels.shape[1:])
-        return augment_on_host(self.kept.pixels, indices, self.recipe, drawn)
+            assert self.kept.stacked is not None
+            return self.kept.stacked[indices]
+        return augment_on_host(self.kept, indices, self.recipe, self._draw(self.recipe, indices, seeds))
 
-    def _made_there(self, pixels: Tensor, indices: Tensor, seeds: np.ndarray) -> Tensor:
+    def _made_there(self, pixels: Tensor, indices: np.ndarray, indices_there: Tensor, seeds: np.ndarray) -> Tensor:
+        layout = self.kept.layout
         if self.recipe is None:
-            return pixels.index_select(0, indices)
-        return augment_on_device(pixels, indices, self.recipe, self.recipe.draw(seeds, pixels.shape[1:]))
+            assert layout.common is not None
+            return pixels.view(-1, *layout.common).index_select(0, indices_there)
+        return augment_on_device(pixels, layout, indices, self.recipe, self._draw(self.recipe, indices, seeds))
+
+    def _draw(self, recipe: Recipe, indices: np.ndarray, seeds: np.ndarray) -> Drawn:
+        return recipe.draw(seeds, self.kept.layout.shapes[indices])
 
     def _targets_of(self, indices: np.ndarray, indices_there: Tensor) -> Any:
         if self._joined is not None:

@@ -10,7 +10,9 @@ import torch
 from vision.data.cache import cache_file
 from vision.data.cache.cached_dataset import CachedDataset
 from vision.data.cache.free_memory import free_device_bytes, free_memory_bytes
-from vision.data.cache.kept_images import ImagesDifferError, common_shape, decode_all
+from vision.data.cache.kept_dataset import KeptDataset
+from vision.data.cache.kept_images import KeptImages, decode_all
+from vision.data.cache.layout import Layout, estimate, measure
 from vision.data.cache.recipe import Divisible, Division
 from vision.data.cache.settings import CacheSettings
 from vision.data.dataset import ImageDataset
@@ -36,49 +38,52 @@ def cached(dataset: ImageDataset, channel: str) -> ImageDataset | CachedDataset:
     if settings.kind == "none" or (settings.kind == "auto" and settings.epochs < 2):
         return dataset
     try:
-        division = _divide(dataset)
-        shape = common_shape(dataset, division.once)
-        if division.recipe is not None and not division.recipe.fits(shape):
-            raise _NotKeptError(f"they are {shape[1]}x{shape[0]}, smaller than the crop")
-        return _keep(dataset, division, shape, channel)
-    except (_NotKeptError, ImagesDifferError) as reason:
+        return _keep(dataset, channel)
+    except _NotKeptError as reason:
         level = logging.INFO if settings.kind == "auto" else logging.WARNING
         log.log(level, "channel %r: images are decoded anew each time, since %s", channel, reason)
         return dataset
 
 
-def _divide(dataset: ImageDataset) -> Division:
-    transform = dataset.transform
-    division = transform.divide() if isinstance(transform, Divisible) else None
-    if division is None:
-        raise _NotKeptError("this augmentation draws image by image")
-    return division
-
-
-def _keep(dataset: ImageDataset, division: Division, shape: tuple[int, ...], channel: str) -> CachedDataset:
-    settings = dataset.cache
-    size = len(dataset) * int(np.prod(shape))
-    shown = f"{len(dataset)} images of {shape[1]}x{shape[0]}, {size / 1e9:.2g} GB"
-    if settings.kind == "disk":
-        log.info("channel %r: decoded images are kept in %s (%s)", channel, settings.folder, shown)
-        kept = cache_file.open_or_make(dataset, division, shape, settings.folder)
-        return CachedDataset(dataset, kept, division.recipe)
+def _keep(dataset: ImageDataset, channel: str) -> ImageDataset | CachedDataset:
+    settings, transform = dataset.cache, dataset.transform
+    if not isinstance(transform, Divisible):
+        raise _NotKeptError("this augmentation does not say what of it is always the same")
+    division = transform.divide()
     free = free_memory_bytes() // settings.processes
-    if settings.kind == "auto" and size > free * SHARE:
-        raise _NotKeptError(f"{shown} are more than a quarter of the {free / 1e9:.2g} GB that are free")
-    if size > free:
+    if settings.kind == "auto" and estimate(dataset, division.once) > 2 * SHARE * free:
+        raise _NotKeptError(f"they take far more than a quarter of the {free / 1e9:.2g} GB that are free")
+    layout = measure(dataset, division.once)
+    if not layout.size:
+        raise _NotKeptError("none can be read")
+    if settings.kind == "disk":
+        log.info("channel %r: decoded images are kept in %s (%s)", channel, settings.folder, layout)
+        kept = cache_file.open_or_make(dataset, division, layout, settings.folder)
+        return _dataset(dataset, kept, division, None)
+    if settings.kind == "auto" and layout.size > free * SHARE:
+        raise _NotKeptError(f"{layout} are more than a quarter of the {free / 1e9:.2g} GB that are free")
+    if layout.size > free:
         raise UserError(
-            f"run.cache=memory: channel {channel!r} takes {shown}, but {free / 1e9:.2g} GB are free: set run.cache=disk"
+            f"run.cache=memory: channel {channel!r} takes {layout}, but {free / 1e9:.2g} GB are free: "
+            "set run.cache=disk"
         )
-    log.info("channel %r: decoding all images once into memory (%s)", channel, shown)
-    pixels = np.empty((len(dataset), *shape), np.uint8)
-    kept = decode_all(dataset, division.once, pixels)
-    return CachedDataset(dataset, kept, division.recipe, _device(settings, division, size))
+    log.info("channel %r: decoding all images once into memory (%s)", channel, layout)
+    kept = decode_all(dataset, division, layout, np.empty(layout.size, np.uint8))
+    return _dataset(dataset, kept, division, _device(settings, division, layout))
 
 
-def _device(settings: CacheSettings, division: Division, size: int) -> torch.device | None:
+def _dataset(
+    source: ImageDataset, kept: KeptImages, division: Division, device: torch.device | None
+) -> ImageDataset | CachedDataset:
+    if division.rest is not None:
+        return KeptDataset(source, kept, division.rest)
+    return CachedDataset(source, kept, division.recipe, device)
+
+
+def _device(settings: CacheSettings, division: Division, layout: Layout) -> torch.device | None:
     """The GPU of this process, if the images fit there and all that is drawn can be done there."""
-    if not settings.on_gpu or (division.recipe is not None and division.recipe.affine is not None):
+    warps = division.recipe is not None and division.recipe.affine is not None
+    if not settings.on_gpu or warps or division.rest is not None:
         return None
     device = torch.device("cuda", torch.cuda.current_device())
-    return device if size <= free_device_bytes(device) * SHARE else None
+    return device if layout.size <= free_device_bytes(device) * SHARE else None

@@ -1,6 +1,6 @@
 """Batches cut from kept images that lie on a device, without a loop over images and without waiting for the device.
 
-Legend: n kept images, N batch, H W kept size, h w size of the crop, C channels.
+Legend: N batch, h w size of the crop, C channels.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vision.data.cache.layout import Layout
 from vision.data.cache.recipe import Drawn, Recipe
 
 # OpenCV's weights of ITU-R BT.601, of 2^15.
@@ -18,16 +19,18 @@ _MAX_HUE = 180.0
 _UNIT = 1.0 / 255.0
 
 
-def augment_on_device(images: Tensor, indices: Tensor, recipe: Recipe, drawn: Drawn) -> Tensor:
-    """Uint8 [N, h, w, C] of the kept ``images`` uint8 [n, H, W, C] that ``indices`` int64 [N] name.
+def augment_on_device(pixels: Tensor, layout: Layout, indices: np.ndarray, recipe: Recipe, drawn: Drawn) -> Tensor:
+    """Uint8 [N, h, w, C] of the images that ``indices`` int64 [N] name; ``pixels`` uint8 [bytes] are all of them.
 
     Crop, mirror and grey give the host's pixels exactly; colour differs by the rounding of one level.
     """
     assert recipe.affine is None, "the affine map is made on the host"
-    on_device = to_device(np.stack([drawn.tops, drawn.lefts, drawn.mirrored], axis=1).astype(np.int64), images.device)
-    cut = _cut(images, indices, on_device, recipe.crop.height, recipe.crop.width)
+    widths = layout.shapes[indices, 1]
+    corners = layout.starts[indices] // layout.channels + drawn.tops * widths + drawn.lefts
+    places = to_device(np.stack([corners, widths, drawn.mirrored], axis=1).astype(np.int64), pixels.device)
+    cut = _cut(pixels.view(-1, layout.channels), places, recipe.crop.height, recipe.crop.width)
     if drawn.hls_offsets is not None:
-        cut = shift_hls(cut, to_device(drawn.hls_offsets, images.device))
+        cut = shift_hls(cut, to_device(drawn.hls_offsets, pixels.device))
     return cut if recipe.grey is None else to_grey(cut)
 
 
@@ -37,16 +40,16 @@ def to_device(array: np.ndarray, device: torch.device) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
-def _cut(images: Tensor, indices: Tensor, places: Tensor, height: int, width: int) -> Tensor:
-    """Crop and mirror in one gather of pixels. ``places`` int64 [N, 3]: top, left, mirrored."""
-    kept_height, kept_width, channels = images.shape[1:]
-    top, left, mirrored = (column[:, None] for column in places.unbind(1))
-    rows = top + torch.arange(height, device=images.device)
-    columns = torch.arange(width, device=images.device).expand(len(places), -1)
-    columns = left + torch.where(mirrored > 0, width - 1 - columns, columns)
-    pixels = (indices[:, None] * kept_height + rows)[:, :, None] * kept_width + columns[:, None, :]
-    gathered = images.reshape(-1, channels).index_select(0, pixels.reshape(-1))
-    return gathered.reshape(len(places), height, width, channels)
+def _cut(pixels: Tensor, places: Tensor, height: int, width: int) -> Tensor:
+    """Crop and mirror in one gather of ``pixels`` [all, C]. ``places`` int64 [N, 3]: first pixel of the crop, pixels in
+    a row of its image, mirrored.
+    """
+    corner, row_pixels, mirrored = (column[:, None] for column in places.unbind(1))
+    rows = corner + row_pixels * torch.arange(height, device=pixels.device)
+    columns = torch.arange(width, device=pixels.device).expand(len(places), -1)
+    columns = torch.where(mirrored > 0, width - 1 - columns, columns)
+    gathered = pixels.index_select(0, (rows[:, :, None] + columns[:, None, :]).reshape(-1))
+    return gathered.reshape(len(places), height, width, -1)
 
 
 def to_grey(images: Tensor) -> Tensor:

@@ -6,80 +6,75 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from vision.data.dataset import ImageDataset, Transform
+from vision.data.cache.layout import Layout
+from vision.data.cache.recipe import Division
+from vision.data.dataset import ImageDataset
 from vision.settings.errors import DataError
 
-# Few enough that a thread is not kept by them for long when another has found that images differ in size.
+# Few enough that no thread has much left to do when the others are done.
 _AT_A_TIME = 64
-_SAMPLED = 64
-
-
-class ImagesDifferError(Exception):
-    """Images cannot lie in one array; the message says which and how."""
 
 
 @dataclass(frozen=True)
 class KeptImages:
-    """All images of a channel. ``pixels`` uint8 [n, H, W, C] as ``once`` left them, undefined in rows of ``broken``.
+    """All images of a channel. ``pixels`` uint8 [bytes] as ``layout`` says, undefined where an image is ``broken``.
 
     ``broken`` says what is wrong with an image, by its index.
     """
 
     pixels: np.ndarray
-    broken: dict[int, str]
+    layout: Layout
+    broken: dict[int, DataError]
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """The pixels uint8 [H, W, C] of one image, not a copy."""
+        shape, start = self.layout.shapes[index], self.layout.starts[index]
+        return self.pixels[start : start + int(shape.prod())].reshape(shape)
+
+    @cached_property
+    def stacked(self) -> np.ndarray | None:
+        """All pixels as uint8 [n, H, W, C], if the images are of one size."""
+        shape = self.layout.common
+        return None if shape is None else self.pixels.reshape(-1, *shape)
 
 
-def common_shape(dataset: ImageDataset, once: Transform) -> tuple[int, ...]:
-    """Shape [H, W, C] of some images spread over the channel after ``once``. Raises ImagesDifferError."""
-    shapes: dict[tuple[int, ...], str] = {}
-    for index in np.unique(np.linspace(0, len(dataset) - 1, _SAMPLED).astype(np.int64)).tolist():
-        try:
-            image = _image(dataset, once, index)
-        except DataError:
-            continue
-        shapes.setdefault(image.shape, dataset.reader.key(index))
-        if len(shapes) > 1:
-            (one, first), (other, second) = shapes.items()
-            raise ImagesDifferError(_differ(one, first, other, second))
-    if not shapes:
-        raise ImagesDifferError("of the images looked at none can be read")
-    return next(iter(shapes))
-
-
-def decode_all(dataset: ImageDataset, once: Transform, pixels: np.ndarray) -> KeptImages:
-    """Fill ``pixels`` uint8 [n, H, W, C]. Raises ImagesDifferError."""
-    broken: dict[int, str] = {}
+def decode_all(dataset: ImageDataset, division: Division, layout: Layout, pixels: np.ndarray) -> KeptImages:
+    """Fill ``pixels`` uint8 [bytes]."""
+    broken: dict[int, DataError] = {}
+    kept = KeptImages(pixels, layout, broken)
 
     def decode(indices: Iterable[int]) -> None:
         for index in indices:
             try:
-                image = _image(dataset, once, index)
+                sample = dataset.reader[index]
+                image = division.once(dataset.decode(sample), None, None, sample.key)[0]
+                if division.recipe is not None and not division.recipe.fits(image.shape):
+                    # Says in a sentence why.
+                    dataset.transform(image, None, None, sample.key)
             except DataError as error:
-                broken[index] = str(error)
+                broken[index] = error
                 continue
-            if image.shape != pixels.shape[1:]:
-                key = dataset.reader.key(index)
-                raise ImagesDifferError(_differ(pixels.shape[1:], "others", image.shape, key))
-            pixels[index] = image
+            kept[index][...] = image
 
     _in_threads(len(dataset), decode)
-    return KeptImages(pixels, dict(sorted(broken.items())))
+    return KeptImages(pixels, layout, dict(sorted(broken.items())))
 
 
-def decode_targets(dataset: ImageDataset) -> tuple[list[Any], dict[int, str]]:
+def decode_targets(dataset: ImageDataset) -> tuple[list[Any], dict[int, DataError]]:
     """The target of each image, None where the label cannot be used, and what is wrong with those."""
     targets: list[Any] = []
-    broken: dict[int, str] = {}
+    broken: dict[int, DataError] = {}
     for index in range(len(dataset)):
         try:
             targets.append(dataset.decode_target(dataset.reader.target(index), dataset.reader.key(index)))
         except DataError as error:
             targets.append(None)
-            broken[index] = str(error)
+            broken[index] = error
     return targets, broken
 
 
@@ -93,13 +88,3 @@ def _in_threads(count: int, work: Callable[[Iterable[int]], Any]) -> None:
                 pass
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _image(dataset: ImageDataset, once: Transform, index: int) -> np.ndarray:
-    sample = dataset.reader[index]
-    return once(dataset.decode(sample), None, None, sample.key)[0]
-
-
-def _differ(one: tuple[int, ...], first: str, other: tuple[int, ...], second: str) -> str:
-    shown = [f"{shape[1]}x{shape[0]} ({name})" for shape, name in ((one, first), (other, second))]
-    return f"images differ in size: {' and '.join(shown)}"

@@ -18,6 +18,7 @@ from vision.data.augmentations.grey import Grey
 from vision.data.augmentations.hls_shift import HLSShift
 from vision.data.augmentations.image_random import BatchRandom
 from vision.data.augmentations.mirror import Mirror
+from vision.data.dataset import Transform
 
 
 class Drawn(NamedTuple):
@@ -61,32 +62,43 @@ class Recipe:
         """Whether kept images [H, W, ...] hold the crop."""
         return shape[0] >= self.crop.height and shape[1] >= self.crop.width
 
-    def draw(self, seeds: np.ndarray, shape: tuple[int, ...]) -> Drawn:
-        """Draw for images of ``shape`` [H, W, ...], number by number what the transform draws for each by itself."""
+    def draw(self, seeds: np.ndarray, shapes: np.ndarray) -> Drawn:
+        """Draw for images of ``shapes`` int64 [N, 3], number by number what the transform draws for each by itself."""
         rng = BatchRandom(seeds)
-        matrices = None if self.affine is None else _draw_matrices(self.affine, rng, shape)
-        tops = rng.randrange(shape[0] - self.crop.height + 1)
-        lefts = rng.randrange(shape[1] - self.crop.width + 1)
+        matrices = None if self.affine is None else _draw_matrices(self.affine, rng, shapes)
+        tops = rng.randrange(shapes[:, 0] - self.crop.height + 1)
+        lefts = rng.randrange(shapes[:, 1] - self.crop.width + 1)
         offsets = None if self.colour is None else _draw_offsets(self.colour, rng)
         never = np.zeros(len(seeds), bool)
         mirrored = never if self.mirror is None else rng.random() < self.mirror.p
         return Drawn(matrices, tops, lefts, offsets, mirrored)
 
 
-class Division(NamedTuple):
-    """A transform in two: ``once`` draws nothing, ``name`` tells it from others; ``recipe`` is the rest, if any."""
+class Once(Transform, Protocol):
+    """A transform that draws nothing and leaves the target alone."""
 
-    once: Any
+    def shape_after(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """The shape that it gives to an image of ``shape``: height, width, channels."""
+
+
+class Division(NamedTuple):
+    """A transform in two: ``once`` draws nothing, ``name`` tells it from others, and the rest follows.
+
+    The rest is a ``recipe``, or, where it cannot be drawn for a batch at once, the transform ``rest``, or nothing.
+    """
+
+    once: Once
     name: str
-    recipe: Recipe | None
+    recipe: Recipe | None = None
+    rest: Transform | None = None
 
 
 @runtime_checkable
 class Divisible(Protocol):
-    """A transform that may be divided."""
+    """A transform that can be divided."""
 
-    def divide(self) -> Division | None:
-        """Both parts, or None where what is drawn cannot be drawn for a batch at once."""
+    def divide(self) -> Division:
+        """Its parts."""
 
 
 def describe(augmentations: Sequence[Augmentation]) -> str:
@@ -97,12 +109,12 @@ def describe(augmentations: Sequence[Augmentation]) -> str:
     )
 
 
-def _draw_matrices(affine: Affine, rng: BatchRandom, shape: tuple[int, ...]) -> np.ndarray:
+def _draw_matrices(affine: Affine, rng: BatchRandom, shapes: np.ndarray) -> np.ndarray:
     shears = rng.uniform(-affine.max_shear, affine.max_shear)
     angles_deg = rng.randint(-affine.max_angle_deg, affine.max_angle_deg)
     ratios = 1.0 + rng.uniform(-affine.max_aspect_change, affine.max_aspect_change)
-    drawn = zip(angles_deg.tolist(), shears.tolist(), ratios.tolist(), strict=True)
-    return np.stack([centred_matrix(shape, *one) for one in drawn])
+    drawn = zip(shapes.tolist(), angles_deg.tolist(), shears.tolist(), ratios.tolist(), strict=True)
+    return np.stack([centred_matrix(*one) for one in drawn])
 
 
 def _draw_offsets(colour: HLSShift, rng: BatchRandom) -> np.ndarray:
