@@ -22,6 +22,7 @@ SUBJECTS = {
     "records": "RecordIO without decoding beside a memory copy, and an index of ten million records",
     "train": "training steps of image classification, beside MXNet's and a bare PyTorch loop",
     "detection": "SSD's losses, NMS and training step, beside torchvision's",
+    "feed": "training fed from a .rec, on a GPU where there is one, beside the same steps on a ready batch",
 }
 
 

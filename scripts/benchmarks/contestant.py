@@ -33,17 +33,24 @@ class Contestant:
     """Runs ``peers/<script>`` with a job, in an environment of its own. A context: leaving it ends the process.
 
     Between two requests the process and its children are stopped, so that prefetching never runs on the other side's
-    time. ``cores`` are those it may use.
+    time. ``cores`` are those it may use; a GPU is hidden from it unless ``gpu``.
     """
 
     def __init__(
-        self, script: str, job: dict[str, Any], *, threads: int, cores: int, python: str = sys.executable
+        self,
+        script: str,
+        job: dict[str, Any],
+        *,
+        threads: int,
+        cores: int,
+        python: str = sys.executable,
+        gpu: bool = False,
     ) -> None:
         self.script = script
         settings = {
             "PYTHONPATH": str(ROOT),
             "OMP_NUM_THREADS": str(threads),
-            "CUDA_VISIBLE_DEVICES": "",
+            **({} if gpu else {"CUDA_VISIBLE_DEVICES": ""}),
             "NO_ALBUMENTATIONS_UPDATE": "1",
         }
         self._process = subprocess.Popen(

@@ -14,13 +14,25 @@ DIFFERENT = 64
 CLASSES = 10
 
 
-def write_records(path: Path, width_px: int, height_px: int, count: int) -> None:
-    """A .rec of ``count`` pictures and its .idx. After ``DIFFERENT`` pictures they come again."""
+def write_records(path: Path, width_px: int, height_px: int, count: int, *, objects: int = 0) -> None:
+    """A .rec of ``count`` pictures and its .idx. After ``DIFFERENT`` pictures they come again.
+
+    The label is a class, or so many ``objects``.
+    """
     rng = np.random.default_rng(0)
     pictures = [_picture(rng, width_px, height_px) for _ in range(min(DIFFERENT, count))]
     with RecordIOWriter(path) as writer:
         for number in range(count):
-            writer.write(number, pack(float(number % CLASSES), number, pictures[number % len(pictures)]))
+            label = _boxes(rng, objects) if objects else number % CLASSES
+            writer.write(number, pack(label, number, pictures[number % len(pictures)]))
+
+
+def _boxes(rng: np.random.Generator, objects: int) -> list[float]:
+    """The label of a picture with boxes of a tenth to a half of its sides."""
+    sides = rng.uniform(0.1, 0.5, (objects, 2))
+    corners = rng.uniform(0, 1 - sides)
+    rows = np.column_stack([rng.integers(0, CLASSES, objects), corners, corners + sides])
+    return [2.0, 5.0, *rows.ravel().tolist()]
 
 
 def _picture(rng: np.random.Generator, width_px: int, height_px: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Training steps of this package as a run takes them, on a batch that is ready."""
+"""Training steps of this package as a run takes them, from records or on a batch that is ready."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from answering import Pipe
+from feeding import training_data
 from work import job_of, network_of, ready_batch
 
 from vision import __version__, algorithms
@@ -42,6 +43,8 @@ class Answering(pl.Callback):
         self.left -= 1
         if self.left:
             return
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         if self.pipe.is_ready:
             self.pipe.done()
         else:
@@ -59,4 +62,7 @@ task = algorithm.task(
 )
 progress = Progress(algorithm.log_lines(hp, "benchmark"), "none", job.run.log_every_steps)
 trainer = build_trainer(hp, job.run, callbacks=[progress, Answering(pipe)], folder=Path(pipe.job["folder"]))
-trainer.fit(task, train_dataloaders=SameBatch(ready_batch(job)))
+if "records" in pipe.job:
+    trainer.fit(task, datamodule=training_data(job, pipe.job["records"]))
+else:
+    trainer.fit(task, train_dataloaders=SameBatch(ready_batch(job)))

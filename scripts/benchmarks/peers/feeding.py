@@ -1,0 +1,34 @@
+"""The data of a run, for a contestant that trains from records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+
+from vision import algorithms
+from vision.api.run_data import dataset
+from vision.data.datamodule import VisionDataModule, choose_workers
+from vision.data.readers.recordio import RecordIOReader
+from vision.settings.job import Job
+from vision.training.accelerator import choose_accelerator
+
+
+class TrainingData(VisionDataModule):
+    """Training alone: the base class's method tells Lightning that there is nothing to validate on."""
+
+    val_dataloader = pl.LightningDataModule.val_dataloader
+
+
+def training_data(job: Job[Any], records: str) -> TrainingData:
+    """The data module of a run of ``job`` that reads one file."""
+    on_gpu = choose_accelerator(job.run)[0] == "cuda"
+    data = dataset(algorithms.get(job.algorithm), job, RecordIOReader([records]), "train")
+    return TrainingData(
+        train=data,
+        validation=data,
+        batch_size=job.hyperparameters.mini_batch_size,
+        workers=choose_workers(job.run.workers, 1, on_gpu=on_gpu),
+        seed=0,
+        pin_memory=on_gpu,
+    )
