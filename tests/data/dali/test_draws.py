@@ -10,7 +10,7 @@ from vision.data.augmentations.crop import Crop
 from vision.data.augmentations.hls_shift import HLSShift
 from vision.data.augmentations.mirror import Mirror
 from vision.data.augmentations.resize import Resize, ShortSideResize
-from vision.data.dali.draws import draw_image, from_corners, is_supported
+from vision.data.dali.draws import ImageDraw, draw_image, from_corners, is_supported
 
 SIDE = 32
 
@@ -52,6 +52,14 @@ def test_draws_spread_over_all_corners_and_both_sides() -> None:
     assert (corners.min(0).tolist(), corners.max(0).tolist()) == ([0, 0], [8, 10])
     assert np.abs(corners.mean(0) - [4, 5]).max() < 0.3
     assert 0.46 < np.mean([draw.mirrored for draw in draws]) < 0.54
+
+
+@pytest.mark.parametrize(("mirrored", "left", "right"), [(False, 20.0, 60.0), (True, 60.0, 20.0)])
+def test_a_crop_of_the_resized_image_is_found_in_the_decoded_one(mirrored: bool, left: float, right: float) -> None:
+    # Twice as high and four times as wide as it is resized to.
+    draw = ImageDraw((60, 120), (30, 30), np.eye(2, 3, dtype=np.float32), (7, 5), (0, 0, 0), mirrored)
+    first, last = draw.decoded_corners((12, 10))
+    assert first.tolist() == [14.0, left] and last.tolist() == [38.0, right]
 
 
 @pytest.mark.parametrize(

@@ -23,15 +23,27 @@ _HALF_PIXEL = 0.5
 
 
 class ImageDraw(NamedTuple):
-    """One image's way: ``size`` (height, width) to resize to, ``matrix`` float32 [2, 3] from resized to warped pixels,
-    ``corner`` (top, left) of the crop, ``hls_offsets`` and whether it is ``mirrored``.
+    """One image's way: from ``decoded`` (height, width) to ``size`` (height, width) by resizing, ``matrix`` float32
+    [2, 3] from resized to warped pixels, ``corner`` (top, left) of the crop, ``hls_offsets`` and whether it is
+    ``mirrored``.
     """
 
+    decoded: tuple[int, int]
     size: tuple[int, int]
     matrix: np.ndarray
     corner: tuple[int, int]
     hls_offsets: tuple[int, int, int]
     mirrored: bool
+
+    def decoded_corners(self, crop: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Where the first and the last corner of a crop of (height, width) lie in the decoded image, if nothing warps
+        it: (y, x) in pixels from its corner, float32 [2]. Mirrored, the first corner is to the right of the last.
+        """
+        scale = np.divide(self.decoded, self.size)
+        first, last = np.multiply(self.corner, scale), np.add(self.corner, crop) * scale
+        if self.mirrored:
+            first[1], last[1] = last[1], first[1]
+        return first.astype(np.float32), last.astype(np.float32)
 
 
 def is_supported(augmentations: Sequence[Augmentation]) -> bool:
@@ -46,6 +58,7 @@ def draw_image(augmentations: Sequence[Augmentation], seed: int, size: tuple[int
     Raises what the steps raise for images that are too small, or too long and narrow.
     """
     rng = ImageRandom(seed)
+    decoded = size
     matrix = np.eye(2, 3, dtype=np.float32)
     corner, hls_offsets, mirrored = (0, 0), (0, 0, 0), False
     for step in augmentations:
@@ -62,7 +75,7 @@ def draw_image(augmentations: Sequence[Augmentation], seed: int, size: tuple[int
             hls_offsets = drawn["hls_offsets"]
         elif isinstance(step, Mirror):
             mirrored = True
-    return ImageDraw(size, matrix, corner, hls_offsets, mirrored)
+    return ImageDraw(decoded, size, matrix, corner, hls_offsets, mirrored)
 
 
 def from_corners(matrix: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ Legend: N batch, h w size of the crop.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,28 +44,38 @@ class CropPipeline:
             device_id=self._device.index,
             prefetch_queue_depth=depth,
         )
+        with self._pipeline:
+            self._pipeline.set_outputs(self._graph(augmentations, "mixed" if settings.on_gpu else "cpu"))
+        self._pipeline.build()
+
+    def _graph(self, augmentations: Sequence[Augmentation], decoder: str) -> Any:
         resizes = any(isinstance(step, ShortSideResize) for step in augmentations)
         warp = next((step for step in augmentations if isinstance(step, Affine)), None)
-        with self._pipeline:
-            # In the order of ``_next_inputs``, and only those that are used.
-            kinds = {"encoded": (types.UINT8, 1), "corner": (types.INT32, 1), "mirrored": (types.INT32, 0)}
+        shape = [self._crop.height, self._crop.width]
+        # Without a warp in between, only the pixels of the crop are made, already mirrored.
+        kinds = {"encoded": (types.UINT8, 1)}
+        if resizes and warp is None:
+            kinds |= {"first_corner": (types.FLOAT, 1), "last_corner": (types.FLOAT, 1)}
+        else:
             kinds |= {"size": (types.FLOAT, 1)} if resizes else {}
             kinds |= {"matrix": (types.FLOAT, 2)} if warp is not None else {}
-            self._used = tuple(kinds)
-            dtypes, dimensions = zip(*kinds.values(), strict=True)
-            nodes = fn.external_source(self._next_inputs, num_outputs=len(kinds), dtype=dtypes, ndim=dimensions)
-            given = dict(zip(kinds, nodes, strict=True))
-            decoder = "mixed" if settings.on_gpu else "cpu"
-            image = fn.decoders.image(given["encoded"], device=decoder, output_type=types.RGB)
-            if resizes:
-                image = fn.resize(image, size=given["size"], interp_type=types.INTERP_LINEAR, antialias=False)
-            if warp is not None:
-                fill = float(warp.fill_value)
-                image = fn.warp_affine(image, matrix=given["matrix"], inverse_map=False, fill_value=fill)
-            shape = [self._crop.height, self._crop.width]
-            image = fn.slice(image, start=given["corner"], shape=shape, axes=[0, 1])
-            self._pipeline.set_outputs(fn.flip(image, horizontal=given["mirrored"]))
-        self._pipeline.build()
+            kinds |= {"corner": (types.INT32, 1), "mirrored": (types.INT32, 0)}
+        self._used = tuple(kinds)
+        dtypes, dimensions = zip(*kinds.values(), strict=True)
+        nodes = fn.external_source(self._next_inputs, num_outputs=len(kinds), dtype=dtypes, ndim=dimensions)
+        given = dict(zip(kinds, nodes, strict=True))
+        image = fn.decoders.image(given["encoded"], device=decoder, output_type=types.RGB)
+        bilinear = {"interp_type": types.INTERP_LINEAR, "antialias": False}
+        if "first_corner" in given:
+            corners = {"roi_start": given["first_corner"], "roi_end": given["last_corner"]}
+            return fn.resize(image, size=shape, **corners, **bilinear)
+        if resizes:
+            image = fn.resize(image, size=given["size"], **bilinear)
+        if warp is not None:
+            fill = float(warp.fill_value)
+            image = fn.warp_affine(image, matrix=given["matrix"], inverse_map=False, fill_value=fill)
+        image = fn.slice(image, start=given["corner"], shape=shape, axes=[0, 1])
+        return fn.flip(image, horizontal=given["mirrored"])
 
     def run(self, batches: Iterator[EncodedBatch]) -> Iterator[Tensor]:
         """Uint8 [N, h, w, 3] of each batch, on the settings' device. Raises RuntimeError for bad data.
@@ -87,14 +97,17 @@ class CropPipeline:
     def _next_inputs(self) -> tuple[list[np.ndarray], ...]:
         """One batch in DALI's form; StopIteration ends the epoch."""
         encoded, draws = next(self._batches)
-        inputs = {
-            "encoded": encoded,
-            "corner": [np.asarray(draw.corner, np.int32) for draw in draws],
-            "mirrored": [np.asarray(draw.mirrored, np.int32) for draw in draws],
-            "size": [np.asarray(draw.size, np.float32) for draw in draws],
-            "matrix": [draw.matrix for draw in draws],
+        shape = (self._crop.height, self._crop.width)
+        inputs: dict[str, Callable[[], list[np.ndarray]]] = {
+            "encoded": lambda: encoded,
+            "first_corner": lambda: [draw.decoded_corners(shape)[0] for draw in draws],
+            "last_corner": lambda: [draw.decoded_corners(shape)[1] for draw in draws],
+            "corner": lambda: [np.asarray(draw.corner, np.int32) for draw in draws],
+            "mirrored": lambda: [np.asarray(draw.mirrored, np.int32) for draw in draws],
+            "size": lambda: [np.asarray(draw.size, np.float32) for draw in draws],
+            "matrix": lambda: [draw.matrix for draw in draws],
         }
-        return tuple(inputs[name] for name in self._used)
+        return tuple(inputs[name]() for name in self._used)
 
     def _copied(self, found: Any) -> Tensor:
         shape = (len(found), self._crop.height, self._crop.width, 3)
