@@ -11,9 +11,11 @@ import pytorch_lightning as pl
 import torch
 from answering import Pipe
 from feeding import training_data
+from lightning_fabric.utilities import move_data_to_device
 from work import job_of, network_of, ready_batch
 
 from vision import __version__, algorithms
+from vision.training.accelerator import choose_accelerator
 from vision.training.progress import Progress, quiet_lightning
 from vision.training.trainer import build_trainer
 
@@ -65,4 +67,6 @@ trainer = build_trainer(hp, job.run, callbacks=[progress, Answering(pipe)], fold
 if "records" in pipe.job:
     trainer.fit(task, datamodule=training_data(job, pipe.job["records"]))
 else:
-    trainer.fit(task, train_dataloaders=SameBatch(ready_batch(job)))
+    # Where it is needed from the start.
+    batch = move_data_to_device(ready_batch(job), torch.device(choose_accelerator(job.run)[0]))
+    trainer.fit(task, train_dataloaders=SameBatch(batch))
