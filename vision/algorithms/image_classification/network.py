@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from vision.algorithms.checked_plan import DAMAGED, IMPOSSIBLE, checked_plan
 from vision.algorithms.image_classification.hyperparameters import (
     SMALL_IMAGE_DEPTHS,
     ImageClassificationHyperparameters,
@@ -24,7 +25,6 @@ from vision.nn.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize, to_grey
 from vision.nn.preact_resnet import PreactPlan, PreactResNet, plan_for
 from vision.nn.pretrained import copy_weights, load_imagenet
 from vision.nn.resnet import PLANS, ResNet, Stem
-from vision.settings.errors import UserError
 
 SMALL_HEIGHT = 32
 # A plan may come from a stranger's file; these bound what building it can cost (2 GiB of float32 weights).
@@ -105,29 +105,18 @@ def architecture_for(hyperparameters: ImageClassificationHyperparameters) -> Arc
     if hp.num_layers not in SMALL_IMAGE_DEPTHS:
         stem = "3x3" if small and not hp.use_pretrained_model else "7x7"
         family = {"family": "resnet", "stem": stem, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
-        return _checked(shared | family, "These hyperparameters ask for an impossible network")
+        return checked_plan(Architecture, shared | family, IMPOSSIBLE)
     plan = plan_for(hp.num_layers, "3x3" if small else "7x7", hp.image_shape[0])
     # Raw pixels, as MXNet feeds them: the network's first batch normalisation does the rest.
     raw = {"mean": (0.0,) * plan.input_channels, "std": (1.0,) * plan.input_channels}
     shape = {name: getattr(plan, name) for name in ("stem", "units", "filters", "bottleneck", "bn_eps")}
     family = {"family": "preact_resnet", **raw, **shape}
-    return _checked(shared | family, "These hyperparameters ask for an impossible network")
+    return checked_plan(Architecture, shared | family, IMPOSSIBLE)
 
 
 def read_architecture(plan: Mapping[str, Any]) -> Architecture:
     """Check a plan found in a model folder. Raises UserError."""
-    return _checked(plan, "The model's plan of its network is damaged or made by another version")
-
-
-def _checked(values: Mapping[str, Any], complaint: str) -> Architecture:
-    try:
-        return Architecture.model_validate(values)
-    except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".removeprefix(": ")
-            for problem in error.errors()[:3]
-        ]
-        raise UserError(f"{complaint} ({'; '.join(problems)}).") from error
+    return checked_plan(Architecture, plan, DAMAGED)
 
 
 class ImageClassifier(nn.Module):
@@ -194,7 +183,7 @@ def is_head(parameter: str, architecture: Architecture) -> bool:
 def reset_head(network: ImageClassifier, num_classes: int) -> None:
     """Replace the last layer by a new one for ``num_classes``, on the same device; the rest stays."""
     values = network.architecture.model_dump() | {"num_classes": num_classes}
-    network.architecture = _checked(values, "The new last layer is impossible")
+    network.architecture = checked_plan(Architecture, values, "The new last layer is impossible")
     old: nn.Linear = getattr(network.resnet, network.resnet.HEAD)
     new = nn.Linear(old.in_features, num_classes, device=old.weight.device, dtype=old.weight.dtype)
     initialise(new)

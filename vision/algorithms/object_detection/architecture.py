@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from vision.algorithms.checked_plan import DAMAGED, IMPOSSIBLE, checked_plan
 from vision.algorithms.object_detection.anchors import VGG_LARGE_IMAGE_SIZE_PX, AnchorLevel, anchor_levels
 from vision.algorithms.object_detection.hyperparameters import ObjectDetectionHyperparameters
 from vision.nn.normalize import IMAGENET_MEAN, IMAGENET_STD
 from vision.nn.preact_resnet import EPS, LARGE_PLANS, PreactPlan
 from vision.nn.resnet import PLANS
 from vision.nn.vgg import VGGWidths
-from vision.settings.errors import UserError
 
 # What MXNet's SSD subtracts from the pixels; it does not divide.
 MXNET_MEAN = (123.0, 117.0, 104.0)
@@ -174,7 +174,7 @@ class Architecture(_Plan):
             steps = [None] * len(self.levels)
         levels = [level.model_dump() | {"step_unit": step} for level, step in zip(self.levels, steps, strict=True)]
         values = self.model_dump() | {"image_shape": image_shape, "levels": levels}
-        return _checked(values, f"The model cannot take images of {image_shape} pixels")
+        return checked_plan(Architecture, values, f"The model cannot take images of {image_shape} pixels")
 
 
 _EXTRAS_VGG_300 = ((256, 512, 2, 1), (128, 256, 2, 1), (128, 256, 1, 0), (128, 256, 1, 0))
@@ -239,20 +239,9 @@ def standard_architecture(
             for level in anchor_levels(base_network, image_shape)
         ],
     }
-    return _checked(values, "These hyperparameters ask for an impossible network")
+    return checked_plan(Architecture, values, IMPOSSIBLE)
 
 
 def read_architecture(plan: Mapping[str, Any]) -> Architecture:
     """Check a plan found in a model folder. Raises UserError."""
-    return _checked(plan, "The model's plan of its network is damaged or made by another version")
-
-
-def _checked(values: Mapping[str, Any], complaint: str) -> Architecture:
-    try:
-        return Architecture.model_validate(values)
-    except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".removeprefix(": ")
-            for problem in error.errors()[:3]
-        ]
-        raise UserError(f"{complaint} ({'; '.join(problems)}).") from error
+    return checked_plan(Architecture, plan, DAMAGED)

@@ -1,0 +1,28 @@
+"""Checks the plan of a network, whether hyperparameters ask for it or a model folder holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from vision.settings.errors import UserError
+
+P = TypeVar("P", bound=BaseModel)
+
+IMPOSSIBLE = "These hyperparameters ask for an impossible network"
+DAMAGED = "The model's plan of its network is damaged or made by another version"
+_SHOWN = 3
+
+
+def checked_plan(kind: type[P], values: Mapping[str, Any], complaint: str) -> P:
+    """The plan of a ``kind``. Raises UserError: the complaint and what is wrong with which value."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".removeprefix(": ")
+            for problem in error.errors()[:_SHOWN]
+        ]
+        raise UserError(f"{complaint} ({'; '.join(problems)}).") from error
