@@ -15,7 +15,7 @@ from vision.data.convert.neutral import AnnotatedImage, Plan
 from vision.data.convert.numbering import ID, Numbering
 from vision.data.convert.packed_boxes import COLUMNS, HEADER
 from vision.data.convert.text_file import TextFile
-from vision.data.convert.vector_label import read_vector, task_of, vector_of
+from vision.data.convert.vector_label import first_task, read_vector, vector_of
 from vision.data.image_codec import image_size
 from vision.data.left_out import LeftOut
 from vision.data.readers.image_list import parse_list_line
@@ -30,17 +30,10 @@ class LstSource(Source):
         self._roots = [options.root] if options.root else [path.parent]
         self.class_names = find_class_list(options.classes, path.parent)
         self._count = sum(1 for _ in self._lines())
-        for _, text in self._lines():
-            try:
-                labels = np.array(parse_list_line(text)[1], np.float32)
-            except ValueError:
-                continue
-            task = task_of(labels)
-            if task is not None:
-                self.task = task
-                self.least_classes = len(labels) if task == "multi" else 0
-                return
-        raise DataError(str(path), "has no line with a label that is a class, 0/1 columns or boxes")
+        found = first_task(self._labels())
+        if found is None:
+            raise DataError(str(path), "has no line with a label that is a class, 0/1 columns or boxes")
+        self.task, self.least_classes = found
 
     def __len__(self) -> int:
         return self._count
@@ -62,6 +55,14 @@ class LstSource(Source):
         size_px = image_size(read_image(path, key), key) if self.task == "boxes" else None
         class_ids, objects, extra = read_vector(np.array(labels, np.float32), self.task, size_px, key)
         return AnnotatedImage(name, f"{key} ({name})", path, class_ids, objects, size_px, {ID: index, **extra})
+
+    def _labels(self) -> Iterator[np.ndarray]:
+        """Those of the lines that are well formed."""
+        for _, text in self._lines():
+            try:
+                yield np.array(parse_list_line(text)[1], np.float32)
+            except ValueError:
+                continue
 
     def _lines(self) -> Iterator[tuple[int, str]]:
         try:

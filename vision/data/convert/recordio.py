@@ -15,7 +15,7 @@ from vision.data.convert.neutral import AnnotatedImage, Plan
 from vision.data.convert.numbering import ID, Numbering
 from vision.data.convert.packed_boxes import COLUMNS, HEADER
 from vision.data.convert.text_file import TextFile
-from vision.data.convert.vector_label import read_vector, task_of, vector_of
+from vision.data.convert.vector_label import first_task, read_vector, vector_of
 from vision.data.image_codec import image_size
 from vision.data.left_out import LeftOut
 from vision.data.readers.image_list import parse_list_line
@@ -32,17 +32,10 @@ class RecordIOSource(Source):
         self._reader = RecordIOReader([path])
         self._names = _listed_names(path.with_suffix(".lst"))
         self.class_names = find_class_list(options.classes, path.parent)
-        for index in range(len(self._reader)):
-            try:
-                labels = self._reader.target(index)
-            except DataError:
-                continue
-            task = task_of(labels)
-            if task is not None:
-                self.task = task
-                self.least_classes = len(labels) if task == "multi" else 0
-                return
-        raise DataError(str(path), "has no record with a label that is a class, 0/1 columns or boxes")
+        found = first_task(self._labels())
+        if found is None:
+            raise DataError(str(path), "has no record with a label that is a class, 0/1 columns or boxes")
+        self.task, self.least_classes = found
 
     def __len__(self) -> int:
         return len(self._reader)
@@ -59,6 +52,14 @@ class RecordIOSource(Source):
                 image = self._image(index, f"record{index:08d}")
             used.add(image.name)
             yield image
+
+    def _labels(self) -> Iterator[np.ndarray]:
+        """Those of the records that are whole."""
+        for index in range(len(self._reader)):
+            try:
+                yield self._reader.target(index)
+            except DataError:
+                continue
 
     def _image(self, index: int, stem: str | None = None) -> AnnotatedImage:
         key = self._reader.key(index)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,15 @@ def task_of(labels: np.ndarray) -> Task | None:
     if header >= 2 and width >= 5 and header.is_integer() and width.is_integer() and header <= labels.size:
         return "boxes" if (labels.size - int(header)) % int(width) == 0 else None
     return "multi" if np.isin(labels, (0, 1)).all() else None
+
+
+def first_task(vectors: Iterable[np.ndarray]) -> tuple[Task, int] | None:
+    """What the first clear one of some label vectors means, and how many classes there are at least; None if none is."""
+    for labels in vectors:
+        task = task_of(labels)
+        if task is not None:
+            return task, len(labels) if task == "multi" else 0
+    return None
 
 
 def read_vector(
