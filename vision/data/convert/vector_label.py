@@ -23,7 +23,7 @@ def task_of(labels: np.ndarray) -> Task | None:
 
 
 def first_task(vectors: Iterable[np.ndarray]) -> tuple[Task, int] | None:
-    """What the first clear one of some label vectors means, and how many classes there are at least; None if none is."""
+    """What the first clear one of some vectors means, and how many classes there are at least; None if none is."""
     for labels in vectors:
         task = task_of(labels)
         if task is not None:
