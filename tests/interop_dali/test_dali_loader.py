@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from vision import algorithms
 from vision.algorithms.image_classification.targets import LabelDecoder
@@ -22,6 +24,8 @@ from vision.data.sampler import TrainSampler
 from vision.settings.errors import UserError
 
 IMAGES, BATCH, SIDE = 64, 16, 64
+# The tag in a photograph's EXIF.
+ORIENTATION = 0x0112
 SETTINGS = DaliSettings(threads=1, on_gpu=False)
 
 
@@ -70,6 +74,21 @@ def test_every_batch_is_the_standard_loaders_but_for_the_resizers_arithmetic(rec
         assert found.images.is_contiguous(memory_format=torch.channels_last)
         difference = (found.images.float() - expected.images.float()).abs()
         # Each image by itself: another crop, flip or colour would differ by tens of levels.
+        assert difference.mean(dim=(1, 2, 3)).max() < 3.0, difference.mean(dim=(1, 2, 3))
+
+
+@pytest.mark.parametrize("level", ["crop", "crop_color_transform"])
+def test_turned_photographs_are_upright(level: str, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    with RecordIOWriter(tmp_path / "train.rec") as writer:
+        for number in range(IMAGES):
+            picture, exif = Image.fromarray(smooth_picture(random)), Image.Exif()
+            exif[ORIENTATION] = 1 + number % 8
+            file = BytesIO()
+            picture.save(file, "JPEG", exif=exif)
+            writer.write(number, pack(0.0, number, file.getvalue()))
+    for expected, found in both(dataset(tmp_path / "train.rec", level), epochs=1):
+        difference = (found.images.float() - expected.images.float()).abs()
         assert difference.mean(dim=(1, 2, 3)).max() < 3.0, difference.mean(dim=(1, 2, 3))
 
 

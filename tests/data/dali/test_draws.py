@@ -54,12 +54,13 @@ def test_draws_spread_over_all_corners_and_both_sides() -> None:
     assert 0.46 < np.mean([draw.mirrored for draw in draws]) < 0.54
 
 
-@pytest.mark.parametrize(("mirrored", "left", "right"), [(False, 20.0, 60.0), (True, 60.0, 20.0)])
-def test_a_crop_of_the_resized_image_is_found_in_the_decoded_one(mirrored: bool, left: float, right: float) -> None:
-    # Twice as high and four times as wide as it is resized to.
-    draw = ImageDraw((60, 120), (30, 30), np.eye(2, 3, dtype=np.float32), (7, 5), (0, 0, 0), mirrored)
-    first, last = draw.decoded_corners((12, 10))
-    assert first.tolist() == [14.0, left] and last.tolist() == [38.0, right]
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_crop_of_the_resized_image_is_found_in_a_part_of_the_decoded_one(mirrored: bool) -> None:
+    # Twice as high and four times as wide as it is resized to: the crop is rows 14 to 38 and columns 40 to 80.
+    draw = ImageDraw((60, 120), (30, 30), np.eye(2, 3, dtype=np.float32), (7, 10), (0, 0, 0), mirrored)
+    start, shape, first, last = (array.tolist() for array in draw.part((12, 10)))
+    assert start == [0, 24] and shape == [54, 72]
+    assert (first, last) == (([14, 56], [38, 16]) if mirrored else ([14, 16], [38, 56]))
 
 
 @pytest.mark.parametrize(

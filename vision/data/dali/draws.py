@@ -20,6 +20,19 @@ from vision.data.augmentations.resize import ShortSideResize
 ORDER = (ShortSideResize, Affine, Crop, HLSShift, Mirror, Grey)
 # OpenCV counts from the centre of the first pixel, DALI from its corner.
 _HALF_PIXEL = 0.5
+# What resizing and the decoder's smoothing of colours look at beside a pixel, and more.
+_MARGIN_PX = 16
+
+
+class ImagePart(NamedTuple):
+    """A part of an image that is to be decoded: ``start`` and ``shape`` int32 [2], (y, x) in pixels. In it a crop lies
+    from corner ``first`` to ``last``, float32 [2], (y, x) from the part's corner; mirrored, first is to the right.
+    """
+
+    start: np.ndarray
+    shape: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
 
 
 class ImageDraw(NamedTuple):
@@ -35,15 +48,16 @@ class ImageDraw(NamedTuple):
     hls_offsets: tuple[int, int, int]
     mirrored: bool
 
-    def decoded_corners(self, crop: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """Where the first and the last corner of a crop of (height, width) lie in the decoded image, if nothing warps
-        it: (y, x) in pixels from its corner, float32 [2]. Mirrored, the first corner is to the right of the last.
-        """
+    def part(self, crop: tuple[int, int]) -> ImagePart:
+        """What a crop of (height, width) needs of the image, if nothing warps it."""
         scale = np.divide(self.decoded, self.size)
         first, last = np.multiply(self.corner, scale), np.add(self.corner, crop) * scale
+        start = np.maximum(np.floor(first).astype(np.int32) - _MARGIN_PX, 0)
+        stop = np.minimum(np.ceil(last).astype(np.int32) + _MARGIN_PX, self.decoded)
+        first, last = first - start, last - start
         if self.mirrored:
             first[1], last[1] = last[1], first[1]
-        return first.astype(np.float32), last.astype(np.float32)
+        return ImagePart(start, (stop - start).astype(np.int32), first.astype(np.float32), last.astype(np.float32))
 
 
 def is_supported(augmentations: Sequence[Augmentation]) -> bool:

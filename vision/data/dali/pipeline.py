@@ -5,7 +5,7 @@ Legend: N batch, h w size of the crop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +18,10 @@ from vision.data.augmentations.affine import Affine
 from vision.data.augmentations.augmentation import Augmentation
 from vision.data.augmentations.crop import Crop
 from vision.data.augmentations.resize import ShortSideResize
-from vision.data.dali.draws import ImageDraw
+from vision.data.dali.draws import ImageDraw, ImagePart
 from vision.data.dali.settings import DaliSettings
+
+_BILINEAR = {"interp_type": types.INTERP_LINEAR, "antialias": False}
 
 
 class EncodedBatch(NamedTuple):
@@ -44,38 +46,48 @@ class CropPipeline:
             device_id=self._device.index,
             prefetch_queue_depth=depth,
         )
-        with self._pipeline:
-            self._pipeline.set_outputs(self._graph(augmentations, "mixed" if settings.on_gpu else "cpu"))
-        self._pipeline.build()
-
-    def _graph(self, augmentations: Sequence[Augmentation], decoder: str) -> Any:
+        self._decoder = {"device": "mixed" if settings.on_gpu else "cpu", "output_type": types.RGB}
         resizes = any(isinstance(step, ShortSideResize) for step in augmentations)
         warp = next((step for step in augmentations if isinstance(step, Affine)), None)
-        shape = [self._crop.height, self._crop.width]
-        # Without a warp in between, only the pixels of the crop are made, already mirrored.
-        kinds = {"encoded": (types.UINT8, 1)}
-        if resizes and warp is None:
-            kinds |= {"first_corner": (types.FLOAT, 1), "last_corner": (types.FLOAT, 1)}
+        with self._pipeline:
+            crops = self._resized_crop() if resizes and warp is None else self._steps(resizes, warp)
+            self._pipeline.set_outputs(crops)
+        self._pipeline.build()
+
+    def _resized_crop(self) -> Any:
+        """Decode and resize only what the crop needs, and mirror it on the way."""
+        kinds = dict(zip(ImagePart._fields, 2 * [(types.INT32, 1)] + 2 * [(types.FLOAT, 1)], strict=True))
+        given = self._inputs(kinds)
+        place = {"start": given["start"], "shape": given["shape"], "axes": [0, 1]}
+        if self._device.type == "cpu":
+            image = fn.decoders.image_slice(given["encoded"], **place, **self._decoder)
         else:
-            kinds |= {"size": (types.FLOAT, 1)} if resizes else {}
-            kinds |= {"matrix": (types.FLOAT, 2)} if warp is not None else {}
-            kinds |= {"corner": (types.INT32, 1), "mirrored": (types.INT32, 0)}
-        self._used = tuple(kinds)
-        dtypes, dimensions = zip(*kinds.values(), strict=True)
-        nodes = fn.external_source(self._next_inputs, num_outputs=len(kinds), dtype=dtypes, ndim=dimensions)
-        given = dict(zip(kinds, nodes, strict=True))
-        image = fn.decoders.image(given["encoded"], device=decoder, output_type=types.RGB)
-        bilinear = {"interp_type": types.INTERP_LINEAR, "antialias": False}
-        if "first_corner" in given:
-            corners = {"roi_start": given["first_corner"], "roi_end": given["last_corner"]}
-            return fn.resize(image, size=shape, **corners, **bilinear)
+            # A GPU's own decoder knows whole images only.
+            image = fn.slice(fn.decoders.image(given["encoded"], **self._decoder), **place)
+        corners = {"roi_start": given["first"], "roi_end": given["last"]}
+        return fn.resize(image, size=[self._crop.height, self._crop.width], **corners, **_BILINEAR)
+
+    def _steps(self, resizes: bool, warp: Affine | None) -> Any:
+        """One operator after another."""
+        kinds = {"size": (types.FLOAT, 1)} if resizes else {}
+        kinds |= {"matrix": (types.FLOAT, 2)} if warp is not None else {}
+        given = self._inputs(kinds | {"corner": (types.INT32, 1), "mirrored": (types.INT32, 0)})
+        image = fn.decoders.image(given["encoded"], **self._decoder)
         if resizes:
-            image = fn.resize(image, size=given["size"], **bilinear)
+            image = fn.resize(image, size=given["size"], **_BILINEAR)
         if warp is not None:
             fill = float(warp.fill_value)
             image = fn.warp_affine(image, matrix=given["matrix"], inverse_map=False, fill_value=fill)
-        image = fn.slice(image, start=given["corner"], shape=shape, axes=[0, 1])
+        image = fn.slice(image, start=given["corner"], shape=[self._crop.height, self._crop.width], axes=[0, 1])
         return fn.flip(image, horizontal=given["mirrored"])
+
+    def _inputs(self, kinds: dict[str, tuple[Any, int]]) -> dict[str, Any]:
+        """The encoded images, and of what is drawn for them that which is named, with types and dimensions."""
+        self._used = tuple(kinds)
+        kinds = {"encoded": (types.UINT8, 1), **kinds}
+        dtypes, dimensions = zip(*kinds.values(), strict=True)
+        nodes = fn.external_source(self._next_inputs, num_outputs=len(kinds), dtype=dtypes, ndim=dimensions)
+        return dict(zip(kinds, nodes, strict=True))
 
     def run(self, batches: Iterator[EncodedBatch]) -> Iterator[Tensor]:
         """Uint8 [N, h, w, 3] of each batch, on the settings' device. Raises RuntimeError for bad data.
@@ -97,17 +109,16 @@ class CropPipeline:
     def _next_inputs(self) -> tuple[list[np.ndarray], ...]:
         """One batch in DALI's form; StopIteration ends the epoch."""
         encoded, draws = next(self._batches)
-        shape = (self._crop.height, self._crop.width)
-        inputs: dict[str, Callable[[], list[np.ndarray]]] = {
-            "encoded": lambda: encoded,
-            "first_corner": lambda: [draw.decoded_corners(shape)[0] for draw in draws],
-            "last_corner": lambda: [draw.decoded_corners(shape)[1] for draw in draws],
-            "corner": lambda: [np.asarray(draw.corner, np.int32) for draw in draws],
-            "mirrored": lambda: [np.asarray(draw.mirrored, np.int32) for draw in draws],
-            "size": lambda: [np.asarray(draw.size, np.float32) for draw in draws],
-            "matrix": lambda: [draw.matrix for draw in draws],
+        if "start" in self._used:
+            parts = [draw.part((self._crop.height, self._crop.width)) for draw in draws]
+            return encoded, *([part[number] for part in parts] for number in range(len(self._used)))
+        inputs = {
+            "corner": [np.asarray(draw.corner, np.int32) for draw in draws],
+            "mirrored": [np.asarray(draw.mirrored, np.int32) for draw in draws],
+            "size": [np.asarray(draw.size, np.float32) for draw in draws],
+            "matrix": [draw.matrix for draw in draws],
         }
-        return tuple(inputs[name]() for name in self._used)
+        return encoded, *(inputs[name] for name in self._used)
 
     def _copied(self, found: Any) -> Tensor:
         shape = (len(found), self._crop.height, self._crop.width, 3)
