@@ -111,13 +111,14 @@ class CropPipeline:
         encoded, draws = next(self._batches)
         if "start" in self._used:
             parts = [draw.part((self._crop.height, self._crop.width)) for draw in draws]
-            return encoded, *([part[number] for part in parts] for number in range(len(self._used)))
-        inputs = {
-            "corner": [np.asarray(draw.corner, np.int32) for draw in draws],
-            "mirrored": [np.asarray(draw.mirrored, np.int32) for draw in draws],
-            "size": [np.asarray(draw.size, np.float32) for draw in draws],
-            "matrix": [draw.matrix for draw in draws],
-        }
+            inputs = {name: [getattr(part, name) for part in parts] for name in self._used}
+        else:
+            inputs = {
+                "corner": [np.asarray(draw.corner, np.int32) for draw in draws],
+                "mirrored": [np.asarray(draw.mirrored, np.int32) for draw in draws],
+                "size": [np.asarray(draw.size, np.float32) for draw in draws],
+                "matrix": [draw.matrix for draw in draws],
+            }
         return encoded, *(inputs[name] for name in self._used)
 
     def _copied(self, found: Any) -> Tensor:
