@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -181,6 +182,23 @@ def test_evaluate_uses_the_precision_of_training(channels: dict[str, str], tmp_p
     assert evaluate(tmp_path / "run", located).metrics == result.metrics
     in_float32 = evaluate(tmp_path / "run", located, RunSettings.parse({"precision": "float32"}))
     assert in_float32.metrics["loss"] != result.metrics["loss"]
+
+
+def test_evaluate_decodes_as_training_did(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        small = cv2.imdecode(np.frombuffer(picture(number % 3, rng), np.uint8), cv2.IMREAD_COLOR)
+        noise = rng.integers(-60, 60, (144, 144, 3))
+        folder = tmp_path / "photos" / NAMES[number % 3]
+        folder.mkdir(parents=True, exist_ok=True)
+        photo = cv2.resize(small, (144, 144)) + noise
+        cv2.imwrite(str(folder / f"{number}.jpg"), photo.clip(0, 255).astype(np.uint8))
+    located = dict.fromkeys(("train", "validation"), str(tmp_path / "photos"))
+    result = train(job(located, tmp_path / "run", {"scaled_decode": True}, resize=18, epochs=4))
+    channel = parse_channels({"validation": located["validation"]})
+    assert evaluate(tmp_path / "run", channel).metrics == result.metrics
+    in_full = evaluate(tmp_path / "run", channel, RunSettings.parse({"scaled_decode": "false"}))
+    assert in_full.metrics["loss"] != result.metrics["loss"]
 
 
 @pytest.mark.parametrize(("form", "classes"), [("folders", 3), ("list", 3)])

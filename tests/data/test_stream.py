@@ -96,6 +96,27 @@ def test_a_run_goes_on_in_the_middle(stream: Make, tmp_path: Path, batches_done:
     assert all(same(one, other) for one, other in zip(rest, expected, strict=False))
 
 
+@pytest.mark.parametrize(("scaled_decode", "expected"), [(True, (16, 8, 3)), (False, (64, 32, 3))])
+def test_jpegs_come_smaller_where_the_transform_reduces_them_and_it_is_wanted(
+    scaled_decode: bool, expected: tuple[int, ...], tmp_path: Path
+) -> None:
+    class Reduce:
+        """To 14x7, if only in words."""
+
+        def needed(self, height: int, width: int) -> tuple[int, int]:
+            return 14, 7
+
+        def __call__(self, image: np.ndarray, target: Any, rng_seed: int | None, key: str) -> tuple[np.ndarray, Any]:
+            return image, target
+
+    encoded = cv2.imencode(".jpg", np.zeros((64, 32, 3), np.uint8))[1].tobytes()
+    (tmp_path / "train_0").write_bytes(wrap(pack(0, 0, encoded)))
+    reader = PipeReader(tmp_path / "train", 0.3, 1)
+    data = StreamDataset(reader, DECODER, Reduce(), collate, threads=1, scaled_decode=scaled_decode)
+    (batch,) = EvaluationStream(data, BATCH)
+    assert batch.images.permute(0, 2, 3, 1).shape[1:] == expected
+
+
 def test_two_processes_share_each_batch(stream: Make, tmp_path: Path) -> None:
     shares = [list(TrainStream(stream(), COUNT, BATCH, seed=SEED, rank=rank, world=2)) for rank in (0, 1)]
     for first, second, whole in zip(*shares, file_batches(tmp_path), strict=False):

@@ -18,7 +18,7 @@ DEFAULTS = {
     "loader": "standard",
     "cache": "auto",
     "cache_folder": None,
-    "scaled_decode": False,
+    "scaled_decode": None,
     "channels_last": True,
     "compile": False,
     "accumulate": 1,

@@ -83,7 +83,7 @@ def evaluated_task(
     quiet_lightning()
     reader = _open_validation(stored, channels, run) if given is None else given
     algorithm = algorithms.get(stored.algorithm)
-    run = _in_its_precision(run, stored)
+    run = _as_trained(run, stored)
     hp = algorithm.hyperparameters.parse(stored.hyperparameters)
     job: Job[Any] = Job(algorithm.name, hp, dict(channels), _uncompiled(run))
     network = algorithm.build_network(algorithm.read_architecture(stored.architecture))
@@ -130,9 +130,12 @@ def _uncompiled(run: RunSettings) -> RunSettings:
     return run.model_copy(update={"compile": False})
 
 
-def _in_its_precision(run: RunSettings, stored: StoredModel) -> RunSettings:
-    """The same settings with the arithmetic of the model's training, unless another one is asked for."""
+def _as_trained(run: RunSettings, stored: StoredModel) -> RunSettings:
+    """The same settings with the arithmetic and the decoding of the model's training, unless others are asked for."""
+    update: dict[str, Any] = {}
     precision = stored.preprocessing.get("precision")
-    if run.precision != "auto" or precision not in PRECISIONS:
-        return run
-    return run.model_copy(update={"precision": precision})
+    if run.precision == "auto" and precision in PRECISIONS:
+        update["precision"] = precision
+    if run.scaled_decode is None:
+        update["scaled_decode"] = stored.preprocessing.get("scaled_decode") is True
+    return run.model_copy(update=update)

@@ -111,7 +111,7 @@ def dataset(algorithm: Algorithm, job: Job[Any], reader: Reader, name: str) -> I
         algorithm.collate_targets,
         replace_broken=training,
         cache=_cache_settings(job),
-        scaled_decode=job.run.scaled_decode,
+        scaled_decode=bool(job.run.scaled_decode),
     )
 
 

@@ -50,4 +50,5 @@ def stream_dataset(algorithm: Algorithm, job: Job[Any], reader: PipeReader, name
         algorithm.collate_targets,
         threads=max(1, min(MAX_THREADS, cores)),
         check_labels=check_labels,
+        scaled_decode=bool(job.run.scaled_decode),
     )

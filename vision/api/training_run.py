@@ -77,6 +77,7 @@ class _Run:
             preprocessing={
                 **self.algorithm.preprocessing(self.job.hyperparameters, self.start.architecture),
                 "precision": wanted_precision(self.job.hyperparameters, self.job.run),
+                "scaled_decode": bool(self.job.run.scaled_decode),
             },
             metrics=metrics,
             epoch=epoch,

@@ -35,6 +35,11 @@ class Reducing(Protocol):
         """The size that an image of (height, width) px is brought to first; None if it is used as it is."""
 
 
+def needed_by(transform: Transform) -> Needed | None:
+    """What a transform reduces images to, if it does."""
+    return transform.needed if isinstance(transform, Reducing) else None
+
+
 class ImageDataset(Dataset[Any]):
     """Makes whole batches from draws of the sampler.
 
@@ -61,7 +66,7 @@ class ImageDataset(Dataset[Any]):
         self.collate_targets = collate_targets
         self.replace_broken = replace_broken
         self.cache = cache
-        self._needed = transform.needed if scaled_decode and isinstance(transform, Reducing) else None
+        self._needed = needed_by(transform) if scaled_decode else None
 
     def __len__(self) -> int:
         return len(self.reader)

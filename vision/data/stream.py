@@ -18,7 +18,7 @@ import torch
 from torch.utils.data import IterableDataset
 
 from vision.data.collate import Batch, stack_images
-from vision.data.dataset import Transform
+from vision.data.dataset import Transform, needed_by
 from vision.data.image_codec import decode_rgb
 from vision.data.pass_labels import PassLabels
 from vision.data.prefetch import Prefetch
@@ -45,7 +45,7 @@ class StreamDataset:
     """A stream of samples and what makes batches of them; the counterpart of ``ImageDataset``.
 
     ``check_labels`` is called at the end of each pass with its labels, and may raise UserError. Labels that cannot be
-    used are not among them: their images count as broken.
+    used are not among them: their images count as broken. ``scaled_decode`` as there.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class StreamDataset:
         *,
         threads: int,
         check_labels: Callable[[PassLabels], None] = lambda labels: None,
+        scaled_decode: bool = False,
     ) -> None:
         self.reader = reader
         self.decode_target = decode_target
@@ -64,6 +65,7 @@ class StreamDataset:
         self.collate_targets = collate_targets
         self.threads = threads
         self.check_labels = check_labels
+        self._needed = needed_by(transform) if scaled_decode else None
 
     def __len__(self) -> int:
         return len(self.reader)
@@ -91,7 +93,8 @@ class StreamDataset:
         """One image, decoded and transformed, and its target."""
         sample = place.sample
         target = self.decode_target(sample.target, sample.key)
-        return self.transform(decode_rgb(sample.encoded, sample.key), target, place.seed, sample.key)
+        image = decode_rgb(sample.encoded, sample.key, needed=self._needed)
+        return self.transform(image, target, place.seed, sample.key)
 
     def batches(self, groups: Iterator[list[_Place]], *, replace_broken: bool) -> Iterator[Batch]:
         """Batches of groups of samples, in order. A broken image's place is taken by its neighbour, or left out."""

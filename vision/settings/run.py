@@ -91,9 +91,10 @@ class RunSettings(SettingsTable):
     cache_folder: Path | None = Field(
         default=None, description="folder for cache=disk; unset is cache in the run folder", examples=["decoded"]
     )
-    scaled_decode: bool = Field(
-        default=False,
-        description="decode JPEGs at 1/2, 1/4 or 1/8 where resizing makes them smaller still; changes pixels",
+    scaled_decode: bool | None = Field(
+        default=None,
+        description="decode JPEGs at 1/2, 1/4 or 1/8 where resizing makes them smaller still; changes pixels; unset is "
+        "false in training, and in evaluation what the model was trained with",
     )
     channels_last: bool = Field(default=True, description="keep images in memory pixel by pixel, faster on GPUs")
     compile: bool = Field(default=False, description="compile the network with torch.compile")
