@@ -149,9 +149,11 @@ def test_an_existing_run_is_not_overwritten(trained: RunResult, channels: dict[s
 
 
 def test_resume_refuses_other_settings(trained: RunResult, channels: dict[str, str]) -> None:
+    others = {"resume": True, "seed": 3, "scaled_decode": True}
     with pytest.raises(SettingsError) as caught:
-        train(job(channels, trained.folder.path, {"resume": True, "seed": 3}, learning_rate=0.1))
-    assert [problem.split()[0] for problem in caught.value.problems] == ["hp.learning_rate", "run.seed"]
+        train(job(channels, trained.folder.path, others, learning_rate=0.1))
+    names = [problem.split()[0] for problem in caught.value.problems]
+    assert names == ["hp.learning_rate", "run.seed", "run.scaled_decode"]
 
 
 def test_a_finished_run_resumes_for_more_epochs(channels: dict[str, str], tmp_path: Path) -> None:

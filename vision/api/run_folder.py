@@ -19,7 +19,7 @@ SETTINGS = "settings.json"
 HOST = "algo-1"
 # A run goes on with what it began with, but it may go on for longer.
 MAY_CHANGE = frozenset({"epochs"})
-MUST_STAY = ("seed", "accumulate", "precision", "devices", "new_head", "warmup_epochs")
+MUST_STAY = ("seed", "accumulate", "precision", "devices", "new_head", "warmup_epochs", "scaled_decode")
 
 
 @dataclass(frozen=True)
