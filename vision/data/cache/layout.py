@@ -35,7 +35,7 @@ class Layout:
         """Bytes of all images."""
         return int(self.shapes.prod(axis=1).sum())
 
-    @property
+    @cached_property
     def channels(self) -> int:
         """Of every image that can be read."""
         return int(self.shapes[:, 2].max())
