@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vision.data.convert.class_list import find_class_list, write_class_list
+from vision.data.class_list import find_class_list, write_class_list
 from vision.data.convert.format import Sink, Source, SourceOptions
 from vision.data.convert.image_files import find_image, read_image
 from vision.data.convert.image_references import ReferenceWriter

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vision.data.convert.class_list import find_class_list
+from vision.data.class_list import find_class_list
 from vision.data.convert.format import Sink, Source, SourceOptions
 from vision.data.convert.image_references import ADDRESS, ReferenceWriter
 from vision.data.convert.manifest_label import LINE_KEYS, METADATA_KEYS, label_of, line_label, metadata_of

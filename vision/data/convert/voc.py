@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-from vision.data.convert.class_list import find_class_list, write_class_list
+from vision.data.class_list import find_class_list, write_class_list
 from vision.data.convert.decimals import number
 from vision.data.convert.format import Sink, Source, SourceOptions
 from vision.data.convert.image_files import IMAGES, ImagePlacer, below_images_folder

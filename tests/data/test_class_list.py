@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vision.data.convert.class_list import find_class_list, read_class_list, write_class_list
+from vision.data.class_list import find_class_list, read_class_list, write_class_list
 from vision.settings.errors import DataError
 
 
