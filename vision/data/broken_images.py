@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sized
 
+from vision.data.equal_problems import NAMED, EqualProblems
 from vision.settings.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ class BrokenImages:
         self._source = num_images
         self.max_share = max_share
         self.reasons: dict[int, str] = {}
+        self._kinds = EqualProblems()
 
     @property
     def num_images(self) -> int:
@@ -36,13 +38,13 @@ class BrokenImages:
             if index in self.reasons:
                 continue
             self.reasons[index] = reason
-            if len(self.reasons) <= SHOWN:
+            if self._kinds.add_sentence(reason) <= NAMED and len(self.reasons) <= SHOWN:
                 log.warning("broken image: %s", reason)
         if broken and len(self.reasons) > self.max_share * self.num_images:
             raise UserError(
                 f"channel {self.channel!r}: {len(self.reasons)} of {self.num_images} images cannot be used, more than "
                 f"run.max_broken={self.max_share:g} allows; repair or remove them, or raise run.max_broken. "
-                f"First: {'; '.join(list(self.reasons.values())[:3])}"
+                f"First: {'; '.join(self._kinds.lines(NAMED))}"
             )
 
     def summary(self) -> str | None:
@@ -51,5 +53,5 @@ class BrokenImages:
             return None
         return (
             f"channel {self.channel!r}: {len(self.reasons)} of {self.num_images} images could not be used: "
-            f"{'; '.join(list(self.reasons.values())[:SHOWN])}"
+            f"{'; '.join(self._kinds.lines(SHOWN))}"
         )

@@ -5,23 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from vision.data.equal_problems import EqualProblems
+
 SHOWN = 10
 
 
 class LeftOut:
-    """Collects (name, reason) pairs; ``name`` says where it lies, ``reason`` is the rest of the sentence."""
+    """Collects (name, reason) pairs; ``name`` says where it lies, ``reason`` is the rest of the sentence.
+
+    ``notes`` tells of what is used in another way than it is written.
+    """
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         self.sentences: list[str] = []
+        self._kinds, self._notes = EqualProblems(), EqualProblems()
         for name, reason in pairs:
             self.add(name, reason)
 
     def __len__(self) -> int:
         return len(self.sentences)
 
+    @property
+    def notes(self) -> list[str]:
+        """A sentence for each kind of note, with how many there are and the first names."""
+        return self._notes.sentences()
+
     def add(self, name: str, reason: str) -> None:
         """Note one thing that is left out."""
         self.sentences.append(f"{name}: {reason}")
+        self._kinds.add(name, reason)
+
+    def note(self, name: str, remark: str) -> None:
+        """Note one thing that is used, but not as it is written."""
+        self._notes.add(name, remark)
 
     def write(self, path: Path) -> None:
         """All sentences, one a line; no file is left where there is nothing to say."""
@@ -31,12 +47,8 @@ class LeftOut:
         path.write_text("".join(f"{sentence}\n" for sentence in self.sentences), "utf-8", errors="backslashreplace")
 
     def summary(self, what: str, path: Path | None = None) -> list[str]:
-        """Lines for the terminal: how many ``what``, the first of them, and the file that names all."""
+        """Lines for the terminal: how many ``what``, each kind once, and the file that names all."""
         if not self.sentences:
             return []
-        shown = [f"  {sentence}" for sentence in self.sentences[:SHOWN]]
-        rest = len(self.sentences) - SHOWN
-        if rest > 0:
-            shown.append(f"  and {rest} more")
         named = f" (all in {path})" if path is not None else ""
-        return [f"{len(self.sentences)} {what} left out{named}:", *shown]
+        return [f"{len(self.sentences)} {what} left out{named}:", *(f"  {line}" for line in self._kinds.lines(SHOWN))]

@@ -141,7 +141,7 @@ def test_bad_attributes_name_the_manifest(tree) -> None:
 
 def test_all_bad_lines_are_reported_at_once(tree) -> None:
     root = tree({"i.png": None, "t.manifest": lines(0, *[None] * 12)})
-    with pytest.raises(DataError, match=r"(?s)12 problems:.*line 2: .*line 11: .*and 2 more"):
+    with pytest.raises(DataError, match=r"(?s)12 problems:.*12 times, in line 2, line 3, line 4, \.\.\.: "):
         ManifestReader(root / "t.manifest")
 
 

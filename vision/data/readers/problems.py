@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+from vision.data.equal_problems import EqualProblems
 from vision.settings.errors import DataError
 
 SHOWN = 10
 
 
 class Problems:
-    """Counts sentences about ``source`` and keeps the first ten."""
+    """Counts sentences about ``source``; equal ones are told once."""
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.count = 0
-        self._first: list[str] = []
+        self._kinds = EqualProblems()
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._kinds.count
 
     def add(self, sentence: str) -> None:
         """Note one problem; ``sentence`` says where in the source it is and how to mend it."""
-        self.count += 1
-        if len(self._first) < SHOWN:
-            self._first.append(sentence)
+        self._kinds.add_sentence(sentence)
 
     def raise_if_any(self) -> None:
-        """Raise DataError with the count and the first sentences."""
+        """Raise DataError with the count and a sentence for each kind."""
+        lines = self._kinds.lines(SHOWN)
         if self.count == 1:
-            raise DataError(self.source, self._first[0])
+            raise DataError(self.source, lines[0])
         if self.count:
-            more = f"\n  and {self.count - SHOWN} more" if self.count > SHOWN else ""
-            lines = "".join(f"\n  {sentence}" for sentence in self._first)
-            raise DataError(self.source, f"{self.count} problems:{lines}{more}")
+            raise DataError(self.source, f"{self.count} problems:" + "".join(f"\n  {line}" for line in lines))

@@ -1,0 +1,61 @@
+"""Problems that differ only in their names and numbers, told once with how many there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+NAMED = 3
+# Kinds beyond these are only counted, so that memory stays small whatever a file holds.
+MOST_KINDS = 1000
+# What differs between equal problems: quoted names, and words that hold a digit or are a path.
+_PARTICULARS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S*[\d/\\]\S*""")
+_LONGEST = 2000
+
+
+class EqualProblems:
+    """Counts (name, reason) pairs by kind and keeps the first names of each."""
+
+    def __init__(self, problems: Iterable[tuple[str, str]] = ()) -> None:
+        self.count = 0
+        self._kinds: dict[str, tuple[list[str], str, int]] = {}
+        for name, reason in problems:
+            self.add(name, reason)
+
+    def add(self, name: str, reason: str) -> int:
+        """Note one problem: where something is wrong (may be empty), and the rest of the sentence.
+
+        Returns how many of its kind there are now.
+        """
+        self.count += 1
+        kind = _PARTICULARS.sub("#", reason[:_LONGEST])
+        if kind not in self._kinds and len(self._kinds) >= MOST_KINDS:
+            return self.count
+        names, first, count = self._kinds.get(kind, ([], reason, 0))
+        if len(names) < NAMED:
+            names.append(name)
+        self._kinds[kind] = (names, first, count + 1)
+        return count + 1
+
+    def add_sentence(self, sentence: str) -> int:
+        """Note one problem that is told as ``where: what``."""
+        name, colon, reason = sentence.partition(": ")
+        return self.add(*((name, reason) if colon else ("", sentence)))
+
+    def sentences(self) -> list[str]:
+        """One for each kind, in the order of their first."""
+        return [_sentence(*kind) for kind in self._kinds.values()]
+
+    def lines(self, shown: int) -> list[str]:
+        """The first ``shown`` sentences, and how many problems are none of theirs."""
+        sentences = self.sentences()
+        rest = self.count - sum(count for _, _, count in list(self._kinds.values())[:shown])
+        return [*sentences[:shown], *([f"and {rest} more"] if rest else [])]
+
+
+def _sentence(names: list[str], reason: str, count: int) -> str:
+    if count == 1:
+        return f"{names[0]}: {reason}" if names[0] else reason
+    shown = ", ".join(name for name in names if name)
+    more = ", ..." if count > len(names) else ""
+    return f"{count} times, in {shown}{more}: {reason}" if shown else f"{count} times: {reason}"
