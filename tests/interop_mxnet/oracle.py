@@ -125,6 +125,25 @@ def gluon_export(folder: Path, job: dict[str, Any]) -> None:
     np.savez(folder / "answer.npz", logits=logits.asnumpy())
 
 
+def update_weights(folder: Path, job: dict[str, Any]) -> None:
+    """The weights after each update of an optimizer by gradients.npy, from weights.npy: float32 [updates, weights]."""
+    answers = {}
+    for name, case in job["cases"].items():
+        given = dict(case["settings"])
+        if case["steps"]:
+            schedule = mx.lr_scheduler.MultiFactorScheduler(case["steps"], 0.1, given["learning_rate"])
+            given["lr_scheduler"] = schedule
+        # The updater takes an index for a name; "_weight" is what MXNet decays.
+        optimizer = mx.optimizer.create(case["optimizer"], param_idx2name={0: "fc_weight"}, **given)
+        update = mx.optimizer.get_updater(optimizer)
+        weights = mx.nd.array(np.load(folder / "weights.npy"))
+        answers[name] = []
+        for gradient in np.load(folder / "gradients.npy"):
+            update(0, mx.nd.array(gradient), weights)
+            answers[name].append(weights.asnumpy())
+    np.savez_compressed(folder / "answer.npz", **{name: np.stack(rows) for name, rows in answers.items()})
+
+
 def as_mx(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     return {name: mx.nd.array(array, dtype=array.dtype) for name, array in arrays.items()}
 
@@ -138,6 +157,7 @@ TASKS = {
         write_records,
         read_records,
         gluon_export,
+        update_weights,
     )
 }
 

@@ -9,7 +9,8 @@ from vision.settings.errors import SettingsError
 from vision.settings.hyperparameters import Tunable
 from vision.sweeps.space import SearchSpace, documented_space, given_space, table_of
 
-# SageMaker's documentation, "Tune an Image Classification Model" and "Tune an Object Detection Model".
+# SageMaker's documentation, "Tune an Image Classification Model" and "Tune an Object Detection Model", without the rate
+# of adadelta, whose rule has none.
 DOCUMENTED = {
     ("image_classification", "sgd"): {"learning_rate", "mini_batch_size", "momentum", "weight_decay"},
     ("image_classification", "nag"): {"learning_rate", "mini_batch_size", "momentum", "weight_decay"},
@@ -18,7 +19,7 @@ DOCUMENTED = {
     ("object_detection", "sgd"): {"learning_rate", "mini_batch_size", "momentum", "weight_decay"},
     ("object_detection", "rmsprop"): {"learning_rate", "mini_batch_size", "weight_decay"},
     ("object_detection", "adam"): {"learning_rate", "mini_batch_size"},
-    ("object_detection", "adadelta"): {"learning_rate", "mini_batch_size"},
+    ("object_detection", "adadelta"): {"mini_batch_size"},
 }
 
 

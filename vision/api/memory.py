@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# Copies of the weights that training keeps: gradients, and the optimizer's averages.
-_OPTIMIZER_COPIES = {"sgd": 1, "nag": 1, "rmsprop": 1, "adadelta": 2, "adam": 2}
+from vision.training.optimizer import OPTIMIZERS
 
 
 def training_memory_bytes(network: nn.Module, images: Tensor, batch: int, optimizer: str) -> int:
@@ -32,4 +31,5 @@ def training_memory_bytes(network: nn.Module, images: Tensor, batch: int, optimi
         for handle in handles:
             handle.remove()
     weights = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
-    return weights * (2 + _OPTIMIZER_COPIES[optimizer]) + kept * batch // len(images)
+    # The weights themselves, their gradients and the optimizer's averages.
+    return weights * (2 + OPTIMIZERS[optimizer].averages) + kept * batch // len(images)

@@ -38,23 +38,6 @@ class HyperparameterRow:
     description: str
 
 
-@dataclass(frozen=True)
-class OptimizerSettings:
-    """What the chosen optimizer uses; values it does not use are 0.
-
-    ``gamma`` is rmsprop's decay of the squared-gradient average, ``rho`` adadelta's.
-    """
-
-    name: str
-    learning_rate: float
-    momentum: float
-    weight_decay: float
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-    gamma: float = 0.9
-    rho: float = 0.9
-
-
 class Hyperparameters(SettingsTable):
     """Base of every algorithm's table."""
 
@@ -116,7 +99,7 @@ class TrainingHyperparameters(Hyperparameters):
 
     RULES: ClassVar[tuple[Rule, ...]] = (Rule(("lr_scheduler_step",), _steps_increase),)
     OPTIMIZER_USES: ClassVar[dict[str, frozenset[str]]] = {}
-    """The names that each optimizer reads, of those that not all optimizers read."""
+    """The hyperparameters that each optimizer reads; vision/training/optimizer.py."""
 
     num_classes: int = Field(ge=1, description="number of classes", examples=[10])
     num_training_samples: int = Field(
@@ -141,15 +124,10 @@ class TrainingHyperparameters(Hyperparameters):
     )
     use_pretrained_model: bool
 
-    def optimizer_settings(self) -> OptimizerSettings:
-        """The settings of the chosen optimizer, with 0 for what it does not use."""
-        uses = self.OPTIMIZER_USES[self.optimizer]
-        return OptimizerSettings(
-            name=self.optimizer,
-            learning_rate=self.learning_rate,
-            momentum=self.momentum if "momentum" in uses else 0.0,
-            weight_decay=self.weight_decay if "weight_decay" in uses else 0.0,
-        )
+    def optimizer_settings(self) -> dict[str, float]:
+        """The values that the chosen optimizer reads, as far as this table has them."""
+        names = sorted(self.OPTIMIZER_USES[self.optimizer] & type(self).model_fields.keys())
+        return {name: getattr(self, name) for name in names}
 
     if TYPE_CHECKING:
         # Pydantic lets no field shadow an attribute of a base, and some algorithms have this as a field.
@@ -162,8 +140,8 @@ class TrainingHyperparameters(Hyperparameters):
         found = []
         uses = self.OPTIMIZER_USES[self.optimizer]
         optional = frozenset().union(*self.OPTIMIZER_USES.values())
-        for name in sorted(given & (optional - uses)):
-            users = [other for other, names in self.OPTIMIZER_USES.items() if name in names]
+        for name in sorted(given & (_with_schedule(optional) - _with_schedule(uses))):
+            users = [other for other, names in self.OPTIMIZER_USES.items() if name in _with_schedule(names)]
             found.append(
                 f"Hyperparameter {name} has no effect with optimizer={self.optimizer};"
                 f" it is read by {', '.join(users)}."
@@ -171,10 +149,11 @@ class TrainingHyperparameters(Hyperparameters):
         if not self.early_stopping:
             for name in sorted(given & set(EARLY_STOPPING)):
                 found.append(f"Hyperparameter {name} has no effect unless early_stopping=True.")
-        if "lr_scheduler_factor" in given and not self.lr_scheduler_step:
+        has_schedule = "lr_scheduler_step" in _with_schedule(uses)
+        if has_schedule and "lr_scheduler_factor" in given and not self.lr_scheduler_step:
             found.append("Hyperparameter lr_scheduler_factor has no effect unless lr_scheduler_step is given.")
         late = [step for step in self.lr_scheduler_step if step >= self.epochs]
-        if late:
+        if has_schedule and late:
             found.append(
                 f"Hyperparameter lr_scheduler_step names {', '.join(map(str, late))}, but training ends after"
                 f" {self.epochs} epochs, so the learning rate does not drop there."
@@ -185,6 +164,11 @@ class TrainingHyperparameters(Hyperparameters):
                 f" {self.early_stopping_min_epochs} and epochs is {self.epochs}."
             )
         return found
+
+
+def _with_schedule(names: frozenset[str]) -> frozenset[str]:
+    """The names an optimizer reads and those of the schedule, which only matters with a rate."""
+    return names | {"lr_scheduler_step", "lr_scheduler_factor"} if "learning_rate" in names else names
 
 
 EARLY_STOPPING = ("early_stopping_min_epochs", "early_stopping_patience", "early_stopping_tolerance")

@@ -19,7 +19,7 @@ from vision.settings.errors import UserError
 from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.settings.run import RunSettings
 from vision.training.gather import gather_arrays
-from vision.training.optimizer import build_optimizer
+from vision.training.optimizer import build_optimizer, reads_rate
 from vision.training.schedule import StepSchedule
 
 
@@ -169,13 +169,14 @@ class TrainingTask(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         hp = self.hyperparameters
-        optimizer = build_optimizer(self.network, hp.optimizer_settings())
+        optimizer = build_optimizer(self.network, hp.optimizer, hp.optimizer_settings())
         updates_per_epoch = -(-self.steps_per_epoch // self.run.accumulate)
+        has_rate = reads_rate(hp.optimizer)
         schedule = StepSchedule(
             optimizer,
-            steps=tuple(epoch * updates_per_epoch for epoch in hp.lr_scheduler_step),
+            steps=tuple(epoch * updates_per_epoch for epoch in hp.lr_scheduler_step) if has_rate else (),
             factor=hp.lr_scheduler_factor,
-            warmup_updates=round(self.run.warmup_epochs * updates_per_epoch),
+            warmup_updates=round(self.run.warmup_epochs * updates_per_epoch) if has_rate else 0,
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -8,7 +8,7 @@ import pytest
 
 from vision.algorithms.object_detection.hyperparameters import ObjectDetectionHyperparameters as Table
 from vision.settings.errors import SettingsError
-from vision.settings.hyperparameters import OptimizerSettings, Tunable
+from vision.settings.hyperparameters import Tunable
 
 REQUIRED = {"num_classes": "20", "num_training_samples": "16551"}
 COUNT = [("1", 1), ("50", 50), (7, 7), (" 3 ", 3)]
@@ -154,6 +154,10 @@ WARNINGS = [
     ),
     ({"optimizer": "rmsprop", "momentum": "0.5", "weight_decay": "0.1"}, ["momentum has no effect"]),
     ({"optimizer": "adadelta", "weight_decay": "0.1"}, ["it is read by sgd, rmsprop"]),
+    (
+        {"optimizer": "adadelta", "learning_rate": "0.1", "lr_scheduler_step": "5,50"},
+        ["learning_rate has no effect with optimizer=adadelta", "lr_scheduler_step has no effect"],
+    ),
     ({"early_stopping_min_epochs": "3"}, ["early_stopping_min_epochs has no effect"]),
     ({"lr_scheduler_step": "10,50"}, ["names 50, but training ends after 30 epochs"]),
     ({"freeze_layer_pattern": "^conv1_", "use_pretrained_model": "0"}, ["their weights stay random"]),
@@ -171,12 +175,16 @@ def test_warnings(given: dict[str, str], expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "momentum", "weight_decay"),
-    [("sgd", 0.9, 0.0005), ("adam", 0.0, 0.0), ("rmsprop", 0.0, 0.0005), ("adadelta", 0.0, 0.0)],
+    ("optimizer", "expected"),
+    [
+        ("sgd", {"learning_rate": 0.001, "momentum": 0.9, "weight_decay": 0.0005}),
+        ("adam", {"learning_rate": 0.001}),
+        ("rmsprop", {"learning_rate": 0.001, "weight_decay": 0.0005}),
+        ("adadelta", {}),
+    ],
 )
-def test_optimizer_settings(optimizer: str, momentum: float, weight_decay: float) -> None:
-    settings = Table.parse({**REQUIRED, "optimizer": optimizer}).optimizer_settings()
-    assert settings == OptimizerSettings(optimizer, 0.001, momentum, weight_decay)
+def test_optimizer_settings(optimizer: str, expected: dict[str, float]) -> None:
+    assert Table.parse({**REQUIRED, "optimizer": optimizer}).optimizer_settings() == expected
 
 
 def test_strings_round_trip_for_every_accepted_value() -> None:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from vision.settings.hyperparameters import OptimizerSettings, TrainingHyperparameters, Tunable
+from vision.settings.hyperparameters import TrainingHyperparameters, Tunable
 from vision.settings.table import Rule
+from vision.training.optimizer import offered
 
 ImageShape = tuple[int, int, int]
-IMAGENET_DEPTHS = (18, 34, 50, 101, 152, 200)
+IMAGENET_DEPTHS = (18, 34, 50, 101, 152)
 SMALL_IMAGE_DEPTHS = (20, 32, 44, 56, 110)
+_OPTIMIZERS = offered(
+    sgd="learning_rate momentum weight_decay",
+    adam="learning_rate beta_1 beta_2 eps",
+    rmsprop="learning_rate gamma eps",
+    nag="learning_rate momentum weight_decay",
+)
+
+if TYPE_CHECKING:
+    OptimizerName = str
+else:
+    OptimizerName = Literal[tuple(_OPTIMIZERS)]
 
 
 def _shape_problem(given: ImageClassificationHyperparameters) -> str | None:
@@ -66,9 +78,11 @@ def _weighted_loss_problem(given: ImageClassificationHyperparameters) -> str | N
 def _pretrained_depth_problem(given: ImageClassificationHyperparameters) -> str | None:
     if not given.use_pretrained_model or given.num_layers in IMAGENET_DEPTHS:
         return None
+    *others, last = IMAGENET_DEPTHS
+    depths = ", ".join(map(str, others))
     return (
         f"Hyperparameter use_pretrained_model is 1 but num_layers is {given.num_layers}, for which no"
-        f" ImageNet weights exist: give num_layers 18, 34, 50, 101, 152 or 200, or use_pretrained_model=0."
+        f" ImageNet weights exist: give num_layers {depths} or {last}, or use_pretrained_model=0."
     )
 
 
@@ -79,6 +93,16 @@ def _pretrained_grey_problem(given: ImageClassificationHyperparameters) -> str |
     return (
         f"Hyperparameter use_pretrained_model is 1 but image_shape has 1 channel and ImageNet weights take 3:"
         f" give image_shape=3,{height},{width} (grey images are repeated in all channels)."
+    )
+
+
+def _average_problem(given: ImageClassificationHyperparameters) -> str | None:
+    if given.optimizer != "adam" or max(given.beta_1, given.beta_2) < 1:
+        return None
+    name = "beta_1" if given.beta_1 == 1 else "beta_2"
+    return (
+        f"Hyperparameter {name} is 1, with which adam's average never takes in a gradient: give less than 1, for"
+        f" example {name}={type(given).model_fields[name].default}."
     )
 
 
@@ -94,20 +118,15 @@ class ImageClassificationHyperparameters(TrainingHyperparameters):
         Rule(("use_weighted_loss", "multi_label"), _weighted_loss_problem),
         Rule(("use_pretrained_model", "num_layers"), _pretrained_depth_problem),
         Rule(("use_pretrained_model", "image_shape"), _pretrained_grey_problem),
+        Rule(("optimizer", "beta_1", "beta_2"), _average_problem),
     )
-    OPTIMIZER_USES: ClassVar[dict[str, frozenset[str]]] = {
-        "sgd": frozenset({"momentum", "weight_decay"}),
-        "adam": frozenset({"beta_1", "beta_2", "eps"}),
-        "rmsprop": frozenset({"gamma", "eps"}),
-        "nag": frozenset({"momentum", "weight_decay"}),
-    }
+    OPTIMIZER_USES: ClassVar[dict[str, frozenset[str]]] = _OPTIMIZERS
 
     mini_batch_size: Annotated[int, Tunable("integer", 8, 512)] = Field(
         default=32, ge=1, description="images per step and machine, shared out among its GPUs"
     )
     optimizer: Annotated[
-        Literal["sgd", "adam", "rmsprop", "nag"],
-        Tunable("categorical", choices=("sgd", "adam", "rmsprop", "nag")),
+        OptimizerName, Tunable("categorical", choices=("sgd", "adam", "rmsprop", "nag"))
     ] = Field(default="sgd", description="update rule; nag is SGD with Nesterov's momentum")
     learning_rate: Annotated[float, Tunable("continuous", 1e-6, 0.5, scale="log")] = Field(
         default=0.1, ge=0, le=1, description="initial learning rate"
@@ -171,18 +190,6 @@ class ImageClassificationHyperparameters(TrainingHyperparameters):
         default=None, ge=1, description="keep the model of every n-th epoch; unset keeps the best only", examples=[1]
     )
     precision_dtype: Literal["float32", "float16"] = Field(default="float32", description="precision of training")
-
-    def optimizer_settings(self) -> OptimizerSettings:
-        shared = super().optimizer_settings()
-        return OptimizerSettings(
-            name=shared.name,
-            learning_rate=shared.learning_rate,
-            momentum=shared.momentum,
-            weight_decay=shared.weight_decay,
-            betas=(self.beta_1, self.beta_2),
-            eps=self.eps,
-            gamma=self.gamma,
-        )
 
     def warnings(self) -> list[str]:
         found = super().warnings()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,9 +11,18 @@ from vision.settings.form import Form
 from vision.settings.hyperparameters import TrainingHyperparameters, Tunable
 from vision.settings.nearest import shown
 from vision.settings.table import Rule
+from vision.training.optimizer import offered
 
 LABEL_HEADER = 2
 LABEL_PER_OBJECT = 5
+_OPTIMIZERS = offered(
+    sgd="learning_rate momentum weight_decay", adam="learning_rate", rmsprop="learning_rate weight_decay", adadelta=""
+)
+
+if TYPE_CHECKING:
+    OptimizerName = str
+else:
+    OptimizerName = Literal[tuple(_OPTIMIZERS)]
 
 
 def _pattern_problem(given: ObjectDetectionHyperparameters) -> str | None:
@@ -36,12 +45,7 @@ class ObjectDetectionHyperparameters(TrainingHyperparameters):
         *TrainingHyperparameters.RULES,
         Rule(("freeze_layer_pattern",), _pattern_problem),
     )
-    OPTIMIZER_USES: ClassVar[dict[str, frozenset[str]]] = {
-        "sgd": frozenset({"momentum", "weight_decay"}),
-        "adam": frozenset(),
-        "rmsprop": frozenset({"weight_decay"}),
-        "adadelta": frozenset(),
-    }
+    OPTIMIZER_USES: ClassVar[dict[str, frozenset[str]]] = _OPTIMIZERS
 
     num_classes: int = Field(ge=1, description="classes of objects; background is added by itself", examples=[20])
     base_network: Literal["vgg-16", "resnet-50", "resnet-18", "resnet-34"] = Field(
@@ -57,11 +61,10 @@ class ObjectDetectionHyperparameters(TrainingHyperparameters):
         default=32, ge=1, description="images per step and machine, shared out among its GPUs"
     )
     optimizer: Annotated[
-        Literal["sgd", "adam", "rmsprop", "adadelta"],
-        Tunable("categorical", choices=("sgd", "adam", "rmsprop", "adadelta")),
+        OptimizerName, Tunable("categorical", choices=("sgd", "adam", "rmsprop", "adadelta"))
     ] = Field(default="sgd", description="update rule")
     learning_rate: Annotated[float, Tunable("continuous", 1e-6, 0.5, scale="log")] = Field(
-        default=0.001, gt=0, le=1, description="initial learning rate"
+        default=0.001, gt=0, le=1, description="initial learning rate; adadelta has none"
     )
     momentum: Annotated[float, Tunable("continuous", 0.0, 0.999)] = Field(
         default=0.9, gt=0, le=1, description="momentum of sgd"

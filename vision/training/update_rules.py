@@ -1,7 +1,11 @@
-"""RMSProp as MXNet computes it."""
+"""The update rules of MXNet that torch computes differently.
+
+Legend: w weight, g gradient, t number of the update, from 1.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -52,3 +56,42 @@ class RMSProp(Optimizer):
         if "mean_square" not in state:
             state["mean_square"] = torch.zeros_like(parameter)
         return state["mean_square"]
+
+
+class Adam(torch.optim.Adam):
+    """torch's Adam with MXNet's meaning of ``eps``.
+
+    MXNet adds eps to the root of the second moment before that is corrected for its start at 0, torch after it. They
+    are equal if torch is given eps / sqrt(1 - beta_2**t): 32 times eps at the first update with beta_2 of 0.999, and
+    eps in the end.
+    """
+
+    def __init__(
+        self, params: Iterable[dict[str, Any]], lr: float, betas: tuple[float, float], eps: float, fused: bool
+    ) -> None:
+        super().__init__(params, lr=lr, betas=betas, eps=eps, fused=fused)
+        self._eps = eps
+        self._updates: int | None = None
+        # The host has to know how many updates were made. So the scaler of float16 asks for those to leave out, where
+        # torch would have the fused kernel leave them out in silence.
+        self._step_supports_amp_scaling = False
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Update every parameter that has a gradient."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        if self._updates is None:
+            self._updates = max((int(state["step"]) for state in self.state.values()), default=0)
+        self._updates += 1
+        for group in self.param_groups:
+            group["eps"] = self._eps / math.sqrt(1 - group["betas"][1] ** self._updates)
+        super().step()
+        return loss
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on after the saved number of updates."""
+        super().load_state_dict(state_dict)
+        self._updates = None
