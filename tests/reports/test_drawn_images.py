@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vision.reports.drawn_images import COLOURS, DrawnImages
+from vision.reports.drawn_images import COLORS, DrawnImages
 from vision.settings.errors import UserError
 
 GREY = np.full((200, 300, 3), 128, np.uint8)
@@ -29,7 +29,7 @@ def test_boxes_lie_where_they_are_and_classes_have_colours(tmp_path: Path) -> No
     pixels = np.asarray(drawn.draw(GREY, result))
     assert pixels.shape == GREY.shape
     # The most certain object is drawn last; colours are given in that order, and stay.
-    dog, cat = map(rgb, COLOURS[:2])
+    dog, cat = map(rgb, COLORS[:2])
     assert tuple(pixels[100, 30]) == cat
     assert tuple(pixels[149, 75]) == cat
     assert tuple(pixels[140, 150]) == dog

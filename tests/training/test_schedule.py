@@ -43,7 +43,9 @@ def make(rate: float = 0.5, name: str = "sgd") -> tuple[nn.Parameter, torch.opti
         network.weight.copy_(torch.tensor([[1.0, -2.0]]))
     network.bias.requires_grad_(False)
     given = {"learning_rate": rate, "momentum": 0.5}
-    optimizer = build_optimizer(network, name, {key: given[key] for key in given.keys() & OPTIMIZERS[name].reads.keys()})
+    optimizer = build_optimizer(
+        network, name, {key: given[key] for key in given.keys() & OPTIMIZERS[name].reads.keys()}
+    )
     return network.weight, optimizer, StepSchedule(optimizer, steps=(2, 5), factor=0.1, warmup_updates=2)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 # A label as its source states it: a float32 vector (RecordIO, .lst, class folders) or the decoded JSON of a
-# manifest attribute or annotation file. Only the algorithm knows what it means (``Algorithm.decode_target``).
+# manifest attribute or annotation file. Only the algorithm knows what it means (``Algorithm.target_decoder``).
 RawTarget: TypeAlias = "np.ndarray | Mapping[str, Any] | list[Any] | int | str"
 
 

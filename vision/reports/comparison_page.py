@@ -14,7 +14,7 @@ from vision.reports.drawing import FAINT, INK, new_figure, png
 from vision.reports.labels import metric_label, short_label
 
 MOST_BARS = 40
-_COLOURS = {1: "#16a34a", -1: "#dc2626", 0: FAINT}
+_COLORS = {1: "#16a34a", -1: "#dc2626", 0: FAINT}
 
 
 def write_comparison(folder: Path, comparison: Comparison) -> Path:
@@ -55,9 +55,9 @@ def forest_plot(rows: Sequence[Compared]) -> bytes:
     figure, (axes,) = new_figure(9, 0.9 + 0.3 * len(rows))
     for place, row in enumerate(rows):
         found = row.intervals.difference
-        colour = _COLOURS[row.intervals.sign]
-        axes.plot([100 * found.low, 100 * found.high], [place, place], color=colour, lw=3, solid_capstyle="butt")
-        axes.plot([100 * found.value], [place], marker="o", color=colour, ms=7)
+        color = _COLORS[row.intervals.sign]
+        axes.plot([100 * found.low, 100 * found.high], [place, place], color=color, lw=3, solid_capstyle="butt")
+        axes.plot([100 * found.value], [place], marker="o", color=color, ms=7)
     axes.axvline(0, color=INK, lw=1)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_yticks(range(len(rows)), [f"\u2009{short_label(metric_label(row.name))}" for row in rows])

@@ -16,7 +16,7 @@ from vision.reports.labels import short_label
 from vision.settings.errors import UserError
 
 # Dark enough for white letters, and far from each other.
-COLOURS = ("#dc2626", "#2563eb", "#15803d", "#a21caf", "#b45309", "#0e7490", "#4d7c0f", "#be185d")
+COLORS = ("#dc2626", "#2563eb", "#15803d", "#a21caf", "#b45309", "#0e7490", "#4d7c0f", "#be185d")
 # Larger pictures are shrunk: they are to be looked at.
 LONGEST_SIDE_PX = 1600
 
@@ -27,7 +27,7 @@ class DrawnImages:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._names: set[str] = set()
-        self._colours: dict[str, str] = {}
+        self._colors: dict[str, str] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -50,7 +50,7 @@ class DrawnImages:
         draw = ImageDraw.Draw(picture)
         if "objects" not in result:
             labels = result.get("labels", [result["label"]])
-            self._caption(draw, (0.0, 0.0), ", ".join(labels) or "none", COLOURS[0])
+            self._caption(draw, (0.0, 0.0), ", ".join(labels) or "none", COLORS[0])
             return picture
         # The most certain objects come last, so that they stay on top.
         for found in reversed(result["objects"]):
@@ -59,22 +59,22 @@ class DrawnImages:
 
     def _object(self, draw: ImageDraw.ImageDraw, found: Mapping[str, Any]) -> None:
         width, height = draw.im.size
-        colour = self._colours.setdefault(found["label"], COLOURS[len(self._colours) % len(COLOURS)])
+        color = self._colors.setdefault(found["label"], COLORS[len(self._colors) % len(COLORS)])
         left, top, right, bottom = (
             min(max(edge, 0.0), 1.0) * (side - 1) for edge, side in zip(found["box"], (width, height) * 2, strict=True)
         )
         corners = (min(left, right), min(top, bottom), max(left, right), max(top, bottom))
-        draw.rectangle(corners, outline=colour, width=max(2, round(max(width, height) / 300)))
-        self._caption(draw, corners[:2], f"{short_label(found['label'])} {found['score']:.0%}", colour)
+        draw.rectangle(corners, outline=color, width=max(2, round(max(width, height) / 300)))
+        self._caption(draw, corners[:2], f"{short_label(found['label'])} {found['score']:.0%}", color)
 
-    def _caption(self, draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str, colour: str) -> None:
+    def _caption(self, draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str, color: str) -> None:
         """A label that stands on the corner, or below it where there is no room above."""
         width, height = draw.im.size
         letters = font(max(11, round(max(width, height) / 55)))
         text_width, line = letters.getlength(text) + 6, letters.size * 1.4
         left = max(min(corner[0], width - text_width), 0.0)
         top = corner[1] - line if corner[1] >= line else corner[1]
-        draw.rectangle((left, top, left + text_width, top + line), fill=colour)
+        draw.rectangle((left, top, left + text_width, top + line), fill=color)
         draw.text((left + 3, top + line * 0.1), text, "white", letters)
 
     def _name(self, key: str) -> str:

@@ -109,7 +109,7 @@ def heat_map(matrix: Matrix) -> bytes:
     if note:
         axes.set_title(note, loc="left", fontsize=9, color=FAINT)
     bar = figure.colorbar(picture, ax=axes, fraction=0.04, pad=0.02)
-    bar.set_label("share of the class's images", color=FAINT, fontsize=8)
+    bar.set_label("share of the row", color=FAINT, fontsize=8)
     bar.ax.tick_params(labelsize=8, colors=FAINT)
     bar.outline.set_visible(False)
     return png(figure)

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vision.algorithms.image_classification.network import SMALL_HEIGHT
+from vision.data.inspect.advice import SMALL_IMAGE_PX
 from vision.data.inspect.findings import Inspection
 from vision.data.inspect.inspection import inspect, to_json
 from vision.data.readers.recordio import RecordIOReader
@@ -132,3 +134,7 @@ def test_numbers_of_boxes(tmp_path: Path) -> None:
 def test_classes_counted_from_one(tmp_path: Path) -> None:
     found = inspected(tmp_path, train=[(1 + number % 2, picture(number)) for number in range(6)])
     assert "counted from 1" in found.findings[0].sentence
+
+
+def test_small_images_are_those_that_networks_take_as_small() -> None:
+    assert SMALL_IMAGE_PX == SMALL_HEIGHT

@@ -125,9 +125,9 @@ class ImageClassificationHyperparameters(TrainingHyperparameters):
     mini_batch_size: Annotated[int, Tunable("integer", 8, 512)] = Field(
         default=32, ge=1, description="images per step and machine, shared out among its GPUs"
     )
-    optimizer: Annotated[
-        OptimizerName, Tunable("categorical", choices=("sgd", "adam", "rmsprop", "nag"))
-    ] = Field(default="sgd", description="update rule; nag is SGD with Nesterov's momentum")
+    optimizer: Annotated[OptimizerName, Tunable("categorical", choices=("sgd", "adam", "rmsprop", "nag"))] = Field(
+        default="sgd", description="update rule; nag is SGD with Nesterov's momentum"
+    )
     learning_rate: Annotated[float, Tunable("continuous", 1e-6, 0.5, scale="log")] = Field(
         default=0.1, ge=0, le=1, description="initial learning rate"
     )

@@ -60,9 +60,9 @@ class ObjectDetectionHyperparameters(TrainingHyperparameters):
     mini_batch_size: Annotated[int, Tunable("integer", 8, 64)] = Field(
         default=32, ge=1, description="images per step and machine, shared out among its GPUs"
     )
-    optimizer: Annotated[
-        OptimizerName, Tunable("categorical", choices=("sgd", "adam", "rmsprop", "adadelta"))
-    ] = Field(default="sgd", description="update rule")
+    optimizer: Annotated[OptimizerName, Tunable("categorical", choices=("sgd", "adam", "rmsprop", "adadelta"))] = Field(
+        default="sgd", description="update rule"
+    )
     learning_rate: Annotated[float, Tunable("continuous", 1e-6, 0.5, scale="log")] = Field(
         default=0.001, gt=0, le=1, description="initial learning rate; adadelta has none"
     )

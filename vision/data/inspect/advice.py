@@ -12,8 +12,8 @@ from vision.data.inspect.findings import ChannelFacts
 
 # SageMaker's default for hp.label_width.
 LABEL_WIDTH = 350
-# MXNet's pre-activation networks for small images take heights up to this.
-SMALL_IMAGE_PX = 36
+# Up to this height the networks of image classification keep the size of their input at first.
+SMALL_IMAGE_PX = 32
 # Below this many pixels of 300 half of the boxes are seen by the finest feature map only.
 SMALL_BOX_PX_OF_300 = 30.0
 
