@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,13 +92,20 @@ def test_memory_is_bounded_and_given_back(server: ServerProcess, root: Path) -> 
         (b'{"model_name": "a"}', "model_name"),
         (b'{"model_name": "a", "url": "/etc/passwd"}', "loaded from below"),
         (b'{"model_name": "a", "url": "../../x"}', "loaded from below"),
-        (b'{"model_name": "a", "url": "a\\u0000b"}', "model_name"),
+        (b'{"model_name": "a", "url": 7}', "model_name"),
+        (b'{"model_name": "a", "url": "a\\u0000b"}', "loaded from below"),
+        (b'{"model_name": "a", "url": "\\ud800"}', "loaded from below"),
+        (b'{"model_name": "\\ud800", "url": "empty"}', "is empty"),
+        (b'{"model_name": "a", "url": "%b"}' % (b"x" * 300), "loaded from below"),
+        (b'{"model_name": "%b", "url": "empty"}' % (b"x" * 1025), "1024 characters"),
     ],
 )
-def test_load_refusals(server: ServerProcess, body: bytes, part: str) -> None:
+def test_load_refusals(server: ServerProcess, root: Path, body: bytes, part: str) -> None:
     status, answer, _ = server.request("POST", "/models", body)
     assert status == 400
-    assert part in json.loads(answer)["error"]
+    sentence = json.loads(answer)["error"]
+    assert part in sentence
+    assert str(root) not in sentence
 
 
 @pytest.mark.parametrize(("name", "part"), [("a", "is no model (it is empty)"), ("", "must have 1 to 1024 characters")])
@@ -112,6 +120,47 @@ def test_no_single_model(server: ServerProcess) -> None:
     assert server.invoke(IMAGE, content_type="image/jpeg")[0] == 404
 
 
+STRANGE = ("x" * 300, "%ff", "%ed%a0%80", "a%00b", "..%2f..%2fetc", "%2e%2e", "a//b", "a%0d%0ab")
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_strange_names_are_not_found(server: ServerProcess, name: str) -> None:
+    for method, path in (("GET", f"/models/{name}"), ("DELETE", f"/models/{name}"), ("POST", f"/models/{name}/invoke")):
+        status, body, _ = server.request(method, path, IMAGE if method == "POST" else None)
+        assert (status, set(json.loads(body))) == (404, {"error"})
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "%ff", "a%00b", "..%2fx", ""])
+def test_no_endpoint_of_a_strange_name(server: ServerProcess, path: str) -> None:
+    for tail in ("/invocations", "/async-invocations", "/invocations/", ""):
+        for method in ("POST", "GET"):
+            body = IMAGE if method == "POST" else None
+            status, answer, headers = server.request(method, f"/endpoints/{path}{tail}", body)
+            assert status in (400, 404, 405)
+            assert headers["x-amzn-errortype"] in ("ValidationError", "UnknownOperationException")
+            assert set(json.loads(answer)) == {"Message"}
+
+
+def test_one_model_however_its_path_is_written(server: ServerProcess) -> None:
+    assert [endpoint(server, name) for name in ("a/model", "./a/model", "a/model/", "b/../a//model")] == [200] * 4
+    assert loaded(server) == ["a/model"]
+
+
+def test_many_clients_of_three_models_with_room_for_two(server: ServerProcess) -> None:
+    statuses: list[int] = []
+
+    def client(number: int) -> None:
+        for turn in range(6):
+            statuses.append(endpoint(server, ("a/model", "b/model", "c/model")[(number + turn) % 3]))
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 48
+
+
 def endpoint(server: ServerProcess, target: str) -> int:
     header = {"x_amzn_sagemaker_target_model": target}
     return server.request("POST", "/endpoints/many/invocations", IMAGE, content_type="image/jpeg", **header)[0]
@@ -124,7 +173,7 @@ def test_the_endpoint_loads_on_demand_and_unloads_the_least_recently_used(server
     assert loaded(server) == ["c/model", "shelf/d.tar.gz"]
 
 
-@pytest.mark.parametrize("target", ["nothing", "../x", "/etc", ".", "a/../..", "a\tb"])
+@pytest.mark.parametrize("target", ["nothing", "../x", "/etc", ".", "a/../..", "a\tb", "x" * 300, "\xe9\xff", "%2e%2e"])
 def test_targets_outside_the_folder_are_refused(server: ServerProcess, target: str) -> None:
     status, body, headers = server.request(
         "POST", "/endpoints/many/invocations", IMAGE, x_amzn_sagemaker_target_model=target

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Awaitable, Callable
 
@@ -15,11 +14,9 @@ from starlette.routing import Route
 
 from vision.serving.custom_labels import CustomLabels
 from vision.serving.endpoint_routes import EndpointRoutes
-from vision.serving.failure import RequestFailure, failure_response
+from vision.serving.failure import RequestFailure, failure_response, internal_failure
 from vision.serving.model_routes import ModelRoutes
 from vision.serving.service import Service
-
-log = logging.getLogger(__name__)
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -67,7 +64,10 @@ def build_app(service: Service) -> Starlette:
                 ("DELETE", "/models/{name:path}", "models", models.unload),
             )
         ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _not_routed})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _not_routed})
+    # A redirection would repeat the client's Host header, and lose the body with many clients.
+    app.router.redirect_slashes = False
+    return app
 
 
 def transform_parameters(service: Service) -> dict[str, object]:
@@ -89,10 +89,9 @@ def _guarded(service: Service, route: str, handler: Handler) -> Handler:
         try:
             response = await handler(request)
         except RequestFailure as failure:
-            response = failure_response(failure)
+            response = failure_response(failure, request.scope)
         except Exception:
-            log.exception("a request to /%s failed", route)
-            response = failure_response(RequestFailure(500, "the server failed on this request; its log says why"))
+            response = failure_response(internal_failure(f"a request to /{route}"), request.scope)
         if service.is_draining:
             response.headers["connection"] = "close"
         service.metrics.count_request(route, response.status_code, time.monotonic() - started)
@@ -103,6 +102,7 @@ def _guarded(service: Service, route: str, handler: Handler) -> Handler:
 
 async def _not_routed(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    response = failure_response(RequestFailure(error.status_code, _STATES.get(error.status_code, error.detail)))
+    failure = RequestFailure(error.status_code, _STATES.get(error.status_code, error.detail))
+    response = failure_response(failure, request.scope)
     response.headers.update(error.headers or {})
     return response

@@ -7,8 +7,6 @@ AWS's JSON protocol 1.1: every call is ``POST /``, the header X-Amz-Target says 
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -19,32 +17,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vision.algorithms.finding import Finding
-from vision.serving.failure import RequestFailure
+from vision.algorithms.scores import json_percent
+from vision.serving.failure import AMAZON_JSON, ExceptionByName, RequestFailure
 from vision.serving.hosted_model import HostedModel
-from vision.serving.label_request import ExceptionByName, LabelRequest, read_label_request
+from vision.serving.label_request import LabelRequest, read_label_request
 from vision.serving.request_body import EncodedImage, read_body
 from vision.serving.service import Service
 from vision.settings.nearest import shown
 
-log = logging.getLogger(__name__)
-
 TARGET = "RekognitionService.DetectCustomLabels"
-MEDIA_TYPE = "application/x-amz-json-1.1"
 # Of labels for which the model has no threshold of its own.
 DEFAULT_THRESHOLD = 0.5
-# Digits behind the point of a confidence in percent. What is compared is what the client sees.
-_DIGITS = 4
 
 _VERSION_ARN = re.compile(r"arn:[^:]*:rekognition:[^:]*:[^:]*:project/([^/]+)/version/([^/]+)/\d+")
-# By what the server itself refuses: the name under which clients know it, and Rekognition's status.
-_KINDS = {
-    400: (400, "InvalidParameterException"),
-    404: (400, "ResourceNotFoundException"),
-    408: (408, "RequestTimeoutException"),
-    413: (400, "ImageTooLargeException"),
-    415: (400, "SerializationException"),
-    503: (500, "ThrottlingException"),
-}
 
 
 class CustomLabels:
@@ -54,22 +39,14 @@ class CustomLabels:
         self._service = service
 
     async def detect(self, request: Request) -> Response:
-        """The answer or the error, in the protocol's shapes."""
-        try:
-            target = request.headers.get("x-amz-target", "")
-            if target != TARGET:
-                raise ExceptionByName(
-                    400, "UnknownOperationException", f"X-Amz-Target is {shown(target)}, but {TARGET} is answered here"
-                )
-            _, text = await self._service.within_limits(lambda: self._receive(request), self._answer)
-            response = Response(text, media_type=MEDIA_TYPE)
-        except RequestFailure as failure:
-            response = _error(failure)
-        except Exception:
-            log.exception("a request of DetectCustomLabels failed")
-            response = _error(RequestFailure(500, "the server failed on this request; its log says why"))
-        response.headers["x-amzn-requestid"] = str(uuid.uuid4())
-        return response
+        """The answer in the protocol's shape. Raises RequestFailure."""
+        target = request.headers.get("x-amz-target", "")
+        if target != TARGET:
+            raise ExceptionByName(
+                400, "UnknownOperationException", f"X-Amz-Target is {shown(target)}, but {TARGET} is answered here"
+            )
+        _, text = await self._service.within_limits(lambda: self._receive(request), self._answer)
+        return Response(text, headers={"x-amzn-requestid": str(uuid.uuid4())}, media_type=AMAZON_JSON)
 
     async def _receive(self, request: Request) -> LabelRequest:
         settings = self._service.settings
@@ -118,10 +95,11 @@ def custom_labels(
     labels = []
     for finding in findings:
         name = class_names[finding.class_id]
-        confidence = round(100 * finding.score, _DIGITS)
+        # What is compared is what the client sees.
+        confidence = json_percent(finding.score)
         least = asked.min_confidence
         if least is None:
-            least = round(100 * thresholds.get(name, DEFAULT_THRESHOLD), _DIGITS)
+            least = json_percent(thresholds.get(name, DEFAULT_THRESHOLD))
         if confidence < least:
             continue
         label: dict[str, Any] = {"Name": name, "Confidence": confidence}
@@ -131,16 +109,3 @@ def custom_labels(
             label["Geometry"] = {"BoundingBox": box}
         labels.append(label)
     return labels[: asked.max_results]
-
-
-def _error(failure: RequestFailure) -> Response:
-    if isinstance(failure, ExceptionByName):
-        status, kind = failure.status, failure.kind
-    else:
-        status, kind = _KINDS.get(failure.status, (500, "InternalServerError"))
-    body = json.dumps({"__type": kind, "message": failure.sentence})
-    headers = {} if failure.retry_after_s is None else {"retry-after": str(failure.retry_after_s)}
-    if failure.status == 413:
-        # What is left of the body is not read.
-        headers["connection"] = "close"
-    return Response(body, status, headers, media_type=MEDIA_TYPE)

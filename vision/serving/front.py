@@ -20,13 +20,6 @@ class Front:
             return
         if scope["type"] != "http":
             return
-        response: Response
-        if scope["path"] == "/ping":
-            response = Response(status_code=503)
-        else:
-            response = failure_response(
-                RequestFailure(503, "the model is still being loaded; ask again in a moment", retry_after_s=1)
-            )
-            # By this name boto3 knows that it may try again.
-            response.headers["x-amzn-errortype"] = "ServiceUnavailable"
+        loading = RequestFailure(503, "the model is still being loaded; ask again in a moment", retry_after_s=1)
+        response = Response(status_code=503) if scope["path"] == "/ping" else failure_response(loading, scope)
         await response(scope, receive, send)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vision.data.image_header import BadHeaderError, read_header
-from vision.serving.failure import RequestFailure
+from vision.serving.failure import ExceptionByName
 from vision.serving.settings import MEBIBYTE
 from vision.settings.nearest import shown
 
@@ -18,14 +18,6 @@ MOST_IMAGE_BYTES = 4 * MEBIBYTE
 _LONGEST_ARN = 2048
 # The body is one long text and few small values; a thousandfold of them is an attack on the parser's memory.
 _MOST_JSON_MARKS = 4096
-
-
-class ExceptionByName(RequestFailure):
-    """A failure under the name by which AWS's clients know it."""
-
-    def __init__(self, status: int, kind: str, sentence: str) -> None:
-        super().__init__(status, sentence)
-        self.kind = kind
 
 
 @dataclass(frozen=True)

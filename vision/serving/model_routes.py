@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -31,11 +30,8 @@ class ModelRoutes:
         """``POST /models`` with model_name and url."""
         values = _json_object(await read_body(request, _LARGEST_BODY))
         name, url = values.get("model_name"), values.get("url")
-        if not isinstance(name, str) or not isinstance(url, str) or not url or "\0" in url:
+        if not isinstance(name, str) or not isinstance(url, str):
             raise RequestFailure(400, 'the body must be a JSON object {"model_name": NAME, "url": FOLDER}')
-        root = self._service.settings.model.resolve()
-        if not Path(url).resolve().is_relative_to(root):
-            raise RequestFailure(400, f"url is {shown(url)}, but models are loaded from below {root} only")
         await self._store.load(name, url)
         return _json({"modelName": name, "modelUrl": url})
 

@@ -3,30 +3,58 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import logging
+import os
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vision.data.allocation import return_freed_memory
-from vision.serving.failure import RequestFailure
+from vision.serving.failure import PlatformFailure, RequestFailure
 from vision.serving.hosted_model import HostedModel, Workshop
 from vision.serving.settings import GIGABYTE
 from vision.settings.errors import UserError
 from vision.settings.nearest import shown
 
+log = logging.getLogger(__name__)
+
 _LONGEST_NAME = 1024
+# The folders of an absolute path, which are no client's business.
+_FOLDERS = re.compile(r"(?<![^\s'\"(])/(?:[^/\s'\"]+/)+")
 
 
-@dataclass
+@dataclass(eq=False)
 class LoadedModel:
-    """A model under the name that the platform gave it; ``users`` requests are being answered by it."""
+    """A model under the name that the platform gave it, loaded or on its way.
+
+    ``users`` requests wait for it or are being answered by it; none is ``idle``.
+    """
 
     name: str
     url: str
-    model: HostedModel
+    makes_room: bool
+    arrival: asyncio.Future[HostedModel] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     users: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def model(self) -> HostedModel:
+        """The loaded model, or what went wrong with loading it is raised."""
+        return self.arrival.result()
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Keep the model in memory as long as the context lasts."""
+        self.users += 1
+        self.idle.clear()
+        try:
+            yield
+        finally:
+            self.users -= 1
+            if self.users == 0:
+                self.idle.set()
 
 
 class ModelStore:
@@ -34,9 +62,13 @@ class ModelStore:
 
     def __init__(self, workshop: Workshop) -> None:
         self._workshop = workshop
+        self._root = workshop.settings.model.resolve()
         # In the order of their last use.
         self._models: dict[str, LoadedModel] = {}
+        self._coming: dict[str, LoadedModel] = {}
         self._changing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting = 0
 
     def list(self) -> list[LoadedModel]:
         """All loaded models, the least recently used first."""
@@ -48,77 +80,159 @@ class ModelStore:
             raise RequestFailure(404, f"model {shown(name)} is not loaded; load it with POST /models")
         return self._models[name]
 
+    def path_of(self, text: str) -> Path | None:
+        """What a client names below the folder of models; None if it leaves that, or nothing can be there.
+
+        Links in the folder are its owner's matter and are followed.
+        """
+        try:
+            path = Path(os.path.normpath(self._root / text))
+            if not path.is_relative_to(self._root):
+                # The client may know the folder itself by another name.
+                path = path.resolve()
+            return path if path.is_relative_to(self._root) and path != self._root and path.exists() else None
+        except (OSError, ValueError, RuntimeError):
+            # Too long, not to be encoded, with a zero byte, or links in a circle.
+            return None
+
     @asynccontextmanager
     async def use(self, name: str) -> AsyncIterator[HostedModel]:
         """A loaded model, which stays in memory as long as the context lasts. Raises RequestFailure 404."""
         loaded = self.get(name)
-        self._models[name] = self._models.pop(name)
-        loaded.users += 1
-        loaded.idle.clear()
-        try:
+        with loaded.used():
+            self._note_use(loaded)
             yield loaded.model
-        finally:
-            loaded.users -= 1
-            if loaded.users == 0:
-                loaded.idle.set()
+
+    @asynccontextmanager
+    async def use_or_load(self, path: Path) -> AsyncIterator[HostedModel]:
+        """The same with a model that is loaded first if need be; others are unloaded to make room for it.
+
+        Its name is its path below the folder of models, however the client wrote it. Raises RequestFailure 400
+        (no model there) or 507 (larger than all memory for models), PlatformFailure 429 (still loading) or 503 (too
+        many wait).
+        """
+        name = path.relative_to(self._root).as_posix()
+        loaded = self._models.get(name) or self._coming.get(name) or self._start(name, name, path, makes_room=True)
+        loaded.makes_room = True
+        with loaded.used():
+            await self._wait_for(loaded)
+            self._note_use(loaded)
+            yield loaded.model
 
     async def load(self, name: str, url: str) -> None:
-        """Load a model. Raises RequestFailure 409 (is loaded), 507 (no memory) or 400 (no model there)."""
-        if not name or len(name) > _LONGEST_NAME:
+        """Load a model from a path below the folder of models.
+
+        Raises RequestFailure 409 (is loaded), 507 (no memory) or 400 (no model there).
+        """
+        if not 0 < len(name) <= _LONGEST_NAME:
             raise RequestFailure(400, f"model_name must have 1 to {_LONGEST_NAME} characters")
-        async with self._changing:
-            if name in self._models:
-                raise RequestFailure(409, f"model {shown(name)} is loaded already; unload it first")
-            path = Path(url)
-            self._check_room(name, await asyncio.to_thread(_bytes_on_disk, path))
-            try:
-                model = await asyncio.to_thread(HostedModel.load, path, self._workshop)
-            except UserError as error:
-                raise RequestFailure(400, str(error)) from None
-            except MemoryError:
-                raise RequestFailure(507, f"there is no memory for model {shown(name)}; unload others") from None
-            try:
-                self._check_room(name, model.bytes)
-            except RequestFailure:
-                model.close()
-                raise
-            self._models[name] = LoadedModel(name, url, model)
-            self._report()
+        path = self.path_of(url)
+        if path is None:
+            raise RequestFailure(400, f"url is {shown(url)}, but models are loaded from below the folder of models")
+        if name in self._models or name in self._coming:
+            raise RequestFailure(409, f"model {shown(name)} is loaded already; unload it first")
+        await asyncio.shield(self._start(name, url, path, makes_room=False).arrival)
 
     async def unload(self, name: str) -> None:
         """Unload a model when its last requests are answered. Raises RequestFailure 404."""
         async with self._changing:
-            loaded = self.get(name)
-            del self._models[name]
-            if loaded.users:
-                await loaded.idle.wait()
-            await asyncio.to_thread(loaded.model.close)
-            del loaded
-            await asyncio.to_thread(return_freed_memory)
-            self._report()
+            await self._unload(self.get(name))
 
-    async def unload_least_recently_used(self) -> bool:
-        """Unload the model that no request uses and that has waited longest; False if there is none."""
-        idle = next((loaded.name for loaded in self._models.values() if not loaded.users), None)
-        if idle is None:
-            return False
-        await self.unload(idle)
-        return True
+    def _note_use(self, loaded: LoadedModel) -> None:
+        if self._models.get(loaded.name) is loaded:
+            self._models[loaded.name] = self._models.pop(loaded.name)
 
-    def _check_room(self, name: str, size: int) -> None:
-        limit = int(self._workshop.settings.max_models_gb * GIGABYTE)
-        used = sum(loaded.model.bytes for loaded in self._models.values())
-        if used + size > limit:
-            raise RequestFailure(
-                507,
-                f"model {shown(name)} needs {size} bytes and {used} of the {limit} that max_models_gb allows are"
-                " taken; unload others",
+    async def _wait_for(self, loaded: LoadedModel) -> None:
+        """Raises PlatformFailure 429 or 503; why a model could not be loaded is told by the model."""
+        settings = self._workshop.settings
+        if loaded.arrival.done():
+            return
+        if self._waiting >= settings.max_requests:
+            raise PlatformFailure(
+                503, f"{self._waiting} requests wait for models, as many as max_requests allows", retry_after_s=1
             )
+        self._waiting += 1
+        try:
+            done, _ = await asyncio.wait([loaded.arrival], timeout=settings.timeout_s)
+        finally:
+            self._waiting -= 1
+        if not done:
+            raise PlatformFailure(
+                429,
+                f"model {shown(loaded.name)} could not be loaded within the {settings.timeout_s:g} seconds that"
+                " timeout_s allows; ask again in a moment",
+                retry_after_s=1,
+            )
+
+    def _start(self, name: str, url: str, path: Path, *, makes_room: bool) -> LoadedModel:
+        """Begin to load a model. What becomes of it does not depend on who waits for it."""
+        coming = LoadedModel(name, url, makes_room)
+        self._coming[name] = coming
+        task = asyncio.create_task(self._bring(coming, path))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return coming
+
+    async def _bring(self, coming: LoadedModel, path: Path) -> None:
+        try:
+            async with self._changing:
+                coming.arrival.set_result(await self._load(coming, path))
+                self._models[coming.name] = coming
+                self._report()
+        except Exception as error:
+            coming.arrival.set_exception(error)
+            # Perhaps no one waits any more, and asyncio would call that a mistake.
+            coming.arrival.exception()
+        finally:
+            del self._coming[coming.name]
+
+    async def _load(self, coming: LoadedModel, path: Path) -> HostedModel:
+        """Raises RequestFailure."""
+        try:
+            await self._make_room(coming, await asyncio.to_thread(_bytes_on_disk, path))
+            model = await asyncio.to_thread(HostedModel.load, path, self._workshop)
+        except (UserError, OSError) as error:
+            log.warning("vision: model %s cannot be loaded: %s", shown(coming.name), error)
+            sentence = str(error).replace(str(path), f"model {shown(coming.name)}")
+            raise RequestFailure(400, _FOLDERS.sub("", sentence)) from None
+        except MemoryError:
+            raise RequestFailure(507, f"there is no memory for model {shown(coming.name)}; unload others") from None
+        try:
+            await self._make_room(coming, model.bytes)
+        except RequestFailure:
+            model.close()
+            raise
+        return model
+
+    async def _make_room(self, coming: LoadedModel, size: int) -> None:
+        """Unload what was not used for longest, rather what no request uses now. Raises RequestFailure 507."""
+        limit = int(self._workshop.settings.max_models_gb * GIGABYTE)
+        while (used := self._used_bytes()) + size > limit:
+            if not coming.makes_room or size > limit:
+                raise RequestFailure(
+                    507,
+                    f"model {shown(coming.name)} needs {size} bytes and {used} of the {limit} that max_models_gb"
+                    " allows are taken; unload others",
+                )
+            # Of equals the first, whose last use is the longest ago.
+            await self._unload(min(self._models.values(), key=lambda loaded: loaded.users > 0))
+
+    async def _unload(self, loaded: LoadedModel) -> None:
+        """Whoever asks for it from now on waits until it is loaded anew."""
+        del self._models[loaded.name]
+        if loaded.users:
+            await loaded.idle.wait()
+        await asyncio.to_thread(loaded.model.close)
+        del loaded
+        await asyncio.to_thread(return_freed_memory)
+        self._report()
+
+    def _used_bytes(self) -> int:
+        return sum(loaded.model.bytes for loaded in self._models.values())
 
     def _report(self) -> None:
         self._workshop.metrics.put("vision_loaded_models", len(self._models))
-        total = sum(loaded.model.bytes for loaded in self._models.values())
-        self._workshop.metrics.put("vision_loaded_models_bytes", total)
+        self._workshop.metrics.put("vision_loaded_models_bytes", self._used_bytes())
 
 
 def _bytes_on_disk(path: Path) -> int:
