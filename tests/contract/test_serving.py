@@ -9,10 +9,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.contract.server_process import ServerProcess, exchange
-from tests.serving.small_model import picture
+from tests.serving.small_model import NAMES, picture
 from vision.api.model import load
 from vision.data.recordio import MAGIC, PART_HEADER, pack, padded
 
@@ -81,12 +82,17 @@ def test_no_headers_at_all(server: ServerProcess, expected: dict[bytes, list[flo
         ("application/jsonlines", "application/jsonlines"),
         ("text/csv, application/jsonlines;q=0.9", "application/jsonlines"),
         ("application/jsonlines;q=0.3, application/json;q=0.8", "application/json"),
+        ("application/json;verbose", "application/json"),
     ],
 )
 def test_accept(server: ServerProcess, expected: dict[bytes, list[float]], accept: str, form: str) -> None:
     status, body, headers = server.invoke(JPEG, content_type="image/jpeg", accept=accept)
     assert (status, headers["content-type"]) == (200, form)
     answer = json.loads(body)
+    if "verbose" in accept:
+        assert answer["labels"] == list(NAMES)
+        assert answer["predicted_label"] == NAMES[int(np.argmax(expected[JPEG]))]
+        answer = answer["probabilities"]
     if form == "application/jsonlines":
         assert body.endswith(b"\n")
         assert body.count(b"\n") == 1

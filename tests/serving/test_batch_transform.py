@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving.small_model import picture, write_model
+from tests.serving.small_model import NAMES, picture, write_model
 from vision.data.recordio import MAGIC, PART_HEADER, pack, padded
 from vision.serving.batch_transform import ORIGIN_FILE, BatchTransform, TransformResult
 from vision.serving.hosted_model import HostedModel, Workshop
@@ -98,6 +98,16 @@ def test_answers_as_the_endpoint_gives_them(model: HostedModel, source: Path, tm
     text = (tmp_path / "out" / "0.jpg.out").read_text()
     assert text.startswith("[")
     assert text.endswith("]")
+
+
+@pytest.mark.parametrize("form", ["application/json;verbose", "application/jsonlines;verbose"])
+def test_answers_with_names(model: HostedModel, tmp_path: Path, form: str) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "0.jpg").write_bytes(picture(0))
+    transform(model, tmp_path / "in", tmp_path / "out", form)
+    text = (tmp_path / "out" / "0.jpg.out").read_text()
+    assert json.loads(text)["labels"] == list(NAMES)
+    assert text.endswith("\n") == ("lines" in form)
 
 
 def test_another_models_answers_are_not_taken_for_ones_own(model: HostedModel, source: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.serving.asgi import Answered, post, silent, whole
@@ -47,6 +48,12 @@ def test_thresholds_and_results(
 ) -> None:
     asked = LabelRequest("arn", b"", least, most)
     assert custom_labels(FOUND, NAMES, asked, thresholds) == expected
+
+
+def test_a_confidence_is_as_exact_as_the_score() -> None:
+    found = [Finding(0, float(np.float32(0.1))), Finding(1, float(np.float32(3.5e-9)))]
+    labels = custom_labels(found, NAMES, LabelRequest("arn", b"", 0.0, None), {})
+    assert json.dumps([label["Confidence"] for label in labels]) == "[10.0, 3.5e-07]"
 
 
 def test_a_box_as_left_top_width_height() -> None:

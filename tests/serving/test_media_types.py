@@ -5,7 +5,8 @@ import pytest
 from vision.serving.failure import RequestFailure
 from vision.serving.media_types import body_kind, choose_form
 
-BOXES = ("application/json", "application/jsonlines", "application/json;annotation=1")
+PLAIN = ("application/json", "application/jsonlines", "application/json;annotation=1")
+BOXES = (*PLAIN, "application/json;verbose", "application/json;annotation=1;verbose")
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,12 @@ BOXES = ("application/json", "application/jsonlines", "application/json;annotati
         ("application/json;q=0.2, application/json;annotation=1", "application/json", "application/json;annotation=1"),
         ("text/html, */*;q=0.1", "application/json", "application/json"),
         ("application/json;q=nonsense, application/jsonlines;q=0.1", "application/json", "application/jsonlines"),
+        ("application/json;verbose", "application/json", "application/json;verbose"),
+        ("application/json; Verbose=TRUE; charset=utf-8", "application/json", "application/json;verbose"),
+        ("application/json;verbose=0", "application/json", "application/json"),
+        ("application/json;verbose;annotation=1", "application/json", "application/json;annotation=1;verbose"),
+        ("application/jsonlines;verbose", "application/json", "application/jsonlines"),
+        ("*/*", "application/json; verbose", "application/json;verbose"),
         ("application/json;q=0", "application/json", None),
         ("application/json;annotation=2", "application/json", None),
         ("image/png", "application/json", None),
@@ -33,6 +40,20 @@ def test_choose_form(accept: str, default: str, form: str | None) -> None:
     with pytest.raises(RequestFailure, match="but this model answers as application/json or") as caught:
         choose_form(accept, default, BOXES)
     assert caught.value.status == 406
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("", "application/json;verbose"),
+        ("application/json", "application/json;verbose"),
+        ("application/json;verbose", "application/json;verbose"),
+        ("application/json;annotation=1", "application/json;annotation=1;verbose"),
+        ("application/jsonlines", "application/jsonlines"),
+    ],
+)
+def test_verbose_by_setting_where_the_model_can(accept: str, form: str) -> None:
+    assert choose_form(accept, "application/json", BOXES, verbose=True) == form
 
 
 @pytest.mark.parametrize(

@@ -159,8 +159,11 @@ class Algorithm(ABC):
         """JSON object for people and scripts: SageMaker's ``prediction`` plus names."""
 
     @abstractmethod
-    def respond(self, prediction: Any, form: str, size_px: tuple[int, int]) -> Any:
-        """JSON value of SageMaker's answer for one image of that width and height, in one of ``response_forms``."""
+    def respond(self, prediction: Any, form: str, size_px: tuple[int, int], class_names: tuple[str, ...]) -> Any:
+        """JSON value of SageMaker's answer for one image of that width and height, in one of ``response_forms``.
+
+        A form that ends in ``;verbose`` also says the names of classes.
+        """
 
     @abstractmethod
     def findings(self, prediction: Any) -> list[Finding]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from vision.cli.assignments import read_assignments
 from vision.settings.errors import SettingsError, UserError
-from vision.settings.nearest import shown
 
 if TYPE_CHECKING:
     from vision.serving.settings import ServingSettings
@@ -21,6 +20,7 @@ Usage: vision transform model=PATH input=FOLDER output=FOLDER [accept=MEDIA/TYPE
   input    every file below it is one request: an image, or a .rec file with a line of output for each record
   output   gets NAME.out for each NAME; what is there from an earlier run of this model is kept
   accept   application/jsonlines (the default), application/json, application/json;annotation=1 (boxes in pixels)
+  verbose  true for answers with the names of classes, as accept='application/json;verbose' too
   device, threads, decode_threads, max_batch, max_pixels, max_archive_gb   as for vision serve
 
 A bad file gets no output and makes the exit status 1; the other files are answered all the same.
@@ -29,7 +29,7 @@ Example: vision transform model=runs/first input=photos output=answers"""
 
 SOME_FAILED = 1
 LINES = "application/jsonlines"
-_SETTINGS = ("model", "device", "threads", "decode_threads", "max_batch", "max_pixels", "max_archive_gb")
+_SETTINGS = ("model", "device", "threads", "decode_threads", "max_batch", "max_pixels", "max_archive_gb", "verbose")
 _FOLDERS = ("input", "output")
 
 
@@ -57,15 +57,19 @@ def run(argv: Sequence[str]) -> int:
     return transform(settings, source, target, given.get("accept", LINES))
 
 
-def transform(settings: ServingSettings, source: Path, target: Path, form: str) -> int:
+def transform(settings: ServingSettings, source: Path, target: Path, accept: str) -> int:
     """Transform with checked settings; torch is imported here."""
     from vision.serving.batch_transform import BatchTransform
+    from vision.serving.failure import RequestFailure
     from vision.serving.hosted_model import HostedModel, Workshop
+    from vision.serving.media_types import choose_form
     from vision.serving.metrics import Metrics
 
     model = HostedModel.load(settings.model, Workshop(settings, Metrics()))
-    if form not in model.forms:
-        raise UserError(f"Setting accept is {shown(form)}, but this model answers as {' or '.join(model.forms)}.")
+    try:
+        form = choose_form(accept, LINES, model.forms, verbose=settings.verbose)
+    except RequestFailure as failure:
+        raise UserError(f"Setting accept{failure.sentence.removeprefix('Accept')}.") from None
     job = BatchTransform(model, source, target, form, lambda sentence: print(f"vision: {sentence}", file=sys.stderr))
     result = job.run(at_once=2 * settings.max_batch)
     kept = f", {result.kept} kept from before" if result.kept else ""

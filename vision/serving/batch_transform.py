@@ -17,6 +17,7 @@ from vision.artifacts.atomic_file import atomic_file
 from vision.data.readers.file_table import MAX_FILE_BYTES, walk_files
 from vision.data.recordio import MAGIC_BYTES, iter_records, unpack
 from vision.serving.hosted_model import Answer, HostedModel
+from vision.serving.media_types import read_media_type
 from vision.serving.request_body import EncodedImage
 from vision.settings.errors import DataError, UserError
 
@@ -139,7 +140,7 @@ class BatchTransform:
 
     def _text(self, answer: Answer, is_record: bool) -> str:
         """A line, or as the endpoint would send it: JSON without an end of line."""
-        return f"{answer.text}\n" if is_record or self._form == "application/jsonlines" else answer.text
+        return f"{answer.text}\n" if is_record or read_media_type(self._form).is_lines else answer.text
 
 
 def _open(path: Path, name: str) -> tuple[bool, Iterator[list[EncodedImage]]]:

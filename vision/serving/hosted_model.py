@@ -144,7 +144,8 @@ class HostedModel:
         _json_text(self._respond(self.forms[0]), prediction, prepared)
 
     def _respond(self, form: str) -> Describe:
-        return lambda prediction, size_px: self.model.algorithm.respond(prediction, form, size_px)
+        names = self.model.class_names
+        return lambda prediction, size_px: self.model.algorithm.respond(prediction, form, size_px, names)
 
 
 def _json_text(describe: Describe, prediction: Any, prepared: _Prepared) -> str:

@@ -33,7 +33,12 @@ class MediaType:
     @property
     def full_name(self) -> str:
         """The name with its parameters, as SageMaker's documentation writes it."""
-        return ";".join([self.name, *(f"{key}={value}" for key, value in self.parameters)])
+        return ";".join([self.name, *(f"{key}={value}" if value else key for key, value in self.parameters)])
+
+    @property
+    def is_lines(self) -> bool:
+        """Whether each image's answer is a line of its own."""
+        return self.name == "application/jsonlines"
 
 
 def read_media_type(text: str) -> MediaType:
@@ -45,6 +50,9 @@ def read_media_type(text: str) -> MediaType:
         key, _, value = (piece.strip() for piece in part.partition("="))
         if key.lower() == "q":
             quality = _quality(value)
+        elif key.lower() == "verbose":
+            if value.strip('"').lower() in ("", "1", "true"):
+                parameters.append(("verbose", ""))
         elif key:
             parameters.append((key.lower(), value.strip('"')))
     return MediaType(name.lower(), tuple(sorted(parameters)), quality)
@@ -66,13 +74,20 @@ def body_kind(content_type: str) -> BodyKind:
     )
 
 
-def choose_form(accept: str, default: str, forms: Sequence[str]) -> str:
+def choose_form(accept: str, default: str, forms: Sequence[str], *, verbose: bool = False) -> str:
     """The answer form that an Accept header prefers among ``forms``, of which the first is for wildcards.
 
-    An empty header means ``default``, if the model has that form. Raises RequestFailure 406.
+    An empty header means ``default``, if the model has that form. ``verbose`` prefers the form with the names of
+    classes to the same without. Raises RequestFailure 406.
     """
+    form = _preferred(accept, read_media_type(default).full_name, forms)
+    with_names = f"{form};verbose"
+    return with_names if verbose and with_names in forms else form
+
+
+def _preferred(accept: str, default: str, forms: Sequence[str]) -> str:
     if not accept.strip():
-        accept = default if default in forms else forms[0]
+        return default if default in forms else forms[0]
     # A header of thousands of commas is no one's preference.
     wanted = [read_media_type(part) for part in accept[:1000].split(",") if part.strip()]
     for media_type in sorted(wanted, key=lambda item: -item.quality):
@@ -80,16 +95,13 @@ def choose_form(accept: str, default: str, forms: Sequence[str]) -> str:
             continue
         if media_type.name in ("*/*", "*", "application/*"):
             return default if default in forms else forms[0]
-        for candidate in (media_type.full_name, _without_charset(media_type)):
+        # JSON is UTF-8 whatever a client adds.
+        for ignored in (("charset",), ("charset", "verbose")):
+            kept = tuple(pair for pair in media_type.parameters if pair[0] not in ignored)
+            candidate = MediaType(media_type.name, kept).full_name
             if candidate in forms:
                 return candidate
     raise RequestFailure(406, f"Accept is {shown(accept)}, but this model answers as {' or '.join(forms)}")
-
-
-def _without_charset(media_type: MediaType) -> str:
-    """JSON is UTF-8 whatever a client adds."""
-    kept = tuple((key, value) for key, value in media_type.parameters if key not in ("charset", "verbose"))
-    return MediaType(media_type.name, kept).full_name
 
 
 def _quality(text: str) -> float:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from vision.serving.failure import RequestFailure
 from vision.serving.hosted_model import Answer, HostedModel, Workshop
-from vision.serving.media_types import body_kind, choose_form
+from vision.serving.media_types import body_kind, choose_form, read_media_type
 from vision.serving.metrics import Metrics
 from vision.serving.model_store import ModelStore
 from vision.serving.request_body import Images, images_of, read_body
@@ -55,7 +55,8 @@ class Service:
     async def answer(self, request: Request, model: HostedModel) -> Response:
         """Answer the images in a request's body. Raises RequestFailure."""
         headers = _custom_attributes(request)
-        form = choose_form(request.headers.get("accept", ""), self.settings.default_accept, model.forms)
+        wanted, settings = request.headers.get("accept", ""), self.settings
+        form = choose_form(wanted, settings.default_accept, model.forms, verbose=settings.verbose)
         images, answers = await self.within_limits(
             lambda: self._receive(request, model), lambda images: model.answer(images.images, form)
         )
@@ -133,7 +134,8 @@ def _response(answers: list[Answer], is_list: bool, form: str) -> Response:
     if len(problems) == len(answers):
         raise RequestFailure(400, problems[0])
     texts = [json.dumps({"error": answer.problem}) if answer.problem else answer.text for answer in answers]
-    if form == "application/jsonlines":
-        return Response("".join(f"{text}\n" for text in texts), media_type=form)
+    media_type = read_media_type(form)
+    if media_type.is_lines:
+        return Response("".join(f"{text}\n" for text in texts), media_type=media_type.name)
     body = f"[{', '.join(texts)}]" if is_list else texts[0]
     return Response(body, media_type="application/json")

@@ -92,6 +92,9 @@ class ServingSettings(SettingsTable):
     default_accept: str = Field(
         default="application/json", description="what a request without Accept gets", examples=["application/jsonlines"]
     )
+    verbose: bool = Field(
+        default=False, description="names of classes in every answer, as Accept: application/json;verbose asks for"
+    )
     endpoint: str | None = Field(
         default=None, description="the one endpoint name that boto3 may ask for; unset takes any", examples=["birds"]
     )

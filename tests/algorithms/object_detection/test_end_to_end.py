@@ -108,7 +108,7 @@ def test_every_response_form_is_answered(overfitted: RunResult, form: str) -> No
     model = load(overfitted.folder.path)
     image, _ = scene(np.random.default_rng(0))
     (prediction,) = model.predict([image])
-    answer = ALGORITHM.respond(prediction, form, (150, 150))
+    answer = ALGORITHM.respond(prediction, form, (150, 150), model.class_names)
     assert len(answer["annotations" if "annotation" in form else "prediction"]) == len(prediction)
 
 

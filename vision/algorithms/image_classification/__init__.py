@@ -34,7 +34,12 @@ class ImageClassification(Algorithm):
     title: ClassVar[str] = "Image Classification"
     image_name: ClassVar[str] = "image-classification"
     objective: ClassVar[Objective] = Objective("accuracy", "validation:accuracy")
-    response_forms: ClassVar[tuple[str, ...]] = ("application/json", "application/jsonlines")
+    response_forms: ClassVar[tuple[str, ...]] = (
+        "application/json",
+        "application/jsonlines",
+        "application/json;verbose",
+        "application/jsonlines;verbose",
+    )
     must_match: ClassVar[tuple[str, ...]] = ("num_layers", "image_shape", "num_classes", "multi_label")
     measured_by: ClassVar[tuple[str, ...]] = ("multi_label",)
 
@@ -137,10 +142,12 @@ class ImageClassification(Algorithm):
     def describe_prediction(self, prediction: Classification, class_names: tuple[str, ...]) -> dict[str, Any]:
         return prediction.describe(class_names)
 
-    def respond(self, prediction: Classification, form: str, size_px: tuple[int, int]) -> Any:
+    def respond(
+        self, prediction: Classification, form: str, size_px: tuple[int, int], class_names: tuple[str, ...]
+    ) -> Any:
         from vision.algorithms.image_classification.response import respond
 
-        return respond(prediction, form)
+        return respond(prediction, form, class_names)
 
     def findings(self, prediction: Classification) -> list[Finding]:
         return prediction.findings()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vision.algorithms.finding import Finding
+from vision.algorithms.scores import json_scores
 
 SHOWN_CLASSES = 5
 MULTI_LABEL_THRESHOLD = 0.5
@@ -45,12 +46,13 @@ class Classification:
 
     def describe(self, class_names: tuple[str, ...]) -> dict[str, Any]:
         """JSON object: SageMaker's ``prediction``, and the best classes by name."""
+        scores = json_scores(self.probabilities)
         best = np.argsort(-self.probabilities, kind="stable")[:SHOWN_CLASSES].tolist()
         found: dict[str, Any] = {
-            "prediction": [round(float(p), 8) for p in self.probabilities],
+            "prediction": scores,
             "label": class_names[self.class_id],
-            "score": self.score,
-            "top": [{"label": class_names[i], "score": float(self.probabilities[i])} for i in best],
+            "score": scores[self.class_id],
+            "top": [{"label": class_names[i], "score": scores[i]} for i in best],
         }
         if self.multi_label:
             found["labels"] = [class_names[i] for i in self.class_ids]

@@ -1,15 +1,28 @@
-"""The answers of SageMaker's endpoint (SageMaker, "Input/Output Interface for the Image Classification Algorithm")."""
+"""The answers of SageMaker's endpoints: those of "Input/Output Interface for the Image Classification Algorithm", and
+with ``verbose`` those of its newer "Image Classification - TensorFlow".
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from vision.algorithms.image_classification.predictions import Classification
+from vision.algorithms.scores import json_scores
 
-LINES_FORM = "application/jsonlines"
 
+def respond(classification: Classification, form: str, class_names: tuple[str, ...]) -> list[float] | dict[str, Any]:
+    """The JSON value of one image's answer: the bare probabilities in class order, as an object in JSON lines.
 
-def respond(classification: Classification, form: str) -> list[float] | dict[str, Any]:
-    """The JSON value of one image's answer: the bare probabilities in class order, as an object in JSON lines."""
-    probabilities = [round(float(p), 8) for p in classification.probabilities]
-    return {"prediction": probabilities} if form == LINES_FORM else probabilities
+    With ``verbose``, ``labels`` are the names of all classes in the same order. Several classes may be true of one
+    image in multi-label models: ``predicted_labels`` are those with a probability of at least one half.
+    """
+    probabilities = json_scores(classification.probabilities)
+    if form.endswith(";verbose"):
+        several = [class_names[i] for i in classification.class_ids]
+        return {
+            "predicted_label": class_names[classification.class_id],
+            **({"predicted_labels": several} if classification.multi_label else {}),
+            "labels": list(class_names),
+            "probabilities": probabilities,
+        }
+    return {"prediction": probabilities} if form == "application/jsonlines" else probabilities

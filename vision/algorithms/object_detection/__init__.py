@@ -37,6 +37,9 @@ class ObjectDetection(Algorithm):
         "application/json",
         "application/jsonlines",
         "application/json;annotation=1",
+        "application/json;verbose",
+        "application/jsonlines;verbose",
+        "application/json;annotation=1;verbose",
     )
 
     @property
@@ -146,10 +149,12 @@ class ObjectDetection(Algorithm):
     def describe_prediction(self, prediction: ImageDetections, class_names: tuple[str, ...]) -> dict[str, Any]:
         return prediction.describe(class_names)
 
-    def respond(self, prediction: ImageDetections, form: str, size_px: tuple[int, int]) -> dict[str, Any]:
+    def respond(
+        self, prediction: ImageDetections, form: str, size_px: tuple[int, int], class_names: tuple[str, ...]
+    ) -> dict[str, Any]:
         from vision.algorithms.object_detection.response import respond
 
-        return respond(prediction, form, size_px)
+        return respond(prediction, form, size_px, class_names)
 
     def findings(self, prediction: ImageDetections) -> list[Finding]:
         return prediction.findings()

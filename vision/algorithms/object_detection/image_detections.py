@@ -9,6 +9,7 @@ import numpy as np
 
 from vision.algorithms.finding import Finding
 from vision.algorithms.object_detection.predictions import Detections
+from vision.algorithms.scores import json_scores
 
 # For people; SageMaker's ``prediction`` holds every detection, however weak.
 SHOWN_SCORE = 0.5
@@ -26,9 +27,10 @@ class ImageDetections:
         return len(self.labels)
 
     def rows(self) -> list[list[float]]:
-        """SageMaker's rows: class, score, xmin, ymin, xmax, ymax as fractions of the image."""
-        table = np.column_stack([self.labels, self.scores, self.boxes_xyxy_unit]).astype(np.float64)
-        return table.round(6).tolist()
+        """SageMaker's rows: class, score, xmin, ymin, xmax, ymax as fractions of the image, to a millionth."""
+        boxes = self.boxes_xyxy_unit.astype(np.float64).round(6).tolist()
+        columns = zip(self.labels.tolist(), json_scores(self.scores), boxes, strict=True)
+        return [[float(label), score, *box] for label, score, box in columns]
 
     def at_least(self, score: float) -> ImageDetections:
         """The detections of at least that score."""

@@ -7,17 +7,37 @@ from typing import Any
 import numpy as np
 
 from vision.algorithms.object_detection.image_detections import ImageDetections
+from vision.algorithms.scores import json_scores
 
-ANNOTATION_FORM = "application/json;annotation=1"
+_ANNOTATIONS = "application/json;annotation=1"
+_VERBOSE = ";verbose"
 
 
-def respond(detections: ImageDetections, form: str, size_px: tuple[int, int]) -> dict[str, Any]:
+def respond(
+    detections: ImageDetections, form: str, size_px: tuple[int, int], class_names: tuple[str, ...]
+) -> dict[str, Any]:
     """The JSON object of one image's answer; every detection is in it, by falling score.
 
-    ``size_px`` is the width and height of the image as it came, in whose pixels annotations are given.
+    ``size_px`` is the width and height of the image as it came, in whose pixels annotations are given. With
+    ``verbose`` each detection's class has its name beside it, and ``labels`` are the names of all classes by id.
     """
-    if form != ANNOTATION_FORM:
-        return {"prediction": detections.rows()}
+    answer = (
+        _annotations(detections, size_px)
+        if form.removesuffix(_VERBOSE) == _ANNOTATIONS
+        else {"prediction": detections.rows()}
+    )
+    if not form.endswith(_VERBOSE):
+        return answer
+    names = [class_names[label] for label in detections.labels.tolist()]
+    if "prediction" in answer:
+        answer["predicted_labels"] = names
+    else:
+        for annotation, name in zip(answer["annotations"], names, strict=True):
+            annotation["label"] = name
+    return {**answer, "labels": list(class_names)}
+
+
+def _annotations(detections: ImageDetections, size_px: tuple[int, int]) -> dict[str, Any]:
     width, height = size_px
     corners = detections.boxes_xyxy_unit.astype(np.float64) * (width, height, width, height)
     # Edges become whole pixels before sizes are taken, so that neighbours stay neighbours.
@@ -25,7 +45,7 @@ def respond(detections: ImageDetections, form: str, size_px: tuple[int, int]) ->
     names = ("class_id", "score", "left", "top", "width", "height")
     columns = zip(
         detections.labels.tolist(),
-        detections.scores.astype(np.float64).round(6).tolist(),
+        json_scores(detections.scores),
         left,
         top,
         [b - a for a, b in zip(left, right, strict=True)],
