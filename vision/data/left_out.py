@@ -39,6 +39,11 @@ class LeftOut:
         """Note one thing that is used, but not as it is written."""
         self._notes.add(name, remark)
 
+    def extend(self, other: LeftOut) -> None:
+        """Add all that another has left out."""
+        for sentence in other.sentences:
+            self.add(*sentence.split(": ", 1))
+
     def write(self, path: Path) -> None:
         """All sentences, one a line; no file is left where there is nothing to say."""
         if not self.sentences:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.data.convert.conftest import converted, images_of, png
+from vision.data.readers.open import open_channel
+from vision.settings.channels import Channel
 from vision.settings.errors import UserError
 
 Write = Callable[..., Path]
@@ -29,15 +31,13 @@ def test_what_cannot_be_held_is_said(boxes: Path, tmp_path: Path) -> None:
     assert (done.images, done.objects, done.class_names) == (2, 2, ("zebra", "apple"))
 
 
-def test_folders_reorder_classes_and_lose_empty_ones(write: Write, tmp_path: Path) -> None:
+def test_folders_keep_the_order_of_classes_and_empty_ones(write: Write, tmp_path: Path) -> None:
     root = write({"l.lst": "0\t0\ta.png\n", "a.png": png(), "classes.txt": "zebra\napple\n"})
     done = converted(root / "l.lst", "lst", "folder", tmp_path / "out")
-    assert done.notes == (
-        "folder cannot hold id of 1 images",
-        "folder cannot hold the order of classes, which will be that of the sorted names",
-        "folder cannot hold 1 classes that no image has (apple)",
-    )
+    assert done.notes == ("folder cannot hold id of 1 images",)
     assert (tmp_path / "out/zebra/a.png").read_bytes() == png()
+    assert (tmp_path / "out/classes.txt").read_text() == "zebra\napple\n"
+    assert open_channel({"train": Channel(tmp_path / "out")}, "train").class_names == ("zebra", "apple")
 
 
 def test_a_coco_file_is_what_coco_says(boxes: Path, tmp_path: Path) -> None:

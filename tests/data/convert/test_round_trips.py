@@ -116,8 +116,7 @@ def test_sets_of_classes_come_back(first: str, classes: list[set[int]], second: 
 def test_classes_come_back_by_name(first: str, classes: list[int], second: str) -> None:
     images = [image(number, class_ids=(class_id,)) for number, class_id in enumerate([0, 1, 2, *classes])]
     found = chain("single", images, (first, second))
-    order = sorted(NAMES) if first == "folder" else list(NAMES)
-    by_name = {Path(each.name).name: order[(each.class_ids or ())[0]] for each in found}
+    by_name = {Path(each.name).name: NAMES[(each.class_ids or ())[0]] for each in found}
     assert by_name == {f"{number}.png": NAMES[class_id] for number, class_id in enumerate([0, 1, 2, *classes])}
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from vision.data.convert.coco_file import CocoFile, coco_file_in, is_id
+from vision.data.convert.coco_segmentation import box_of, is_number
 from vision.data.convert.format import Sink, Source, SourceOptions
-from vision.data.convert.image_files import IMAGES, below_images_folder, find_image
+from vision.data.convert.image_files import IMAGES, below_images_folder
+from vision.data.convert.image_finder import ImageFinder
 from vision.data.convert.image_references import ReferenceWriter
-from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Plan, Task
+from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Box, Plan, Task
 from vision.data.convert.numbering import ID, Numbering
 from vision.data.convert.object_boxes import ltwh_of_xyxy, xyxy_of_ltwh
+from vision.data.convert.stated_size import size_note, stated_size
 from vision.data.convert.text_file import TextFile
 from vision.data.left_out import LeftOut
-from vision.data.readers.strict_json import parse_json
 from vision.settings.errors import DataError
 
 EXTRA = ("segmentation", "iscrowd", "attributes", "keypoints", "num_keypoints")
@@ -24,38 +26,25 @@ _OWN = ("id", "image_id", "category_id", "bbox", "area")
 
 
 class CocoSource(Source):
-    """``path`` is the JSON file, read as a whole. Classes are its categories in the order of their ids."""
+    """``path`` is the JSON file, read as a whole, or its folder.
+
+    Classes are the categories in the order of their ids, or as a classes.txt beside the file orders their names.
+    """
 
     task: Task = "boxes"
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
-        self._path = path
-        folder = path.parent
-        self._roots = [options.root] if options.root else [folder / IMAGES, folder, folder.parent / IMAGES]
-        self._images, annotations, categories = _read_lists(path)
-        try:
-            ordered = sorted(categories, key=lambda category: category["id"])
-            self._class_of = {category["id"]: class_id for class_id, category in enumerate(ordered)}
-            self.class_names = tuple(str(category["name"]) for category in ordered)
-        except (KeyError, TypeError):
-            raise DataError(str(path), "has a category without id or name") from None
-        self._by_image: dict[Any, list[Any]] = defaultdict(list)
-        self._lost: list[tuple[str, str]] = []
-        known = {image.get("id") for image in self._images if isinstance(image, Mapping)}
-        for number, annotation in enumerate(annotations):
-            image_id = annotation.get("image_id") if isinstance(annotation, Mapping) else None
-            if image_id in known:
-                self._by_image[image_id].append(annotation)
-            else:
-                self._lost.append((f"{path.name} annotation {number}", f"belongs to no image (image_id {image_id!r})"))
+        path = coco_file_in(path) if path.is_dir() else path
+        self._path, self._file = path, CocoFile(path, options.classes)
+        self.class_names = self._file.class_names
+        self._finder = ImageFinder([options.root] if options.root else _image_folders(path))
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self._file.images)
 
     def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
-        for name, reason in self._lost:
-            left_out.add(name, reason)
-        for number, image in enumerate(self._images):
+        self._file.tell(left_out)
+        for number, image in enumerate(self._file.images):
             try:
                 yield self._image(image, number, left_out)
             except DataError as error:
@@ -63,44 +52,37 @@ class CocoSource(Source):
 
     def _image(self, image: Any, number: int, left_out: LeftOut) -> AnnotatedImage:
         key = f"{self._path.name} image {number}"
-        if not isinstance(image, Mapping) or not isinstance(image.get("id"), int):
-            raise DataError(key, "is no object with a whole number as its id")
-        name = image.get("file_name")
-        key = f"{key} ({name})"
-        path = find_image(name, self._roots, key)
-        size_px = image.get("width"), image.get("height")
-        if not all(isinstance(side, int) and side > 0 for side in size_px):
-            raise DataError(key, f"has width and height {size_px}, which must be numbers of pixels")
+        if not isinstance(image, Mapping) or not is_id(image.get("id")):
+            raise DataError(key, "is no object with a number or a text as its id")
+        key = f"{key} ({image.get('file_name')!s:.200})"
+        name, path = self._finder.find(image.get("file_name"), key)
+        sides = image.get("width"), image.get("height")
+        size_px = stated_size(*sides)
+        if size_px is None:
+            left_out.note(key, size_note(*sides))
         objects = []
-        for annotation in self._by_image[image["id"]]:
+        for annotation in self._file.annotations_of[image["id"]]:
             try:
-                objects.append(self._object(annotation, key))
+                objects.append(self._object(annotation, key, left_out))
             except DataError as error:
                 left_out.add(error.key, error.reason)
-        width, height = size_px
-        assert isinstance(name, str)
-        assert width is not None
-        assert height is not None
-        return AnnotatedImage(name, key, path, None, tuple(objects), (width, height), {ID: image["id"]})
+        extra = {ID: image["id"]} if isinstance(image["id"], int) else {}
+        return AnnotatedImage(name, key, path, None, tuple(objects), size_px, extra)
 
-    def _object(self, annotation: Mapping[str, Any], key: str) -> AnnotatedObject:
-        where = f"{key} annotation {annotation.get('id')}"
-        bbox = annotation.get("bbox")
-        if not (isinstance(bbox, list) and len(bbox) == 4 and all(_is_number(side) for side in bbox)):
-            raise DataError(where, f"has bbox={bbox!r:.60}, which must be x, y, width, height in pixels")
-        if annotation.get("category_id") not in self._class_of:
-            raise DataError(where, f"has category_id={annotation.get('category_id')!r:.40}, which no category has")
+    def _object(self, annotation: Mapping[str, Any], key: str, left_out: LeftOut) -> AnnotatedObject:
+        where = f"{key} annotation {annotation.get('id')!s:.40}"
+        category_id = annotation.get("category_id")
+        if not is_id(category_id) or category_id not in self._file.class_of:
+            raise DataError(where, f"has category_id={category_id!r:.40}, which no category has")
         extra = {f"coco.{name}": value for name, value in annotation.items() if name not in _OWN}
-        attributes = dict(extra.get("coco.attributes") or {})
-        difficult = bool(attributes.pop("difficult", False))
-        if "coco.attributes" in extra:
-            del extra["coco.attributes"]
-            extra |= {"coco.attributes": attributes} if attributes else {}
+        attributes, difficult = _without_difficult(extra.pop("coco.attributes", None))
+        if attributes:
+            extra["coco.attributes"] = attributes
         if not extra.get("coco.iscrowd"):
             extra.pop("coco.iscrowd", None)
         if not extra.get("coco.segmentation"):
             extra.pop("coco.segmentation", None)
-        return AnnotatedObject(self._class_of[annotation["category_id"]], xyxy_of_ltwh(*bbox), difficult, extra)
+        return AnnotatedObject(self._file.class_of[category_id], _box(annotation, where, left_out), difficult, extra)
 
 
 class CocoSink(Sink):
@@ -156,7 +138,9 @@ class CocoSink(Sink):
 def _annotation(item: AnnotatedObject, image_id: int, annotation_id: int) -> dict[str, Any]:
     x, y, width, height = ltwh_of_xyxy(item.xyxy_px)
     kept = {name: item.extra[f"coco.{name}"] for name in EXTRA if f"coco.{name}" in item.extra}
-    attributes = {**kept.pop("attributes", {}), **({"difficult": True} if item.difficult else {})}
+    attributes = kept.pop("attributes", {})
+    if item.difficult:
+        attributes = {**(attributes if isinstance(attributes, Mapping) else {"": attributes}), "difficult": True}
     return {
         "id": annotation_id,
         "image_id": image_id,
@@ -170,23 +154,34 @@ def _annotation(item: AnnotatedObject, image_id: int, annotation_id: int) -> dic
     }
 
 
-def _read_lists(path: Path) -> tuple[list[Any], list[Any], list[Any]]:
+def _box(annotation: Mapping[str, Any], where: str, left_out: LeftOut) -> Box:
+    """Corners by the bbox, or by the segmentation where there is no bbox. Raises DataError."""
+    bbox = annotation.get("bbox")
+    if bbox or not annotation.get("segmentation"):
+        if not (isinstance(bbox, list) and len(bbox) == 4 and all(map(is_number, bbox))):
+            raise DataError(where, f"has bbox={bbox!r:.60}, which must be x, y, width, height in pixels")
+        return xyxy_of_ltwh(*bbox)
     try:
-        document = parse_json(path.read_bytes())
-    except OSError as error:
-        raise DataError(str(path), f"cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise DataError(str(path), f"is {error}") from None
-    lists = [
-        document.get(name) if isinstance(document, dict) else None for name in ("images", "annotations", "categories")
-    ]
-    if not all(isinstance(found, list) for found in lists):
-        raise DataError(str(path), "is no COCO file: it needs the lists images, annotations and categories")
-    return lists[0] or [], lists[1] or [], lists[2] or []
+        box = box_of(annotation["segmentation"])
+    except ValueError as problem:
+        raise DataError(where, f"has no bbox and {problem}") from None
+    left_out.note(where, "has no bbox: its box is that around its segmentation")
+    return box
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
+def _without_difficult(attributes: Any) -> tuple[Any, bool]:
+    """The attributes less ``difficult``, and what that says; those that are no mapping stay as they are."""
+    if not isinstance(attributes, Mapping):
+        return attributes, False
+    rest = {name: value for name, value in attributes.items() if name != "difficult"}
+    return rest, attributes.get("difficult") in (True, "1", "true", "True")
+
+
+def _image_folders(path: Path) -> list[Path]:
+    """Where the images of a COCO file usually lie; instances_train2017.json has them in train2017, too."""
+    folder, part = path.parent, path.stem.rpartition("_")[2]
+    places = [folder / IMAGES, folder, folder.parent / IMAGES]
+    return [*places, *(place / part for place in (folder.parent, folder, folder.parent / IMAGES, folder / IMAGES))]
 
 
 SOURCE, SINK = CocoSource, CocoSink

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from vision.data.class_list import check_class_list, write_class_list
+from vision.data.convert.crowds import single_objects
 from vision.data.convert.format import Sink, Source
 from vision.data.convert.formats import FORMATS, SUFFIXES, sink_type
 from vision.data.convert.image_files import read_image
@@ -55,7 +57,10 @@ def convert(
             f"{' or '.join(TASK_NAMES[task] for task in sorted(kind.TASKS))}: choose another format."
         )
     check_output(target, output)
+    source = single_objects(source, kind)
     found = survey(source)
+    names_folder = class_list_folder(target, output)
+    check_class_list(names_folder, found.plan.class_names)
     left_out, written, objects = LeftOut(), 0, 0
     sink = kind(output, found.plan, images)
     try:
@@ -71,10 +76,11 @@ def convert(
             first = f"; first: {left_out.sentences[0]}" if left_out.sentences else ""
             raise UserError(f"None of {len(source)} images could be converted{first}")
         sink.close()
+        write_class_list(names_folder, found.plan.class_names)
     except BaseException:
         sink.discard()
         raise
-    notes = (*cannot_hold(found, kind, target, images == "keep"), *doubts(found))
+    notes = (*left_out.notes, *cannot_hold(found, kind, target, images == "keep"), *doubts(found))
     return Converted(written, objects, found.plan.class_names, left_out, notes)
 
 
@@ -115,6 +121,11 @@ def _load(image: AnnotatedImage) -> Loaded:
         return Loaded(image, encoded, size_px, None)
     except DataError as error:
         return Loaded(image, b"", (0, 0), error)
+
+
+def class_list_folder(target: str, output: Path) -> Path:
+    """Where classes.txt lies: in a data set that is a folder, beside one that is a file."""
+    return output.parent if target in SUFFIXES else output
 
 
 def check_output(target: str, output: Path) -> None:

@@ -35,10 +35,9 @@ class FolderSource(Source):
 
 
 class FolderSink(Sink):
-    """``output``/CLASS/NAME. The order of ids is that of the sorted names when the folder is read again."""
+    """``output``/CLASS/NAME; classes.txt beside them keeps the order of ids."""
 
     TASKS = frozenset(("single",))
-    HOLDS_CLASS_ORDER = False
 
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
         wrong = [name for name in plan.class_names if "/" in name or name.startswith(".") or "\0" in name]

@@ -52,7 +52,6 @@ class Sink(ABC):
     # Keys of ``extra`` that the format keeps.
     HOLDS: ClassVar[frozenset[str]] = frozenset()
     HOLDS_DIFFICULT: ClassVar[bool] = False
-    HOLDS_CLASS_ORDER: ClassVar[bool] = True
 
     @abstractmethod
     def __init__(self, output: Path, plan: Plan, images: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vision.data.class_list import find_class_list, write_class_list
+from vision.data.class_list import find_class_list
 from vision.data.convert.format import Sink, Source, SourceOptions
 from vision.data.convert.image_files import find_image, read_image
 from vision.data.convert.image_references import ReferenceWriter
@@ -73,7 +73,7 @@ class LstSource(Source):
 
 
 class LstSink(Sink):
-    """``output``.lst with classes.txt and the images beside it. Fractions have nine digits, all that float32 has."""
+    """``output``.lst with the images beside it. Fractions have nine digits, all that float32 has."""
 
     TASKS = frozenset(("single", "multi", "boxes"))
     HOLDS = frozenset((ID, HEADER, COLUMNS))
@@ -83,7 +83,6 @@ class LstSink(Sink):
         self._plan, self._numbering = plan, Numbering()
         self._file = TextFile(output)
         self._references = ReferenceWriter(output.parent, images)
-        write_class_list(output.parent, plan.class_names)
 
     def write(self, image: AnnotatedImage, encoded: bytes | memoryview, size_px: tuple[int, int]) -> None:
         path = self._references.place(image, encoded)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vision.data.class_list import find_class_list, write_class_list
+from vision.data.class_list import find_class_list
 from vision.data.convert.format import Sink, Source, SourceOptions
 from vision.data.convert.image_files import suffix_of
 from vision.data.convert.lst import list_line
@@ -74,7 +74,7 @@ class RecordIOSource(Source):
 
 
 class RecordIOSink(Sink):
-    """``output``.rec and .idx, with a .lst of the same lines (it keeps the names) and classes.txt beside them."""
+    """``output``.rec and .idx, with a .lst of the same lines beside them, which keeps the names."""
 
     TASKS = frozenset(("single", "multi", "boxes"))
     HOLDS = frozenset((ID, HEADER, COLUMNS))
@@ -84,7 +84,6 @@ class RecordIOSink(Sink):
         self._plan, self._numbering = plan, Numbering()
         self._records = RecordIOWriter(output)
         self._list = TextFile(output.with_suffix(".lst"))
-        write_class_list(output.parent, plan.class_names)
 
     def write(self, image: AnnotatedImage, encoded: bytes | memoryview, size_px: tuple[int, int]) -> None:
         if not image.name.isprintable():

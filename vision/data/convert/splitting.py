@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vision.data.convert.conversion import check_output, load_all, write_one
+from vision.data.class_list import check_class_list, write_class_list
+from vision.data.convert.conversion import check_output, class_list_folder, load_all, write_one
+from vision.data.convert.crowds import single_objects
 from vision.data.convert.format import Sink, Source
 from vision.data.convert.formats import SUFFIXES, sink_type
 from vision.data.convert.neutral import AnnotatedImage
@@ -52,7 +54,11 @@ def split(
     paths = {name: output / f"{name}{suffix}" for name in options.shares}
     for path in paths.values():
         check_output(form, path)
+    source = single_objects(source, kind)
     found = survey(source)
+    folders = {class_list_folder(form, path) for path in paths.values()}
+    for folder in folders:
+        check_class_list(folder, found.plan.class_names)
     listed = list(map(_classes_and_group(options), source.images(LeftOut())))
     groups = [group for _, group in listed] if options.group else None
     part_of = assign_parts(
@@ -79,11 +85,13 @@ def split(
                 classes[name][found.plan.class_names[class_id]] += 1
         for sink in sinks.values():
             sink.close()
+        for folder in folders:
+            write_class_list(folder, found.plan.class_names)
     except BaseException:
         for sink in sinks.values():
             sink.discard()
         raise
-    return Parts(counts, classes, left_out, tuple(cannot_hold(found, kind, form, images == "keep")))
+    return Parts(counts, classes, left_out, (*left_out.notes, *cannot_hold(found, kind, form, images == "keep")))
 
 
 def _classes_and_group(options: SplitOptions) -> Callable[[AnnotatedImage], tuple[tuple[int, ...], str]]:

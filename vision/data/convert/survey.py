@@ -17,14 +17,14 @@ SHOWN = 5
 
 @dataclass
 class Survey:
-    """``extra`` counts by key the images and objects that state it; ``flat`` names the boxes without area."""
+    """``extra`` counts by (key, "images" or "boxes") what states it; ``flat`` names the boxes without area."""
 
     plan: Plan
     images: int = 0
     objects: int = 0
     difficult: int = 0
     fractional: int = 0
-    extra: Counter[str] = field(default_factory=Counter)
+    extra: Counter[tuple[str, str]] = field(default_factory=Counter)
     flat: list[str] = field(default_factory=list)
     seen_classes: set[int] = field(default_factory=set)
 
@@ -35,13 +35,13 @@ def survey(source: Source) -> Survey:
     columns = 0
     for image in source.images(LeftOut()):
         found.images += 1
-        found.extra.update(image.extra.keys())
+        found.extra.update((key, "images") for key in image.extra)
         found.seen_classes.update(image.class_ids or ())
         for place, item in enumerate(image.objects or ()):
             found.objects += 1
             found.difficult += item.difficult
             found.seen_classes.add(item.class_id)
-            found.extra.update(item.extra.keys())
+            found.extra.update((key, "boxes") for key in item.extra)
             left, top, right, bottom = item.xyxy_px
             found.fractional += not all(float(corner).is_integer() for corner in item.xyxy_px)
             if right <= left or bottom <= top:
@@ -73,17 +73,15 @@ def _names(source: Source, seen: set[int]) -> tuple[str, ...]:
 def cannot_hold(found: Survey, target: type, name: str, address_kept: bool) -> list[str]:
     """Sentences on what the source states and the format ``name`` has no place for."""
     lost = [
-        f"{key} of {count} {'images' if count <= found.images else 'boxes'}"
-        for key, count in sorted(found.extra.items())
+        f"{key} of {count} {what}"
+        for (key, what), count in sorted(found.extra.items())
         if key not in target.HOLDS and not (key == "address" and address_kept)  # type: ignore[attr-defined]
     ]
     if found.difficult and not target.HOLDS_DIFFICULT:  # type: ignore[attr-defined]
         lost.append(f"difficult of {found.difficult} boxes")
     names = found.plan.class_names
-    if not target.HOLDS_CLASS_ORDER and list(names) != sorted(names):  # type: ignore[attr-defined]
-        lost.append("the order of classes, which will be that of the sorted names")
     unseen = [label for class_id, label in enumerate(names) if class_id not in found.seen_classes]
-    if name in ("manifest", "folder") and unseen:
+    if name == "manifest" and unseen:
         lost.append(f"{len(unseen)} classes that no image has ({', '.join(unseen[:SHOWN])})")
     return [f"{name} cannot hold {entry}" for entry in lost]
 

@@ -8,41 +8,55 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-from vision.data.class_list import find_class_list, write_class_list
+from vision.data.class_list import find_class_list
+from vision.data.convert.dataset_parts import is_part
 from vision.data.convert.decimals import number
 from vision.data.convert.format import Sink, Source, SourceOptions
-from vision.data.convert.image_files import IMAGES, ImagePlacer, below_images_folder
+from vision.data.convert.image_files import ImagePlacer, below_images_folder
+from vision.data.convert.image_finder import ImageFinder
 from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Plan, Task
+from vision.data.convert.stated_size import size_note, stated_size
+from vision.data.convert.voc_layout import ANNOTATIONS, JPEG_IMAGES, VocLayout
 from vision.data.convert.voc_xml import Element, read_xml, text_of
 from vision.data.left_out import LeftOut
-from vision.data.readers.file_table import IMAGE_SUFFIXES, path_problem, walk_files
 from vision.settings.errors import DataError, UserError
 
-ANNOTATIONS, JPEG_IMAGES, LISTS = "Annotations", "JPEGImages", "ImageSets/Main"
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 # What an object states by default is not kept.
 DEFAULTS = {"truncated": ("0", ""), "occluded": ("0", ""), "pose": ("Unspecified", "")}
 
 
 class VocSource(Source):
-    """``path`` holds Annotations and JPEGImages. Class ids follow classes.txt, else the sorted names."""
+    """``path`` holds Annotations and JPEGImages, or whatever these folders are usually called.
+
+    Class ids follow classes.txt, else the sorted names of all annotations, whatever the ``split`` and in every part
+    (train beside valid), so that all parts have the same.
+    """
 
     task: Task = "boxes"
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
-        self._annotations = path / ANNOTATIONS if (path / ANNOTATIONS).is_dir() else path
-        self._roots = [options.root] if options.root else [path / JPEG_IMAGES, path / IMAGES, path]
+        self._layout = VocLayout(path)
+        self._annotations = self._layout.annotations
+        self._finder = ImageFinder([options.root] if options.root else self._layout.roots)
         self._offset = 1 if options.one_based else 0
-        self._files = _listed(path, options.split) if options.split else _all_files(self._annotations)
+        self._list_problems = LeftOut()
+        listed = self._layout.listed(options.split, self._list_problems) if options.split else None
+        self._files = self._layout.files() if listed is None else listed
         if not self._files:
-            raise UserError(f"{self._annotations} holds no .xml files.")
-        self.class_names = find_class_list(options.classes, path) or self._found_names()
+            raise UserError(f"split={options.split} names none of the annotations in {self._annotations}.")
+        self._known = frozenset(self._files)
+        top = self._layout.top
+        self.class_names = find_class_list(options.classes, top, *([top.parent] if is_part(top) else []))
+        if self.class_names is None:
+            self.class_names = self._found_names()
         self._ids = {name: class_id for class_id, name in enumerate(self.class_names)}
 
     def __len__(self) -> int:
         return len(self._files)
 
     def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
+        left_out.extend(self._list_problems)
         for file in self._files:
             try:
                 yield self._image(file, left_out)
@@ -51,22 +65,27 @@ class VocSource(Source):
 
     def _image(self, file: str, left_out: LeftOut) -> AnnotatedImage:
         root = read_xml(self._annotations / file, file)
-        name, path = self._find_image(file, text_of(root, "filename"))
-        sides = [text_of(root, f"size/{side}") for side in ("width", "height")]
-        if not all(side.isascii() and side.isdigit() and int(side) > 0 for side in sides):
-            raise DataError(file, f"has the size {'x'.join(sides)}, which must be width and height in pixels")
+        name, path = self._find_image(file, text_of(root, "filename"), left_out)
+        sides = text_of(root, "size/width"), text_of(root, "size/height")
+        size_px = stated_size(*sides)
+        if size_px is None:
+            left_out.note(file, size_note(*sides))
         objects = []
         for place, element in enumerate(root.findall("object")):
             try:
                 objects.append(self._object(element, f"{file} object {place}"))
             except DataError as error:
                 left_out.add(error.key, error.reason)
-        return AnnotatedImage(name, f"{file} ({name})", path, None, tuple(objects), (int(sides[0]), int(sides[1])))
+        return AnnotatedImage(name, f"{file} ({name})", path, None, tuple(objects), size_px)
 
     def _object(self, element: Element, key: str) -> AnnotatedObject:
         name = text_of(element, "name")
         if name not in self._ids:
-            raise DataError(key, f"has the class {name!r:.60}, which is none of {', '.join(self._ids)[:200]}")
+            raise DataError(
+                key,
+                f"has the class {name!r:.60}, which is none of {', '.join(self._ids)[:200]}: add it to classes=FILE or "
+                "classes.txt",
+            )
         corners = [_corner(text_of(element, f"bndbox/{corner}"), corner, key) - self._offset for corner in CORNERS]
         stated = {tag: text_of(element, tag) for tag in DEFAULTS}
         extra: dict[str, object] = {f"voc.{tag}": text for tag, text in stated.items() if text not in DEFAULTS[tag]}
@@ -75,25 +94,32 @@ class VocSource(Source):
         box = (corners[0], corners[1], corners[2], corners[3])
         return AnnotatedObject(self._ids[name], box, text_of(element, "difficult") == "1", extra)
 
-    def _find_image(self, file: str, filename: str) -> tuple[str, Path]:
+    def _find_image(self, file: str, filename: str, left_out: LeftOut) -> tuple[str, Path]:
         """The image beside the XML's own path in its tree, by its file name, then by the XML's name."""
         stem = os.path.splitext(file)[0]
         folder = os.path.dirname(file)
-        names = [f"{folder}/{filename}" if folder else filename] if filename else []
-        names += [f"{stem}{suffix}" for suffix in sorted(IMAGE_SUFFIXES)]
-        for root in self._roots:
-            for name in names:
-                if path_problem(root, name) is None:
-                    return name, root / name
-        raise DataError(
-            file, f"has no image {names[0]!r:.100} below {self._roots[0]}; give root=FOLDER if it lies elsewhere"
-        )
+        name = f"{folder}/{filename}" if folder and filename else filename
+        other = os.path.splitext(name)[0]
+        if other != stem and f"{other}.xml" in self._known:
+            # The XML was copied, or renamed with its image, and its text forgotten.
+            own = self._finder.by_stem(stem, file)
+            if own is not None:
+                left_out.note(file, f"names {filename!r:.100}, the image of {other}.xml: {own[0]!r:.100} is used")
+                return own
+        try:
+            return self._finder.find(name or stem, file)
+        except DataError:
+            found = self._finder.by_stem(stem, file)
+            if found is None:
+                raise
+            return found
 
     def _found_names(self) -> tuple[str, ...]:
+        """Sorted names of the whole data set's classes."""
         found: set[str] = set()
-        for file in self._files:
+        for folder, file in self._layout.all_files():
             try:
-                root = read_xml(self._annotations / file, file)
+                root = read_xml(folder / file, file)
             except DataError:
                 continue
             found.update(text_of(element, "name") for element in root.findall("object"))
@@ -102,7 +128,7 @@ class VocSource(Source):
 
 
 class VocSink(Sink):
-    """``output``/Annotations, ``output``/JPEGImages and classes.txt, which keeps the order of ids."""
+    """``output``/Annotations and ``output``/JPEGImages; classes.txt beside them keeps the order of ids."""
 
     TASKS = frozenset(("boxes",))
     HOLDS = frozenset(f"voc.{name}" for name in DEFAULTS)
@@ -115,7 +141,6 @@ class VocSink(Sink):
         self._placer = ImagePlacer(output / JPEG_IMAGES, images)
         self._stems: set[str] = set()
         output.mkdir(parents=True, exist_ok=True)
-        write_class_list(output, plan.class_names)
 
     def write(self, image: AnnotatedImage, encoded: bytes | memoryview, size_px: tuple[int, int]) -> None:
         assert image.objects is not None
@@ -164,20 +189,6 @@ def _corner(text: str, corner: str, key: str) -> float:
     if not abs(value) < 1e9:
         raise DataError(key, f"has {corner}={text!r:.40}, which must be a number of pixels")
     return value
-
-
-def _all_files(annotations: Path) -> list[str]:
-    return [path for path in walk_files(annotations) if path.lower().endswith(".xml")] if annotations.is_dir() else []
-
-
-def _listed(path: Path, split: str) -> list[str]:
-    try:
-        lines = (path / LISTS / f"{split}.txt").read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"split={split} needs the list {path / LISTS / split}.txt, which cannot be read: {error}."
-        ) from None
-    return [f"{line.split()[0]}.xml" for line in lines if line.strip() and line.split()[-1] != "-1"]
 
 
 SOURCE, SINK = VocSource, VocSink

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from vision.data.class_list import find_class_list, write_class_list
+from vision.data.class_list import find_class_list
 from vision.data.convert.decimals import ARITHMETIC_PX, shortest
 from vision.data.convert.format import Sink, Source, SourceOptions
 from vision.data.convert.image_files import IMAGES, ImagePlacer, below_images_folder, read_image
@@ -73,7 +73,7 @@ class YoloSource(Source):
 
 
 class YoloSink(Sink):
-    """``output``/images, ``output``/labels, classes.txt and a data.yaml that names the classes to training tools."""
+    """``output``/images, ``output``/labels and a data.yaml that names the classes to training tools."""
 
     TASKS = frozenset(("boxes",))
 
@@ -84,7 +84,6 @@ class YoloSink(Sink):
         self._labels = output / LABELS
         self._labels.mkdir(parents=True, exist_ok=True)
         self._stems: set[str] = set()
-        write_class_list(output, plan.class_names)
         # JSON texts are YAML.
         names = "".join(f"  {class_id}: {json.dumps(name)}\n" for class_id, name in enumerate(plan.class_names))
         (output / "data.yaml").write_text(f"path: .\ntrain: images\nval: images\nnames:\n{names}", encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from vision.data.class_list import find_class_list
 from vision.data.readers.annotation_json import AnnotationJsonReader
 from vision.data.readers.channel_contents import Contents, Form, look
 from vision.data.readers.folder import FolderReader, class_folders
@@ -45,8 +46,12 @@ def open_channel(channels: Mapping[str, Channel], name: str, class_names: Sequen
     if class_names is None and name != "train" and "train" in channels:
         train = _choose(channels, "train")
         if train.form == "images" and not _companions(channels, "train"):
-            class_names = class_folders(channels["train"].path)
-    return FolderReader(channel.path, class_names)
+            class_names = _folder_classes(channels["train"].path) or class_folders(channels["train"].path)
+    return FolderReader(channel.path, class_names or _folder_classes(channel.path))
+
+
+def _folder_classes(path: Path) -> tuple[str, ...] | None:
+    return find_class_list(None, path) if path.is_dir() else None
 
 
 def _choose(channels: Mapping[str, Channel], name: str) -> Contents:

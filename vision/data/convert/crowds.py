@@ -1,0 +1,38 @@
+"""Boxes around crowds (COCO's iscrowd): no single object, so no format may take them for one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from vision.data.convert.format import Sink, Source
+from vision.data.convert.neutral import AnnotatedImage
+from vision.data.left_out import LeftOut
+
+IS_CROWD = "coco.iscrowd"
+
+
+class WithoutCrowds(Source):
+    """``source`` less its boxes around crowds, which are counted in a note."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.task, self.class_names = source.task, source.class_names
+        self.least_classes = source.least_classes
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
+        for image in self._source.images(left_out):
+            objects = tuple(item for item in image.objects or () if not item.extra.get(IS_CROWD))
+            if image.objects is None or len(objects) == len(image.objects):
+                yield image
+                continue
+            left_out.note(image.key, "has boxes around crowds (iscrowd), which are no single objects: left out")
+            yield replace(image, objects=objects)
+
+
+def single_objects(source: Source, kind: type[Sink]) -> Source:
+    """What a sink of this kind can take: crowds only where it can say that they are."""
+    return source if IS_CROWD in kind.HOLDS or source.task != "boxes" else WithoutCrowds(source)

@@ -1,0 +1,27 @@
+"""Width and height as labelling tools state them: numbers, texts, or nothing that can be used."""
+
+from __future__ import annotations
+
+import math
+
+
+def stated_size(width: object, height: object) -> tuple[int, int] | None:
+    """(width, height) in pixels; None where one of them is missing, no whole number, or not above 0."""
+    sides = [_side(side) for side in (width, height)]
+    return None if sides[0] is None or sides[1] is None else (sides[0], sides[1])
+
+
+def size_note(width: object, height: object) -> str:
+    """The sentence that says that the image's own size is used."""
+    stated = "no size" if width in (None, "") and height in (None, "") else f"the size {width!s:.20}x{height!s:.20}"
+    return f"states {stated}: the image's own is used"
+
+
+def _side(side: object) -> int | None:
+    if isinstance(side, bool) or not isinstance(side, int | float | str):
+        return None
+    try:
+        value = float(side)
+    except (ValueError, OverflowError):
+        return None
+    return int(value) if math.isfinite(value) and value.is_integer() and 0 < value < 1e9 else None

@@ -1,0 +1,108 @@
+"""Where a VOC data set keeps its annotations, images and lists."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from vision.data.convert.dataset_parts import siblings
+from vision.data.left_out import LeftOut
+from vision.data.readers.file_table import is_image_name, walk_files
+from vision.settings.errors import UserError
+
+ANNOTATIONS, JPEG_IMAGES, LISTS = "Annotations", "JPEGImages", "ImageSets/Main"
+_ANNOTATION_FOLDERS = ("annotations", "annotation", "xmls", "xml", "labels")
+_IMAGE_FOLDERS = ("jpegimages", "images", "image", "imgs", "img")
+_LIST_FOLDERS = (LISTS, "ImageSets", "")
+_SUFFIX = ".xml"
+# What the class lists of the PASCAL challenges put behind a name: absent, difficult, present.
+_FLAGS = ("-1", "0", "1")
+
+
+class VocLayout:
+    """``annotations`` is the folder of the XML files, ``roots`` are those where images may lie."""
+
+    def __init__(self, path: Path) -> None:
+        named = _subfolders(path, _ANNOTATION_FOLDERS)
+        self.annotations = named[0] if named else path
+        top = path.parent if not named and path.name.lower() in _ANNOTATION_FOLDERS else path
+        self.top = top
+        self.roots = [*_subfolders(top, _IMAGE_FOLDERS), *dict.fromkeys((top, self.annotations))]
+
+    def files(self) -> list[str]:
+        """Paths of all annotations below their folder. Raises UserError where there is none."""
+        found = _xml_files(self.annotations)
+        if not found:
+            raise UserError(f"{self.annotations} holds no .xml files, which VOC has for its images.")
+        return found
+
+    def all_files(self) -> Iterator[tuple[Path, str]]:
+        """Folder and path of every annotation of the data set, those of the parts beside this one included."""
+        for part in siblings(self.top):
+            folder = self.annotations if part == self.top else VocLayout(part).annotations
+            yield from ((folder, file) for file in (_xml_files(folder) if folder.is_dir() else ()))
+        for part in siblings(self.annotations) if self.annotations != self.top else ():
+            if part.resolve() != self.annotations.resolve():
+                yield from ((part, file) for file in _xml_files(part))
+
+    def listed(self, split: str, left_out: LeftOut) -> list[str]:
+        """The annotations that a list of ImageSets names; ``left_out`` is told the lines that name none."""
+        name = split if split.endswith(".txt") else f"{split}.txt"
+        tried = [self.top / folder / name for folder in _LIST_FOLDERS]
+        path = next((path for path in tried if path.is_file()), tried[0])
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"split={split} needs the list {path}, which cannot be read: {error}.") from None
+        index = _Index(self.files())
+        found: dict[str, None] = {}
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                is_meant, file = index.find(line.strip())
+                if file is None:
+                    left_out.add(f"{path.name} line {number}", f"names {line.strip()!r:.100}, which has no annotation")
+                elif is_meant:
+                    found[file] = None
+        return list(found)
+
+
+class _Index:
+    """Finds an annotation by what a list calls it: with or without folder and suffix, blanks in it or a flag behind."""
+
+    def __init__(self, files: Sequence[str]) -> None:
+        self._by_stem = {os.path.splitext(file)[0]: file for file in files}
+        self._by_base: dict[str, list[str]] = defaultdict(list)
+        for stem, file in self._by_stem.items():
+            self._by_base[os.path.basename(stem)].append(file)
+
+    def find(self, line: str) -> tuple[bool, str | None]:
+        """Whether the list means it, and the annotation's path; None if there is none."""
+        file = self._file(line)
+        if file is not None:
+            return True, file
+        name, _, flag = line.rpartition(" ")
+        return flag != "-1", self._file(name.strip()) if flag in _FLAGS else None
+
+    def _file(self, name: str) -> str | None:
+        name = name.replace("\\", "/")
+        stem = os.path.splitext(name)[0] if is_image_name(name) or name.lower().endswith(_SUFFIX) else name
+        for known in dict.fromkeys((name, stem)):
+            if known in self._by_stem:
+                return self._by_stem[known]
+        files = self._by_base.get(os.path.basename(stem), [])
+        return files[0] if len(files) == 1 else None
+
+
+def _xml_files(folder: Path) -> list[str]:
+    return [path for path in walk_files(folder) if path.lower().endswith(_SUFFIX)] if folder.is_dir() else []
+
+
+def _subfolders(path: Path, names: Sequence[str]) -> list[Path]:
+    """The folders of ``path`` called by one of ``names``, whatever their case, in the order of ``names``."""
+    try:
+        found = [entry for entry in path.iterdir() if entry.name.lower() in names and entry.is_dir()]
+    except OSError:
+        return []
+    return sorted(found, key=lambda entry: (names.index(entry.name.lower()), entry.name))
