@@ -66,4 +66,4 @@ def test_all_problems_at_once(api: FakeApi, capsys: pytest.CaptureFixture[str]) 
 def test_an_output_that_cannot_be_written(api: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["evaluate", f"model={tmp_path}", f"channels.validation={tmp_path}", "output=no/such/e.json"]
     assert main(argv) == 2
-    assert "Setting output is 'no/such/e.json', which cannot be written" in capsys.readouterr().err
+    assert "no/such/e.json cannot be written" in capsys.readouterr().err

@@ -66,7 +66,7 @@ def test_lines_to_a_file_and_table_to_the_output(
     ("extra", "part"),
     [
         (["nothing.png"], "Argument 'nothing.png' names no image"),
-        (["output=no/such/p.jsonl"], "which cannot be written"),
+        (["output=no/such/p.jsonl"], "no/such/p.jsonl cannot be written"),
         (["hp.epochs=3"], "Setting 'hp.epochs' is unknown"),
     ],
 )

@@ -88,5 +88,5 @@ def test_names_stay_in_the_folder_and_differ(tmp_path: Path) -> None:
 
 def test_a_file_in_the_way_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"Setting draw is .*no folder can be made"):
+    with pytest.raises(UserError, match=r"file cannot be written, since a file stands"):
         DrawnImages(tmp_path / "file")

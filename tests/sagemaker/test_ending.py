@@ -19,7 +19,7 @@ ERRORS: list[tuple[BaseException, int, str]] = [
     (SettingsError(["Hyperparameter a is 1.", "Channel train is x."]), 2, "ClientError: Hyperparameter a is 1.\n"),
     (DataError("train.rec record 7", "is cut off"), 2, "ClientError: train.rec record 7: is cut off"),
     (OutOfMemoryError("CUDA out of memory"), 2, "ClientError: the memory is used up (CUDA out of memory): lower mini"),
-    (OSError(errno.ENOSPC, "No space left"), 2, "ClientError: the disk is full"),
+    (OSError(errno.ENOSPC, "No space left"), 2, "ClientError: a file cannot be written, since the disk is full"),
     (ValueError("odd"), 1, "Algorithm Error: ValueError: odd (a defect of the algorithm"),
 ]  # fmt: skip
 

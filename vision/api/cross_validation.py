@@ -21,6 +21,7 @@ from vision.data.folds import stratified_folds
 from vision.data.readers.open import open_channel
 from vision.data.readers.subset import SubsetReader
 from vision.data.sample import Reader
+from vision.files.atomic_file import write_whole
 from vision.metrics.evaluation import Table
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import Job
@@ -165,6 +166,4 @@ def _finite(metrics: dict[str, float]) -> dict[str, float | None]:
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_whole(path, json.dumps(document, indent=1, allow_nan=False) + "\n")

@@ -11,6 +11,7 @@ import torch
 from vision.api.model import Model, model_of
 from vision.api.open_model import open_model
 from vision.artifacts.export import SUFFIXES, Difference, export_network, write_sidecar
+from vision.files.write_error import make_folder
 from vision.settings.errors import UserError
 from vision.settings.nearest import did_you_mean, shown
 from vision.settings.run import RunSettings
@@ -54,7 +55,7 @@ def _to_file(model: Model, format: str, path: Path, nms: bool) -> Exported:
     if sidecar == path:
         raise UserError(f"Setting output is {shown(str(path))}: give it another ending, such as {SUFFIXES[format]}")
     _refuse_existing(path, sidecar)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     differences = export_network(heads, format, path, pipeline=nms)
     outputs = heads.pipeline_outputs if nms else heads.outputs
     write_sidecar(sidecar, heads, outputs, {"format": format, **_facts(model)})
@@ -72,10 +73,7 @@ def _to_mxnet(model: Model, folder: Path) -> Exported:
         "input": {"name": "data", "dtype": "float32", "meaning": "RGB [N, C, H, W], (0..255 - mean) / std"},
         **_facts(model),
     }
-    try:
-        return Exported(tuple(exported.save(folder)), ())
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written: {error}; free some space or give another output=") from error
+    return Exported(tuple(exported.save(folder)), ())
 
 
 def _refuse_existing(*paths: Path) -> None:

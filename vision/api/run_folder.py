@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +12,9 @@ from typing import Any
 
 from vision.artifacts.model_description import current_versions
 from vision.artifacts.model_folder import pack_model
+from vision.files.atomic_file import write_whole
+from vision.files.file_lock import locked_folder
+from vision.files.write_error import make_folder
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import Job
 from vision.training.processes import is_first_process
@@ -84,26 +89,31 @@ def new_run_folder(job: Job[Any]) -> RunFolder:
     return RunFolder(path)
 
 
-def open_run_folder(job: Job[Any], facts: dict[str, int], folder: RunFolder) -> None:
-    """Create the run's folder, or open it again to resume.
+@contextmanager
+def open_run_folder(job: Job[Any], facts: dict[str, int], folder: RunFolder) -> Iterator[None]:
+    """Create the run's folder, or open it again to resume; other runs are kept out of it for the block.
 
     ``facts`` are counts of the data that must be the same on resume. Raises UserError if the folder holds another
-    run, or SettingsError naming every setting that differs from the one it began with.
+    run or one is at work there, or SettingsError naming every setting that differs from the one it began with.
     """
     if not is_first_process():
+        yield
         return
-    described = _describe(job, facts)
+    for path in (folder.path, folder.settings.parent):
+        make_folder(path)
+    with locked_folder(folder.settings.parent, "a run", "wait for its end, end it, or give another run.output"):
+        _begin(folder, job, _describe(job, facts))
+        yield
+
+
+def _begin(folder: RunFolder, job: Job[Any], described: dict[str, Any]) -> None:
     if folder.settings.exists():
         if not job.run.resume:
             raise UserError(
                 f"{folder.path} already holds a run; add run.resume=true to go on with it, or give another run.output"
             )
         _check_same(folder, described)
-    for path in (folder.path, folder.settings.parent):
-        path.mkdir(parents=True, exist_ok=True)
-    part = folder.settings.with_name(f".{SETTINGS}.part")
-    part.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
-    part.replace(folder.settings)
+    write_whole(folder.settings, json.dumps(described, indent=2) + "\n")
 
 
 def _describe(job: Job[Any], facts: dict[str, int]) -> dict[str, Any]:

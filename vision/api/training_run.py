@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from vision.data.dali.settings import DaliSettings, require_dali
 from vision.data.datamodule import VisionDataModule, choose_workers
 from vision.data.readers.pipe import PipeReader
 from vision.data.sample import Reader
+from vision.files.atomic_file import write_whole
 from vision.metrics.evaluation import Evaluation
 from vision.settings.errors import UserError
 from vision.settings.job import Job
@@ -96,7 +98,7 @@ class _Run:
             class_counts=None if counts is None else tuple(map(float, counts)),
             metrics=evaluation.metrics,
         )
-        self.folder.card.write_text(model_card(self.folder.name, stored, facts), encoding="utf-8")
+        write_whole(self.folder.card, model_card(self.folder.name, stored, facts))
 
 
 def train(job: Job[Any], folder: RunFolder | None = None, data: RunData | None = None) -> RunResult:
@@ -106,7 +108,12 @@ def train(job: Job[Any], folder: RunFolder | None = None, data: RunData | None =
     for anything the user can mend, and Terminated when a signal ended the run, after its state and a model were saved.
     """
     quiet_lightning()
-    run = _prepare(job, folder or new_run_folder(job), data)
+    with ExitStack() as stack:
+        return _train(_prepare(job, folder or new_run_folder(job), data, stack), data)
+
+
+def _train(run: _Run, data: RunData | None) -> RunResult:
+    job = run.job
     hp = run.job.hyperparameters
     task, module = _task_and_data(run)
     checkpoints = Checkpoints(run.folder.checkpoints, job.run.checkpoint_every_steps)
@@ -144,13 +151,15 @@ def train(job: Job[Any], folder: RunFolder | None = None, data: RunData | None =
     return _finish(run, trainer, task, history, run.data.validation if data is not None else None)
 
 
-def _prepare(job: Job[Any], folder: RunFolder, data: RunData | None) -> _Run:
+def _prepare(job: Job[Any], folder: RunFolder, data: RunData | None, stack: ExitStack) -> _Run:
+    """Check and open everything; ``stack`` keeps the run's folder for this run."""
     algorithm = algorithms.get(job.algorithm)
     for warning in job.hyperparameters.warnings():
         log.warning("%s", warning)
     data = data or open_run_data(algorithm, job)
     job = replace(job, hyperparameters=settle_counts(job.hyperparameters, len(data.train), machines()))
-    open_run_folder(job, {"train images": len(data.train), "validation images": len(data.validation)}, folder)
+    facts = {"train images": len(data.train), "validation images": len(data.validation)}
+    stack.enter_context(open_run_folder(job, facts, folder))
     start = start_model(algorithm, job)
     num_classes = job.hyperparameters.num_classes
     names = data.class_names or start.class_names or tuple(str(i) for i in range(num_classes))

@@ -8,8 +8,8 @@ import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from vision.artifacts.atomic_file import atomic_file
 from vision.artifacts.tar_stream import BadArchiveError, Member, TarStream
+from vision.files.atomic_file import atomic_file
 from vision.settings.errors import UserError
 
 MAX_MEMBERS = 4096

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vision.artifacts.atomic_file import atomic_file
 from vision.artifacts.export_heads import BATCH, INPUT, ExportHeads, HeadOutput
+from vision.files.atomic_file import atomic_file, write_whole
+from vision.files.write_error import writing
 from vision.settings.errors import UserError
 
 OPSET = 18
@@ -44,21 +47,22 @@ def export_network(heads: ExportHeads, format: str, path: Path, *, pipeline: boo
     raw heads before it. Raises UserError.
     """
     images = _images(heads, TRACED_BATCH)
-    # torch.export wants its own ending.
-    part = path.with_name(f".{path.name}.part{SUFFIXES[format]}")
-    try:
-        with torch.no_grad(), warnings.catch_warnings():
-            # Tracers warn of shapes that are constant here on purpose, and of their own future.
-            warnings.simplefilter("ignore")
-            run = _EXPORTERS[format](heads, images, part)
-            differences = _compare(heads, run)
-            if pipeline:
-                _append_pipeline(heads, part)
-        part.replace(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error}; free some space or give another output=") from error
-    finally:
-        part.unlink(missing_ok=True)
+    # Written by foreign code, and read again to be compared; torch.export wants its own ending.
+    with (
+        writing(path),
+        tempfile.TemporaryDirectory(prefix=".vision-export-", dir=path.parent) as folder,
+        torch.no_grad(),
+        warnings.catch_warnings(),
+    ):
+        draft = Path(folder) / f"network{SUFFIXES[format]}"
+        # Tracers warn of shapes that are constant here on purpose, and of their own future.
+        warnings.simplefilter("ignore")
+        run = _EXPORTERS[format](heads, images, draft)
+        differences = _compare(heads, run)
+        if pipeline:
+            _append_pipeline(heads, draft)
+        with draft.open("rb") as source, atomic_file(path) as target:
+            shutil.copyfileobj(source, target, 1 << 20)
     return differences
 
 
@@ -70,8 +74,7 @@ def write_sidecar(path: Path, heads: ExportHeads, outputs: Sequence[HeadOutput],
         "input": {"name": INPUT, "shape": shape, "dtype": "uint8", "meaning": "RGB pixels, 0..255"},
         "outputs": [asdict(output) for output in outputs],
     }
-    with atomic_file(path) as file:
-        file.write((json.dumps(values, indent=2) + "\n").encode())
+    write_whole(path, json.dumps(values, indent=2) + "\n")
 
 
 def _images(heads: ExportHeads, count: int) -> Tensor:

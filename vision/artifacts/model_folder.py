@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import re
 import shutil
 import tempfile
@@ -14,7 +15,6 @@ from pathlib import Path
 from torch import Tensor
 
 from vision.artifacts.archive import extract_archive, pack_archive
-from vision.artifacts.atomic_file import PART_SUFFIX, atomic_file
 from vision.artifacts.model_description import (
     MAX_JSON_BYTES,
     MODEL_JSON,
@@ -26,6 +26,8 @@ from vision.artifacts.model_description import (
 )
 from vision.artifacts.stored_model import StoredModel
 from vision.artifacts.weights import encode_weights
+from vision.files.atomic_file import PART_SUFFIX, write_whole
+from vision.files.write_error import WriteError, writing
 from vision.settings.errors import UserError
 
 MODEL_FOLDER = "model"
@@ -63,23 +65,19 @@ def save_model(
     """
     assert best or keep
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / MODEL_JSON
-        former = ModelFile.read(path, str(path)) if path.exists() else None
-        data = encode_weights(state_dict)
-        weights = _new_weights(description.epoch, hashlib.sha256(data).hexdigest(), former)
-        with atomic_file(folder / weights.name) as file:
-            file.write(data)
-        model = _with_epoch(former, description, weights, best=best, keep=keep)
-        with atomic_file(path) as file:
-            file.write(model.to_json())
-        _remove_stale(folder, model)
-    except OSError as error:
-        kept = "the folder still holds a whole model" if (folder / MODEL_JSON).exists() else "none was saved yet"
-        raise UserError(
-            f"the model of epoch {description.epoch} cannot be written to {folder} ({error}); {kept}: "
-            f"free some space or mend the folder, then resume"
-        ) from error
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / MODEL_JSON
+            former = ModelFile.read(path, str(path)) if path.exists() else None
+            data = encode_weights(state_dict)
+            weights = _new_weights(description.epoch, hashlib.sha256(data).hexdigest(), former)
+            write_whole(folder / weights.name, data)
+            model = _with_epoch(former, description, weights, best=best, keep=keep)
+            write_whole(path, model.to_json())
+            _remove_stale(folder, model)
+    except WriteError as error:
+        kept = "still holds a whole model" if os.path.exists(folder / MODEL_JSON) else "holds no model yet"
+        raise UserError(f"the model of epoch {description.epoch} is not saved, and {folder} {kept}: {error}") from error
 
 
 def pack_model(folder: Path, target: Path) -> None:
@@ -88,7 +86,10 @@ def pack_model(folder: Path, target: Path) -> None:
     try:
         pack_archive(folder, [MODEL_JSON, *model.weights_files()], target)
     except OSError as error:
-        raise UserError(f"{target} cannot be written ({error}): free some space or mend the folder") from error
+        raise UserError(
+            f"{target} cannot be written, since {error.filename} was removed or cannot be read ({error.strerror}): "
+            f"leave {folder} alone while it is in use"
+        ) from error
 
 
 def load_model(path: str | Path, max_bytes: int = DEFAULT_MAX_BYTES) -> StoredModel:

@@ -8,7 +8,7 @@ from pathlib import Path
 from vision.cli import evaluate
 from vision.cli.assignments import read_assignments
 from vision.cli.progress import progress_bar
-from vision.settings.errors import SettingsError, UserError
+from vision.settings.errors import SettingsError
 
 FEWEST_RESAMPLES, MOST_RESAMPLES, RESAMPLES = 100, 1_000_000, 2000
 
@@ -69,8 +69,5 @@ def run(argv: Sequence[str]) -> int:
         print(note)
     print(verdict(comparison))
     if output := given.names.get("output"):
-        try:
-            print(f"report: {write_comparison(Path(output).expanduser(), comparison)}")
-        except OSError as error:
-            raise UserError(f"Setting output is {output!r}, which cannot be written: {error}.") from error
+        print(f"report: {write_comparison(Path(output).expanduser(), comparison)}")
     return 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vision.cli.assignments import Assignments, read_assignments
 from vision.settings.channels import Channel, parse_channels
-from vision.settings.errors import SettingsError, UserError
+from vision.settings.errors import SettingsError
 from vision.settings.run import RunSettings
 from vision.settings.thresholds import Thresholds
 
@@ -108,13 +108,10 @@ def show(evaluated: EvaluatedModel, model: Path, output: str | None) -> None:
     from vision.reports.label_files import write_evaluation_files
 
     path = Path(output).expanduser()
-    try:
-        if path.suffix == ".json":
-            write_evaluation(path, evaluated.evaluation)
-            write_evaluation_files(path.parent, evaluated, model)
-        else:
-            from vision.reports.run_report import write_evaluation_report
+    if path.suffix == ".json":
+        write_evaluation(path, evaluated.evaluation)
+        write_evaluation_files(path.parent, evaluated, model)
+    else:
+        from vision.reports.run_report import write_evaluation_report
 
-            print(f"report: {write_evaluation_report(path, evaluated, model)}")
-    except OSError as error:
-        raise UserError(f"Setting output is {output!r}, which cannot be written: {error}.") from error
+        print(f"report: {write_evaluation_report(path, evaluated, model)}")

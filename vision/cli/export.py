@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vision.cli.assignments import read_assignments
 from vision.cli.evaluate import check
-from vision.settings.errors import SettingsError, UserError
+from vision.settings.errors import SettingsError
 from vision.settings.nearest import shown
 from vision.settings.run import RunSettings
 
@@ -56,10 +56,7 @@ def run(argv: Sequence[str]) -> int:
     if problems:
         raise SettingsError(problems)
     output = Path(given.names.get("output") or _DEFAULT_OUTPUTS[format]).expanduser()
-    try:
-        _export(model, format, output, bool(nms), settings)
-    except OSError as error:
-        raise UserError(f"Setting output is {shown(str(output))}, which cannot be written: {error}.") from error
+    _export(model, format, output, bool(nms), settings)
     return 0
 
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from vision.cli.assignments import read_assignments
+from vision.files.atomic_file import write_whole
+from vision.files.write_error import make_folder
 from vision.settings.channels import Channel, parse_channels
-from vision.settings.errors import DataError, SettingsError, UserError
+from vision.settings.errors import DataError, SettingsError
 from vision.settings.table import SettingsTable
 
 if TYPE_CHECKING:
@@ -60,11 +62,8 @@ def run(argv: Sequence[str]) -> int:
     if not names:
         raise SettingsError(["Channel train or validation is required but missing: give channels.train=PATH."])
     folder = Path(settings.output).expanduser()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return _inspect(channels, names, folder, settings.workers)
-    except OSError as error:
-        raise UserError(f"Setting output is {settings.output!r}, which cannot be written: {error}.") from error
+    make_folder(folder)
+    return _inspect(channels, names, folder, settings.workers)
 
 
 def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, workers: int) -> int:
@@ -96,7 +95,7 @@ def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, w
         write_inspection_page(folder / "inspection.html", inspection, title, _image_reader(readers))
         _show(inspection.findings, inspection.settings)
     text = json.dumps(document, indent=1, allow_nan=False)
-    (folder / "inspection.json").write_text(text, encoding="ascii")
+    write_whole(folder / "inspection.json", text)
     print(f"{folder}: {errors} errors; see inspection.html" if readers else f"{folder}: {errors} errors")
     return ERRORS if errors else 0
 
@@ -113,7 +112,7 @@ def _check_manifests(channels: dict[str, Channel], names: Sequence[str], folder:
     if not checks:
         return
     summary = manifest_summary(checks.get("train"), checks.get("validation"))
-    (folder / "manifest_summary.json").write_text(json.dumps(summary, indent=1), encoding="ascii")
+    write_whole(folder / "manifest_summary.json", json.dumps(summary, indent=1))
     for name, check in checks.items():
         print(f"{name}: {check.valid} valid, {check.invalid} invalid, {check.ignored} ignored lines for Custom Labels")
         for code, count in sorted(check.codes.items()):

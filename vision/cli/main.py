@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vision.files.write_error import machine_trouble
 from vision.settings.errors import UserError
 from vision.settings.nearest import did_you_mean, shown
 
@@ -59,6 +60,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output, `head` say, has enough. Keep Python from complaining again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # What no closer place has put into words; the rest is a defect of ours and keeps its traceback.
+        sentence = machine_trouble(error)
+        if sentence is None:
+            raise
+        print(f"vision: {sentence}", file=sys.stderr)
+        return USER_ERROR
 
 
 def print_problems(error: UserError) -> None:

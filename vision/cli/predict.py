@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from vision.cli.assignments import read_assignments
 from vision.cli.evaluate import check
 from vision.cli.image_files import Image, encoded_images, find_images
-from vision.settings.errors import UserError
+from vision.files.atomic_file import AtomicFile
 from vision.settings.run import RunSettings
 
 if TYPE_CHECKING:
@@ -87,12 +87,9 @@ def write(results: Iterable[tuple[str, Mapping[str, Any]]], output: str | None) 
     rows = []
     total = 0
     with ExitStack() as stack:
-        lines: TextIO = sys.stdout
+        lines: TextIO | AtomicFile = sys.stdout
         if output:
-            try:
-                lines = stack.enter_context(open(output, "w", encoding="utf-8"))
-            except OSError as error:
-                raise UserError(f"Setting output is {output!r}, which cannot be written: {error}.") from error
+            lines = stack.enter_context(AtomicFile(output))
         for key, result in results:
             lines.write(json.dumps({"file": key, **result}) + "\n")
             total += 1

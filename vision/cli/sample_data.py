@@ -67,10 +67,7 @@ def run(argv: Sequence[str]) -> int:
         received = ", ".join(map(shown, given.files)) or "none"
         raise UserError(f"One output folder is needed but {received} given: write vision sample-data {kind} FOLDER.")
     folder = Path(given.files[0]).expanduser()
-    try:
-        counts = chosen.write(folder, chosen.settings.parse(given.names))
-    except OSError as error:
-        raise UserError(f"Folder {folder} cannot be written: {error}; give another one.") from error
+    counts = chosen.write(folder, chosen.settings.parse(given.names))
     for name, count in counts.items():
         print(f"{folder / name}.rec: {count} images")
     return 0

@@ -12,9 +12,9 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from vision.cli.main import main
+from vision.files.atomic_file import write_whole
 
 GRACE_S = 60.0
 
@@ -27,9 +27,7 @@ def run_trial(argv: Sequence[str]) -> int:
         return main(["train", *words])
     threading.Thread(target=_end_with_the_sweep, args=(int(descriptor),), daemon=True).start()
     status = main(["train", *words])
-    part = Path(f"{status_file}.part")
-    part.write_text(str(status))
-    part.replace(status_file)
+    write_whole(status_file, str(status))
     return status
 
 

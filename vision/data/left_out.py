@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vision.data.equal_problems import EqualProblems
+from vision.files.atomic_file import write_whole
 
 SHOWN = 10
 
@@ -49,7 +50,7 @@ class LeftOut:
         if not self.sentences:
             path.unlink(missing_ok=True)
             return
-        path.write_text("".join(f"{sentence}\n" for sentence in self.sentences), "utf-8", errors="backslashreplace")
+        write_whole(path, "".join(f"{sentence}\n" for sentence in self.sentences).encode(errors="backslashreplace"))
 
     def summary(self, what: str, path: Path | None = None) -> list[str]:
         """Lines for the terminal: how many ``what``, each kind once, and the file that names all."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
 
 from vision.data.recordio import (
     CFLAG_SHIFT,
@@ -20,6 +18,8 @@ from vision.data.recordio import (
     WHOLE,
     padded,
 )
+from vision.files.atomic_file import AtomicFile
+from vision.files.write_error import make_folder, writing
 from vision.settings.errors import DataError
 
 
@@ -59,9 +59,9 @@ class RecordIOWriter:
     def __init__(self, path: str | Path) -> None:
         self._rec_path = Path(path)
         self._idx_path = self._rec_path.with_suffix(".idx")
-        self._rec_path.parent.mkdir(parents=True, exist_ok=True)
-        self._rec = _temporary(self._rec_path).open("wb")
-        self._idx = _temporary(self._idx_path).open("wb")
+        make_folder(self._rec_path.parent)
+        self._rec = AtomicFile(self._rec_path)
+        self._idx = AtomicFile(self._idx_path)
         self._offset = 0
         self._count = 0
 
@@ -85,18 +85,22 @@ class RecordIOWriter:
 
     def close(self) -> None:
         """Finish both files and give them their names."""
-        _finish(self._rec)
-        _finish(self._idx)
-        # An .idx of an older file must never stand beside the new one.
-        self._idx_path.unlink(missing_ok=True)
-        os.replace(self._rec.name, self._rec_path)
-        os.replace(self._idx.name, self._idx_path)
+        try:
+            self._rec.flush()
+            self._idx.flush()
+            with writing(self._idx_path):
+                # An .idx of an older file must never stand beside the new one.
+                self._idx_path.unlink(missing_ok=True)
+            self._rec.close()
+            self._idx.close()
+        except BaseException:
+            self.discard()
+            raise
 
     def discard(self) -> None:
         """Throw away what was written."""
-        for file in (self._rec, self._idx):
-            file.close()
-            Path(file.name).unlink(missing_ok=True)
+        self._rec.discard()
+        self._idx.discard()
 
     def __enter__(self) -> RecordIOWriter:
         return self
@@ -108,13 +112,3 @@ class RecordIOWriter:
             self.close()
         else:
             self.discard()
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.partial")
-
-
-def _finish(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-    file.close()

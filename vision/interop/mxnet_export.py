@@ -16,8 +16,9 @@ from vision.algorithms.image_classification.network import ImageClassifier
 from vision.algorithms.object_detection.hyperparameters import ObjectDetectionHyperparameters
 from vision.algorithms.object_detection.network import SSD
 from vision.algorithms.object_detection.network import mxnet_names as ssd_names
-from vision.artifacts.atomic_file import atomic_file
 from vision.artifacts.model_description import ModelDescription
+from vision.files.atomic_file import write_whole
+from vision.files.write_error import make_folder
 from vision.interop.mxnet_builder import symbol_json
 from vision.interop.mxnet_params import write_params
 from vision.interop.mxnet_resnet_graph import gluon_classifier, gluon_names, preact_classifier
@@ -45,12 +46,11 @@ class MXNetModel:
 
     def save(self, folder: Path) -> list[Path]:
         """Write ``*-symbol.json``, ``*-NNNN.params`` and the files beside them; returns their paths."""
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         contents = {f"{prefix}-symbol.json": symbol_json(graph) for prefix, graph in self.symbols.items()}
         contents |= {name: (json.dumps(value) + "\n").encode() for name, value in self.side_files.items()}
         for name, content in contents.items():
-            with atomic_file(folder / name) as file:
-                file.write(content)
+            write_whole(folder / name, content)
         params = folder / f"{self.prefix}-{self.epoch:04d}.params"
         write_params(params, self.arrays)
         return [params, *(folder / name for name in contents)]

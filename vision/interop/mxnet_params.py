@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vision.files.atomic_file import atomic_file
 from vision.interop.mxnet_ndarray import Cursor, ndarray_bytes, read_ndarray
 from vision.settings.errors import DataError
 
@@ -67,21 +68,14 @@ def parse_params(buffer: bytes | memoryview, name: str) -> dict[str, np.ndarray]
 def write_params(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write named dense arrays of at least one dimension, so that MXNet 0.12 to 1.9 load them; all or nothing."""
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(struct.pack("<QQQ", LIST_MAGIC, 0, len(arrays)))
-            for array in arrays.values():
-                file.writelines(ndarray_bytes(array))
-            file.write(struct.pack("<Q", len(arrays)))
-            for name in arrays:
-                encoded = name.encode()
-                file.write(struct.pack("<Q", len(encoded)) + encoded)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(path) as file:
+        file.write(struct.pack("<QQQ", LIST_MAGIC, 0, len(arrays)))
+        for array in arrays.values():
+            file.writelines(ndarray_bytes(array))
+        file.write(struct.pack("<Q", len(arrays)))
+        for name in arrays:
+            encoded = name.encode()
+            file.write(struct.pack("<Q", len(encoded)) + encoded)
 
 
 def _count(cursor: Cursor, what: str) -> int:

@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from vision.files.atomic_file import write_whole
+from vision.files.write_error import make_folder
 from vision.metrics.comparison import Compared, Comparison
 from vision.reports import page as html
 from vision.reports.comparison_text import interval_text, tables, to_json, verdict
@@ -19,9 +21,9 @@ _COLORS = {1: "#16a34a", -1: "#dc2626", 0: FAINT}
 
 def write_comparison(folder: Path, comparison: Comparison) -> Path:
     """Write ``comparison.html`` and ``comparison.json``; returns the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     document = json.dumps(to_json(comparison), allow_nan=False, indent=1)
-    (folder / "comparison.json").write_text(document + "\n", encoding="ascii")
+    write_whole(folder / "comparison.json", document + "\n")
     overall, classes = tables(comparison)
     sections = [html.Section(overall.title, _picture(comparison.metrics, "metrics") + html.table_html(overall))]
     widest = sorted(comparison.classes, key=lambda compared: -abs(_difference(compared)))[:MOST_BARS]
@@ -41,7 +43,7 @@ def write_comparison(folder: Path, comparison: Comparison) -> Path:
         sections=sections,
     )
     path = folder / "comparison.html"
-    path.write_text(page, encoding="utf-8", errors="replace")
+    write_whole(path, page.encode(errors="replace"))
     return path
 
 

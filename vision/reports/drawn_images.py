@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +12,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from vision.data.image_codec import decode_rgb
+from vision.files.atomic_file import write_whole
+from vision.files.write_error import make_folder
 from vision.reports.fonts import font
 from vision.reports.labels import short_label
-from vision.settings.errors import UserError
 
 # Dark enough for white letters, and far from each other.
 COLORS = ("#dc2626", "#2563eb", "#15803d", "#a21caf", "#b45309", "#0e7490", "#4d7c0f", "#be185d")
@@ -28,19 +30,15 @@ class DrawnImages:
         self.folder = folder
         self._names: set[str] = set()
         self._colors: dict[str, str] = {}
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"Setting draw is {folder}, where no folder can be made ({error.strerror})") from error
+        make_folder(folder)
 
     def add(self, key: str, encoded: bytes | memoryview, result: Mapping[str, Any]) -> Path:
         """Draw a result as ``Model.describe`` gives it onto its image, and write the picture."""
         picture = self.draw(decode_rgb(encoded, key), result)
         path = self.folder / self._name(key)
-        try:
-            picture.save(path, "JPEG", quality=92)
-        except OSError as error:
-            raise UserError(f"{path} cannot be written ({error.strerror})") from error
+        encoded_picture = io.BytesIO()
+        picture.save(encoded_picture, "JPEG", quality=92)
+        write_whole(path, encoded_picture.getvalue(), durable=False)
         return path
 
     def draw(self, image: np.ndarray, result: Mapping[str, Any]) -> Image.Image:

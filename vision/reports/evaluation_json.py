@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from vision.files.atomic_file import write_whole
 from vision.metrics.evaluation import Box, Curves, Evaluation, Example, Gallery, Matrix, Table
 from vision.settings.errors import UserError
 
@@ -47,10 +48,8 @@ def write_evaluation(path: Path, evaluation: Evaluation) -> None:
         ],
     }
     del document["labels"]
-    part = path.with_name(f".{path.name}.part")
-    # Plain ASCII: a file name that is no UTF-8 would otherwise stop the writing.
-    part.write_text(json.dumps(document, allow_nan=False, indent=1), encoding="ascii")
-    part.replace(path)
+    # JSON of plain ASCII: a file name that is no UTF-8 would otherwise stop the writing.
+    write_whole(path, json.dumps(document, allow_nan=False, indent=1))
 
 
 def read_evaluation(path: Path) -> Evaluation:

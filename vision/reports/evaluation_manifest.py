@@ -14,6 +14,7 @@ import numpy as np
 
 from vision.data.image_codec import image_size
 from vision.data.sample import Reader
+from vision.files.atomic_file import AtomicFile
 from vision.metrics.label_evaluation import LabelEvaluation
 from vision.reports.model_version import ModelVersion
 
@@ -28,14 +29,9 @@ def write_manifest(folder: Path, labels: LabelEvaluation, version: ModelVersion,
     box with confidence 0.
     """
     path = folder / f"EvaluationManifest-{version.file_stem}.manifest"
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("w", encoding="ascii") as file:
-            for line in manifest_lines(labels, version.timestamp, reader):
-                file.write(json.dumps(line) + "\n")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with AtomicFile(path) as file:
+        for line in manifest_lines(labels, version.timestamp, reader):
+            file.write(json.dumps(line) + "\n")
     return path
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from vision.files.atomic_file import write_whole
 from vision.metrics.label_evaluation import LabelEvaluation
 from vision.metrics.label_tables import mean_ratios
 from vision.reports.model_version import ModelVersion
@@ -22,9 +23,7 @@ MOST_LABELS_WITH_ALL_CELLS = 250
 def write_summary(folder: Path, labels: LabelEvaluation, version: ModelVersion) -> Path:
     """Write ``EvaluationSummary-<project>-<version>.json``."""
     path = folder / f"EvaluationSummary-{version.file_stem}.json"
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(summary(labels, version), indent=1, allow_nan=False) + "\n", encoding="ascii")
-    part.replace(path)
+    write_whole(path, json.dumps(summary(labels, version), indent=1, allow_nan=False) + "\n")
     return path
 
 

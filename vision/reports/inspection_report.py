@@ -10,6 +10,7 @@ import numpy as np
 
 from vision.data.inspect.findings import ChannelFacts, Finding, Inspection, Place
 from vision.data.inspect.inspection import channel_json
+from vision.files.atomic_file import write_whole
 from vision.metrics.evaluation import Box, Example, Gallery, Table
 from vision.reports import page as html
 from vision.reports.contact_sheet import jpeg_bytes, make_thumbnail, thumbnail_side_px
@@ -39,7 +40,7 @@ def write_inspection_page(path: Path, inspection: Inspection, title: str, image_
         notes=[finding.sentence for finding in inspection.findings if finding.severity == "error"],
         sections=sections,
     )
-    path.write_text(document, encoding="utf-8", errors="replace")
+    write_whole(path, document.encode(errors="replace"))
 
 
 def _findings_table(inspection: Inspection) -> Table:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from vision.files.atomic_file import write_whole
+from vision.files.write_error import make_folder
 from vision.metrics.evaluation import Evaluation, Gallery
 from vision.reports import page as html
 from vision.reports.contact_sheet import contact_sheet, jpeg_bytes, make_thumbnail, thumbnail_side_px
@@ -35,7 +37,7 @@ def write_report(
     ``history`` holds the rows of metrics.csv, empty for an evaluation alone. ``image_of`` gives the image of
     an example by its index, uint8 [H,W,3] RGB, or None if it cannot be read.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     pictures = _Pictures(folder)
     sections = [
         *_training_section(history, pictures),
@@ -55,7 +57,7 @@ def write_report(
     )
     write_evaluation(folder / "evaluation.json", evaluation)
     path = folder / "report.html"
-    path.write_text(document, encoding="utf-8", errors="replace")
+    write_whole(path, document.encode(errors="replace"))
     return path
 
 
@@ -73,7 +75,7 @@ class _Pictures:
             number += 1
             name = f"{stem}_{number}"
         self.names.add(name)
-        (self.folder / f"{name}.png").write_bytes(png)
+        write_whole(self.folder / f"{name}.png", png)
 
 
 def _training_section(history: History, pictures: _Pictures) -> list[html.Section]:

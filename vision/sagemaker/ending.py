@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import signal
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from vision.files.write_error import machine_trouble
 from vision.settings.errors import UserError
 
 USER_ERROR = 2
@@ -60,9 +60,7 @@ def _mendable(error: Exception) -> str | None:
     if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
         said = str(error)[:300]
         return f"the memory is used up ({said}): lower mini_batch_size or image_shape, or take a larger machine"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full ({error}): give the job a larger volume (VolumeSizeInGB)"
-    return None
+    return machine_trouble(error) if isinstance(error, OSError) else None
 
 
 def fail(failure: Path, text: str, status: int) -> int:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vision.api.run_folder import RunFolder
-from vision.artifacts.atomic_file import atomic_file
-from vision.settings.errors import UserError
+from vision.files.atomic_file import atomic_file
+from vision.files.write_error import WriteError, make_folder
 
 MODEL_JSON = "model.json"
 
@@ -55,7 +55,7 @@ class JobFolders(RunFolder):
         if not (self.model / MODEL_JSON).exists():
             return
         try:
-            self.published.mkdir(parents=True, exist_ok=True)
+            make_folder(self.published)
             sources = {entry.name: entry for entry in self.model.iterdir() if not entry.name.startswith(".")}
             description = sources.pop(MODEL_JSON)
             # Weights never change under their name; the description comes last and makes the copy valid.
@@ -67,9 +67,7 @@ class JobFolders(RunFolder):
                 if entry.name not in sources:
                     entry.unlink()
         except OSError as error:
-            raise UserError(
-                f"the model cannot be copied to {self.published} ({error}): give the job more disk space"
-            ) from error
+            raise WriteError(self.published, error) from error
 
     def pack(self) -> None:
         """The platform packs; it only needs the newest copy."""

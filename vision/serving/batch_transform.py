@@ -7,15 +7,17 @@ from an earlier run of the same model is kept.
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vision.artifacts.atomic_file import atomic_file
 from vision.data.readers.file_table import MAX_FILE_BYTES, walk_files
 from vision.data.recordio import MAGIC_BYTES, iter_records, unpack
+from vision.files.atomic_file import AtomicFile, write_whole
+from vision.files.write_error import WriteError, make_folder
 from vision.serving.hosted_model import Answer, HostedModel
 from vision.serving.media_types import read_media_type
 from vision.serving.request_body import EncodedImage
@@ -79,7 +81,7 @@ class BatchTransform:
         origin = {"weights": self._model.model.stored.weights.sha256, "accept": self._form}
         path = self._target / ORIGIN_FILE
         try:
-            self._target.mkdir(parents=True, exist_ok=True)
+            make_folder(self._target)
             if path.exists():
                 if json.loads(path.read_bytes()) != origin:
                     raise UserError(
@@ -87,8 +89,7 @@ class BatchTransform:
                         " another form: give another folder, or remove that one."
                     )
                 return
-            with atomic_file(path) as file:
-                file.write(json.dumps(origin).encode() + b"\n")
+            write_whole(path, json.dumps(origin) + "\n")
         except (OSError, ValueError) as error:
             raise UserError(f"Setting output is {str(self._target)!r}, which cannot be used: {error}.") from error
 
@@ -123,13 +124,18 @@ class BatchTransform:
         out = self._out(name)
         try:
             is_records, portions = await asyncio.to_thread(_open, path, name)
-            await asyncio.to_thread(out.parent.mkdir, parents=True, exist_ok=True)
-            with atomic_file(out) as file:
+            await asyncio.to_thread(make_folder, out.parent)
+            with AtomicFile(out) as file:
                 for images in portions:
                     for answer in await self._answer(images):
-                        file.write(self._text(answer, is_records).encode())
+                        file.write(self._text(answer, is_records))
+        except WriteError as error:
+            # That a name is too long concerns this file alone; a full disk, say, all of them.
+            if error.errno == errno.ENAMETOOLONG:
+                raise DataError(name, f"has no answer, since {error}") from error
+            raise
         except OSError as error:
-            raise DataError(name, f"cannot be read, or its answer not written ({error.strerror})") from error
+            raise DataError(name, f"cannot be read ({error.strerror})") from error
 
     async def _answer(self, images: Sequence[EncodedImage]) -> list[Answer]:
         answers = await self._model.answer(images, self._form)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
+from vision.files.write_error import make_folder
 from vision.settings.errors import UserError
 from vision.sweeps.display import SweepDisplay
 from vision.sweeps.settings import SweepSettings
@@ -126,7 +127,7 @@ class Driver:
     def _start(self, trial: OpenTrial) -> None:
         folder = self.folder.trial(trial.number)
         resumed = folder.exists()
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         slot = min(set(range(self.parallel)) - {running.slot for running in self.running})
         report = "true" if self.settings.trial_reports else "false"
         words = [

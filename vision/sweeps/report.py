@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vision.files.atomic_file import write_whole
+from vision.files.write_error import make_folder
 from vision.metrics.evaluation import Table
 from vision.reports import page as html
 from vision.reports.labels import duration_text, metric_text
@@ -33,9 +35,7 @@ def write_result(folder: SweepFolder, plan: SweepPlan, records: Sequence[TrialRe
         "best": None if best is None else {**_trial(folder, best), "command": best_command(plan, best)},
         "trials": [_trial(folder, record) for record in records],
     }
-    part = folder.result.with_name(f".{folder.result.name}.part")
-    part.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    part.replace(folder.result)
+    write_whole(folder.result, json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
 def _trial(folder: SweepFolder, record: TrialRecord) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def write_sweep_report(
     folder: SweepFolder, plan: SweepPlan, records: Sequence[TrialRecord], importances: Mapping[str, float]
 ) -> Path:
     """Write report.html and its pictures as PNG; returns the page's path."""
-    folder.report.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.report)
     best = best_record(records)
     metric = plan.metric
     sections = []
@@ -69,7 +69,7 @@ def write_sweep_report(
     }
     for title, (drawn, narrow) in figures.items():
         if drawn is not None:
-            (folder.report / f"{title.lower().replace(' ', '_')}.png").write_bytes(drawn)
+            write_whole(folder.report / f"{title.lower().replace(' ', '_')}.png", drawn)
             sections.append(html.Section(title, html.picture_html(drawn, title), narrow))
     sections.append(html.Section("Trials", html.table_html(_table(records, metric))))
     sections.append(html.Section("All trials share", html.settings_html(_shared(plan))))
@@ -81,7 +81,7 @@ def write_sweep_report(
         sections=sections,
     )
     path = folder.report / "report.html"
-    path.write_text(document, encoding="utf-8", errors="replace")
+    write_whole(path, document.encode(errors="replace"))
     return path
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vision.files.atomic_file import write_whole
+from vision.files.file_lock import locked_folder
+from vision.files.write_error import make_folder
 from vision.settings.errors import UserError
 from vision.sweeps.space import SearchSpace
 
@@ -75,14 +75,12 @@ class SweepFolder:
                 f"{self.path} already holds a sweep; add sweep.resume=true to go on with it, or give another"
                 " sweep.output"
             )
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         self.write_plan(plan)
 
     def write_plan(self, plan: SweepPlan) -> None:
         """Write the plan whole or not at all."""
-        part = self.path / f".{PLAN}.part"
-        part.write_text(json.dumps(plan.to_json(), indent=2) + "\n", encoding="utf-8")
-        part.replace(self.plan)
+        write_whole(self.plan, json.dumps(plan.to_json(), indent=2) + "\n")
 
     def read_plan(self) -> SweepPlan:
         """The plan of the sweep that is here. Raises UserError if there is none."""
@@ -97,15 +95,6 @@ class SweepFolder:
                 f"{self.plan} is not the plan of a sweep ({type(error).__name__}: {error}): give another sweep.output"
             ) from error
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other sweeps out of the folder. Raises UserError if one is at work there."""
-        descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise UserError(f"another sweep is at work in {self.path}: wait for its end, or end it") from error
-            yield
-        finally:
-            os.close(descriptor)
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep other sweeps out of the folder. Raises UserError naming the process that is at work there."""
+        return locked_folder(self.path, "a sweep", "wait for its end, end it, or give another sweep.output")

@@ -10,6 +10,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
+from vision.files.atomic_file import atomic_file
+from vision.files.write_error import WriteError, writing
 from vision.settings.errors import UserError
 
 LAST = "last.ckpt"
@@ -20,18 +22,15 @@ class AtomicCheckpointIO(CheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         target = Path(path)
-        part = target.with_name(f".{target.name}.part")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
+            with writing(target.parent):
+                # The run's folder is there; where it has vanished, another disk may lie under its name.
+                target.parent.mkdir(exist_ok=True)
+            with atomic_file(target) as file:
                 torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(target)
-        except (OSError, RuntimeError) as error:
-            part.unlink(missing_ok=True)
-            kept = f"the last good one is {target}" if target.exists() else "there is no earlier one"
-            raise UserError(f"cannot write the checkpoint {target} ({error}); {kept}: free some space") from error
+        except WriteError as error:
+            kept = "run.resume=true goes on from the one before" if os.path.exists(target) else "there is none before"
+            raise UserError(f"the checkpoint {error}; {kept}") from error
 
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         try:

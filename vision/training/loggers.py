@@ -10,6 +10,8 @@ from pathlib import Path
 from pytorch_lightning.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from vision.files.atomic_file import write_whole
+from vision.files.write_error import make_folder
 from vision.settings.errors import UserError
 from vision.settings.run import RunSettings
 
@@ -69,8 +71,8 @@ def _mlflow(folder: Path) -> Logger:
     run_id = noted.read_text(encoding="utf-8").strip() if noted.exists() else None
     logger = MLFlowLogger("vision", run_name=folder.name, tracking_uri=store, run_id=run_id)
     if run_id is None and logger.run_id is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        noted.write_text(f"{logger.run_id}\n", encoding="utf-8")
+        make_folder(folder)
+        write_whole(noted, f"{logger.run_id}\n")
     return logger
 
 
@@ -78,7 +80,7 @@ def _wandb(folder: Path) -> Logger:
     offline = os.environ["WANDB_MODE"] != "online"
     # The same name for a resumed run: `wandb sync` puts both parts together.
     run_id = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return _OneRunWandbLogger(
         name=folder.name, project="vision", save_dir=folder, id=run_id, resume="allow", offline=offline, log_model=False
     )

@@ -6,6 +6,8 @@ import csv
 import io
 from pathlib import Path
 
+from vision.files.atomic_file import write_whole
+
 Row = dict[str, float]
 
 
@@ -16,9 +18,7 @@ def write_rows(path: Path, rows: list[Row]) -> None:
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text.getvalue(), encoding="utf-8")
-    part.replace(path)
+    write_whole(path, text.getvalue())
 
 
 def read_rows(path: Path) -> list[Row]:

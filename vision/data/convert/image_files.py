@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from vision.data.convert.neutral import AnnotatedImage, ImageBytes
 from vision.data.image_header import BadHeaderError, read_header
 from vision.data.readers.file_table import MAX_FILE_BYTES, path_problem
+from vision.files.atomic_file import atomic_file, write_whole
+from vision.files.write_error import WriteError
 from vision.settings.errors import DataError
 
 IMAGES = "images"
@@ -82,9 +86,11 @@ class ImagePlacer:
             elif self._how == "link" and isinstance(image.image, Path):
                 _link(image.image, target)
             else:
-                target.write_bytes(encoded)
+                write_whole(target, encoded, durable=False)
+        except WriteError as error:
+            _raise_for(image, error)
         except OSError as error:
-            raise DataError(image.key, f"{target} cannot be written ({error.strerror})") from None
+            _raise_for(image, WriteError(target, error))
 
     @staticmethod
     def _check_same(target: Path, image: AnnotatedImage, encoded: bytes | memoryview) -> None:
@@ -92,9 +98,17 @@ class ImagePlacer:
             raise DataError(image.key, f"{target} exists with other content; give another output folder")
 
 
+def _raise_for(image: AnnotatedImage, error: WriteError) -> NoReturn:
+    """A name that the disk cannot hold concerns one image; a full disk, say, all of them."""
+    if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ENOTDIR, errno.EISDIR):
+        raise DataError(image.key, str(error)) from error
+    raise error
+
+
 def _link(source: Path, target: Path) -> None:
     try:
         os.link(os.path.realpath(source), target)
     except OSError:
         # Another file system, or one without links.
-        shutil.copyfile(source, target)
+        with source.open("rb") as original, atomic_file(target) as copy:
+            shutil.copyfileobj(original, copy, 1 << 20)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vision.data.left_out import LeftOut
+from vision.files.atomic_file import write_whole
+from vision.files.write_error import make_folder
 from vision.settings.errors import DataError
 
 # MXNet's; with it the same tree gives the same order.
@@ -75,8 +77,8 @@ def write_lists(prefix: str, listing: Listing, options: ListOptions) -> dict[str
                 parts["_val"] = chunk[test + train :]
         for suffix, part in parts.items():
             path = Path(f"{stem}{suffix}.lst")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("".join(f"{index}\t{label:f}\t{name}\n" for index, name, label in part), "utf-8")
+            make_folder(path.parent)
+            write_whole(path, "".join(f"{index}\t{label:f}\t{name}\n" for index, name, label in part))
             written[str(path)] = len(part)
     return written
 

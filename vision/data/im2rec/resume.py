@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple
 
 from vision.data.left_out import LeftOut
+from vision.files.file_lock import try_lock
+from vision.files.write_error import make_folder, writing
 from vision.settings.errors import UserError
 
 # At most so much work is done twice after a kill.
@@ -40,43 +42,41 @@ class ResumableRecords:
         self._made_from = made_from
         self._pending_left_out: list[tuple[str, str]] = []
         self._journalled_at = -JOURNAL_EVERY_S
-        try:
-            rec_path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(rec_path.parent)
+        with writing(rec_path):
             self._journal = self._open("journal", "a+b")
             self._lock()
             self._rec, self._idx = self._open("rec", "ab"), self._open("idx", "ab")
             self._continue()
-        except OSError as error:
-            raise UserError(
-                f"{rec_path} cannot be written ({error.strerror}): give a PREFIX in another folder"
-            ) from error
 
     def append(self, batch: Batch) -> None:
-        """Add the records of the next lines."""
-        self._rec.write(batch.records)
-        for record_id, size in batch.sizes:
-            self._idx.write(b"%d\t%d\n" % (record_id, self._offset))
-            self._offset += size
-        self.count += len(batch.sizes)
-        self.lines_done += batch.lines
-        self._pending_left_out += batch.left_out
-        for name, reason in batch.left_out:
-            self.left_out.add(name, reason)
-        if time.monotonic() - self._journalled_at >= JOURNAL_EVERY_S:
-            self._write_journal()
+        """Add the records of the next lines. Raises WriteError."""
+        with writing(self.rec_path):
+            self._rec.write(batch.records)
+            for record_id, size in batch.sizes:
+                self._idx.write(b"%d\t%d\n" % (record_id, self._offset))
+                self._offset += size
+            self.count += len(batch.sizes)
+            self.lines_done += batch.lines
+            self._pending_left_out += batch.left_out
+            for name, reason in batch.left_out:
+                self.left_out.add(name, reason)
+            if time.monotonic() - self._journalled_at >= JOURNAL_EVERY_S:
+                self._write_journal()
 
     def finish(self) -> None:
-        """Give both files their names."""
-        for file in (self._rec, self._idx):
-            file.flush()
-            os.fsync(file.fileno())
-            file.close()
-        # An .idx of an older file must never stand beside the new one.
-        self.idx_path.unlink(missing_ok=True)
-        os.replace(self._rec.name, self.rec_path)
-        os.replace(self._idx.name, self.idx_path)
-        os.unlink(self._journal.name)
-        self._journal.close()
+        """Give both files their names. Raises WriteError."""
+        with writing(self.rec_path):
+            for file in (self._rec, self._idx):
+                file.flush()
+                os.fsync(file.fileno())
+                file.close()
+            # An .idx of an older file must never stand beside the new one.
+            self.idx_path.unlink(missing_ok=True)
+            os.replace(self._rec.name, self.rec_path)
+            os.replace(self._idx.name, self.idx_path)
+            os.unlink(self._journal.name)
+            self._journal.close()
 
     def __enter__(self) -> ResumableRecords:
         return self
@@ -87,19 +87,20 @@ class ResumableRecords:
         if kind is None:
             self.finish()
             return
-        self._write_journal()
+        # On a full disk what the journal vouched for before is what stays.
+        with suppress(OSError):
+            self._write_journal()
         for file in (self._rec, self._idx, self._journal):
-            file.close()
+            with suppress(OSError):
+                file.close()
 
     def _open(self, kind: str, mode: str) -> BinaryIO:
         path = self.rec_path.with_name(f".{self.rec_path.stem}.{kind}.unfinished")
         return open(path, mode)  # type: ignore[return-value]
 
     def _lock(self) -> None:
-        try:
-            fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{self.rec_path} is being written by another process: wait for it or end it") from None
+        if not try_lock(self._journal.fileno()):
+            raise UserError(f"{self.rec_path} is being written by another process: wait for it or end it")
 
     def _continue(self) -> None:
         """Take over what an earlier process finished, or begin anew."""

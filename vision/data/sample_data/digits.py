@@ -11,6 +11,7 @@ import numpy as np
 
 from vision.data.recordio import pack
 from vision.data.recordio_writer import RecordIOWriter
+from vision.files.atomic_file import write_whole
 from vision.settings.errors import UserError
 
 CLASSES_FILE = "classes.txt"
@@ -75,7 +76,7 @@ def write_digits(folder: Path, seed: int) -> dict[str, int]:
 
 def write_class_names(folder: Path, names: Iterable[str]) -> None:
     """Write classes.txt, a name on each line in the order of the class ids."""
-    (folder / CLASSES_FILE).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    write_whole(folder / CLASSES_FILE, "".join(f"{name}\n" for name in names))
 
 
 def _png(grey: np.ndarray) -> bytes:
