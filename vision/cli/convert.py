@@ -27,14 +27,15 @@ Formats, and what input and output are:
 
   images        copy (default) writes the images beside the output, link makes hard links, keep refers to where they are
   root          folder of the input's images, where it is not beside the labels
-  classes       file with the class names in the order of their ids (default: classes.txt beside the input)
+  classes       file with the class names in the order of their ids (default: what the data or a classes.txt, data.yaml
+                or obj.names beside them say)
   attributes    manifest: the image's key and the label's key, such as source-ref,bounding-box
   label_format  manifest: class-id or multi-hot, for lists of classes (default: by the metadata)
-  split         voc: a list of ImageSets/Main, such as train
+  split         voc: a list of ImageSets/Main, such as train; yolo: a folder of images, such as val
   one_based     voc: true if pixels count from 1, as in the PASCAL challenges; then 1 is subtracted
   workers       readers of image files (default: one for each processor)
 
-Boxes keep their pixels exactly. What a format cannot hold is said. What cannot be converted is left out, named, and
+Writes classes.txt into OUTPUT, or beside it where that is a file. Boxes keep their pixels exactly. What a format cannot hold is said. What cannot be converted is left out, named, and
 written to OUTPUT.left-out.txt.
 
 Exit status: 0 all converted, 1 something left out, 2 nothing done.

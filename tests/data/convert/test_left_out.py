@@ -101,7 +101,10 @@ def test_coco(write: Write) -> None:
     ("line", "reason"),
     [
         ("0 0.5 0.5 0.2", "has 4 numbers"),
-        ("0 0.1 0.1 0.2 0.2 0.3 0.3", "polygons are not boxes"),
+        ("0 0.1 0.1 0.2 0.2 0.3", "has 6 numbers"),
+        ("0 0.1 0.1 0.2 0.2 0.3 0.3 0.4", "has 8 numbers"),
+        ("0 0.1 0.1 0.2 inf 0.3 0.3", "finite numbers"),
+        ("0 0.1 0.1 0.2 x 0.3 0.3", "a class and numbers"),
         ("x 0.5 0.5 0.2 0.2", "must be five numbers"),
         ("-1 0.5 0.5 0.2 0.2", "has the class -1"),
         ("0 50 50 20 20", "fractions of the image"),

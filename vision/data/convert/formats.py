@@ -14,9 +14,9 @@ FORMATS: dict[str, str] = {
     "recordio": "FILE.rec",
     "manifest": "FILE.manifest or FILE.jsonl",
     "annotation_json": "folder with images and annotations",
-    "coco": "FILE.json, its images beside it or in images",
-    "voc": "folder with JPEGImages and Annotations",
-    "yolo": "folder with images and labels",
+    "coco": "FILE.json or its folder; images beside it or in images",
+    "voc": "folder with JPEGImages (or images) and Annotations",
+    "yolo": "folder with images and labels, or with both side by side",
 }
 SUFFIXES = {"lst": (".lst",), "recordio": (".rec",), "manifest": (".manifest", ".jsonl"), "coco": (".json",)}
 

@@ -5,71 +5,75 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from vision.data.class_list import find_class_list
 from vision.data.convert.decimals import ARITHMETIC_PX, shortest
 from vision.data.convert.format import Sink, Source, SourceOptions
-from vision.data.convert.image_files import IMAGES, ImagePlacer, below_images_folder, read_image
+from vision.data.convert.image_files import ImagePlacer, below_images_folder, read_image
 from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Plan, Task
+from vision.data.convert.yolo_layout import IMAGES, LABELS, YoloLayout, plain_name
 from vision.data.image_codec import image_size
 from vision.data.left_out import LeftOut
-from vision.data.readers.file_table import is_image_name, walk_files
 from vision.settings.errors import DataError, UserError
 
-LABELS = "labels"
+# Numbers of a line that is a box.
+LINE_WORDS = 5
 _MAX_LABEL_BYTES = 16 << 20
 
 
 class YoloSource(Source):
-    """``path`` holds ``images`` and ``labels``. An image without a label file has no objects, as YOLO reads it."""
+    """``path`` holds ``images`` and ``labels``, parts that do, or images with their label files beside them.
+
+    An image without a label file has no objects, as YOLO reads it. A polygon counts as the box around it.
+    """
 
     task: Task = "boxes"
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
-        self._root = options.root or path / IMAGES
-        self._labels = path / LABELS
-        if not self._root.is_dir() or not self._labels.is_dir():
-            raise UserError(f"{path} needs the folders images and labels (root=FOLDER where the images lie elsewhere).")
-        self._names = [name for name in walk_files(self._root) if is_image_name(name)]
-        if not self._names:
-            raise UserError(f"{self._root} holds no images.")
-        self.class_names = find_class_list(options.classes, path)
+        self._layout = YoloLayout(path, options.root, options.split, options.classes)
+        self.class_names = self._layout.class_names
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._layout.images)
 
     def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
-        stems = {os.path.splitext(name)[0] for name in self._names}
-        for file in walk_files(self._labels):
-            if file.endswith(".txt") and file[:-4] not in stems:
-                left_out.add(f"labels/{file}", f"has no image below {self._root}")
-        for name in self._names:
-            label = f"{os.path.splitext(name)[0]}.txt"
+        for file in self._layout.orphans():
+            left_out.add(file, f"has no image below {self._layout.images_root}")
+        if self.class_names is None:
+            left_out.note(str(self._layout.images_root), "names no class, so they go by number: give classes=FILE")
+        owners: dict[str, str] = {}
+        for image in self._layout.images:
+            name, label = plain_name(image), self._layout.label_of(image)
             try:
-                path = self._root / name
+                if label is None:
+                    left_out.note(name, "has no label file: it counts as an image without objects")
+                elif owners.setdefault(label, name) != name:
+                    raise DataError(name, f"has the label file {label} of {owners[label]}: rename one of the two")
+                path = self._layout.images_root / image
                 size_px = image_size(read_image(path, name), name)
-                objects = tuple(self._objects(label, size_px, left_out))
+                objects = tuple(self._objects(label, size_px, left_out)) if label else ()
             except DataError as error:
                 left_out.add(error.key, error.reason)
                 continue
-            yield AnnotatedImage(name, f"labels/{label} ({name})", path, None, objects, size_px)
+            yield AnnotatedImage(name, f"{label} ({name})" if label else name, path, None, objects, size_px)
 
     def _objects(self, label: str, size_px: tuple[int, int], left_out: LeftOut) -> Iterator[AnnotatedObject]:
-        path = self._labels / label
-        if not path.is_file():
-            return
         try:
-            with path.open(encoding="utf-8-sig") as file:
+            with (self._layout.labels_root / label).open(encoding="utf-8-sig") as file:
                 lines = file.read(_MAX_LABEL_BYTES).splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"labels/{label}", f"cannot be read as text ({error})") from None
+            raise DataError(label, f"cannot be read as text ({error})") from None
         for number, line in enumerate(lines, 1):
             if line.strip():
+                key = f"{label} line {number}"
                 try:
                     yield parse_object(line, size_px)
                 except ValueError as problem:
-                    left_out.add(f"labels/{label} line {number}", str(problem))
+                    left_out.add(key, str(problem))
+                    continue
+                if len(line.split()) > LINE_WORDS:
+                    left_out.note(key, "is a polygon: the box around it is used")
 
 
 class YoloSink(Sink):
@@ -105,11 +109,12 @@ class YoloSink(Sink):
 
 
 def parse_object(line: str, size_px: tuple[int, int]) -> AnnotatedObject:
-    """One line's object. ValueError holds half a sentence."""
+    """The object of one line, a box or ``class x1 y1 x2 y2 x3 y3 ...``. ValueError holds half a sentence."""
     words = line.split()
-    if len(words) != 5:
-        what = "polygons are not boxes" if len(words) > 6 else "five are needed"
-        raise ValueError(f"has {len(words)} numbers ({what}): write class cx cy w h")
+    if len(words) > LINE_WORDS + 1 and len(words) % 2:
+        words = _around(words)
+    if len(words) != LINE_WORDS:
+        raise ValueError(f"has {len(words)} numbers: write class cx cy w h, or class and the corners of a polygon")
     try:
         class_id, cx, cy, width, height = (float(word) for word in words)
     except ValueError:
@@ -126,6 +131,19 @@ def parse_object(line: str, size_px: tuple[int, int]) -> AnnotatedObject:
         corners.append([shortest((middle + sign * side / 2) * size, tolerance) for sign in (-1, 1)])
     (left, right), (top, bottom) = corners
     return AnnotatedObject(int(class_id), (left, top, right, bottom))
+
+
+def _around(words: list[str]) -> list[str]:
+    """Class, middle and sides of the box around a polygon, in words again."""
+    try:
+        xs, ys = ([Decimal(word) for word in words[start::2]] for start in (1, 2))
+    except InvalidOperation:
+        raise ValueError(f"is {' '.join(words)!r:.60}, which must be a class and numbers") from None
+    if not all(number.is_finite() for number in (*xs, *ys)):
+        raise ValueError(f"is {' '.join(words)!r:.60}, which must be a class and finite numbers")
+    ends = [(min(numbers), max(numbers)) for numbers in (xs, ys)]
+    middles = [str((low + high) / 2) for low, high in ends]
+    return [words[0], *middles, *(str(high - low) for low, high in ends)]
 
 
 def object_line(item: AnnotatedObject, size_px: tuple[int, int]) -> str:

@@ -1,0 +1,108 @@
+"""Where a YOLO data set keeps images, label files and class names, in the layouts that tools write."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from vision.data.class_list import YOLO_LISTS, find_class_list
+from vision.data.convert.dataset_parts import is_part, parts_in
+from vision.data.readers.file_table import is_image_name, walk_files
+from vision.settings.errors import UserError
+
+IMAGES, LABELS = "images", "labels"
+_SUFFIX = ".txt"
+# Text files that tools leave among the labels: lists of images and of classes, and read-me files.
+_NO_LABELS = (*YOLO_LISTS, "train.txt", "val*.txt", "test.txt", "readme*", "notes*", "predefined_classes.txt")
+
+
+class YoloLayout:
+    """Images below ``images_root`` and label files below ``labels_root``, paired by path.
+
+    An image and its label file have the same path without suffix, once a folder ``images`` or ``labels`` is taken out
+    of it: that holds for images beside labels, for train/images beside train/labels, and for one folder of both.
+    """
+
+    def __init__(self, path: Path, root: Path | None, split: str | None, classes: Path | None) -> None:
+        if path.suffix.lower() in (".yaml", ".yml") and path.is_file():
+            path, classes = path.parent, classes or path
+        self.images_root, self.labels_root = root or path, _labels_of(path)
+        images = [name for name in walk_files(self.images_root) if is_image_name(name)]
+        if not images:
+            raise UserError(f"{self.images_root} holds no images (root=FOLDER where they lie elsewhere).")
+        self._labels: dict[str, str] = {}
+        self.others: list[str] = []
+        for file in sorted(_label_files(self.labels_root), key=lambda file: LABELS not in file.lower().split("/")):
+            if self._labels.setdefault(_paired(file), file) != file:
+                self.others.append(file)
+        stems = {_paired(name) for name in images}
+        if not stems & set(self._labels):
+            raise UserError(
+                f"{path} holds {len(images)} images, but no label file of any of them: YOLO has them in labels beside "
+                "images, or beside each image, with the image's name and the suffix .txt."
+            )
+        self.others += [file for stem, file in self._labels.items() if stem not in stems]
+        self.images = [name for name in images if split is None or _is_in(name, split)]
+        if not self.images:
+            raise UserError(f"split={split} is no folder of images in {self.images_root}.")
+        folders = [place for top in (path, *parts_in(path)) for place in (top, top / LABELS, top / IMAGES)]
+        around = path.resolve().parent
+        is_below = is_part(path) or path.name.startswith("obj_") or self.labels_root != path
+        above = [around, around.parent] if is_below else []
+        self.class_names = find_class_list(classes, *folders, self.labels_root, *above, patterns=YOLO_LISTS)
+
+    def label_of(self, image: str) -> str | None:
+        """Path of an image's label file below ``labels_root``; None if it has none."""
+        return self._labels.get(_paired(image))
+
+    def orphans(self) -> Iterator[str]:
+        """Label files without an image."""
+        for file in sorted(self.others):
+            name = os.path.basename(file).lower()
+            if any(fnmatch.fnmatch(name, pattern) for pattern in _NO_LABELS):
+                continue
+            if LABELS in file.lower().split("/")[:-1] or _looks_like_label(self.labels_root / file):
+                yield file
+
+
+def plain_name(path: str) -> str:
+    """``train/images/a.jpg`` to ``train/a.jpg``: the path without the last folder called images or labels."""
+    *folders, name = path.split("/")
+    for place in reversed(range(len(folders))):
+        if folders[place].lower() in (IMAGES, LABELS):
+            del folders[place]
+            break
+    return "/".join([*folders, name])
+
+
+def _paired(path: str) -> str:
+    return os.path.splitext(plain_name(path))[0]
+
+
+def _labels_of(path: Path) -> Path:
+    """For ``data/images/train`` the folder ``data/labels/train`` if there is one, else ``path`` itself."""
+    parts = path.resolve().parts
+    for place in reversed(range(len(parts))):
+        if parts[place].lower() == IMAGES:
+            beside = Path(*parts[:place], LABELS, *parts[place + 1 :])
+            return beside if beside.is_dir() else path
+    return path
+
+
+def _label_files(root: Path) -> Iterator[str]:
+    return (file for file in walk_files(root) if file.lower().endswith(_SUFFIX))
+
+
+def _is_in(image: str, split: str) -> bool:
+    return bool({split, f"obj_{split}_data"}.intersection(image.split("/")[:-1]))
+
+
+def _looks_like_label(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            words = file.read(256).split(b"\n")[0].split()
+        return len(words) >= 5 and all(float(word) >= 0 for word in words)
+    except (OSError, ValueError):
+        return False
