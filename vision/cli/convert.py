@@ -35,8 +35,8 @@ Formats, and what input and output are:
   one_based     voc: true if pixels count from 1, as in the PASCAL challenges; then 1 is subtracted
   workers       readers of image files (default: one for each processor)
 
-Writes classes.txt into OUTPUT, or beside it where that is a file. Boxes keep their pixels exactly. What a format cannot hold is said. What cannot be converted is left out, named, and
-written to OUTPUT.left-out.txt.
+Writes classes.txt into OUTPUT, or beside it where that is a file. Boxes keep their pixels exactly. What a format cannot
+hold is said. What cannot be converted is left out, named, and written to OUTPUT.left-out.txt.
 
 Exit status: 0 all converted, 1 something left out, 2 nothing done.
 
