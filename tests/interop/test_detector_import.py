@@ -123,6 +123,14 @@ def change(nodes: list[dict[str, Any]], name: str, **attributes: str) -> None:
     ("name", "attributes", "message"),
     [
         ("detection", {"variances": "(1, 1, 1, 1)"}, "has other variances"),
+        (
+            "detection",
+            {"threshold": "0.3"},
+            "has the threshold 0.3, but detections here are all of a score of at least 0.01",
+        ),
+        ("detection", {"clip": "False"}, "boxes here end at the border"),
+        ("detection", {"background_id": "2"}, "background_id=2, but MXNet 1.9.1 takes class 0"),
+        ("detection", {"nms_threshold": "0"}, "nms_threshold"),
         ("relu7_anchors", {"clip": "True"}, "clips its anchors"),
         ("relu7_anchors", {"steps": "(0.1, 0.2)"}, "has the steps"),
         ("pool3", {"pooling_convention": "valid"}, "pooling_convention=valid"),
@@ -142,6 +150,18 @@ def test_what_cannot_be_mapped_is_named(tmp_path: Path, name: str, attributes: d
     with pytest.raises(UserError, match=message) as caught:
         import_mxnet(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("topk", ["-1", "0", None])
+def test_all_anchors_are_candidates_where_the_graph_says_so(tmp_path: Path, topk: str | None) -> None:
+    root = json.loads(next(SSD_VGG.glob("*deploy-symbol.json")).read_text())
+    attributes = next(item for item in root["nodes"] if item["name"] == "detection")["attrs"]
+    attributes.pop("nms_topk")
+    attributes.update({} if topk is None else {"nms_topk": topk})
+    (tmp_path / "ssd-symbol.json").write_text(json.dumps(root))
+    shutil.copy(next(SSD_VGG.glob("*.params")), tmp_path / "ssd-0000.params")
+    # SSD300 on VGG-16 has 8732 anchors.
+    assert import_mxnet(tmp_path).description.hyperparameters["nms_topk"] == "8732"
 
 
 def test_suppression_across_classes_is_mentioned(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from vision.algorithms.object_detection.architecture import (
 )
 from vision.algorithms.object_detection.hyperparameters import ObjectDetectionHyperparameters
 from vision.algorithms.object_detection.network import SSD, mxnet_names
+from vision.algorithms.object_detection.predictions import DetectionSettings
 from vision.artifacts.model_description import ModelDescription
 from vision.interop import pixel_scale
 from vision.interop.graph_match import match
@@ -62,8 +63,9 @@ def import_detector(files: MXNetFiles, options: ImportOptions) -> ImportedModel:
     algorithm = algorithms.get("object_detection")
     with torch.device("meta"):
         network = SSD(architecture)
+    num_anchors = len(network.anchors.boxes_xyxy_unit)
     state = import_weights(network, mxnet_names(network), pairs, fixed, files)
-    hyperparameters = _hyperparameters(files, architecture, graph, found.detection, remarks)
+    hyperparameters = _hyperparameters(files, architecture, num_anchors, found.detection, remarks)
     class_names = options.class_names(architecture.num_classes, files.name, remarks)
     return ImportedModel(
         ModelDescription(
@@ -92,6 +94,25 @@ def _find(graph: Graph) -> _Found:
     detection = detections[0]
     if detection.numbers("variances") != VARIANCES:
         raise DataError(detection.key, f"has other variances than {VARIANCES}; such a network cannot be imported")
+    threshold = DetectionSettings().score_threshold
+    if detection.number("threshold") != threshold:
+        raise DataError(
+            detection.key,
+            f"has the threshold {detection.number('threshold'):g}, but detections here are all of a score of at least"
+            f" {threshold}: write that into the graph, and leave out those of a lower score than you want yourself",
+        )
+    if not detection.flag("clip"):
+        raise DataError(
+            detection.key,
+            "has clip=False, but boxes here end at the border of the image: write clip=True into the graph if that"
+            " serves you",
+        )
+    if detection.integer("background_id") != 0:
+        raise DataError(
+            detection.key,
+            f"has background_id={detection.integer('background_id')}, but MXNet 1.9.1 takes class 0 for background"
+            " whatever it says: write background_id=0 into the graph if class 0 is what the network learned for it",
+        )
     scores, offsets, anchors = detection.inputs
     softmax = graph.nodes[scores.node]
     is_channel = softmax.op != "SoftmaxActivation" or softmax.text("mode") == "channel"
@@ -132,7 +153,7 @@ def _pixel_scale(
 
 
 def _hyperparameters(
-    files: MXNetFiles, architecture: Architecture, graph: Graph, detection: Node, remarks: list[str]
+    files: MXNetFiles, architecture: Architecture, num_anchors: int, detection: Node, remarks: list[str]
 ) -> ObjectDetectionHyperparameters:
     """hyperparams.json as far as we know its names, overruled by the graph; else defaults."""
     values: dict[str, object] = {"num_training_samples": 1}
@@ -143,8 +164,8 @@ def _hyperparameters(
     values["image_shape"] = architecture.image_shape
     values["nms_threshold"] = detection.number("nms_threshold")
     topk = detection.integer("nms_topk")
-    if topk > 0:
-        values["nms_topk"] = topk
+    # MXNet looks at all then.
+    values["nms_topk"] = topk if topk > 0 else num_anchors
     if detection.flag("force_suppress"):
         remarks.append(
             "The graph suppresses overlapping boxes across classes (force_suppress), as deploy.py sets it; here, as in"

@@ -12,6 +12,7 @@ import torch
 from vision.algorithms.object_detection.anchors import Anchors, GridShape, anchor_levels, make_anchors
 from vision.algorithms.object_detection.box_coder import BoxCoder
 from vision.algorithms.object_detection.matcher import (
+    HARDNESS_UNIT,
     MatcherSettings,
     Matches,
     assign_classes,
@@ -183,7 +184,23 @@ def test_negatives_are_the_hardest_and_ties_go_to_the_lower_anchor() -> None:
 
 
 def test_hardness_is_one_over_the_probability_of_background() -> None:
-    logits = torch.tensor([[[2.0, -1.0, 0.5], [-60.0, 60.0, 0.0], [40.0, 0.0, 0.0]]])
-    expected = 1 / logits.double().softmax(-1)[..., 0]
-    torch.testing.assert_close(hardness(logits)[:, ::2].double(), expected[:, ::2], rtol=1e-5, atol=0)
-    assert hardness(logits)[0, 1] > 1e38
+    logits = torch.tensor([[[2.0, -1.0, 0.5], [-40.0, 40.0, 0.0], [40.0, 0.0, 0.0], [-300.0, -301.0, -300.0]]])
+    expected = HARDNESS_UNIT / logits.double().softmax(-1)[..., 0]
+    torch.testing.assert_close(hardness(logits).double(), expected, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_negatives_of_any_logits_are_those_of_the_probability(dtype: torch.dtype) -> None:
+    """MXNet sorts by the softmax in float32: its order, also where exp of a logit is 0 or infinite in float32."""
+    background = [-900.0, 90.0, 600.0, -95.0, -500.0, 500.0, 0.0, -3.0, -700.0, 88.0]
+    foreground = [-899.0, 190.0, 596.0, -91.0, -400.0, 520.0, -9.0, 60.0, -702.0, 89.0]
+    logits = torch.tensor([background, foreground], dtype=dtype).T[None]
+    probability = logits.float().softmax(-1)[0, :, 0].numpy()
+    expected = set(np.argsort(probability, kind="stable")[:5].tolist())
+    object_index = torch.full((1, 11), -1)
+    object_index[0, 10] = 0
+    logits = torch.cat([logits, logits[:, :1]], dim=1)
+    settings = MatcherSettings(negative_mining_ratio=5.0)
+    matches = Matches(object_index, torch.ones(1, 11, dtype=torch.bool))
+    targets = assign_classes(matches, torch.tensor([[0]]), hardness(logits), settings)
+    assert set(torch.nonzero(targets[0] == 0).flatten().tolist()) == expected

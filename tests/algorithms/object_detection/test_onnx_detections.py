@@ -35,6 +35,9 @@ def raw_heads() -> ModelProto:
 def test_detections_are_those_of_predict(settings: DetectionSettings) -> None:
     torch.manual_seed(0)
     logits, offsets = torch.randn(3, ANCHORS, CLASSES) * 2, torch.randn(3, ANCHORS, 4)
+    # Beside the image, or without extent: no detections.
+    offsets[:, ::5, :2] += 60.0
+    offsets[:, 1::5, 2 + torch.arange(3) % 2] = -90.0
     centre, size = torch.rand(ANCHORS, 2), torch.rand(ANCHORS, 2) * 0.3 + 0.02
     anchors = torch.cat([centre - size / 2, centre + size / 2], dim=1)
     expected = detect(logits, offsets, anchors, settings)

@@ -10,6 +10,7 @@ from torchvision.ops import batched_nms, nms
 
 from vision.algorithms.object_detection import predictions
 from vision.algorithms.object_detection.box_coder import BoxCoder
+from vision.algorithms.object_detection.image_detections import image_detections
 from vision.algorithms.object_detection.predictions import (
     Detections,
     DetectionSettings,
@@ -112,3 +113,33 @@ def test_equal_scores_keep_the_order_of_anchors() -> None:
     detections = detect(logits, torch.zeros(1, 3, 4), anchors, DetectionSettings(max_candidates=2))
     assert detections.labels.tolist() == [[0, 0]]  # the first of equal classes too
     torch.testing.assert_close(detections.boxes_xyxy_unit[0], anchors[:2])
+
+
+# An anchor's offsets, and the box of anchor (0.4, 0.4, 0.6, 0.6) after them, clipped; None: it has no area.
+EXTENTS = [
+    ((0.0, 0.0, 0.0, 0.0), (0.4, 0.4, 0.6, 0.6)),
+    ((60.0, 0.0, 0.0, 0.0), None),  # beyond the right border
+    ((0.0, -60.0, 0.0, 0.0), None),  # above the upper border
+    ((0.0, 0.0, -80.0, 0.0), None),  # narrower than six decimals tell
+    ((0.0, 0.0, 0.0, -80.0), None),
+    ((0.0, 0.0, 1e6, 0.0), (0.0, 0.4, 1.0, 0.6)),
+    ((float("nan"), 0.0, 0.0, 0.0), None),
+    ((0.0, 0.0, 0.0, float("nan")), None),
+    ((float("inf"), 0.0, 0.0, 0.0), None),
+]
+
+
+@pytest.mark.parametrize(("offsets", "box"), EXTENTS, ids=[f"extent-{number}" for number in range(len(EXTENTS))])
+def test_no_box_without_area_leaves_the_detector(offsets: tuple[float, ...], box: tuple[float, ...] | None) -> None:
+    """Between two good ones, whose suppression it must not change."""
+    anchors = torch.tensor([[0.0, 0.0, 0.2, 0.2], [0.4, 0.4, 0.6, 0.6], [0.8, 0.8, 1.0, 1.0]])
+    logits = torch.tensor([[[0.0, 3.0], [0.0, 5.0], [0.0, 4.0]]])
+    given = torch.zeros(1, 3, 4)
+    given[0, 1] = torch.tensor(offsets)
+    detections = detect(logits, given, anchors, DetectionSettings())
+    expected = [*([] if box is None else [torch.tensor(box)]), anchors[2], anchors[0]]
+    count = len(expected)
+    assert (detections.labels[0] >= 0).sum() == count
+    torch.testing.assert_close(detections.boxes_xyxy_unit[0, :count], torch.stack(expected), atol=1e-6, rtol=0)
+    rows = image_detections(detections)[0].rows()
+    assert all(x_max > x_min and y_max > y_min for _, _, x_min, y_min, x_max, y_max in rows)

@@ -21,6 +21,8 @@ IGNORED = -1
 BACKGROUND = 0
 # MXNet gives an object its best anchor only if they overlap by more than this.
 MIN_BIPARTITE_IOU = 1e-6
+# Small, so that ``hardness`` is finite as long as the probability is a float32, be it subnormal.
+HARDNESS_UNIT = 2.0**-22
 _LOG2_E = math.log2(math.e)
 _ROWS_IN_CACHE = 32768
 
@@ -117,10 +119,9 @@ def _bipartite(iou: Tensor) -> Tensor:
 
 
 def hardness(class_logits: Tensor) -> Tensor:
-    """1 / (probability of background), float32 [N, A] from logits [N, A, K]: how wrong a negative is.
+    """HARDNESS_UNIT / (probability of background), float32 [N, A] from logits [N, A, K]: how wrong a negative is.
 
-    Without the usual shift by the largest logit, which costs as much again; logits beyond 80 give infinity or
-    NaN, which count as hardest.
+    Infinity where that probability is 0 in float32, whatever the size of the logits.
     """
     logits = class_logits.detach().flatten(0, 1).float()
     result, ones = logits.new_empty(logits.shape[0]), logits.new_ones(logits.shape[1])
@@ -128,9 +129,12 @@ def hardness(class_logits: Tensor) -> Tensor:
     # half as long as exp and sum do.
     rows = _ROWS_IN_CACHE if logits.device.type == "cpu" else max(logits.shape[0], 1)
     likelihood = torch.empty_like(logits[:rows])
+    unit = logits.new_full((), math.log2(HARDNESS_UNIT))
     for part, part_of_result in zip(logits.split(rows), result.split(rows), strict=True):
-        powers = torch.mul(part, _LOG2_E, out=likelihood[: part.shape[0]]).exp2_()
-        torch.mv(powers, ones, out=part_of_result).div_(powers[:, 0])
+        # Over background's logit, so that nothing but a hopeless probability leaves the range of floats.
+        powers = torch.sub(part, part[:, :1], out=likelihood[: part.shape[0]])
+        torch.add(unit, powers, alpha=_LOG2_E, out=powers).exp2_()
+        torch.mv(powers, ones, out=part_of_result)
     return result.view(class_logits.shape[:2])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vision.algorithms.object_detection.box_coder import BoxCoder
-from vision.algorithms.object_detection.predictions import DetectionSettings
+from vision.algorithms.object_detection.predictions import SMALLEST_SIDE_UNIT, DetectionSettings
 
 # Candidates are the best of all anchors by their best class; each stands in the row of its class for the operator
 # NonMaxSuppression, which works class by class. Its comparisons are strict, ours are not: hence "just below".
@@ -67,7 +67,14 @@ detections_of_ssd (float[batch, {anchors}, {classes}] class_logits, float[batch,
     label_column = Unsqueeze (float_labels, last_axis)
     score_column = Unsqueeze (scores, last_axis)
     rows_of_all = Concat <axis = 2> (label_column, score_column, boxes)
-    is_row = Cast <to = 9> (is_kept_column)
+    kept_low, kept_high = Split <axis = 2, num_outputs = 2> (boxes)
+    sides = Sub (kept_high, kept_low)
+    is_extended = Greater (sides, smallest_side)
+    extended = Cast <to = 1> (is_extended)
+    both_extended = ReduceMin (extended, last_axis)
+    has_area = Cast <to = 9> (both_extended)
+    is_selected = Cast <to = 9> (is_kept_column)
+    is_row = And (is_selected, has_area)
     empty = Constant <value = float {{-1.0}}> ()
     detections = Where (is_row, rows_of_all, empty)
 }}
@@ -112,6 +119,7 @@ def append_detections(model: Any, settings: DetectionSettings) -> Any:
         "size_variances": np.array(variances[2:], np.float32),
         "overlap_limit": np.array([overlap], np.float32),
         "score_limit": np.array([_just_below(settings.score_threshold)], np.float32),
+        "smallest_side": np.array([SMALLEST_SIDE_UNIT], np.float32),
     }
     graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
     opset = next(item.version for item in model.opset_import if item.domain == "")

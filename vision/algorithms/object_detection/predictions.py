@@ -12,9 +12,12 @@ import torch
 from torch import Tensor
 
 from vision.algorithms.object_detection.box_coder import BoxCoder
-from vision.algorithms.object_detection.matcher import hardness
+from vision.algorithms.object_detection.matcher import HARDNESS_UNIT, hardness
 from vision.algorithms.object_detection.rows import used_rows
 from vision.algorithms.object_detection.suppression import survivors
+
+# A box with a side of this or less, as a fraction of the image, has no area once it is written with six decimals.
+SMALLEST_SIDE_UNIT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def best_classes(class_logits: Tensor, score_threshold: float) -> tuple[Tensor, 
     logits = class_logits.flatten(0, 1)
     # Where background leaves less than the threshold, no class can reach it; rounding gets a margin.
     most_background = 1.0 - score_threshold + 1e-4
-    rows = used_rows(~(hardness(class_logits) * most_background < 1.0))
+    rows = used_rows(~(hardness(class_logits) * most_background < HARDNESS_UNIT))
     if rows is not None:
         logits = logits.index_select(0, rows)
     scores, labels = logits.float().softmax(dim=-1)[:, 1:].max(dim=-1)
@@ -79,7 +82,11 @@ def detect_from_scores(
     settings: DetectionSettings,
     coder: BoxCoder | None = None,
 ) -> Detections:
-    """The same from each anchor's best class, as ``best_classes`` gives it."""
+    """The same from each anchor's best class, as ``best_classes`` gives it.
+
+    Boxes without area are left out at the end, as are those of an anchor whose offsets are no numbers; MXNet gives
+    both. They remove no others.
+    """
     candidate, is_valid = _best_candidates(scores, settings)
     scores, labels = scores.gather(1, candidate), labels.gather(1, candidate)
     offsets = box_offsets.gather(1, candidate.unsqueeze(-1).expand(-1, -1, 4)).float()
@@ -90,7 +97,8 @@ def detect_from_scores(
     if settings.nms_threshold is not None:
         groups = torch.zeros_like(labels) if settings.is_class_agnostic else labels
         keep = survivors(boxes, groups, is_valid, settings.nms_threshold)
-    return _compact(boxes, scores, labels, keep)
+    has_area = (boxes[..., 2:] - boxes[..., :2] > SMALLEST_SIDE_UNIT).all(dim=-1)
+    return _compact(boxes, scores, labels, keep & has_area)
 
 
 def _best_candidates(scores: Tensor, settings: DetectionSettings) -> tuple[Tensor, Tensor]:

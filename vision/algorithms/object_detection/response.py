@@ -40,8 +40,10 @@ def respond(
 def _annotations(detections: ImageDetections, size_px: tuple[int, int]) -> dict[str, Any]:
     width, height = size_px
     corners = detections.boxes_xyxy_unit.astype(np.float64) * (width, height, width, height)
-    # Edges become whole pixels before sizes are taken, so that neighbours stay neighbours.
-    left, top, right, bottom = corners.round().astype(np.int64).T.tolist() if len(detections) else ([], [], [], [])
+    # Edges become whole pixels before sizes are taken, so that neighbours stay neighbours; a box takes one at least.
+    low, high = np.split(corners.round().astype(np.int64), 2, axis=1)
+    low = np.minimum(low, (width - 1, height - 1))
+    (left, top), (right, bottom) = low.T.tolist(), np.maximum(high, low + 1).T.tolist()
     names = ("class_id", "score", "left", "top", "width", "height")
     columns = zip(
         detections.labels.tolist(),
