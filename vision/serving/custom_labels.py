@@ -50,7 +50,7 @@ class CustomLabels:
 
     async def _receive(self, request: Request) -> LabelRequest:
         settings = self._service.settings
-        body = await read_body(request, settings.max_payload_bytes)
+        body = await read_body(request, settings.max_payload_bytes, settings.timeout_s)
         return await asyncio.to_thread(read_label_request, body, settings.max_pixels)
 
     async def _answer(self, asked: LabelRequest) -> str:

@@ -96,7 +96,4 @@ def _rekognition_response(failure: RequestFailure) -> Response:
 def _response(failure: RequestFailure, status: int, content: dict[str, str | int], headers: dict[str, str]) -> Response:
     if failure.retry_after_s is not None:
         headers["retry-after"] = str(failure.retry_after_s)
-    if failure.status == 413:
-        # What is left of the body is not read.
-        headers["connection"] = "close"
     return Response(json.dumps(content) + "\n", status, headers, media_type="application/json")

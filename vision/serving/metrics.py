@@ -17,6 +17,7 @@ import numpy as np
 
 ROUTES = ("invocations", "endpoint", "model", "models", "custom_labels")
 STATUSES = (200, 400, 404, 405, 406, 408, 409, 413, 415, 424, 500, 503, 507)
+STAGES = ("idle", "head", "body", "rest")
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
@@ -50,7 +51,14 @@ FAMILIES = (
     Family("vision_images_total", "counter", "Images.", ('outcome="answered"', 'outcome="broken"')),
     Family("vision_batch_images", "histogram", "Images in a batch.", bounds=BATCH_SIZES),
     Family("vision_batch_seconds", "histogram", "Time of the network for a batch.", bounds=SECONDS),
-    Family("vision_requests_in_work", "gauge", "Requests being received or answered."),
+    Family("vision_requests_in_work", "gauge", "Requests being answered."),
+    Family("vision_connections", "gauge", "Open connections."),
+    Family(
+        "vision_shed_connections_total",
+        "counter",
+        "Connections closed because others needed their place.",
+        tuple(f'stage="{stage}"' for stage in STAGES),
+    ),
     Family("vision_ready_workers", "gauge", "Worker processes that answer."),
     Family("vision_loaded_models", "gauge", "Models in memory."),
     Family("vision_loaded_models_bytes", "gauge", "Bytes of the weights of the models in memory."),

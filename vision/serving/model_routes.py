@@ -28,7 +28,7 @@ class ModelRoutes:
 
     async def load(self, request: Request) -> Response:
         """``POST /models`` with model_name and url."""
-        values = _json_object(await read_body(request, _LARGEST_BODY))
+        values = _json_object(await read_body(request, _LARGEST_BODY, self._service.settings.timeout_s))
         name, url = values.get("model_name"), values.get("url")
         if not isinstance(name, str) or not isinstance(url, str):
             raise RequestFailure(400, 'the body must be a JSON object {"model_name": NAME, "url": FOLDER}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,11 +20,7 @@ from vision.data.recordio import (
 )
 from vision.serving.failure import RequestFailure
 from vision.serving.media_types import BodyKind
-from vision.serving.settings import MEBIBYTE
 from vision.settings.errors import DataError
-
-# A client that is sending gets its answer when it stops: so much of what is too large is read and thrown away.
-_DISCARDED_BYTES = 64 * MEBIBYTE
 
 
 @dataclass(frozen=True)
@@ -42,30 +39,27 @@ class Images:
     is_list: bool
 
 
-async def read_body(request: Request, max_bytes: int) -> bytes:
-    """The whole body; no more than ``max_bytes`` of it is ever held. Raises RequestFailure 413 or 415."""
+async def read_body(request: Request, max_bytes: int, timeout_s: float) -> bytes:
+    """The whole body; no more than ``max_bytes`` of it is ever held. Raises RequestFailure 400, 408, 413 or 415."""
     if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise RequestFailure(415, "the body has a Content-Encoding, but only bodies without compression are read")
     declared = _declared_bytes(request)
-    too_large = declared > max_bytes
-    if too_large and "expect" in request.headers:
+    if declared > max_bytes:
         raise _too_large(max_bytes, declared)
     chunks: list[bytes] = []
     total = 0
     try:
-        async for chunk in request.stream():
-            total += len(chunk)
-            too_large = too_large or total > max_bytes
-            if not too_large:
+        async with asyncio.timeout(timeout_s):
+            async for chunk in request.stream():
+                total += len(chunk)
+                if total > max_bytes:
+                    raise _too_large(max_bytes, total)
                 chunks.append(chunk)
-                continue
-            chunks.clear()
-            if total > max_bytes + _DISCARDED_BYTES:
-                break
+    except TimeoutError:
+        limit = f"{timeout_s:g} seconds that timeout_s allows"
+        raise RequestFailure(408, f"the body did not come within the {limit}") from None
     except ClientDisconnect:
         raise RequestFailure(400, "the connection was closed before the whole body had come") from None
-    if too_large:
-        raise _too_large(max_bytes, max(declared, total))
     return b"".join(chunks)
 
 

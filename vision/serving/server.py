@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from vision.data.allocation import keep_large_blocks, return_freed_memory
+from vision.serving.connections import KEEP_ALIVE_S, Connections
 from vision.serving.front import Front
+from vision.serving.gate import Gate
+from vision.serving.guarded_protocol import protocol_class
 from vision.serving.metrics import Metrics
 from vision.serving.settings import ServingSettings
 from vision.settings.errors import UserError
@@ -29,8 +32,6 @@ log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 FAILED = 2
-# Longer than the platform's and most clients' own limit, so that it is never we who close a connection in use.
-_KEEP_ALIVE_S = 75
 # Of freed memory: what a network needs for a batch of usual size.
 _KEPT_BYTES = 1 << 29
 # After the signal, requests that were on their way still come in over connections that exist.
@@ -46,13 +47,16 @@ class Server(uvicorn.Server):
         self._settings = settings
         self._metrics = metrics
         self._front = Front()
+        self._connections = Connections(settings, metrics)
         config = uvicorn.Config(
-            self._front,
+            Gate(self._front, settings),
+            http=protocol_class(self._connections),
+            ws="none",
             lifespan="off",
             access_log=False,
             log_config=None,
             server_header=False,
-            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=max(1, round(settings.drain_s - _LINGER_S)),
         )
         super().__init__(config)
@@ -64,7 +68,10 @@ class Server(uvicorn.Server):
             from vision.serving.app import build_app
             from vision.serving.service import Service
 
-            self.service = Service(self._settings, self._metrics)
+            self._connections.fit_open_files()
+            self.service = Service(self._settings, self._metrics, self._connections.places_for_work)
+            # The model has opened files of its own.
+            self._connections.fit_open_files()
             self._front.app = build_app(self.service)
         except UserError as error:
             self.problem = str(error)
@@ -85,6 +92,11 @@ class Server(uvicorn.Server):
             print(f"vision: {self.problem}", file=sys.stderr, flush=True)
         return 0 if self.problem is None else FAILED
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections, and end those that wait too long."""
+        await super().startup(sockets)
+        self._watch = asyncio.create_task(self._connections.watch())
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse new connections, linger for requests on their way, wait for the last answer."""
         for server in self.servers:
@@ -94,6 +106,7 @@ class Server(uvicorn.Server):
             self.service.is_draining = True
             await asyncio.sleep(_LINGER_S)
         await super().shutdown(sockets)
+        self._watch.cancel()
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

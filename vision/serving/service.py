@@ -29,11 +29,13 @@ _LONGEST_ATTRIBUTES = 1024
 class Service:
     """The state of one worker process. ``store`` holds the models in multi-model mode, else it is None.
 
-    Making it loads the model and lets it answer a first image; raises UserError.
+    Making it loads the model and lets it answer a first image; raises UserError. ``places`` are the connections that
+    requests in work may have.
     """
 
-    def __init__(self, settings: ServingSettings, metrics: Metrics) -> None:
+    def __init__(self, settings: ServingSettings, metrics: Metrics, places: int | None = None) -> None:
         self.settings = settings
+        self._most_requests = min(settings.max_requests, places or settings.max_requests)
         self.metrics = metrics
         self.is_draining = False
         self.in_work = 0
@@ -69,27 +71,25 @@ class Service:
     ) -> tuple[T, R]:
         """What was received and its answer, if there is room for one more request and both come in time.
 
-        Raises RequestFailure 408 or 503.
+        Raises RequestFailure 503 and what ``receive`` raises.
         """
-        received = False
+        started_s = asyncio.get_running_loop().time()
+        # A body on its way takes no place of work: it may be slow, or never come.
+        found = await receive()
         with self._admitted():
             try:
-                async with asyncio.timeout(self.settings.timeout_s):
-                    found = await receive()
-                    received = True
+                async with asyncio.timeout_at(started_s + self.settings.timeout_s):
                     return found, await answer(found)
             except TimeoutError:
                 limit = f"{self.settings.timeout_s:g} seconds that timeout_s allows"
-                if received:
-                    raise RequestFailure(503, f"there was no answer within the {limit}", retry_after_s=1) from None
-                raise RequestFailure(408, f"the body did not come within the {limit}") from None
+                raise RequestFailure(503, f"there was no answer within the {limit}", retry_after_s=1) from None
 
     async def _receive(self, request: Request, model: HostedModel) -> Images:
         """The images of the body, which the model expects as long as they are coming."""
         kind = body_kind(request.headers.get("content-type", ""))
         model.expect(1)
         try:
-            body = await read_body(request, self.settings.max_payload_bytes)
+            body = await read_body(request, self.settings.max_payload_bytes, self.settings.timeout_s)
             return images_of(body, kind, self.settings.max_images)
         finally:
             model.expect(-1)
@@ -101,7 +101,7 @@ class Service:
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:
-        if self.in_work >= self.settings.max_requests:
+        if self.in_work >= self._most_requests:
             raise RequestFailure(
                 503,
                 f"{self.in_work} requests are in work, as many as max_requests allows; ask again in a moment",

@@ -14,6 +14,8 @@ from vision.settings.table import Rule, SettingsTable
 MEBIBYTE = 1 << 20
 GIGABYTE = 10**9
 
+_FEWEST_CONNECTIONS = 64
+
 # The platform's variable, our setting.
 _VARIABLES = {
     "SAGEMAKER_BIND_TO_PORT": "port",
@@ -50,11 +52,20 @@ def _one_worker_for_many_models(given: ServingSettings) -> str | None:
     return None
 
 
+def _token_that_can_be_sent(given: ServingSettings) -> str | None:
+    if given.token is None or (given.token.isascii() and given.token.isprintable() and " " not in given.token):
+        return None
+    return "Serving setting token has blanks or characters outside ASCII, which a header cannot carry: leave them out."
+
+
 class ServingSettings(SettingsTable):
     """Sizes are of one process where ``workers`` says there are several."""
 
     NOUN: ClassVar[str] = "Serving setting"
-    RULES: ClassVar[tuple[Rule, ...]] = (Rule(("workers", "multi_model"), _one_worker_for_many_models),)
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(("workers", "multi_model"), _one_worker_for_many_models),
+        Rule(("token",), _token_that_can_be_sent),
+    )
 
     model: Path = Field(
         description="model folder, model.tar.gz or run folder; the folder of models with multi_model=true",
@@ -62,6 +73,18 @@ class ServingSettings(SettingsTable):
     )
     host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 for every network")
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    hosts: tuple[str, ...] = Field(
+        default=(),
+        description="further names under which it is asked, as a proxy passes them on; the machine's own need not be"
+        " given, and others are refused on a loopback address or where this is set",
+        examples=["api.example.com"],
+    )
+    token: str | None = Field(
+        default=None,
+        description="what all but /ping have to send, as Authorization: Bearer TOKEN; better given as the variable"
+        " VISION_SERVE_TOKEN, which other users cannot see",
+        examples=["of-32-random-letters"],
+    )
     workers: int | None = Field(
         default=None, ge=1, le=256, description="processes; unset is one for each GPU, or one", examples=[1]
     )
@@ -84,6 +107,15 @@ class ServingSettings(SettingsTable):
     max_requests: int = Field(
         default=256, ge=1, le=65536, description="requests in work; further ones are told to come back (503)"
     )
+    max_connections: int | None = Field(
+        default=None,
+        ge=16,
+        le=1 << 20,
+        description="open connections; further ones take the place of those that wait longest; unset is four for each"
+        " request in work, and never more than the limit of open files leaves room for",
+        examples=[1024],
+    )
+    head_timeout_s: float = Field(default=10.0, gt=0, le=3600, description="time for the head of a request")
     max_payload_mb: float = Field(default=6.0, gt=0, le=1024, description="size of a request's body in MiB")
     max_images: int = Field(default=256, ge=1, le=65536, description="images in the body of one request")
     max_pixels: int = Field(default=50_000_000, ge=1, le=1 << 30, description="width times height of an image")
@@ -106,6 +138,10 @@ class ServingSettings(SettingsTable):
     def max_payload_bytes(self) -> int:
         """The largest body that is read."""
         return int(self.max_payload_mb * MEBIBYTE)
+
+    def connection_count(self) -> int:
+        """Open connections of one process, as far as the limit of open files allows."""
+        return self.max_connections or max(_FEWEST_CONNECTIONS, 4 * self.max_requests)
 
     def worker_count(self) -> int:
         """Processes to run: as set, else one for each GPU that can be used."""

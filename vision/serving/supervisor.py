@@ -20,6 +20,8 @@ from vision.settings.errors import UserError
 
 log = logging.getLogger(__name__)
 
+# Tells a worker what it is to do.
+PLAN_VARIABLE = "VISION_WORKER_PLAN"
 _BACKLOG = 2048
 _LOOK_S = 0.1
 # A worker that ends sooner than this, so many times in a row, will not do better the next time.
@@ -125,6 +127,8 @@ class _Supervisor:
             "worker": index,
             "answer_early": answer_early,
         }
-        command = [sys.executable, "-m", "vision.serving.worker", json.dumps(plan)]
+        # Other users can read a process's words, and a token is among the settings.
+        environment[PLAN_VARIABLE] = json.dumps(plan)
+        command = [sys.executable, "-m", "vision.serving.worker"]
         # The pipe tells the worker when this process is gone, however it went.
         return subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, pass_fds=descriptors)

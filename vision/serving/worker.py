@@ -15,6 +15,7 @@ from typing import Any
 from vision.serving.metrics import Metrics
 from vision.serving.server import run_worker
 from vision.serving.settings import ServingSettings
+from vision.serving.supervisor import PLAN_VARIABLE
 
 
 def main(plan: Mapping[str, Any]) -> int:
@@ -38,4 +39,4 @@ def _end_with_supervisor() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(json.loads(sys.argv[1])))
+    sys.exit(main(json.loads(os.environ.pop(PLAN_VARIABLE))))

@@ -1,0 +1,171 @@
+"""The open connections of a worker: how many there may be, how long each may wait, which goes if one too many comes.
+
+A connection costs a file descriptor and the bytes of its body, so both are bounded. One whose request is in work is
+never closed from here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import resource
+import time
+from enum import Enum
+from typing import Protocol
+
+from vision.serving.metrics import Metrics
+from vision.serving.settings import ServingSettings
+from vision.settings.errors import UserError
+
+log = logging.getLogger(__name__)
+
+# Longer than the platform's and most clients' own limit, so that it is never we who close a connection in use.
+KEEP_ALIVE_S = 75
+_REST_S = 30.0
+_LOOK_S = 0.5
+# A connection younger than this is not taken for one that only holds a place.
+_GRACE_S = 0.5
+# File descriptors for models that are loaded, and for connections that are just being closed.
+_SPARE_FILES = 32
+# Connections that requests in work leave to others, so that /ping finds a place.
+_NOT_FOR_WORK = 8
+_FEWEST_PLACES = 2 * _NOT_FOR_WORK
+_SECONDS_BETWEEN_WORDS = 10.0
+
+
+class Stage(Enum):
+    """What a connection is doing. The value is its name in the metrics."""
+
+    IDLE = "idle"
+    HEAD = "head"
+    BODY = "body"
+    WORK = "work"
+    REST = "rest"
+    """The rest of a refused request is thrown away, or the client does not take its answer."""
+
+
+class Connection(Protocol):
+    """What is asked of a connection. It says itself that it has left."""
+
+    def expire(self, stage: Stage) -> None:
+        """End after too long a time in a stage."""
+
+    def give_way(self, reason: str) -> None:
+        """Close at once, because others need the place or the memory."""
+
+
+class Connections:
+    """All connections, by stage and in the order in which they entered it."""
+
+    def __init__(self, settings: ServingSettings, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._limits_s = {Stage.IDLE: KEEP_ALIVE_S, Stage.HEAD: settings.head_timeout_s, Stage.REST: _REST_S}
+        self._entered_s: dict[Stage, dict[Connection, float]] = {stage: {} for stage in Stage}
+        self._stages: dict[Connection, Stage] = {}
+        self._wanted = settings.connection_count()
+        self.places = self._wanted
+        self._most_body_bytes = settings.max_requests * settings.max_payload_bytes
+        self._body_bytes = 0
+        self._closed = 0
+        self._told_s = -_SECONDS_BETWEEN_WORDS
+
+    def __len__(self) -> int:
+        return len(self._stages)
+
+    @property
+    def places_for_work(self) -> int:
+        """Connections whose requests may be in work at the same time."""
+        return self.places - _NOT_FOR_WORK
+
+    def fit_open_files(self) -> None:
+        """Have no more places than file descriptors are left for. Raises UserError if that is too few."""
+        limit = _raise_file_limit(self._wanted)
+        others = len(os.listdir("/proc/self/fd")) - len(self)
+        self.places = min(self._wanted, limit - others - _SPARE_FILES)
+        if self.places < _FEWEST_PLACES:
+            raise UserError(
+                f"{limit} files may be open at once and {others} are needed before a client comes: raise the limit"
+                f" to {others + _SPARE_FILES + _FEWEST_PLACES} or more (ulimit -n)"
+            )
+
+    def admit(self, connection: Connection) -> bool:
+        """Take in a new connection, if need be in the place of one that waits. False if all are in work."""
+        if len(self) >= self.places and not self._make_room():
+            return False
+        self.enter(connection, Stage.IDLE)
+        return True
+
+    def enter(self, connection: Connection, stage: Stage) -> None:
+        """Note what a connection is doing from now on."""
+        former = self._stages.get(connection)
+        if former is not stage:
+            if former is not None:
+                del self._entered_s[former][connection]
+            self._stages[connection] = stage
+            self._entered_s[stage][connection] = time.monotonic()
+
+    def leave(self, connection: Connection) -> None:
+        """Forget a connection. Calling it again changes nothing."""
+        stage = self._stages.pop(connection, None)
+        if stage is not None:
+            del self._entered_s[stage][connection]
+
+    def hold(self, change: int) -> None:
+        """Note bytes of bodies that have come, or with a minus have been used. Ends uploads if they become too many."""
+        self._body_bytes += change
+        while self._body_bytes > self._most_body_bytes and self._entered_s[Stage.BODY]:
+            self._close(next(iter(self._entered_s[Stage.BODY])), "the bodies of all requests take too much memory")
+
+    async def watch(self) -> None:
+        """End what has waited too long, until the task is cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            now = time.monotonic()
+            for stage, limit_s in self._limits_s.items():
+                # The first has waited longest; what is ended goes elsewhere.
+                for connection, entered_s in list(self._entered_s[stage].items()):
+                    if now - entered_s < limit_s:
+                        break
+                    connection.expire(stage)
+            self._metrics.put("vision_connections", len(self))
+
+    def _make_room(self) -> bool:
+        """Close the connection that has waited longest, an upload only if the others are as good as new."""
+        now = time.monotonic()
+        firsts = [
+            (entered_s, stage, connection)
+            for stage in (Stage.IDLE, Stage.HEAD, Stage.REST, Stage.BODY)
+            for connection, entered_s in itertools.islice(self._entered_s[stage].items(), 1)
+        ]
+        waiting = [first for first in firsts if first[1] is not Stage.BODY and now - first[0] > _GRACE_S]
+        if not firsts:
+            self._tell("all are in work")
+            return False
+        *_, connection = min(waiting or firsts, key=lambda first: first[0])
+        self._close(connection, f"all {self.places} places are taken (max_connections, ulimit -n)")
+        return True
+
+    def _close(self, connection: Connection, reason: str) -> None:
+        self._metrics.count("vision_shed_connections_total", f'stage="{self._stages[connection].value}"')
+        connection.give_way(reason)
+        self._tell(reason)
+
+    def _tell(self, reason: str) -> None:
+        """Log what was closed, not more often than a reader can follow."""
+        self._closed += 1
+        if time.monotonic() - self._told_s >= _SECONDS_BETWEEN_WORDS:
+            log.warning("vision: %s; %d connections were closed since this was last said", reason, self._closed)
+            self._told_s, self._closed = time.monotonic(), 0
+
+
+def _raise_file_limit(connections: int) -> int:
+    """Let this process open files for so many connections, as far as it may; the limit then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 1024
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted if soft == resource.RLIM_INFINITY else soft
+    wanted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted

@@ -1,0 +1,107 @@
+"""Who may ask: no web page of elsewhere on a server that is for its own machine, and with a token only who knows it.
+
+A browser on this machine reaches the loopback address for every page that it shows. Such a page's requests name its
+own origin, and if its name was made to point here (DNS rebinding), that name as the host.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Iterable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from vision.serving.failure import RequestFailure, failure_response
+from vision.serving.settings import ServingSettings
+from vision.settings.nearest import shown
+
+# Top-level names that nobody can register, so that they lead where this machine's owner wants.
+_PRIVATE_ENDINGS = (".localhost", ".internal")
+
+
+class Gate:
+    """Hands on to ``app`` what may come in."""
+
+    def __init__(self, app: ASGIApp, settings: ServingSettings) -> None:
+        self._app = app
+        self._hosts = frozenset(name.lower() for name in settings.hosts)
+        self._asks_for_host = bool(self._hosts) or _is_loopback(settings.host)
+        self._token = None if settings.token is None else settings.token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        failure = self._problem(scope["path"], scope["headers"]) if scope["type"] == "http" else None
+        if failure is None:
+            await self._app(scope, receive, send)
+            return
+        response = failure_response(failure, scope)
+        if failure.status == 401:
+            response.headers["www-authenticate"] = "Bearer"
+        await response(scope, receive, send)
+
+    def _problem(self, path: str, headers: Iterable[tuple[bytes, bytes]]) -> RequestFailure | None:
+        """What is wrong with who asks, if anything."""
+        found: dict[bytes, list[str]] = {b"host": [], b"origin": [], b"authorization": []}
+        for name, value in headers:
+            if name in found:
+                found[name].append(value.decode("latin-1"))
+        if self._token is not None:
+            # Compared in a time that tells nothing. A page of elsewhere does not know it.
+            if any(hmac.compare_digest(_bearer(text), self._token) for text in found[b"authorization"]):
+                return None
+            # The health is worth no secret, and platforms ask for it without one.
+            if path != "/ping":
+                return RequestFailure(401, "who asks here has to send the server's token: Authorization: Bearer TOKEN")
+        return self._foreign(found[b"host"], found[b"origin"]) if self._asks_for_host else None
+
+    def _foreign(self, hosts: list[str], origins: list[str]) -> RequestFailure | None:
+        if len(hosts) > 1:
+            return RequestFailure(400, "the request has more than one Host")
+        # Without one it is no browser.
+        host = hosts[0].lower() if hosts else ""
+        name = host_name(host)
+        if hosts and not (name in self._hosts or is_private(name)):
+            return RequestFailure(
+                403,
+                f"Host is {shown(host)}, but this server answers under names of its own machine: let the proxy in"
+                " front of it send such a name, or start it with hosts=NAME",
+            )
+        for origin in origins:
+            authority = origin.lower().partition("://")[2]
+            if not authority or (authority != host and host_name(authority) not in self._hosts):
+                return RequestFailure(
+                    403, f"Origin is {shown(origin)}, but this server does not answer web pages of elsewhere"
+                )
+        return None
+
+
+def host_name(authority: str) -> str:
+    """The name or address in ``NAME:PORT`` or ``[ADDRESS]:PORT``."""
+    if authority.startswith("["):
+        return authority[1:].partition("]")[0]
+    return authority.partition(":")[0].rstrip(".")
+
+
+def is_private(name: str) -> bool:
+    """Whether no stranger can have a web page under this name: an address, or a name that is not of the internet."""
+    if not name:
+        return False
+    # Single words are names in containers' and proxies' own settings.
+    return "." not in name or name.endswith(_PRIVATE_ENDINGS) or _address(name) is not None
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        return None
+
+
+def _is_loopback(host: str) -> bool:
+    address = _address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
+
+
+def _bearer(text: str) -> bytes:
+    scheme, _, token = text.partition(" ")
+    return token.strip().encode("latin-1") if scheme.lower() == "bearer" else b""
