@@ -15,6 +15,7 @@ from vision.data.broken_images import BrokenImages
 from vision.data.collate import Batch
 from vision.metrics.bootstrap import ImageMetrics
 from vision.metrics.evaluation import Evaluation
+from vision.nn.memory_format import memory_format
 from vision.settings.errors import UserError
 from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.settings.run import RunSettings
@@ -58,7 +59,8 @@ class TrainingTask(pl.LightningModule):
         key_of: Callable[[int], str] = str,
     ) -> None:
         super().__init__()
-        self.network = network.to(memory_format=torch.channels_last) if run.channels_last else network
+        self._memory_format = memory_format(network, channels_last=run.channels_last)
+        self.network = network.to(memory_format=self._memory_format)
         self.hyperparameters = hyperparameters
         self.run = run
         self.steps_per_epoch = steps_per_epoch
@@ -94,7 +96,7 @@ class TrainingTask(pl.LightningModule):
     def new_evaluator(self) -> Evaluator: ...
 
     def forward(self, images: Tensor) -> Any:
-        return self._compiled(images if self.run.channels_last else images.contiguous())
+        return self._compiled(images.contiguous(memory_format=self._memory_format))
 
     # Training ---------------------------------------------------------------------------------------------------
 

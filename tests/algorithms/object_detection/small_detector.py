@@ -24,8 +24,6 @@ COLOURS = ((40, 200, 40), (200, 40, 200))
 def small_plan(num_classes: int = 2, image_shape: int = 300) -> Architecture:
     """The maps and anchors of SSD on a narrow pre-activation ResNet of one unit a stage."""
     values = standard_architecture("resnet-18", image_shape, num_classes, is_mxnet=True).model_dump()
-    # No fewer than 16 filters: torch 2.15 on CPUs corrupts memory in the backward pass of a strided 1x1 convolution of
-    # fewer channels in channels_last.
     values |= {"units": (1, 1, 1, 1), "filters": (16, 16, 16, 32, 32), "mean": (100.0,) * 3, "std": (60.0,) * 3}
     for layer in values["extra_layers"]:
         layer |= {"width_1x1": 16, "width_3x3": 32}
