@@ -3,6 +3,12 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=${VISION_VENV:-$root/.venv}
 
+# Python reads the path of an editable install in the locale's encoding: in plain ASCII it could not start in a folder
+# whose name has an umlaut.
+if [[ $root == *[!\ -~]* && ${LC_ALL:-} == @(C|POSIX) ]]; then
+    export LC_ALL=C.UTF-8
+fi
+
 # A command of that name may be a stub or too old, so each is asked.
 find_python() {
     local candidate

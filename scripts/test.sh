@@ -28,10 +28,28 @@ check() {
     echo "== $*"
     "$@" || failed+=("$*")
 }
+# Processes that share the tests must collect the same ones: nothing in their names may come from the clock, a hash, the
+# locale, the user or a folder. The first list is long complete when the second is begun.
+same_tests_twice() {
+    local lists
+    lists=$(mktemp -d)
+    PYTHONHASHSEED=1 collect >"$lists/first"
+    mkdir "$lists/elsewhere"
+    env -u HOME -u LC_ALL LANG=C TZ=Asia/Kathmandu TMPDIR="$lists/elsewhere" PYTHONHASHSEED=2 bash -c "$(declare -f collect); collect" \
+        >"$lists/second"
+    diff "$lists/first" "$lists/second" && echo "$(wc -l <"$lists/first") names, twice the same"
+    local status=$?
+    rm -r "$lists"
+    return $status
+}
+collect() {
+    python -m pytest --collect-only 2>&1 | grep -v 'tests collected in'
+}
 check ruff check .
 check ruff format --check .
 check mypy
 check lint-imports
+check same_tests_twice
 if ((${#failed[@]})); then
     printf 'FAILED: %s\n' "${failed[@]}" >&2
 fi
