@@ -20,13 +20,18 @@ install_mxnet_libraries() {
 }
 
 install_mxnet() {
-    local stamp=$mxnet_venv/.mxnet-1.9.1
+    local stamp=$mxnet_venv/.mxnet-1.9.1-opencv opencv
     install_mxnet_libraries
     if [[ ! -f $stamp ]]; then
         echo "making the virtual environment $mxnet_venv with MXNet 1.9.1"
         "$venv/bin/python" -m uv venv --quiet --clear --python 3.11 "$mxnet_venv"
         "$venv/bin/python" -m uv pip install --quiet --python "$mxnet_venv/bin/python" \
             mxnet==1.9.1 'numpy>=1.26.4,<2'
+        # MXNet's im2rec encodes with OpenCV: ours, so that bytes can be compared. It works with NumPy 1, too, whatever
+        # its metadata say.
+        opencv=$("$venv/bin/python" -c "from importlib.metadata import version as v; print(v('opencv-python-headless'))")
+        "$venv/bin/python" -m uv pip install --quiet --python "$mxnet_venv/bin/python" --no-deps \
+            "opencv-python-headless==$opencv"
         touch "$stamp"
     fi
     PYTHONPATH=$root "$VISION_MXNET_PYTHON" -c 'from vision.interop.mxnet_shim import import_mxnet; import_mxnet()'

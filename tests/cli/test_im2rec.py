@@ -48,7 +48,8 @@ def test_what_is_left_out_is_named_and_shows_in_the_status(
     [
         (["--resize", "-1"], "--resize is -1 but must be"),
         (["--quality", "0"], "--quality is 0 but must be from 1 to 100"),
-        (["--train-ratio", "0.9", "--test-ratio", "0.2"], "--test-ratio is 0.2 but must be"),
+        (["--train-ratio", "-0.1"], "--train-ratio is -0.1 but must be a share from 0 to 1."),
+        (["--train-ratio", "0.5", "--test-ratio", "nan"], "--test-ratio is nan but must be a share from 0 to 1."),
         (["--color", "2"], "im2rec: argument --color: invalid choice: 2"),
         (["--no-such"], "im2rec: unrecognized arguments: --no-such"),
         ([], "No .lst file begins with"),

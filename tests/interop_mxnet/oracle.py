@@ -6,6 +6,8 @@ It knows MXNet and nothing of this package, but for the shim that makes MXNet im
 from __future__ import annotations
 
 import json
+import os
+import runpy
 import sys
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,13 @@ def read_records(folder: Path, job: dict[str, Any]) -> None:
     np.savez(folder / "answer.npz", data=batch.data[0].asnumpy(), label=batch.label[0].asnumpy())
 
 
+def im2rec(folder: Path, job: dict[str, Any]) -> None:
+    """MXNet's own tool with the words of a command line, run in ``folder``."""
+    os.chdir(folder)
+    sys.argv = ["im2rec.py", *job["words"]]
+    runpy.run_path(str(Path(mx.__file__).parent / "tools" / "im2rec.py"), run_name="__main__")
+
+
 def gluon_export(folder: Path, job: dict[str, Any]) -> None:
     """A network of Gluon's model zoo with random weights, exported, and its answer."""
     mx.random.seed(job["seed"])
@@ -158,6 +167,7 @@ TASKS = {
         read_records,
         gluon_export,
         update_weights,
+        im2rec,
     )
 }
 

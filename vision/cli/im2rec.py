@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -59,7 +60,12 @@ def _make_parser() -> argparse.ArgumentParser:
     parser.add_argument("root", metavar="ROOT", help="folder of the images")
     lists = parser.add_argument_group("listing")
     lists.add_argument("--list", action="store_true", help="write lists; without it, lists are packed")
-    lists.add_argument("--exts", nargs="+", default=[".jpeg", ".jpg", ".png"], help="suffixes (default: %(default)s)")
+    lists.add_argument(
+        "--exts",
+        nargs="+",
+        default=[".jpeg", ".jpg", ".png"],
+        help="suffixes, in capital or small letters (%(default)s)",
+    )
     lists.add_argument("--chunks", type=int, default=1, help="number of lists (1)")
     lists.add_argument("--train-ratio", type=float, default=1.0, help="share in PREFIX_train.lst (1: PREFIX.lst alone)")
     lists.add_argument("--test-ratio", type=float, default=0.0, help="share in PREFIX_test.lst (0); the rest is _val")
@@ -75,9 +81,10 @@ def _make_parser() -> argparse.ArgumentParser:
     packs.add_argument("--encoding", default=".jpg", choices=[".jpg", ".png"], help="(.jpg)")
     packs.add_argument("--pack-label", action=argparse.BooleanOptionalAction, default=None, help="see above")
     packs.add_argument(
-        "--full-decode",
+        "--fast-decode",
         action="store_true",
-        help="decode every pixel even where --resize shrinks to a half or less: pixels as MXNet's, and slower",
+        help="decode JPEGs that --resize shrinks to a half or less at a fraction of their size: faster, but the pixels "
+        "are not those of MXNet's tool, and the longer edge may differ by one",
     )
     return parser
 
@@ -86,12 +93,9 @@ def _check(given: argparse.Namespace) -> None:
     problems = []
     if given.chunks < 1:
         problems.append(f"--chunks is {given.chunks} but must be at least 1.")
-    if not 0 < given.train_ratio <= 1:
-        problems.append(f"--train-ratio is {given.train_ratio:g} but must be above 0 and at most 1.")
-    if not 0 <= given.test_ratio < 1 or given.train_ratio + given.test_ratio > 1 + 1e-9:
-        problems.append(
-            f"--test-ratio is {given.test_ratio:g} but must be at least 0, and at most 1 with --train-ratio together."
-        )
+    for name, ratio in (("--train-ratio", given.train_ratio), ("--test-ratio", given.test_ratio)):
+        if not 0 <= ratio < math.inf:
+            problems.append(f"{name} is {ratio:g} but must be a share from 0 to 1.")
     if given.resize < 0:
         problems.append(f"--resize is {given.resize} but must be a number of pixels, or 0 for none.")
     if not 1 <= given.quality <= 100:
@@ -118,6 +122,8 @@ def _list(given: argparse.Namespace) -> int:
         print(folder, label)
     for path, lines in write_lists(given.prefix, listing, options).items():
         print(f"{path}: {lines} images")
+    if given.train_ratio < 1 < given.train_ratio + given.test_ratio:
+        print("vision: the two ratios are more than 1 together, so training gets what is left", file=sys.stderr)
     print("\n".join(listing.left_out.summary("files")), file=sys.stderr, end="\n" if listing.left_out.sentences else "")
     return LEFT_OUT if listing.left_out.sentences else 0
 
@@ -137,7 +143,7 @@ def _pack(given: argparse.Namespace) -> int:
         color=given.color,
         encoding=given.encoding,
         pack_label=given.pack_label,
-        full_decode=given.full_decode,
+        fast_decode=given.fast_decode,
     )
     lists = lists_of(given.prefix)
     if not lists:

@@ -98,14 +98,14 @@ def test_grey_and_unchanged(tmp_path: Path) -> None:
     np.testing.assert_array_equal(packed_image(tmp_path, with_alpha, color=-1), with_alpha)
 
 
-def test_full_decode_gives_opencvs_pixels_and_reduced_decode_nearly_the_same(tmp_path: Path) -> None:
+def test_pixels_are_opencvs_and_with_fast_decode_nearly_the_same(tmp_path: Path) -> None:
     image = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (400, 600, 3), np.uint8), (0, 0), 6)
     image = cv2.normalize(image, None, 0, 255, cv2.NORM_MINMAX)
     cv2.imwrite(str(tmp_path / "a.jpg"), image)
     expected = cv2.resize(cv2.imread(str(tmp_path / "a.jpg")), (150, 100))
-    whole = packed_image(tmp_path, image, "a.jpg", resize=100, full_decode=True)
+    whole = packed_image(tmp_path, image, "a.jpg", resize=100)
     np.testing.assert_array_equal(whole, expected)
-    reduced = packed_image(tmp_path, image, "a.jpg", resize=100)
+    reduced = packed_image(tmp_path, image, "a.jpg", resize=100, fast_decode=True)
     assert reduced.shape == (100, 150, 3)
     assert 0 < np.abs(reduced.astype(int) - expected).mean() < 4
 
@@ -115,4 +115,4 @@ def test_an_image_is_never_enlarged_by_reduced_decoding(tmp_path: Path) -> None:
     image = ramp(151, 200)
     cv2.imwrite(str(tmp_path / "a.jpg"), image)
     expected = cv2.resize(cv2.imread(str(tmp_path / "a.jpg")), (100, 76))
-    np.testing.assert_array_equal(packed_image(tmp_path, image, "a.jpg", resize=76), expected)
+    np.testing.assert_array_equal(packed_image(tmp_path, image, "a.jpg", resize=76, fast_decode=True), expected)

@@ -43,6 +43,13 @@ def test_without_recursion_only_the_top_counts(root: Path) -> None:
     assert list_images(root / "c", ListOptions(extensions=(".gif",))).images == [(0, "z.gif", 0)]
 
 
+@pytest.mark.parametrize("extension", [".JPG", ".jpg", "jpg", ".Jpg"])
+def test_extensions_match_in_capital_and_small_letters(extension: str, root: Path) -> None:
+    (root / "b/3.jpg").touch()
+    images = list_images(root / "b", ListOptions(extensions=(extension,))).images
+    assert [name for _, name, _ in images] == ["2.JPG", "3.jpg"]
+
+
 # What MXNet 1.9.1's tool wrote for 10 images 0.jpg to 9.jpg in one folder with these options.
 MXNET_ORDER = [4, 0, 5, 9, 3, 1, 6, 8, 7, 2]
 
@@ -53,6 +60,9 @@ MXNET_ORDER = [4, 0, 5, 9, 3, 1, 6, 8, 7, 2]
         ({}, {"": MXNET_ORDER}),
         ({"train_ratio": 0.5, "test_ratio": 0.2}, {"_test": [4, 0], "_train": [5, 9, 3, 1, 6], "_val": [8, 7, 2]}),
         ({"train_ratio": 0.75}, {"_train": MXNET_ORDER[:7], "_val": MXNET_ORDER[7:]}),
+        ({"train_ratio": 0.0, "test_ratio": 1.0}, {"_test": MXNET_ORDER, "_train": []}),
+        ({"train_ratio": 0.9, "test_ratio": 0.5}, {"_test": MXNET_ORDER[:5], "_train": MXNET_ORDER[5:]}),
+        ({"train_ratio": 1.5}, {"_train": MXNET_ORDER}),
         ({"chunks": 3}, {"_0": MXNET_ORDER[:4], "_1": MXNET_ORDER[4:8], "_2": MXNET_ORDER[8:]}),
     ],
 )

@@ -28,7 +28,8 @@ class PackOptions:
 
     ``root`` holds the images. ``resize`` is the shorter edge in pixels, 0 for none. ``quality`` is JPEG's 1..100 or
     PNG's compression 1..9. ``color`` is OpenCV's flag: 1 colour, 0 grey, -1 unchanged. ``pack_label`` None decides
-    by the line. ``full_decode`` decodes every pixel of images that ``resize`` shrinks to a half or less.
+    by the line. ``fast_decode`` decodes JPEGs that ``resize`` shrinks to a half or less at a half, a quarter or an eighth:
+    faster, but other pixels than MXNet's.
     """
 
     root: str
@@ -39,7 +40,7 @@ class PackOptions:
     color: int = 1
     encoding: str = ".jpg"
     pack_label: bool | None = None
-    full_decode: bool = False
+    fast_decode: bool = False
 
 
 class CannotPackError(ValueError):
@@ -168,7 +169,7 @@ def _encode_anew(encoded: bytes, options: PackOptions) -> bytes:
 
 def _reduction(header: ImageHeader, options: PackOptions) -> int:
     """By what a JPEG may be shrunk while it is decoded without becoming smaller than asked for; 1 is not at all."""
-    if options.full_decode or not options.resize or header.format != "JPEG":
+    if not options.fast_decode or not options.resize or header.format != "JPEG":
         return 1
     edge = min(header.width, header.height)
     return next((by for by in (8, 4, 2) if edge // by >= options.resize), 1)

@@ -18,7 +18,11 @@ _SHUFFLE_SEED = 100
 
 @dataclass(frozen=True)
 class ListOptions:
-    """How to list. ``train_ratio`` and ``test_ratio`` are shares of a chunk, the rest is for validation."""
+    """How to list.
+
+    ``extensions`` match in capital and small letters, with or without their dot. ``train_ratio`` and ``test_ratio``
+    are shares of a chunk, the rest is for validation; where they are more than the whole, training gets what is left.
+    """
 
     extensions: tuple[str, ...] = (".jpeg", ".jpg", ".png")
     recursive: bool = False
@@ -44,10 +48,11 @@ def list_images(root: Path, options: ListOptions) -> Listing:
     found: list[tuple[int, str, int]] = []
     folders: dict[str, int] = {}
     left_out = LeftOut()
+    suffixes = {f".{extension.lower().removeprefix('.')}" for extension in options.extensions}
     for folder, below in _walk(root) if options.recursive else [("", sorted(os.listdir(root)))]:
         for name in below:
             path = f"{folder}{name}"
-            if os.path.splitext(name)[1].lower() not in options.extensions or not os.path.isfile(root / path):
+            if os.path.splitext(name)[1].lower() not in suffixes or not os.path.isfile(root / path):
                 continue
             if not path.isprintable():
                 left_out.add(repr(path), "a .lst file cannot hold its tab, line break or unreadable letter; rename it")
