@@ -93,6 +93,8 @@ SMALL = (FIXTURES / "small.rec").read_bytes()
         (lambda lines: [*lines, "77\t9130"], r"record 2 at byte 9130: records start at multiples of 4"),
         (lambda lines: [*lines, lines[3]], r"record 4 at byte 21120: t.idx lists it twice"),
         (lambda lines: [*lines, "77\t44928"], r"record 10 at byte 44928: expected .*; if the file is whole"),
+        (lambda lines: [*lines[:4], *lines[5:]], r"record 3 at byte 21120: it ends at byte .*lists the next at byte"),
+        (lambda lines: [*lines[:2], "77\t12", *lines[2:]], r"record 0 at byte 0: it ends at byte 9128, .*at byte 12;"),
         (lambda lines: [], r"t.rec: the file has 44932 bytes, but t.idx lists no record"),
     ],
 )

@@ -16,7 +16,6 @@ from vision.data.recordio import (
     BrokenRecordError,
     image_layout,
     join_parts,
-    next_offset,
     padded,
     record_key,
 )
@@ -85,10 +84,7 @@ class RecordFile:
         return record_key(self.name, number, self.index.offsets.item(number), record_id)
 
     def label_matrix(self, first: int, stop: int) -> np.ndarray | None:
-        """Labels of the records ``first`` to ``stop`` (excluded), float32 [N, W]; None if their W differs.
-
-        Checks on the way that each record ends where the index says that the next begins.
-        """
+        """Labels of the records ``first`` to ``stop`` (excluded), float32 [N, W]; None if their W differs."""
         blocks: list[np.ndarray] = []
         for step_first in range(first, stop, _STEP_RECORDS):
             block = self._label_block(step_first, min(step_first + _STEP_RECORDS, stop))
@@ -109,7 +105,7 @@ class RecordFile:
         flags = np.where(one_part, words[np.where(one_part, at + 2, 0)], 0).astype(np.int64)
         one_part &= 24 + 4 * flags <= lrec
         # Split and broken records go one by one; the broken ones raise.
-        others = {int(i): self._checked_labels(first + int(i)) for i in np.flatnonzero(~one_part)}
+        others = {int(i): self.labels(first + int(i)) for i in np.flatnonzero(~one_part)}
         widths = np.maximum(flags, 1)
         for i, labels in others.items():
             widths[i] = len(labels)
@@ -121,16 +117,6 @@ class RecordFile:
         for i, labels in others.items():
             block[i] = labels
         return block
-
-    def _checked_labels(self, number: int) -> np.ndarray:
-        labels = self.labels(number)
-        offset = self.index.offsets.item(number)
-        end = next_offset(self.buffer, offset)
-        follower = self.index.offsets.item(number + 1) if number + 1 < len(self) else len(self.buffer)
-        if end != follower:
-            reason = f"it ends at byte {end}, but the next record is expected at byte {follower}"
-            raise self._framing_error(number, reason)
-        return labels
 
     def _framing_error(self, number: int, reason: str) -> DataError:
         if self.index.source is not None:

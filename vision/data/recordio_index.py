@@ -17,6 +17,7 @@ from vision.data.recordio import (
     MAGIC,
     MAX_PAYLOAD_BYTES,
     MIDDLE,
+    PART_HEADER,
     WHOLE,
     BrokenRecordError,
     next_offset,
@@ -26,6 +27,8 @@ from vision.settings.errors import DataError
 
 # 1 MiB: stays in the processor's cache.
 _SCAN_WORDS = 1 << 18
+# Records of an index that are compared with the file in one step.
+_STEP_RECORDS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def stale_index_advice(idx_path: Path) -> str:
 
 
 def _check_against_file(offsets: np.ndarray, buffer: memoryview, name: str, idx_path: Path) -> None:
-    """Check what is cheap on a file of any size: bounds, doubles, the first and the last record."""
+    """Check that the index lists every record once: each begins where the one before ends."""
     advice = stale_index_advice(idx_path)
     size = len(buffer)
     if len(offsets) == 0:
@@ -87,6 +90,32 @@ def _check_against_file(offsets: np.ndarray, buffer: memoryview, name: str, idx_
         refuse(last, f"{problem}; if the file is whole")
     if end != size:
         refuse(last, f"{idx_path.name} lists it as the last, but the file goes on from byte {end} to {size}")
+    gap = _first_gap(offsets, buffer)
+    if gap is not None:
+        number, end = gap
+        refuse(number, f"it ends at byte {end}, but {idx_path.name} lists the next at byte {offsets[number + 1]}")
+
+
+def _first_gap(offsets: np.ndarray, buffer: memoryview) -> tuple[int, int] | None:
+    """(number, end) of the first record that does not end where the next begins, or None.
+
+    A record that is broken itself has no end. Whoever reads it finds that, and can go on with the others.
+    """
+    words = np.frombuffer(buffer, "<u4", len(buffer) // 4)
+    for first in range(0, len(offsets) - 1, _STEP_RECORDS):
+        starts, nexts = offsets[first : first + _STEP_RECORDS], offsets[first + 1 : first + _STEP_RECORDS + 1]
+        starts = starts[: len(nexts)]
+        lengths = words[starts // 4 + 1]
+        whole = (words[starts // 4] == MAGIC) & (lengths <= MAX_PAYLOAD_BYTES)
+        ends = starts + np.uint64(PART_HEADER.size) + ((lengths.astype(np.uint64) + np.uint64(3)) & ~np.uint64(3))
+        for place in np.flatnonzero(~(whole & (ends == nexts))).tolist():
+            try:
+                end = next_offset(buffer, int(starts[place]))
+            except BrokenRecordError:
+                continue
+            if end != int(nexts[place]):
+                return first + place, end
+    return None
 
 
 def scan_offsets(path: Path, buffer: memoryview, name: str) -> np.ndarray:

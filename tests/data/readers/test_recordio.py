@@ -152,22 +152,31 @@ def test_all_labels_at_once_include_split_records_and_shares(tmp_path: Path) -> 
     assert reader.shard(5, 6).targets_matrix().shape == (0, 1)  # type: ignore[union-attr]
 
 
-def test_all_labels_at_once_finds_records_that_the_index_leaves_out(tmp_path: Path) -> None:
+def test_an_index_that_leaves_a_record_out_is_refused_when_opened(tmp_path: Path) -> None:
     path = write(tmp_path / "t.rec", [pack(1.0, i, b"img") for i in range(4)])
     lines = path.with_suffix(".idx").read_text().splitlines()
     path.with_suffix(".idx").write_text("\n".join(lines[:1] + lines[2:]))
-    reader = RecordIOReader([path])
     with pytest.raises(DataError, match=r"t.rec record 0 at byte 0: it ends at byte 36, .*byte 72.*delete .*t.idx"):
-        reader.targets_matrix()
+        RecordIOReader([path])
 
 
-def test_an_index_into_the_middle_of_a_record_is_refused_when_read(tmp_path: Path) -> None:
+def test_an_index_into_the_middle_of_a_record_is_refused_when_opened(tmp_path: Path) -> None:
     shutil.copy(FIXTURES / "small.rec", tmp_path / "t.rec")
     (tmp_path / "t.idx").write_text((FIXTURES / "small.idx").read_text().replace("9128", "9132"))
-    reader = RecordIOReader([tmp_path / "t.rec"])
-    with pytest.raises(DataError, match=r"t.rec record 1 at byte 9132: expected the record magic .*delete .*t.idx"):
+    with pytest.raises(DataError, match=r"t.rec record 0 at byte 0: it ends at byte 9128, .*9132; .*delete .*t.idx"):
+        RecordIOReader([tmp_path / "t.rec"])
+
+
+def test_a_broken_record_of_a_sound_index_leaves_the_others_readable(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.rec", [pack(1.0, i, b"img") for i in range(4)])
+    content = bytearray(path.read_bytes())
+    content[36:40] = b"none"
+    path.write_bytes(content)
+    reader = RecordIOReader([path])
+    with pytest.raises(DataError, match=r"t.rec record 1 at byte 36: expected the record magic .*delete .*t.idx"):
         reader[1]
-    assert reader.key(1) == "t.rec record 1 at byte 9132"
+    assert reader.key(1) == "t.rec record 1 at byte 36"
+    assert bytes(reader[2].encoded) == b"img"
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])

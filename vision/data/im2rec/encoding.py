@@ -28,8 +28,8 @@ class PackOptions:
 
     ``root`` holds the images. ``resize`` is the shorter edge in pixels, 0 for none. ``quality`` is JPEG's 1..100 or
     PNG's compression 1..9. ``color`` is OpenCV's flag: 1 colour, 0 grey, -1 unchanged. ``pack_label`` None decides
-    by the line. ``fast_decode`` decodes JPEGs that ``resize`` shrinks to a half or less at a half, a quarter or an eighth:
-    faster, but other pixels than MXNet's.
+    by the line. ``fast_decode`` decodes JPEGs that ``resize`` shrinks to a half or less at a fraction of their
+    size: faster, but other pixels than MXNet's.
     """
 
     root: str
