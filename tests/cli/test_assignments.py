@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from vision.cli.assignments import read_assignments
@@ -16,6 +18,24 @@ def test_names_sections_and_files() -> None:
     assert given.names == {"model": "a=b"}
     assert given.sections == {"channels": {"train": {"path": "p", "content_type": "x"}}, "run": {"seed": "1"}}
     assert given.files == ("a.jpg", "./a=b.jpg")
+
+
+@pytest.mark.parametrize("word", ["draft=1.jpg", "-1.jpg", "run.jpg=2", "~x.jpg", "draft=*.jpg", "[1].jpg"])
+def test_what_exists_is_a_file(word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(word.replace("*", "1")).touch()
+    assert read_assignments([word], names=("model",), sections=("run",), allow_files=True).files == (word,)
+    if not word.startswith("run."):
+        with pytest.raises(SettingsError):
+            read_assignments([word], names=("model",), sections=("run",))
+
+
+def test_a_known_setting_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for word in ("model=1.jpg", "run.seed=1"):
+        Path(word).touch()
+    given = read_assignments(["model=1.jpg", "run.seed=1"], names=("model",), sections=("run",), allow_files=True)
+    assert (given.names, given.sections, given.files) == ({"model": "1.jpg"}, {"run": {"seed": "1"}}, ())
 
 
 @pytest.mark.parametrize(

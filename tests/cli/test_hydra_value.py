@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from vision.cli.hydra_value import hydra_value, is_hydra_value, is_sweep
+from vision.cli.hydra_value import hydra_text, hydra_value, is_hydra_value, is_sweep
 
 PARSER = OverridesParser.create()
 
@@ -40,6 +40,13 @@ def arrived(text: str) -> str:
 )
 def test_arrives_as_typed(text: str) -> None:
     assert arrived(text) == text
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="\0\r\n", exclude_categories=("Cs", "Cc"))))
+@settings(deadline=None)
+def test_any_path_arrives_as_typed(text: str) -> None:
+    value = PARSER.parse_override(f"++hp.name={hydra_text(text)}").value()
+    assert OmegaConf.to_container(OmegaConf.create({"value": value}), resolve=True) == {"value": text}
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="$\0\r\n", exclude_categories=("Cs", "Cc"))))

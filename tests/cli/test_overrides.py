@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from vision.cli.composition import compose_once
 from vision.cli.overrides import plain_settings, read_overrides
 
 GROUPS = {
@@ -22,6 +25,12 @@ REWRITTEN = [
     ("hp.anything=x", "++hp.anything=x"),
     ("channels.train=/data/a b.rec", "++channels.train='/data/a b.rec'"),
     ("channels.train.content_type=image/png", "++channels.train.content_type=image/png"),
+    ("channels.train=2024.10", "++channels.train='2024.10'"),
+    ("channels.train_lst.path=[a]", "++channels.train_lst.path='[a]'"),
+    ("run.output=2024", "++run.output='2024'"),
+    ("run.cache_folder=null", "++run.cache_folder='null'"),
+    ("run.output='a b'", "++run.output='a b'"),
+    ("run.class_names=true", "++run.class_names='true'"),
     ("run.class_names=cat,dog", "++run.class_names='cat,dog'"),
     ("run.output=${oc.env:HOME}/runs", "++run.output=${oc.env:HOME}/runs"),
     ("~hp.epochs", "~hp.epochs"),
@@ -45,7 +54,8 @@ SWEPT = [
     ("hp.learning_rate=range(1,3)", "++hp.learning_rate=range(1,3)"),
     ("hp.image_shape=3,28,28", "++hp.image_shape='3,28,28'"),
     ("hp.lr_scheduler_step='10,20','30'", "++hp.lr_scheduler_step='10,20','30'"),
-    ("channels.train=a.rec,b.rec", "++channels.train=a.rec,b.rec"),
+    ("channels.train=a.rec,b.rec", "++channels.train='a.rec','b.rec'"),
+    ("run.output=2024.10,true", "++run.output='2024.10','true'"),
     ("channels.train=a (1).rec", "++channels.train='a (1).rec'"),
     ("data=cifar10,recordio", "data=cifar10,recordio"),
 ]
@@ -68,9 +78,9 @@ def test_image_shape_is_swept_where_it_is_one_number() -> None:
 def test_a_channel_with_keys_keeps_its_path() -> None:
     argv = ["channels.train=a.rec", "channels.train.content_type=image/png", "channels.train_lst=b"]
     assert read_overrides(argv, GROUPS).values == (
-        "++channels.train.path=a.rec",
+        "++channels.train.path='a.rec'",
         "++channels.train.content_type=image/png",
-        "++channels.train_lst=b",
+        "++channels.train_lst='b'",
     )
 
 
@@ -120,6 +130,37 @@ def test_plain_settings_are_those_that_need_no_hydra() -> None:
 @pytest.mark.parametrize("text", ["data=cifar10", "-m", "hp.top_k=null", "hp.x=${a}", "+hp.x=1", "run.loggers=[csv]"])
 def test_what_hydra_must_read_is_not_plain(text: str) -> None:
     assert plain_settings(["algorithm=x", text]) is None
+
+
+PATHS = ("2024", "2024.10", "true", "null", "1e3", "0x10", "[a]", "{a}", "a,b", "a=b", "${x}", "~", "-x", "'q'", " a b")
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_an_existing_path_is_text_whatever_it_looks_like(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / name))
+    words = ["algorithm=image_classification", f"channels.train={name}"]
+    plain = plain_settings(words)
+    assert plain is not None
+    assert plain["channels"] == {"train": name}
+    for flags in ([], ["-m"]):
+        overrides = read_overrides([*flags, *words], GROUPS)
+        assert compose_once(overrides)["channels"] == {"train": name}
+
+
+@pytest.mark.parametrize("name", PATHS[:10])
+def test_a_new_path_is_text_unless_it_is_quoted_or_interpolated(name: str, tmp_path: Path) -> None:
+    words = ["algorithm=image_classification", f"run.output={name}"]
+    assert plain_settings(words) == {
+        "algorithm": "image_classification",
+        "hp": {},
+        "channels": {},
+        "run": {"output": name},
+    }
+    assert compose_once(read_overrides(words, GROUPS))["run"]["output"] == name
 
 
 def test_running_several_and_printing_exclude_each_other() -> None:

@@ -45,7 +45,7 @@ REJECTED = [
     ("train", "https://host/x.rec", "must lie on this machine"),
     ("train", "/no/such/file", "'/no/such/file', which does not exist"),
     ("train", "a" * 5000, "which does not exist"),
-    ("train", "nul\0byte", "which does not exist"),
+    ("train", "nul\0byte", "which holds a NUL character"),
     ("train", 3, "Channel train is 3 but must be a path"),
     ("train", {"content_type": "image/png"}, "Channel train is None but must be a path"),
     ("train", {"path": "/", "contenttype": "x"}, "unknown key 'contenttype': did you mean content_type?"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import glob
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vision.settings import channels
 from vision.settings.errors import SettingsError
+from vision.settings.file_names import local_path
 from vision.settings.nearest import did_you_mean, shown
 from vision.settings.run import RunSettings
 
@@ -23,7 +26,10 @@ class Assignments:
 def read_assignments(
     argv: Sequence[str], names: Sequence[str], sections: Sequence[str], allow_files: bool = False
 ) -> Assignments:
-    """Sort the words of a command line. Raises SettingsError with a sentence for every unknown one."""
+    """Sort the words of a command line. Raises SettingsError with a sentence for every unknown one.
+
+    With ``allow_files`` a word that is no known setting but names files is these files: ``draft=1.jpg``, ``-1.jpg``.
+    """
     problems: list[str] = []
     given = Assignments(sections={section: {} for section in sections})
     files: list[str] = []
@@ -31,7 +37,9 @@ def read_assignments(
     for word in argv:
         name, equals, value = word.partition("=")
         section, dot, rest = name.partition(".")
-        if equals and dot and section in sections:
+        if allow_files and not (equals and name in known) and _names_files(word):
+            files.append(word)
+        elif equals and dot and section in sections:
             put(given.sections[section], rest, value)
         elif equals and name in names:
             given.names[name] = value
@@ -44,6 +52,11 @@ def read_assignments(
     if problems:
         raise SettingsError(problems)
     return Assignments(given.names, given.sections, tuple(files))
+
+
+def _names_files(word: str) -> bool:
+    """Whether a file or folder has this name, or a pattern matches some."""
+    return os.path.lexists(local_path(word)) or bool(glob.has_magic(word) and glob.glob(word, recursive=True))
 
 
 def put(section: dict[str, object], name: str, value: str) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from vision.cli import evaluate
 from vision.cli.assignments import read_assignments
 from vision.cli.progress import progress_bar
 from vision.settings.errors import SettingsError
+from vision.settings.file_names import local_path
 
 FEWEST_RESAMPLES, MOST_RESAMPLES, RESAMPLES = 100, 1_000_000, 2000
 
@@ -45,7 +46,7 @@ def run(argv: Sequence[str]) -> int:
         problems += error.problems
     if not other:
         problems.append("Setting other is required but missing: give other=PATH.")
-    elif not Path(other).expanduser().exists():
+    elif not os.path.exists(local_path(other)):
         problems.append(
             f"Setting other is {other!r}, which does not exist: give a model folder, archive or run folder."
         )
@@ -58,7 +59,7 @@ def run(argv: Sequence[str]) -> int:
     from vision import api
 
     with progress_bar("Drawing images", int(resamples)) as advance:
-        comparison = api.compare(model, Path(other).expanduser(), channels, settings, int(resamples), advance)
+        comparison = api.compare(model, local_path(other), channels, settings, int(resamples), advance)
     from vision.cli.terminal import print_table
     from vision.reports.comparison_page import write_comparison
     from vision.reports.comparison_text import tables, verdict
@@ -69,5 +70,5 @@ def run(argv: Sequence[str]) -> int:
         print(note)
     print(verdict(comparison))
     if output := given.names.get("output"):
-        print(f"report: {write_comparison(Path(output).expanduser(), comparison)}")
+        print(f"report: {write_comparison(local_path(output), comparison)}")
     return 0

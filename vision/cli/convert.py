@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from pydantic import Field
 
 from vision.cli.assignments import read_assignments
 from vision.settings.errors import SettingsError
+from vision.settings.file_names import local_path
 from vision.settings.nearest import did_you_mean, shown
 from vision.settings.table import SettingsTable
 
@@ -77,7 +79,7 @@ def run(argv: Sequence[str]) -> int:
     from vision.data.convert.conversion import convert
     from vision.data.parallel import cpu_count
 
-    output = Path(given.names["output"]).expanduser()
+    output = local_path(given.names["output"])
     source = source_of(given.names["from"], given.names["input"], settings)
     with progress_bar("converting", len(source)) as advance:
         done = convert(source, given.names["to"], output, settings.images, settings.workers or cpu_count(), advance)
@@ -104,7 +106,7 @@ def check_places(names: dict[str, str], places: Sequence[str]) -> None:
                 f"Setting {name} is {shown(names[name])}, an unknown format: {did_you_mean(names[name], FORMATS)}"
             )
     path = names.get("input")
-    if path and not Path(path).expanduser().exists():
+    if path and not os.path.exists(local_path(path)):
         problems.append(f"Setting input is {shown(path)}, which does not exist: give the path of a data set.")
     if problems:
         raise SettingsError(problems)
@@ -117,14 +119,14 @@ def source_of(name: str, path: str, settings: SourceSettings) -> Source:
 
     attributes = tuple(key.strip() for key in settings.attributes.split(",")) if settings.attributes else None
     options = SourceOptions(
-        root=Path(settings.root).expanduser() if settings.root else None,
-        classes=Path(settings.classes).expanduser() if settings.classes else None,
+        root=local_path(settings.root) if settings.root else None,
+        classes=local_path(settings.classes) if settings.classes else None,
         attributes=attributes,
         label_format=settings.label_format,
         split=settings.split,
         one_based=settings.one_based,
     )
-    return open_source(name, Path(path).expanduser(), options)
+    return open_source(name, local_path(path), options)
 
 
 def tell_left_out(left_out: LeftOut, output: Path, what: str) -> int:

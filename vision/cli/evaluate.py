@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from vision.cli.assignments import Assignments, read_assignments
 from vision.settings.channels import Channel, parse_channels
 from vision.settings.errors import SettingsError
+from vision.settings.file_names import local_path
 from vision.settings.run import RunSettings
 from vision.settings.thresholds import Thresholds
 
@@ -79,13 +81,13 @@ def check(given: Assignments, required_channels: Sequence[str]) -> tuple[Path, d
     model = given.names.get("model", "")
     if not model:
         problems.append("Setting model is required but missing: give model=PATH.")
-    elif not Path(model).expanduser().exists():
+    elif not os.path.exists(local_path(model)):
         problems.append(
             f"Setting model is {model!r}, which does not exist: give a model folder, archive or run folder."
         )
     if problems:
         raise SettingsError(problems)
-    return Path(model).expanduser(), channels, settings
+    return local_path(model), channels, settings
 
 
 def evaluate(
@@ -107,7 +109,7 @@ def show(evaluated: EvaluatedModel, model: Path, output: str | None) -> None:
     from vision.reports.evaluation_json import write_evaluation
     from vision.reports.label_files import write_evaluation_files
 
-    path = Path(output).expanduser()
+    path = local_path(output)
     if path.suffix == ".json":
         write_evaluation(path, evaluated.evaluation)
         write_evaluation_files(path.parent, evaluated, model)

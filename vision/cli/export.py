@@ -8,6 +8,7 @@ from pathlib import Path
 from vision.cli.assignments import read_assignments
 from vision.cli.evaluate import check
 from vision.settings.errors import SettingsError
+from vision.settings.file_names import local_path
 from vision.settings.nearest import shown
 from vision.settings.run import RunSettings
 
@@ -55,7 +56,7 @@ def run(argv: Sequence[str]) -> int:
         raise SettingsError([*problems, *error.problems]) from None
     if problems:
         raise SettingsError(problems)
-    output = Path(given.names.get("output") or _DEFAULT_OUTPUTS[format]).expanduser()
+    output = local_path(given.names.get("output") or _DEFAULT_OUTPUTS[format])
     _export(model, format, output, bool(nms), settings)
     return 0
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from vision.settings.errors import DataError, UserError
+from vision.settings.file_names import local_path
 from vision.settings.nearest import shown
 
 Image: TypeAlias = "tuple[str, bytes | memoryview]"
@@ -22,7 +23,7 @@ def find_images(words: Sequence[str]) -> list[Path]:
         raise UserError("Images to predict are missing: give files, folders, globs or .rec files after model=PATH.")
     found: list[Path] = []
     for word in words:
-        path = Path(word).expanduser()
+        path = local_path(word)
         if path.is_dir():
             new = _images_below(path)
         elif path.exists():

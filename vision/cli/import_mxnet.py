@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vision.cli.assignments import Assignments, read_assignments
 from vision.settings.errors import SettingsError, UserError
+from vision.settings.file_names import local_path
 from vision.settings.nearest import shown
 from vision.settings.run import RunSettings
 
@@ -43,8 +43,8 @@ def run(argv: Sequence[str]) -> int:
         raise UserError(
             f"import-mxnet takes one model, but was given {len(given.files)}: give a model.tar.gz or a folder"
         )
-    model = Path(given.files[0]).expanduser()
-    output = Path(given.names.get("output") or f"{model.name.partition('.')[0] or 'model'}-imported").expanduser()
+    model = local_path(given.files[0])
+    output = local_path(given.names.get("output") or f"{model.name.partition('.')[0] or 'model'}-imported")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UserError(
             f"Setting output is {shown(str(output))}, which exists already: give output=FOLDER of a new name"

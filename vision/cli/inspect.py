@@ -15,6 +15,7 @@ from vision.files.atomic_file import write_whole
 from vision.files.write_error import make_folder
 from vision.settings.channels import Channel, parse_channels
 from vision.settings.errors import DataError, SettingsError
+from vision.settings.file_names import local_path
 from vision.settings.table import SettingsTable
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def run(argv: Sequence[str]) -> int:
     names = [name for name in ("train", "validation") if name in channels]
     if not names:
         raise SettingsError(["Channel train or validation is required but missing: give channels.train=PATH."])
-    folder = Path(settings.output).expanduser()
+    folder = local_path(settings.output)
     make_folder(folder)
     return _inspect(channels, names, folder, settings.workers)
 

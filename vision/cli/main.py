@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 from vision.files.write_error import machine_trouble
 from vision.settings.errors import UserError
+from vision.settings.file_names import name_problem, shown_name
 from vision.settings.nearest import did_you_mean, shown
 
 USER_ERROR = 2
@@ -48,7 +50,14 @@ VERBS: dict[str, Verb] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status: 0 done, 2 the user can mend it, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    # A terminal may know fewer letters than the names of files.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
+        for word in arguments:
+            if problem := name_problem(word):
+                raise UserError(f"Argument {shown_name(word)} {problem}.")
         return _dispatch(arguments)
     except UserError as error:
         print_problems(error)
@@ -71,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def print_problems(error: UserError) -> None:
     """Each problem on a line of its own, to stderr."""
-    for line in str(error).splitlines():
+    for line in str(error).split("\n"):
         print(f"vision: {line}", file=sys.stderr)
 
 

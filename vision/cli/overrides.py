@@ -9,7 +9,15 @@ from typing import Any
 
 from vision import algorithms
 from vision.cli.assignments import put
-from vision.cli.hydra_value import hydra_value, is_hydra_value, is_sweep
+from vision.cli.hydra_value import (
+    hydra_path,
+    hydra_paths,
+    hydra_text,
+    hydra_value,
+    is_hydra_value,
+    is_sweep,
+    names_path,
+)
 from vision.settings import channels
 from vision.settings.errors import SettingsError
 from vision.settings.form import Form
@@ -56,7 +64,7 @@ def plain_settings(argv: Sequence[str]) -> dict[str, Any] | None:
     for text in argv:
         name, equals, value = text.partition("=")
         section, dot, rest = name.partition(".")
-        if not equals or is_hydra_value(value):
+        if not equals or is_hydra_value(value, names_path(name)):
             return None
         if name == "algorithm":
             found["algorithm"] = value
@@ -133,13 +141,17 @@ def _with_keys(text: str, assignments: Sequence[str]) -> str:
 
 
 def _section_override(name: str, value: str, form: Form | None, multirun: bool) -> str:
+    if names_path(name):
+        swept = multirun and is_sweep(value, is_path=True)
+        return f"++{name}={hydra_paths(value) if swept else hydra_path(value)}"
     is_list = form is not None and form.kind in ("integers", "shape", "names")
     is_single = form is not None and form.kind in ("flag", "number", "choice")
     if is_single and not multirun and "," in value and not is_hydra_value(value):
         raise SettingsError([_several(name, value)])
     if multirun and not is_list and is_sweep(value):
         return f"++{name}={value}"
-    return f"++{name}={hydra_value(value)}"
+    is_text = form is not None and form.kind in ("text", "names") and not is_hydra_value(value)
+    return f"++{name}={hydra_text(value.strip()) if is_text else hydra_value(value)}"
 
 
 def _several(name: str, value: str) -> str:

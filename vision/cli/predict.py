@@ -14,6 +14,7 @@ from vision.cli.assignments import read_assignments
 from vision.cli.evaluate import check
 from vision.cli.image_files import Image, encoded_images, find_images
 from vision.files.atomic_file import AtomicFile
+from vision.settings.file_names import local_path
 from vision.settings.run import RunSettings
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def run(argv: Sequence[str]) -> int:
     model, _, settings = check(given, required_channels=())
     images = encoded_images(find_images(given.files))
     if "draw" in given.names:
-        results = predict_and_draw(model, settings, images, Path(given.names["draw"]).expanduser())
+        results = predict_and_draw(model, settings, images, local_path(given.names["draw"]))
     else:
         results = predict(model, settings, images)
     write(results, given.names.get("output"))

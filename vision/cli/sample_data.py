@@ -11,6 +11,7 @@ from pydantic import Field
 
 from vision.cli.assignments import read_assignments
 from vision.settings.errors import UserError
+from vision.settings.file_names import local_path
 from vision.settings.nearest import did_you_mean, shown
 from vision.settings.table import SettingsTable
 
@@ -66,7 +67,7 @@ def run(argv: Sequence[str]) -> int:
     if len(given.files) != 1:
         received = ", ".join(map(shown, given.files)) or "none"
         raise UserError(f"One output folder is needed but {received} given: write vision sample-data {kind} FOLDER.")
-    folder = Path(given.files[0]).expanduser()
+    folder = local_path(given.files[0])
     counts = chosen.write(folder, chosen.settings.parse(given.names))
     for name, count in counts.items():
         print(f"{folder / name}.rec: {count} images")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -13,6 +12,7 @@ from pydantic import Field
 from vision.cli.assignments import read_assignments
 from vision.cli.convert import SourceSettings, check_places, format_rows, source_of, tell_left_out
 from vision.settings.errors import SettingsError
+from vision.settings.file_names import local_path
 from vision.settings.nearest import shown
 
 HELP = """\
@@ -61,7 +61,7 @@ def run(argv: Sequence[str]) -> int:
     from vision.data.convert.splitting import SplitOptions, split
     from vision.data.parallel import cpu_count
 
-    output = Path(given.names["output"]).expanduser()
+    output = local_path(given.names["output"])
     source = source_of(given.names["format"], given.names["input"], settings)
     options = SplitOptions(shares, settings.seed, group, settings.stratify)
     workers = settings.workers or cpu_count()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vision.cli.assignments import read_assignments
 from vision.settings.errors import SettingsError, UserError
+from vision.settings.file_names import local_path
 
 if TYPE_CHECKING:
     from vision.serving.settings import ServingSettings
@@ -53,7 +54,7 @@ def run(argv: Sequence[str]) -> int:
         problems += error.problems
     if problems or settings is None:
         raise SettingsError(problems)
-    source, target = (Path(given[name]).expanduser() for name in _FOLDERS)
+    source, target = (local_path(given[name]) for name in _FOLDERS)
     return transform(settings, source, target, given.get("accept", LINES))
 
 

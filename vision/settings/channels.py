@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from vision.settings.errors import SettingsError
+from vision.settings.file_names import local_path, name_problem, shown_name
 from vision.settings.nearest import did_you_mean, shown
 
 NAMES = (
@@ -65,7 +66,7 @@ class Channel:
         if problems:
             raise SettingsError(problems)
         return cls(
-            path=Path(str(given["path"]).removeprefix("file://")).expanduser(),
+            path=local_path(str(given["path"]).removeprefix("file://")),
             content_type=content_type,
             input_mode=cast(InputMode, mode),
             attributes=_attributes(given.get("attributes")),
@@ -92,6 +93,11 @@ def parse_channels(values: Mapping[str, object], required: Sequence[str] = ()) -
 
 
 def _path_problems(name: str, path: object, pipe: bool) -> list[str]:
+    if isinstance(path, bool | int | float):
+        return [
+            f"Channel {name} is {shown(path)} but must be a path: write one that looks like a number or a truth value"
+            f" in quotes, as in {name}: '2024.10'."
+        ]
     if path is None or path == "" or not isinstance(path, str | Path):
         return [f"Channel {name} is {shown(path)} but must be a path: give channels.{name}=PATH."]
     scheme, separator, _ = str(path).partition("://")
@@ -101,7 +107,10 @@ def _path_problems(name: str, path: object, pipe: bool) -> list[str]:
             f"Channel {name} is {shown(str(path))} but must lie on this machine: download it first (with"
             f" {fetch}) and give the local path, channels.{name}=PATH."
         ]
-    local = Path(str(path).removeprefix("file://")).expanduser()
+    problem = name_problem(str(path))
+    if problem is not None:
+        return [f"Channel {name} is {shown_name(str(path))}, which {problem}."]
+    local = local_path(str(path).removeprefix("file://"))
     try:
         found = local.parent.is_dir() if pipe else local.exists()
     except (OSError, ValueError):

@@ -14,6 +14,8 @@ from typing import Literal
 import annotated_types
 from pydantic.fields import FieldInfo
 
+from vision.settings.file_names import local_path
+
 Kind = Literal["flag", "integer", "number", "choice", "text", "path", "integers", "shape", "names"]
 
 _TRUE = frozenset({"true", "1"})
@@ -101,7 +103,7 @@ class Form:
     def read(self, value: object) -> object:
         """A text or typed value to the field's type; ranges are left to pydantic. Raises ValueError."""
         if isinstance(value, str):
-            value = value.strip()
+            value = value if self.kind == "path" else value.strip()
             if len(value) > _LONGEST_TEXT:
                 raise ValueError("too long")
         if self.kind == "flag":
@@ -115,7 +117,7 @@ class Form:
         if self.kind == "names":
             return tuple(str(item).strip() for item in _items(value))
         if self.kind == "path" and isinstance(value, str | Path):
-            return Path(value).expanduser()
+            return local_path(value)
         if not isinstance(value, str):
             raise ValueError("not a text")
         return value

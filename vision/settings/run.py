@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from vision.settings.errors import UserError
+from vision.settings.file_names import local_path
 from vision.settings.form import Form
 from vision.settings.hyperparameters import HyperparameterRow, table_rows
 from vision.settings.nearest import shown
@@ -20,7 +21,7 @@ _LARGEST_NAMES_FILE = 10_000_000
 
 def _weights_from_environment() -> Path | None:
     folder = os.environ.get(WEIGHTS_VARIABLE, "")
-    return Path(folder).expanduser() if folder else None
+    return local_path(folder) if folder else None
 
 
 def _names_problem(given: RunSettings) -> str | None:
@@ -152,7 +153,7 @@ class RunSettings(SettingsTable):
     @classmethod
     def read_text(cls, name: str, form: Form, value: object) -> object:
         if name == "class_names" and isinstance(value, str | Path) and "," not in str(value):
-            path = Path(str(value).strip()).expanduser()
+            path = local_path(str(value).strip())
             if path.is_file():
                 return _names_in(path)
         return super().read_text(name, form, value)

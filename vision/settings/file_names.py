@@ -1,0 +1,61 @@
+"""File and class names: which are legal, how messages show them, and paths as users write them.
+
+The operating system refuses nothing in a name but NUL. Names that are not UTF-8 can be opened, but JSON, CSV, HTML and
+a terminal cannot say them, so they are refused where they enter.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+_LONGEST_SHOWN = 100
+
+
+def local_path(text: str | Path) -> Path:
+    """The path, with ``~`` for the home folder; a name that merely begins like that stays."""
+    return Path(os.path.expanduser(text))
+
+
+def name_problem(name: str) -> str | None:
+    """Half a sentence if no file or class can have this name, to follow the name as ``shown_name`` quotes it."""
+    if "\0" in name:
+        return "holds a NUL character, which no name can have"
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return (
+            "is not UTF-8; rename it (convmv -f latin1 -t utf8 -r --notest FOLDER renames all that came from an old "
+            "Windows)"
+        )
+    return None
+
+
+def line_problem(name: str) -> str | None:
+    """The same for a name that must stand in a line of a text file, where columns are separated by tabs."""
+    problem = name_problem(name)
+    if problem is None and any(mark in name for mark in "\t\r\n"):
+        return "holds a tab or a line break, which a line of a text file cannot hold; rename it"
+    if problem is None and name != strip_blanks(name):
+        return "begins or ends with a blank, which a line of a text file cannot hold; rename it"
+    return problem
+
+
+def strip_blanks(text: str) -> str:
+    """Text without the blanks and line ends around it. Spaces of other scripts are part of a name and stay."""
+    return text.strip(" \t\r\n")
+
+
+def shown_name(name: str) -> str:
+    """A name as messages quote it: bytes that are not UTF-8 as ``\\xe9``, and a long one cut."""
+    try:
+        text = repr(os.fsencode(name).decode("utf-8", "backslashreplace")).replace("\\\\x", "\\x")
+    except UnicodeEncodeError:
+        text = repr(name)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 4]}...'"
+
+
+def same_letters(name: str) -> str:
+    """A form that is equal for names that look alike: macOS writes accents as marks of their own (NFD)."""
+    return unicodedata.normalize("NFC", name)
