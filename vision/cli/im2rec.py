@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from vision.settings.errors import SettingsError, UserError
+from vision.settings.file_names import shown_name
 
 LEFT_OUT = 1
 DESCRIPTION = """\
@@ -115,6 +116,10 @@ def _list(given: argparse.Namespace) -> int:
         tuple(given.exts), given.recursive, given.shuffle, given.chunks, given.train_ratio, given.test_ratio
     )
     listing = list_images(Path(given.root), options)
+    if listing.left_out.sentences:
+        print("\n".join(listing.left_out.summary("files")), file=sys.stderr)
+    if not listing.images and listing.left_out.sentences:
+        raise UserError(f"{given.root} holds no image that can be listed.")
     if not listing.images:
         hint = "" if given.recursive else "; --recursive looks into its folders too"
         raise UserError(f"{given.root} holds no files ending in {', '.join(given.exts)}{hint}.")
@@ -124,7 +129,12 @@ def _list(given: argparse.Namespace) -> int:
         print(f"{path}: {lines} images")
     if given.train_ratio < 1 < given.train_ratio + given.test_ratio:
         print("vision: the two ratios are more than 1 together, so training gets what is left", file=sys.stderr)
-    print("\n".join(listing.left_out.summary("files")), file=sys.stderr, end="\n" if listing.left_out.sentences else "")
+    if listing.others:
+        print(
+            f"vision: {len(listing.others)} images have other suffixes, first {shown_name(listing.others[0])}; --exts "
+            "lists them, too, and im2rec packs what OpenCV can decode",
+            file=sys.stderr,
+        )
     return LEFT_OUT if listing.left_out.sentences else 0
 
 

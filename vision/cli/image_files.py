@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from vision.settings.errors import DataError, UserError
-from vision.settings.file_names import local_path
+from vision.settings.file_names import local_path, name_problem, shown_name
 from vision.settings.nearest import shown
 
 Image: TypeAlias = "tuple[str, bytes | memoryview]"
@@ -30,6 +30,9 @@ def find_images(words: Sequence[str]) -> list[Path]:
             new = [path]
         else:
             new = [Path(match) for match in sorted(glob.glob(str(path), recursive=True)) if Path(match).is_file()]
+        for found_path in new:
+            if problem := name_problem(str(found_path)):
+                raise UserError(f"Argument {shown(word)} names {shown_name(str(found_path))}, which {problem}.")
         if not new:
             raise UserError(f"Argument {shown(word)} names no image: give an image, a folder, a glob or a .rec file.")
         found += new
@@ -59,6 +62,7 @@ def encoded_images(paths: Iterable[Path]) -> Iterator[Image]:
 
 
 def _images_below(folder: Path) -> list[Path]:
-    from vision.data.readers.file_table import is_image_name, walk_files
+    from vision.data.readers.file_table import is_foreign_image_name, is_image_name, walk_files
 
-    return [folder / name for name in walk_files(folder) if is_image_name(name)]
+    # An image of a kind that is not read gets its sentence when its turn comes.
+    return [folder / name for name in walk_files(folder) if is_image_name(name) or is_foreign_image_name(name)]

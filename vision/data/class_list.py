@@ -10,6 +10,7 @@ import yaml
 
 from vision.data.readers.class_names import ClassNames
 from vision.settings.errors import DataError
+from vision.settings.file_names import BLANKS, line_problem, shown_name, strip_blanks
 
 NAME = "classes.txt"
 # What labelling tools for YOLO write: Ultralytics and Roboflow, CVAT and Darknet, Roboflow's Darknet, LabelImg.
@@ -27,7 +28,7 @@ def read_class_list(path: Path) -> tuple[str, ...]:
             raise DataError(str(path), "has no names: it needs a list or a mapping of ids under the key names")
         return found
     text = _text_of(path, _MAX_BYTES)
-    return _checked(path, [(str(line), name.strip()) for line, name in enumerate(text.rstrip().split("\n"))], "line")
+    return _checked(path, [(str(line), name) for line, name in enumerate(text.rstrip(BLANKS).split("\n"))], "line")
 
 
 def find_class_list(
@@ -57,14 +58,11 @@ def check_class_list(folder: Path, names: Sequence[str]) -> None:
     """Raise DataError where ``folder``/classes.txt cannot hold the names, or exists and says otherwise."""
     path = folder / NAME
     for name in names:
-        if "\n" in name or "\r" in name or name != name.strip():
-            raise DataError(str(path), f"cannot hold the class name {name!r:.100}: take out its line breaks and ends")
+        problem = line_problem(name)
+        if problem:
+            raise DataError(str(path), f"cannot name the class {shown_name(name)}, which {problem}")
     if path.exists() and read_class_list(path) != tuple(names):
         raise DataError(str(path), f"{_disagree(read_class_list(path), names, 'the data')}, or another output")
-    try:
-        "".join(names).encode()
-    except UnicodeEncodeError:
-        raise DataError(str(path), "cannot hold class names that are no UTF-8 text: rename them") from None
 
 
 def write_class_list(folder: Path, names: Sequence[str]) -> None:
@@ -132,7 +130,7 @@ def _checked(path: Path, entries: Sequence[tuple[str, str]], what: str) -> tuple
     """Names of (id, name) pairs. Raises DataError where two contradict each other."""
     names, seen = ClassNames(), set[str]()
     for place, (class_id, name) in enumerate(entries, 1):
-        problem = names.add(class_id, name.strip(), f"{what} {place}")
+        problem = names.add(class_id, strip_blanks(name), f"{what} {place}")
         if problem is None and class_id in seen:
             problem = f"class {class_id} is named twice"
         if problem:

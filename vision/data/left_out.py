@@ -33,7 +33,8 @@ class LeftOut:
 
     def add(self, name: str, reason: str) -> None:
         """Note one thing that is left out."""
-        self.sentences.append(f"{name}: {reason}")
+        # One line each, also where a name holds a line break.
+        self.sentences.append(f"{name}: {reason}".replace("\r", "\\r").replace("\n", "\\n"))
         self._kinds.add(name, reason)
 
     def note(self, name: str, remark: str) -> None:

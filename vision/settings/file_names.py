@@ -10,6 +10,10 @@ import os
 import unicodedata
 from pathlib import Path
 
+# What Linux and macOS allow a file or folder.
+MAX_NAME_BYTES = 255
+# What separates columns and lines. The spaces of other scripts are letters of a name.
+BLANKS = " \t\r\n"
 _LONGEST_SHOWN = 100
 
 
@@ -43,8 +47,8 @@ def line_problem(name: str) -> str | None:
 
 
 def strip_blanks(text: str) -> str:
-    """Text without the blanks and line ends around it. Spaces of other scripts are part of a name and stay."""
-    return text.strip(" \t\r\n")
+    """Text without the blanks and line ends around it."""
+    return text.strip(BLANKS)
 
 
 def shown_name(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from vision.settings.errors import UserError
-from vision.settings.file_names import local_path
+from vision.settings.file_names import local_path, name_problem, shown_name, strip_blanks
 from vision.settings.form import Form
 from vision.settings.hyperparameters import HyperparameterRow, table_rows
 from vision.settings.nearest import shown
@@ -30,6 +30,9 @@ def _names_problem(given: RunSettings) -> str | None:
         return None
     if any(not name for name in names):
         return "Run setting class_names has an empty name: name every class, in the order of the class ids."
+    wrong = next((name for name in names if name_problem(name)), None)
+    if wrong is not None:
+        return f"Run setting class_names has {shown_name(wrong)}, which {name_problem(wrong)}."
     twice = sorted({name for name in names if names.count(name) > 1}) if len(names) > len(set(names)) else []
     if twice:
         return f"Run setting class_names has {shown(twice[0])} twice: give every class a name of its own."
@@ -174,7 +177,7 @@ def _names_in(path: Path) -> tuple[str, ...]:
     if path.stat().st_size > _LARGEST_NAMES_FILE:
         raise ValueError("too large")
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise UserError(f"Run setting class_names is the file {path}, which cannot be read: {error}.") from error
-    return tuple(line.strip() for line in lines if line.strip())
+    return tuple(strip_blanks(line) for line in lines if line.strip())

@@ -81,8 +81,18 @@ def test_names_that_a_list_cannot_hold_are_told(root: Path) -> None:
     listing = list_images(root, ListOptions(recursive=True))
     assert len(listing.images) == 5
     assert listing.left_out.sentences == [
-        "'b/tab\\there.jpg': a .lst file cannot hold its tab, line break or unreadable letter; rename it"
+        "'b/tab\\there.jpg': holds a tab or a line break, which a line of a text file cannot hold; rename it"
     ]
+
+
+def test_names_of_any_script_are_listed_and_one_that_is_not_utf8_is_refused(root: Path) -> None:
+    (root / "c/a\u202fb\u00a0\u3000\u200c\u200d.jpg").touch()
+    listing = list_images(root / "c", ListOptions())
+    assert [name for _, name, _ in listing.images] == ["a\u202fb\u00a0\u3000\u200c\u200d.jpg"]
+    assert listing.others == ("z.gif",)
+    (root / os.fsdecode(b"c/caf\xe9.jpg")).touch()
+    with pytest.raises(DataError, match=r"holds the image 'c/caf\\xe9.jpg', whose name is not UTF-8; rename it"):
+        list_images(root, ListOptions(recursive=True))
 
 
 def test_a_link_that_leads_back_is_an_error(root: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import pickle
 import re
 from pathlib import Path
@@ -7,8 +8,18 @@ from pathlib import Path
 import pytest
 
 from vision.data.readers import file_table
-from vision.data.readers.file_table import FileTable, path_problem, walk_files
+from vision.data.readers.file_table import FileTable, foreign_images_problem, is_image_name, path_problem, walk_files
 from vision.settings.errors import DataError
+
+# Spaces and joiners that macOS, Asian and Arabic keyboards put into names.
+SPACES = (
+    "a\u202fb.png",
+    "a\u00a0b.png",
+    "\u3000.png",
+    "a\u200cb\u200d.png",
+    "a\u2028b\x85.png",
+    " a, (1) [b] {c}=d.png",
+)
 
 
 def test_paths_come_back_as_they_were(tree) -> None:
@@ -43,12 +54,16 @@ def test_unreadable_files_are_data_errors(tree, monkeypatch: pytest.MonkeyPatch)
         ("a", "is a folder, not an image"),
         ("a/y.png", "does not exist below"),
         ("a\\x.png", "does not exist below .*; use forward slashes"),
-        ("a\0x.png", "holds characters that cannot be in a file name"),
-        ("a\nx.png", "holds characters that cannot be in a file name"),
+        ("a\0x.png", "holds a NUL character"),
+        ("a\nx.png", "does not exist below"),
+        ("\ud800.png", "is not UTF-8"),
+        ("Ka\u0308se.png", None),
+        ("K\u00e4se.png", r"does not exist below .*, where a file has this name with its accents .*\(Unicode NFD\)"),
+        *((name, None) for name in SPACES),
     ],
 )
 def test_path_problem(tree, path: str, sentence: str | None) -> None:
-    root = tree({"a/x.png": b"", "a..b.png": b""})
+    root = tree({"a/x.png": b"", "a..b.png": b"", "Ka\u0308se.png": b"", **dict.fromkeys(SPACES, b"")})
     problem = path_problem(root, path)
     if sentence is None:
         assert problem is None
@@ -71,3 +86,31 @@ def test_walk_follows_links_but_not_in_circles(tree, tmp_path_factory: pytest.Te
     (root / "a" / "loop").symlink_to(root)
     with pytest.raises(DataError, match="is a link to a folder that holds it"):
         list(walk_files(root))
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (b"caf\xe9/1.png", r"holds the folder 'caf\\xe9', whose name is not UTF-8; rename it \(convmv"),
+        (b"b/caf\xe9.JPG", r"b: holds the image 'caf\\xe9.JPG', whose name is not UTF-8"),
+        (b"b/caf\xe9.heic", r"b: holds the image 'caf\\xe9.heic', whose name is not UTF-8"),
+        (b"b/caf\xe9.txt", None),
+    ],
+)
+def test_folders_and_images_whose_names_are_not_utf8(name: bytes, sentence: str | None, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(name)
+    path.parent.mkdir()
+    path.touch()
+    if sentence is None:
+        assert list(walk_files(tmp_path)) == [os.fsdecode(name)]
+    else:
+        with pytest.raises(DataError, match=sentence):
+            list(walk_files(tmp_path))
+
+
+def test_images_of_kinds_that_cannot_be_read_are_counted_and_named() -> None:
+    names = ["a.jpg", "b/1.HEIC", "b/2.heif", "c.cr2", "notes.txt", "d.avif"]
+    assert foreign_images_problem(["a.jpg", "notes.txt"]) is None
+    problem = foreign_images_problem([name for name in names if not is_image_name(name)])
+    assert problem is not None
+    assert re.match(r"holds \d images of kinds that cannot be read \(.*1 Canon raw.*; first '", problem)

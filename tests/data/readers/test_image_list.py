@@ -43,6 +43,13 @@ def test_good_lines(tree, text: str, labels: list[list[float]]) -> None:
     assert reader.class_names is None
 
 
+def test_spaces_of_other_scripts_belong_to_the_name(tree) -> None:
+    name = "\u3000a\u202fb\u00a0.png"
+    root = tree({f"images/{name}": None, "train.lst": f"7 0 {name}\n8\t1\t {name} \r\n"})
+    reader = ImageListReader(root / "train.lst", root / "images")
+    assert [(reader.path(index), reader.target(index).tolist()) for index in range(2)] == [(name, [0]), (name, [1])]
+
+
 def test_keys_count_every_line_of_the_file(tree) -> None:
     root = tree({"cats/my cat.png": None, "train.lst": "\n\n5\t1\tcats/my cat.png\n"})
     assert ImageListReader(root / "train.lst", root).key(0) == "train.lst line 3 (cats/my cat.png)"

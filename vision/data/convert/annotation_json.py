@@ -15,6 +15,7 @@ from vision.data.convert.object_boxes import annotation_of, read_objects
 from vision.data.left_out import LeftOut
 from vision.data.readers.annotation_json import AnnotationJsonReader
 from vision.settings.errors import DataError, UserError
+from vision.settings.file_names import MAX_NAME_BYTES
 
 ANNOTATIONS = "annotations"
 
@@ -59,7 +60,7 @@ class AnnotationJsonSink(Sink):
             raise UserError(
                 "images=keep does not go with to=annotation_json, which needs a folder of images: use link."
             )
-        self._placer = ImagePlacer(output / IMAGES, images)
+        self._placer = ImagePlacer(output / IMAGES, images, walked=True)
         self._annotations = output / ANNOTATIONS
         self._annotations.mkdir(parents=True, exist_ok=True)
         self._categories = [{"class_id": class_id, "name": name} for class_id, name in enumerate(plan.class_names)]
@@ -72,6 +73,8 @@ class AnnotationJsonSink(Sink):
         if stem in self._stems:
             raise DataError(image.key, f"{stem}.json belongs to an earlier image already; rename the image")
         self._stems.add(stem)
+        if len(f"{os.path.basename(stem)}.json".encode()) > MAX_NAME_BYTES:
+            raise DataError(image.key, "has a name too long for a file that ends in .json; rename the image")
         self._placer.place(name, image, encoded)
         annotation = {"file": name, **annotation_of(image.objects, size_px), "categories": self._categories}
         path = self._annotations / f"{stem}.json"

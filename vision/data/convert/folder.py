@@ -10,8 +10,10 @@ from vision.data.convert.format import Sink, Source, SourceOptions
 from vision.data.convert.image_files import ImagePlacer, below_images_folder
 from vision.data.convert.neutral import AnnotatedImage, Plan, Task
 from vision.data.left_out import LeftOut
+from vision.data.readers.file_table import is_clutter
 from vision.data.readers.folder import FolderReader
 from vision.settings.errors import UserError
+from vision.settings.file_names import MAX_NAME_BYTES, shown_name
 
 
 class FolderSource(Source):
@@ -40,13 +42,15 @@ class FolderSink(Sink):
     TASKS = frozenset(("single",))
 
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
-        wrong = [name for name in plan.class_names if "/" in name or name.startswith(".") or "\0" in name]
+        wrong = [
+            name for name in plan.class_names if "/" in name or is_clutter(name) or len(name.encode()) > MAX_NAME_BYTES
+        ]
         if wrong:
-            raise UserError(f"Class {wrong[0]!r} cannot be the name of a folder: rename it in classes=FILE.")
+            raise UserError(f"Class {shown_name(wrong[0])} cannot be the name of a folder: rename it in classes=FILE.")
         if images == "keep":
             raise UserError("images=keep does not go with to=folder, where an image's place is its label.")
         self._names = plan.class_names
-        self._placer = ImagePlacer(output, images)
+        self._placer = ImagePlacer(output, images, walked=True)
 
     def write(self, image: AnnotatedImage, encoded: bytes | memoryview, size_px: tuple[int, int]) -> None:
         assert image.class_ids is not None

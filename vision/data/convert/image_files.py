@@ -11,10 +11,11 @@ from typing import NoReturn
 
 from vision.data.convert.neutral import AnnotatedImage, ImageBytes
 from vision.data.image_header import BadHeaderError, read_header
-from vision.data.readers.file_table import MAX_FILE_BYTES, path_problem
+from vision.data.readers.file_table import MAX_FILE_BYTES, is_clutter, is_image_name, path_problem
 from vision.files.atomic_file import atomic_file, write_whole
 from vision.files.write_error import WriteError
 from vision.settings.errors import DataError
+from vision.settings.file_names import name_problem, shown_name
 
 IMAGES = "images"
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
@@ -65,16 +66,27 @@ def below_images_folder(name: str) -> str:
 
 
 class ImagePlacer:
-    """Puts images below ``folder``. ``how``: "copy" writes them, "link" makes hard links where it can."""
+    """Puts images below ``folder``. ``how``: "copy" writes them, "link" makes hard links where it can.
 
-    def __init__(self, folder: Path, how: str) -> None:
-        self.folder, self._how = folder, how
+    ``walked`` says that readers find the images by walking through the folder, not by a list of their names.
+    """
+
+    def __init__(self, folder: Path, how: str, walked: bool = False) -> None:
+        self.folder, self._how, self._walked = folder, how, walked
         self._placed: set[str] = set()
 
     def place(self, name: str, image: AnnotatedImage, encoded: bytes | memoryview) -> None:
         """Put the image at ``name`` below the folder. Raises DataError if something else is there."""
-        if name.startswith("/") or ".." in name.split("/") or "\0" in name:
+        if name.startswith("/") or ".." in name.split("/"):
             raise DataError(image.key, f"path {name!r} leaves the output folder; rename the image")
+        if problem := name_problem(name):
+            raise DataError(image.key, f"path {shown_name(name)} {problem}")
+        if self._walked and (any(map(is_clutter, name.split("/"))) or not is_image_name(name)):
+            raise DataError(
+                image.key,
+                f"path {name!r} would not be seen as an image in a folder, by its suffix or because it is hidden; "
+                "rename the image",
+            )
         if name in self._placed:
             raise DataError(image.key, f"has the name {name!r} of an earlier image; every image needs its own")
         self._placed.add(name)

@@ -20,6 +20,7 @@ from vision.data.image_codec import image_size
 from vision.data.left_out import LeftOut
 from vision.data.readers.image_list import parse_list_line
 from vision.settings.errors import DataError
+from vision.settings.file_names import line_problem, shown_name
 
 
 class LstSource(Source):
@@ -86,8 +87,9 @@ class LstSink(Sink):
 
     def write(self, image: AnnotatedImage, encoded: bytes | memoryview, size_px: tuple[int, int]) -> None:
         path = self._references.place(image, encoded)
-        if not path.isprintable():
-            raise DataError(image.key, f"path {path!r} holds characters that a .lst file cannot hold; rename it")
+        problem = line_problem(path)
+        if problem:
+            raise DataError(image.key, f"path {shown_name(path)} {problem}")
         self._file.write(list_line(self._numbering.id_of(image), vector_of(image, size_px, self._plan), path))
 
     def close(self) -> None:

@@ -23,6 +23,7 @@ from vision.data.readers.recordio import RecordIOReader
 from vision.data.recordio import pack, unpack
 from vision.data.recordio_writer import RecordIOWriter
 from vision.settings.errors import DataError
+from vision.settings.file_names import line_problem, shown_name
 
 
 class RecordIOSource(Source):
@@ -86,8 +87,9 @@ class RecordIOSink(Sink):
         self._list = TextFile(output.with_suffix(".lst"))
 
     def write(self, image: AnnotatedImage, encoded: bytes | memoryview, size_px: tuple[int, int]) -> None:
-        if not image.name.isprintable():
-            raise DataError(image.key, f"name {image.name!r} holds characters that a .lst file cannot hold; rename it")
+        problem = line_problem(image.name)
+        if problem:
+            raise DataError(image.key, f"name {shown_name(image.name)} {problem}")
         record_id = self._numbering.id_of(image)
         label = vector_of(image, size_px, self._plan)
         self._records.write(record_id, pack(label, record_id, encoded))

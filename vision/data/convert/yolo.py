@@ -84,7 +84,7 @@ class YoloSink(Sink):
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
         if images == "keep":
             raise UserError("images=keep does not go with to=yolo, which has a folder of images: use images=link.")
-        self._placer = ImagePlacer(output / IMAGES, images)
+        self._placer = ImagePlacer(output / IMAGES, images, walked=True)
         self._labels = output / LABELS
         self._labels.mkdir(parents=True, exist_ok=True)
         self._stems: set[str] = set()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from vision.data.class_list import YOLO_LISTS, find_class_list
 from vision.data.convert.dataset_parts import is_part, parts_in
-from vision.data.readers.file_table import is_image_name, walk_files
-from vision.settings.errors import UserError
+from vision.data.readers.file_table import foreign_images_problem, is_image_name, walk_files
+from vision.settings.errors import DataError, UserError
 
 IMAGES, LABELS = "images", "labels"
 _SUFFIX = ".txt"
@@ -29,7 +29,11 @@ class YoloLayout:
         if path.suffix.lower() in (".yaml", ".yml") and path.is_file():
             path, classes = path.parent, classes or path
         self.images_root, self.labels_root = root or path, _labels_of(path)
-        images = [name for name in walk_files(self.images_root) if is_image_name(name)]
+        files = list(walk_files(self.images_root))
+        foreign = foreign_images_problem(files)
+        if foreign:
+            raise DataError(str(self.images_root), foreign)
+        images = [name for name in files if is_image_name(name)]
         if not images:
             raise UserError(f"{self.images_root} holds no images (root=FOLDER where they lie elsewhere).")
         self._labels: dict[str, str] = {}

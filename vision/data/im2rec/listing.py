@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vision.data.left_out import LeftOut
+from vision.data.readers.file_table import is_foreign_image_name, is_image_name
 from vision.files.atomic_file import write_whole
 from vision.files.write_error import make_folder
 from vision.settings.errors import DataError
+from vision.settings.file_names import line_problem, name_problem, shown_name
 
 # MXNet's; with it the same tree gives the same order.
 _SHUFFLE_SEED = 100
@@ -34,11 +36,15 @@ class ListOptions:
 
 @dataclass(frozen=True)
 class Listing:
-    """Images as (index, path relative to the root, label), and the folder of each label."""
+    """Images as (index, path relative to the root, label), and the folder of each label.
+
+    ``others`` are files whose suffix is one of an image, but not among those asked for.
+    """
 
     images: list[tuple[int, str, int]]
     folders: tuple[str, ...]
     left_out: LeftOut
+    others: tuple[str, ...]
 
 
 def list_images(root: Path, options: ListOptions) -> Listing:
@@ -47,19 +53,25 @@ def list_images(root: Path, options: ListOptions) -> Listing:
         raise DataError(str(root), "is no folder; give the folder of the images as ROOT")
     found: list[tuple[int, str, int]] = []
     folders: dict[str, int] = {}
-    left_out = LeftOut()
+    left_out, others = LeftOut(), []
     suffixes = {f".{extension.lower().removeprefix('.')}" for extension in options.extensions}
     for folder, below in _walk(root) if options.recursive else [("", sorted(os.listdir(root)))]:
         for name in below:
             path = f"{folder}{name}"
             if os.path.splitext(name)[1].lower() not in suffixes or not os.path.isfile(root / path):
+                if is_image_name(name) or is_foreign_image_name(name):
+                    others.append(path)
                 continue
-            if not path.isprintable():
-                left_out.add(repr(path), "a .lst file cannot hold its tab, line break or unreadable letter; rename it")
+            problem = name_problem(path)
+            if problem:
+                raise DataError(str(root), f"holds the image {shown_name(path)}, whose name {problem}")
+            problem = line_problem(path)
+            if problem:
+                left_out.add(shown_name(path), problem)
                 continue
             label = folders.setdefault(folder.rstrip("/") or ".", len(folders)) if options.recursive else 0
             found.append((len(found), path, label))
-    return Listing(found, tuple(folders), left_out)
+    return Listing(found, tuple(folders), left_out, tuple(others))
 
 
 def write_lists(prefix: str, listing: Listing, options: ListOptions) -> dict[str, int]:

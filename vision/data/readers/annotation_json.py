@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vision.data.readers.class_names import ClassNames
-from vision.data.readers.file_table import FileTable, is_image_name, walk_files
+from vision.data.readers.file_table import FileTable, foreign_images_problem, is_image_name, walk_files
 from vision.data.readers.problems import SHOWN, Problems
 from vision.data.readers.strict_json import parse_json
 from vision.data.sample import RawTarget, Sample
@@ -25,7 +25,11 @@ class AnnotationJsonReader:
 
     def __init__(self, image_root: str | Path, annotation_root: str | Path) -> None:
         image_root, annotation_root = Path(image_root), Path(annotation_root)
-        images = [path for path in walk_files(image_root) if is_image_name(path)]
+        files_below = list(walk_files(image_root))
+        images = [path for path in files_below if is_image_name(path)]
+        foreign = foreign_images_problem(files_below)
+        if foreign:
+            raise DataError(str(image_root), foreign)
         if not annotation_root.is_dir():
             raise DataError(str(annotation_root), "is no folder; one JSON file for each image must lie there")
         annotations = [path for path in walk_files(annotation_root) if path.lower().endswith(".json")]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from vision.data.foreign_bytes import describe_bytes
-from vision.data.readers.file_table import is_clutter, is_image_name
+from vision.data.readers.file_table import is_clutter, is_foreign_image_name, is_image_name
 from vision.settings.errors import DataError
 
 Form = Literal["RecordIO", "a manifest", "an image list", "images"]
@@ -46,7 +46,7 @@ def _look_at_file(path: Path) -> list[Contents]:
             start = file.read(256)
     except OSError as error:
         raise DataError(str(path), f"cannot be read ({error.strerror})") from None
-    looks = "one image" if is_image_name(path.name) else describe_bytes(start)
+    looks = "one image" if is_image_name(path.name) or is_foreign_image_name(path.name) else describe_bytes(start)
     raise DataError(
         str(path),
         f"is {looks}, but a channel is a .rec, .manifest, .jsonl or .lst file, or a folder with .rec files, a "
@@ -65,7 +65,7 @@ def _look_into_folder(path: Path, below: bool) -> list[Contents]:
         files = [name for name in names if name.lower().endswith(suffixes)]
         if files:
             found.append(Contents(form, tuple(path / name for name in files), files[0]))
-    images = [name for name in names if is_image_name(name)]
+    images = [name for name in names if is_image_name(name) or is_foreign_image_name(name)]
     if images or folders:
         found.append(Contents("images", (), images[0] if images else f"{folders[0]}/"))
     if not found:

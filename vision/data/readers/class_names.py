@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from vision.settings.file_names import name_problem, shown_name
+
 # A class id beyond this is a mistake, and a table of names that long would only use up memory.
 MAX_CLASS_ID = 1_000_000
 
@@ -21,6 +23,9 @@ class ClassNames:
             return f"class id {class_id!r:.40} must be a whole number from 0 to {MAX_CLASS_ID}"
         if not isinstance(name, str) or not name.strip():
             return f"class {class_id} has the name {name!r:.40}, which must be text"
+        problem = name_problem(name)
+        if problem:
+            return f"class {class_id} has the name {shown_name(name)}, which {problem}"
         first_name, first_where = self._by_id.setdefault(class_id, (name, where))
         if first_name != name:
             return f"class {class_id} is called {name!r}, but {first_name!r} in {first_where}; use one name for each id"

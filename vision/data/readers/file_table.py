@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import os
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from vision.settings.errors import DataError
+from vision.settings.file_names import name_problem, shown_name
 
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"))
+# Images of kinds that are not read, with what to call them.
+FOREIGN_SUFFIXES = {
+    **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
+    **dict.fromkeys((".avif", ".avifs"), "AVIF"),
+    **dict.fromkeys((".jp2", ".j2k", ".jpx", ".jpf", ".jpc"), "JPEG 2000"),
+    **dict.fromkeys((".cr2", ".cr3", ".crw"), "Canon raw"),
+    **dict.fromkeys((".nef", ".nrw"), "Nikon raw"),
+    **dict.fromkeys((".arw", ".srf", ".sr2"), "Sony raw"),
+    **dict.fromkeys((".raf", ".orf", ".rw2", ".pef", ".srw", ".3fr", ".dng"), "camera raw"),
+    **dict.fromkeys((".psd", ".psb"), "Photoshop"),
+    ".jxl": "JPEG XL",
+    ".svg": "SVG",
+    ".ico": "icon",
+    ".tga": "Targa",
+    ".exr": "OpenEXR",
+    ".dcm": "DICOM",
+}
 MAX_FILE_BYTES = 1 << 29
 
 
@@ -50,8 +70,9 @@ class FileTable:
 
 def path_problem(root: Path, path: str) -> str | None:
     """Half a sentence if ``path``, relative to ``root`` with forward slashes, leaves it or is no file."""
-    if "\0" in path or not path.isprintable():
-        return f"path {path!r:.100} holds characters that cannot be in a file name"
+    problem = name_problem(path)
+    if problem:
+        return f"path {shown_name(path)} {problem}"
     if os.path.isabs(path) or ".." in path.split("/"):
         return f"path {path!r} must be relative to {root} and stay below it, without '..'"
     full = os.path.join(root, path)
@@ -60,6 +81,13 @@ def path_problem(root: Path, path: str) -> str | None:
     if os.path.isdir(full):
         return f"path {path!r} is a folder, not an image"
     hint = "; use forward slashes" if "\\" in path else ""
+    for form in ("NFC", "NFD"):
+        other = unicodedata.normalize(form, path)
+        if other != path and os.path.isfile(os.path.join(root, other)):
+            hint = (
+                f", where a file has this name with its accents written in another way (Unicode {form}); write the "
+                "name as the file has it, or rename it (convmv -f utf8 -t utf8 --nfc -r --notest FOLDER makes all NFC)"
+            )
     return f"file {path!r} does not exist below {root}{hint}"
 
 
@@ -68,11 +96,30 @@ def is_image_name(path: str) -> bool:
     return os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES
 
 
+def is_foreign_image_name(path: str) -> bool:
+    """Whether the suffix is one of an image that cannot be read."""
+    suffix = os.path.splitext(path)[1].lower()
+    return suffix in FOREIGN_SUFFIXES and suffix not in IMAGE_SUFFIXES
+
+
+def foreign_images_problem(paths: Sequence[str]) -> str | None:
+    """Half a sentence if some of these files are images that cannot be read, so that none is left out silently."""
+    foreign = [path for path in paths if is_foreign_image_name(path)]
+    if not foreign:
+        return None
+    kinds = Counter(FOREIGN_SUFFIXES[os.path.splitext(path)[1].lower()] for path in foreign)
+    named = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    return (
+        f"holds {len(foreign)} images of kinds that cannot be read ({named}; first {shown_name(foreign[0])}); save "
+        "them as JPEG or PNG (magick mogrify -format jpg, or the program that came with the camera), or take them out"
+    )
+
+
 def walk_files(root: Path) -> Iterator[str]:
     """Paths of all files below ``root``, relative with forward slashes, sorted within each folder.
 
     Hidden files and folders and those that operating systems leave behind do not count. Links to folders are
-    followed; one that leads back into itself is a DataError.
+    followed; one that leads back into itself is a DataError, and so is a folder or image whose name is not UTF-8.
     """
     yield from _walk(root, "", (os.path.realpath(root),))
 
@@ -81,6 +128,7 @@ def _walk(folder: Path, prefix: str, above: tuple[str, ...]) -> Iterator[str]:
     for entry in sorted(os.scandir(folder), key=lambda found: found.name):
         if is_clutter(entry.name):
             continue
+        check_name(folder, entry)
         if not entry.is_dir():
             yield prefix + entry.name
             continue
@@ -88,6 +136,14 @@ def _walk(folder: Path, prefix: str, above: tuple[str, ...]) -> Iterator[str]:
         if real in above:
             raise DataError(entry.path, "is a link to a folder that holds it; remove the link")
         yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", (*above, real))
+
+
+def check_name(folder: Path, entry: os.DirEntry[str]) -> None:
+    """Raise DataError if a folder or image in ``folder`` has a name that cannot be written down."""
+    problem = name_problem(entry.name)
+    if problem and (entry.is_dir() or is_image_name(entry.name) or is_foreign_image_name(entry.name)):
+        what = "folder" if entry.is_dir() else "image"
+        raise DataError(str(folder), f"holds the {what} {shown_name(entry.name)}, whose name {problem}")
 
 
 def is_clutter(name: str) -> bool:

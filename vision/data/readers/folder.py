@@ -9,10 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from vision.data.readers.file_table import FileTable, is_clutter, is_image_name, walk_files
+from vision.data.readers.file_table import (
+    FileTable,
+    check_name,
+    foreign_images_problem,
+    is_clutter,
+    is_foreign_image_name,
+    is_image_name,
+    walk_files,
+)
 from vision.data.readers.problems import Problems
 from vision.data.sample import Sample
 from vision.settings.errors import DataError
+from vision.settings.file_names import same_letters, shown_name
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +39,10 @@ class FolderReader:
         found = class_folders(root)
         problems = Problems(str(root))
         self.class_names: tuple[str, ...] | None = tuple(found if class_names is None else class_names)
-        ids = {name: class_id for class_id, name in enumerate(self.class_names)}
+        # A copy by way of another system may write accents in another way.
+        ids = {same_letters(name): class_id for class_id, name in enumerate(self.class_names)}
         for name in found:
-            if name not in ids:
+            if same_letters(name) not in ids:
                 problems.add(
                     f"folder {name!r} is not one of the classes {', '.join(self.class_names)}; "
                     "rename it or add it to the training data"
@@ -42,17 +52,20 @@ class FolderReader:
         others: list[str] = []
         class_ids: list[int] = []
         for name in found:
-            before = len(paths)
+            before, before_others = len(paths), len(others)
             for below in walk_files(root / name):
                 (paths if is_image_name(below) else others).append(f"{name}/{below}")
-            class_ids += [ids[name]] * (len(paths) - before)
-            if len(paths) == before and class_names is None:
+            class_ids += [ids[same_letters(name)]] * (len(paths) - before)
+            if len(paths) == before and class_names is None and not foreign_images_problem(others[before_others:]):
                 problems.add(f"class folder {name!r} holds no images; put some in or remove it")
+        foreign = foreign_images_problem(others)
+        if foreign:
+            problems.add(foreign)
         problems.raise_if_any()
         if not paths:
             raise DataError(str(root), "holds no images in its class folders")
         if others:
-            log.warning("%s: %d files are no images and left out, first %s", root, len(others), others[0])
+            log.warning("%s: %d files are no images and left out, first %s", root, len(others), shown_name(others[0]))
         self._files = FileTable(root, paths)
         self._class_ids = np.array(class_ids, np.float32)
 
@@ -82,7 +95,10 @@ def class_folders(root: Path) -> list[str]:
         entries = [entry for entry in os.scandir(root) if not is_clutter(entry.name)]
     except OSError as error:
         raise DataError(str(root), f"cannot be read as a folder ({error.strerror})") from None
-    loose = sorted(entry.name for entry in entries if entry.is_file() and is_image_name(entry.name))
+    for entry in entries:
+        check_name(root, entry)
+    files = sorted(entry.name for entry in entries if entry.is_file())
+    loose = [name for name in files if is_image_name(name) or is_foreign_image_name(name)]
     folders = sorted(entry.name for entry in entries if entry.is_dir())
     if loose:
         beside = f" beside the folders {', '.join(folders[:3])}" if folders else ""
@@ -91,6 +107,17 @@ def class_folders(root: Path) -> list[str]:
             f"holds {len(loose)} images without a class{beside} (first {loose[0]}); put each image into a "
             "folder named after its class, or give labels by a .lst file, annotation JSON or a manifest",
         )
+    letters: dict[str, str] = {}
+    for name in folders:
+        if not name.strip():
+            raise DataError(str(root), f"holds the class folder {name!r}, whose name is blank; rename it")
+        other = letters.setdefault(same_letters(name), name)
+        if other != name:
+            raise DataError(
+                str(root),
+                f"holds two class folders {name!r} whose accents are written in different ways (Unicode NFC and NFD); "
+                "put their images together",
+            )
     if not folders:
         raise DataError(
             str(root), "holds no images; put each image into a folder named after its class, below this one"

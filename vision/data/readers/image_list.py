@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from vision.data.readers.file_table import FileTable, path_problem
 from vision.data.readers.problems import Problems
 from vision.data.sample import Sample
 from vision.settings.errors import DataError
+from vision.settings.file_names import strip_blanks
 
 _MAX_INDEX = (1 << 63) - 1
 _MAX_LABEL = float(np.finfo(np.float32).max)
@@ -92,7 +94,7 @@ def _read_text(lst_file: Path) -> str:
 
 def parse_list_line(text: str) -> tuple[int, list[float], str]:
     """Index, labels and path of one line; ValueError holds the sentence."""
-    columns = [column.strip() for column in text.split("\t")] if "\t" in text else _split_at_blanks(text)
+    columns = [strip_blanks(column) for column in text.split("\t")] if "\t" in text else _split_at_blanks(text)
     if len(columns) < 3:
         raise ValueError(f"has {len(columns)} columns; index<TAB>label<TAB>path are needed")
     index, *labels, path = columns
@@ -115,7 +117,7 @@ def _label(text: str) -> float:
 
 def _split_at_blanks(text: str) -> list[str]:
     """Columns of a line without tabs; clear only if all but the last are numbers and the last is none."""
-    columns = text.split()
+    columns = re.split(" +", strip_blanks(text))
     if len(columns) >= 3 and not (all(map(_is_number, columns[:-1])) and not _is_number(columns[-1])):
         raise ValueError(
             f"has blanks between its columns ({text.strip()!r:.80}), so it is unclear where the path begins; "
