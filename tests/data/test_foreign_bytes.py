@@ -20,7 +20,7 @@ from vision.data.foreign_bytes import describe_bytes
         (b"\x1aE\xdf\xa3\x01", "a Matroska or WebM video"),
         (b"\n\n<!DOCTYPE HTML>", "an HTML page, perhaps the error page of a download"),
         (b"<html><body>", "an HTML page, perhaps the error page of a download"),
-        (b"\xef\xbb\xbf<?xml version='1.0'?><Error>", "an XML or SVG document"),
+        (b"\xef\xbb\xbf<?xml version='1.0'?><Error>", "an XML document"),
         (
             b"version https://git-lfs.github.com/spec/v1",
             "a Git LFS pointer, whose content was not downloaded",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -12,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
-from vision.data.image_codec import MAX_SCANS, decode_rgb, image_size
+from vision.data.containers.jpeg import MAX_SCANS
+from vision.data.image_codec import decode_rgb, image_size
 from vision.settings.errors import DataError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "mxnet"
@@ -73,6 +76,33 @@ def behind_xmp() -> bytes:
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(xmp) + 2) + xmp + jpeg[2:]
 
 
+def between_segments(extra: bytes) -> bytes:
+    jpeg = encode(RGB, "JPEG")
+    place = jpeg.index(b"\xff\xdb")
+    return jpeg[:place] + extra + jpeg[place:]
+
+
+def compressed_text() -> PngInfo:
+    text = PngInfo()
+    text.add_text("Comment", "gradient " * 50, zip=True)
+    return text
+
+
+def encode_interlaced() -> bytes:
+    """PNG of Adam7's seven passes, written by hand."""
+    passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+    parts = [gradient()[top::down, left::right] for top, left, down, right in passes]
+    rows = b"".join(b"\0" + row.tobytes() for part in parts for row in part)
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 2, 0, 0, 1)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
+    )
+
+
 KINDS = {
     "JPEG": encode(RGB, "JPEG"),
     "progressive JPEG": encode(RGB, "JPEG", progressive=True),
@@ -99,6 +129,14 @@ KINDS = {
     "palette BMP": encode(RGB.convert("P"), "BMP"),
     "TIFF": encode(RGB, "TIFF"),
     "LZW TIFF": encode(RGB, "TIFF", compression="tiff_lzw"),
+    "TIFF with alpha": encode(with_alpha(RGB), "TIFF"),
+    "LZW TIFF with alpha": encode(with_alpha(RGB), "TIFF", compression="tiff_lzw"),
+    "grey TIFF with alpha": encode(with_alpha(RGB.convert("L")), "TIFF"),
+    "PNG with compressed text": encode(RGB, "PNG", pnginfo=compressed_text()),
+    "bytes between the segments of a JPEG": between_segments(b"\0\1\2\xff\0"),
+    "fill bytes between the segments of a JPEG": between_segments(b"\xff" * 40),
+    "JPEG of two pictures (MPO)": encode(RGB, "MPO", save_all=True, append_images=[RGB.transpose(3)]),
+    "interlaced PNG": encode_interlaced(),
     "CMYK TIFF": encode(RGB.convert("CMYK"), "TIFF"),
 }
 
@@ -128,6 +166,28 @@ def test_16_bits_keep_their_upper_8(pixels: list, expected: list, channels: int)
     assert image[..., 0].tolist() == expected
     assert image[..., 1].tolist() == (expected if channels == 1 else [[0] * 5])
     assert image[..., 2].tolist() == expected
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_colors_of_a_tiff_do_not_depend_on_how_its_alpha_is_stored(bits: int) -> None:
+    alpha = np.broadcast_to(np.arange(WIDTH) * 4 + 10, (HEIGHT, WIDTH))
+    plain = np.dstack([gradient(), alpha])
+    multiplied = np.dstack([np.round(gradient() * (alpha / 255)[..., None]).astype(np.int64), alpha])
+    np.testing.assert_array_equal(decode_rgb(tiff_with_alpha(plain, bits, 2), "a.tiff"), gradient())
+    found = decode_rgb(tiff_with_alpha(multiplied, bits, 1), "a.tiff").astype(int)
+    assert np.all(np.abs(found - gradient()) <= np.ceil(255 / alpha)[..., None])
+
+
+def tiff_with_alpha(rgba: np.ndarray, bits: int, extra_sample: int) -> bytes:
+    """TIFF of one strip; ``extra_sample`` 1 says that colors are multiplied by alpha, 2 that they are not."""
+    data = rgba.astype("<u1").tobytes() if bits == 8 else (rgba * 257).astype("<u2").tobytes()
+    start = 8 + 2 + 12 * 10 + 4
+    numbers = {256: WIDTH, 257: HEIGHT, 258: start, 259: 1, 262: 2, 273: start + 8, 277: 4, 278: HEIGHT}
+    entries = b"".join(
+        struct.pack("<HHII", tag, 3 if tag in (258, 338) else 4, 4 if tag == 258 else 1, value)
+        for tag, value in (numbers | {279: len(data), 338: extra_sample}).items()
+    )
+    return b"II*\0\x08\0\0\0\x0a\0" + entries + bytes(4) + struct.pack("<4H", *[bits] * 4) + data
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -187,14 +247,13 @@ BROKEN = {
     "text": (b"cats, dogs", "not an image but text beginning 'cats, dogs'"),
     "html": (b"<!DOCTYPE html><title>404", "not an image but an HTML page"),
     "video": (b"\0\0\0\x20ftypisom" + b"\0" * 50, "not an image but an MP4 or QuickTime video"),
-    "avif": (encode(RGB, "AVIF"), "not an image but an AVIF or HEIC image"),
     "JPEG without its last rows": (JPEG[:-200], "the JPEG image (60x40) is cut off after"),
     "JPEG without its end marker": (JPEG[:-2], "is cut off after"),
     "progressive JPEG cut": (KINDS["progressive JPEG"][:-80], "is cut off after"),
     "JPEG cut behind a thumbnail": (with_thumbnail_cut_off(), "is cut off after"),
     "JPEG cut in its header": (JPEG[:200], "the image ends before any picture data"),
     "JPEG with a lost segment": (JPEG[:2] + b"\0" + JPEG[2:], "not an image but unknown data"),
-    "JPEG with a damaged segment": (JPEG[:20] + b"\0" + JPEG[20:], "the image has no marker at byte 20"),
+    "JPEG of garbage behind its first segment": (JPEG[:20] + b"\0" * 400, "the image ends before any picture data"),
     "JPEG of height 0": (declaring(JPEG, 60, 0), "declares a size of 60x0 pixels"),
     "PNG cut": (PNG[:-20], "the PNG image (60x40) is cut off after"),
     "PNG of its signature alone": (PNG[:8], "the image ends inside its header"),
@@ -204,7 +263,7 @@ BROKEN = {
     ),
     "GIF cut": (GIF[: len(GIF) // 2], "the GIF image (60x40) is damaged"),
     "WebP cut": (WEBP[:-9], "the WebP image (60x40) is cut off"),
-    "BMP cut": (KINDS["BMP"][:-900], "the BMP image (60x40) is damaged"),
+    "BMP cut": (KINDS["BMP"][:-900], "the BMP image (60x40) is cut off"),
     "TIFF cut": (KINDS["TIFF"][:-900], "the TIFF image"),
     "TIFF of floating point numbers": (
         encode(Image.fromarray(np.ones((4, 4), np.float32)), "TIFF"),
@@ -215,7 +274,7 @@ BROKEN = {
         "has 3600000000 pixels, more than the 134217728 that",
     ),
     "JPEG bomb": (declaring(JPEG, 65000, 65000), "more than the 134217728 that max_pixels allows; shrink it"),
-    "JPEG of endless passes": (many_scans(), "has more than 500 scans"),
+    "JPEG of endless passes": (many_scans(), "has more than 100 scans"),
 }
 
 

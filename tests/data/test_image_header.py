@@ -6,7 +6,8 @@ import struct
 
 import pytest
 
-from vision.data.image_header import BadHeaderError, ImageHeader, is_complete, read_header
+from vision.data.containers.image_parts import BadBodyError, BadHeaderError, ImageHeader
+from vision.data.image_header import read_body, read_header
 
 
 def segment(marker: int, body: bytes) -> bytes:
@@ -40,6 +41,14 @@ def riff(chunks: bytes) -> bytes:
     return b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WEBP" + chunks
 
 
+GIF_TAIL = b"\x21\xf9\x04\0\0\0\0\0" + b"\x2c" + struct.pack("<HHHH", 0, 0, 7, 5) + b"\0\x02\0;"
+
+
+def bmp(size: bytes) -> bytes:
+    """Rows of 24 bits, or 8 with the short header, where the data begins at byte 0 for want of a palette."""
+    return b"BM" + bytes(12) + size + struct.pack("<HHI", 1, 8, 0) + bytes(200)
+
+
 VP8X = b"VP8X" + struct.pack("<I", 10) + b"\x08\0\0\0" + b"\x2b\x01\0" + b"\xc7\0\0"
 LOSSLESS = b"VP8L" + struct.pack("<I", 6) + b"\x2f" + struct.pack("<I", 299 | 199 << 14) + b"\0"
 LOSSY = b"VP8 " + struct.pack("<I", 10) + b"\0\0\0\x9d\x01\x2a" + struct.pack("<HH", 300, 200)
@@ -67,10 +76,10 @@ HEADERS = {
     ),
     "png": (PNG_HEAD + PNG_TAIL, ("PNG", 7, 5, 1)),
     "png with exif": (PNG_HEAD + chunk(b"eXIf", exif(3)) + PNG_TAIL, ("PNG", 7, 5, 3)),
-    "gif": (b"GIF89a" + struct.pack("<HH", 7, 5) + b"\0\0\0", ("GIF", 7, 5, 1)),
-    "bmp": (b"BM" + bytes(12) + struct.pack("<Iii", 40, 7, 5), ("BMP", 7, 5, 1)),
-    "bmp from top to bottom": (b"BM" + bytes(12) + struct.pack("<Iii", 40, 7, -5), ("BMP", 7, 5, 1)),
-    "bmp of OS/2": (b"BM" + bytes(12) + struct.pack("<IHH", 12, 7, 5), ("BMP", 7, 5, 1)),
+    "gif": (b"GIF89a" + struct.pack("<HH", 7, 5) + b"\0\0\0" + GIF_TAIL, ("GIF", 7, 5, 1)),
+    "bmp": (bmp(struct.pack("<Iii", 40, 7, 5)), ("BMP", 7, 5, 1)),
+    "bmp from top to bottom": (bmp(struct.pack("<Iii", 40, 7, -5)), ("BMP", 7, 5, 1)),
+    "bmp of OS/2": (bmp(struct.pack("<IHH", 12, 7, 5)), ("BMP", 7, 5, 1)),
     "webp, extended": (riff(VP8X + b"EXIF" + struct.pack("<I", 26) + exif(5)), ("WebP", 300, 200, 5)),
     "webp, lossless": (riff(LOSSLESS), ("WebP", 300, 200, 1)),
     "webp, lossy": (riff(LOSSY), ("WebP", 300, 200, 1)),
@@ -93,7 +102,9 @@ def test_headers(name: str) -> None:
             height,
             orientation,
         )
-        assert is_complete(container, header)
+    header = read_header(encoded)
+    assert header is not None
+    assert read_body(encoded, header).encoded
 
 
 @pytest.mark.parametrize(("orientation", "size"), [(1, (7, 5)), (4, (7, 5)), (5, (5, 7)), (8, (5, 7))])
@@ -113,8 +124,9 @@ def test_other_bytes_have_no_header(data: bytes) -> None:
         (START + frame(0xC0, 7, 5) + END, "ends before any picture data"),
         (START + segment(0xC4, b"\0" * 9) + TAIL, "ends before any picture data"),
         (START + frame(0xC0, 0, 5) + TAIL, "ends before any picture data"),
-        (START + segment(0xE0, b"JFIF") + b"\x00\x01\x02\x03", "has no marker at byte 10"),
+        (START + segment(0xE0, b"JFIF") + b"\x00\x01\x02\x03", "ends before any picture data"),
         (PNG_START + b"\0\0\0\rIHDR\0\0", "ends inside its header"),
+        (PNG_START + chunk(b"IDAT", bytes(13)), "begins with a chunk b'IDAT'"),
         (PNG_START + chunk(b"IHDR", struct.pack(">IIBBBBB", 0, 5, 8, 2, 0, 0, 0)), "declares a size of 0x5"),
         (riff(b"ALPH" + bytes(30)), "holds a chunk b'ALPH'"),
         (b"GIF89a\0", "ends inside its header"),
@@ -135,5 +147,6 @@ def test_files_cut_at_their_end_are_incomplete(name: str, cut: int) -> None:
     encoded = HEADERS[name][0]
     header = read_header(encoded)
     assert header is not None
-    assert is_complete(encoded + b"more", header)
-    assert not is_complete(encoded[:-cut], header)
+    assert read_body(encoded + b"more", header).encoded
+    with pytest.raises(BadBodyError, match="is cut off after"):
+        read_body(encoded[:-cut], header)

@@ -1,9 +1,9 @@
 """Encoded images to upright 8-bit RGB.
 
 OpenCV decodes; what it leaves open is settled here, before any pixel is allocated: which formats are
-accepted, how large an image may be, whether the file is whole, and which way is up (by the header's own
-orientation, so that ``image_size`` and ``decode_rgb`` cannot disagree). A JPEG damaged in its middle is not
-found: it decodes to a damaged picture, as it does everywhere.
+accepted, how large an image may be, how much work it may make, whether the file is whole, and which way is up (by the
+header's own orientation, so that ``image_size`` and ``decode_rgb`` cannot disagree). A JPEG damaged in its middle is
+not found: it decodes to a damaged picture, as it does everywhere.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ import cv2
 import numpy as np
 
 from vision.data.allocation import keep_freed_memory
-from vision.data.foreign_bytes import describe_bytes
-from vision.data.image_header import BadHeaderError, Bytes, ImageHeader, is_complete, read_header
+from vision.data.containers.image_parts import BadBodyError, BadHeaderError, Bytes, ImageBody, ImageHeader
+from vision.data.foreign_bytes import why_unreadable
+from vision.data.image_header import read_body, read_header
 from vision.settings.errors import DataError
 
 # 11585 x 11585; as RGB 384 MiB in one loader process. The largest phone cameras (108 megapixels) fit.
 MAX_PIXELS = 1 << 27
-# A small progressive JPEG can ask for thousands of passes over the picture; encoders make about ten.
-MAX_SCANS = 500
 
 _FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 # What libjpeg makes from fewer coefficients of each block, with its fast code. The flag for colour is in _FLAGS.
@@ -59,15 +58,11 @@ def decode_rgb(encoded: Bytes, key: str, *, max_pixels: int = MAX_PIXELS, needed
     """
     # Looking at single bytes is faster in bytes than in a view, by more than the copy costs.
     encoded = bytes(encoded)
-    header = _checked_header(encoded, key, max_pixels)
-    if not is_complete(encoded, header):
-        raise DataError(key, (f"the {_named(header)} is cut off after {len(encoded)} bytes; copy or download it again"))
-    if header.progressive and encoded.count(b"\xff\xda") > MAX_SCANS:
-        raise DataError(key, f"the {_named(header)} has more than {MAX_SCANS} scans; save it again as a plain JPEG")
+    header, body = check_image(encoded, key, max_pixels=max_pixels)
     divisor = 1 if needed is None else _divisor(header, needed)
-    image = _decode_gif(encoded, header) if header.format == "GIF" else _decode(encoded, divisor)
-    # TIFF files are turned upright by OpenCV itself, whatever flags it is given.
-    if image is not None and header.format != "TIFF" and header.orientation != 1:
+    image = _decode(body, header, key, divisor)
+    # HEIC and TIFF files are turned upright by their libraries, whatever they are told.
+    if image is not None and header.format not in ("TIFF", "HEIC") and header.orientation != 1:
         image = _turn_upright(image, header.orientation)
     if image is None or image.shape[1::-1] != _reduced_size(header, divisor):
         raise DataError(
@@ -76,6 +71,15 @@ def decode_rgb(encoded: Bytes, key: str, *, max_pixels: int = MAX_PIXELS, needed
             "save it again as an 8-bit JPEG or PNG",
         )
     return image
+
+
+def check_image(encoded: bytes, key: str, *, max_pixels: int = MAX_PIXELS) -> tuple[ImageHeader, ImageBody]:
+    """The header, and what a decoder may be given. Raises DataError under ``key``."""
+    header = _checked_header(encoded, key, max_pixels)
+    try:
+        return header, read_body(encoded, header)
+    except BadBodyError as problem:
+        raise DataError(key, f"the {_named(header)} {problem}") from None
 
 
 def image_size(
@@ -92,15 +96,11 @@ def _checked_header(encoded: Bytes, key: str, max_pixels: int) -> ImageHeader:
     except BadHeaderError as problem:
         raise DataError(key, f"the image {problem}") from None
     if header is None:
+        raise DataError(key, why_unreadable(encoded))
+    if header.pixels > max_pixels:
         raise DataError(
             key,
-            f"not an image but {describe_bytes(encoded)}; JPEG and PNG are expected "
-            "(GIF, WebP, BMP and TIFF are read too)",
-        )
-    if header.width * header.height > max_pixels:
-        raise DataError(
-            key,
-            f"the {_named(header)} has {header.width * header.height} pixels, more than the {max_pixels} "
+            f"the {_named(header)} has {header.pixels} pixels, more than the {max_pixels} "
             "that max_pixels allows; shrink it",
         )
     return header
@@ -125,25 +125,76 @@ def _reduced_size(header: ImageHeader, divisor: int) -> tuple[int, int]:
     return -(-width // divisor), -(-height // divisor)
 
 
-def _decode(encoded: Bytes, divisor: int) -> np.ndarray | None:
+def _decode(body: ImageBody, header: ImageHeader, key: str, divisor: int) -> np.ndarray | None:
+    if header.format == "GIF":
+        # Not every OpenCV reads GIF, and those that do paint transparent pixels black.
+        return _decode_by_pillow(body.encoded, header)
+    if header.format == "AVIF":
+        _require_avif(key)
+        return _decode_by_pillow(body.encoded, header)
+    if header.format == "HEIC":
+        return _decode_heic(body.encoded, header, key)
     try:
-        return cv2.imdecode(np.frombuffer(encoded, np.uint8), _REDUCED_FLAGS.get(divisor, _FLAGS))
+        encoded = np.frombuffer(body.encoded, np.uint8)
+        if body.is_premultiplied:
+            return _without_premultiplied_alpha(cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED))
+        return cv2.imdecode(encoded, _REDUCED_FLAGS.get(divisor, _FLAGS))
     except cv2.error:
         return None
 
 
-def _decode_gif(encoded: Bytes, header: ImageHeader) -> np.ndarray | None:
-    # Not every OpenCV reads GIF, and those that do paint transparent pixels black.
+def _decode_by_pillow(encoded: bytes, header: ImageHeader) -> np.ndarray | None:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(encoded), formats=("GIF",)) as image:
+        with Image.open(io.BytesIO(encoded), formats=(header.format,)) as image:
             if image.size != (header.width, header.height):
                 # A frame larger than the screen would go past the bound on pixels.
                 return None
             return np.array(image.convert("RGB"))
     except Exception:  # Pillow's decoders raise whatever the damage led to
         return None
+
+
+def _require_avif(key: str) -> None:
+    from PIL import features
+
+    if not features.check("avif"):
+        raise DataError(
+            key, "an AVIF image, which this Pillow cannot read: pip install 'pillow>=11.3', or save it as JPEG"
+        )
+
+
+def _decode_heic(encoded: bytes, header: ImageHeader, key: str) -> np.ndarray | None:
+    try:
+        import pi_heif
+    except ImportError:
+        raise DataError(
+            key, "an HEIC image: pip install 'vision[heif]' to have them read, or save it as JPEG or PNG"
+        ) from None
+    try:
+        image = pi_heif.open_heif(encoded, convert_hdr_to_8bit=True)
+        if image.size != header.upright_size:
+            return None
+        return np.array(image.to_pillow().convert("RGB"))
+    except Exception:  # libheif's errors come as several types
+        return None
+
+
+def _without_premultiplied_alpha(image: np.ndarray | None) -> np.ndarray | None:
+    """RGB of [H, W, 4] BGRA, as the same picture has it in a file whose colors are not multiplied by alpha."""
+    if image is None or image.ndim != 3 or image.shape[2] != 4:
+        return None if image is None else cv2.cvtColor(_upper_8_bits(image), cv2.COLOR_BGR2RGB)
+    image = _upper_8_bits(image)
+    rgb, alpha = cv2.cvtColor(image, cv2.COLOR_BGRA2RGB), image[..., 3]
+    for row, opacity in zip(rgb, alpha, strict=True):
+        shown = opacity > 0
+        row[shown] = np.minimum(row[shown].astype(np.uint16) * 255 // opacity[shown, None], 255)
+    return rgb
+
+
+def _upper_8_bits(image: np.ndarray) -> np.ndarray:
+    return image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
 
 
 def _turn_upright(image: np.ndarray, orientation: int) -> np.ndarray:

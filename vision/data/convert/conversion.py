@@ -16,8 +16,7 @@ from vision.data.convert.formats import FORMATS, SUFFIXES, sink_type
 from vision.data.convert.image_files import read_image
 from vision.data.convert.neutral import TASK_NAMES, AnnotatedImage
 from vision.data.convert.survey import cannot_hold, doubts, survey
-from vision.data.image_codec import image_size
-from vision.data.image_header import is_complete, read_header
+from vision.data.image_codec import check_image
 from vision.data.left_out import LeftOut
 from vision.settings.errors import DataError, UserError
 
@@ -114,11 +113,8 @@ def load_all(images: Iterable[AnnotatedImage], workers: int) -> Iterator[Loaded]
 def _load(image: AnnotatedImage) -> Loaded:
     try:
         encoded = read_image(image.image, image.key)
-        size_px = image_size(encoded, image.key)
-        header = read_header(encoded)
-        if header is not None and not is_complete(encoded, header):
-            raise DataError(image.key, f"the image is cut off after {len(encoded)} bytes; copy or download it again")
-        return Loaded(image, encoded, size_px, None)
+        header, _ = check_image(bytes(encoded), image.key)
+        return Loaded(image, encoded, header.upright_size, None)
     except DataError as error:
         return Loaded(image, b"", (0, 0), error)
 

@@ -19,7 +19,7 @@ from vision.data.collate import Batch
 from vision.data.dali.draws import ImageDraw, draw_image
 from vision.data.dali.settings import DaliSettings, require_dali
 from vision.data.dataset import MAX_REPLACEMENTS, ImageDataset
-from vision.data.image_codec import image_size
+from vision.data.image_codec import check_image
 from vision.data.sampler import Draw, TrainSampler
 from vision.settings.errors import DataError, UserError
 
@@ -116,11 +116,12 @@ class DaliLoader:
     def _read(self, index: int, seed: int) -> _Chosen:
         sample = self.dataset.reader[index]
         target = self.dataset.decode_target(sample.target, sample.key)
-        width, height = image_size(sample.encoded, sample.key)
+        header, body = check_image(bytes(sample.encoded), sample.key)
+        width, height = header.upright_size
         try:
             draw = draw_image(self._augmentations, seed, (height, width))
         except (ImageSmallerThanCropError, ResizedImageTooLargeError):
             # Tells in a sentence what is wrong.
             self.dataset.read(index, seed)
             raise
-        return _Chosen(index, np.frombuffer(sample.encoded, np.uint8), target, draw)
+        return _Chosen(index, np.frombuffer(body.encoded, np.uint8), target, draw)

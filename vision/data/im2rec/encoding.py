@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vision.data.foreign_bytes import describe_bytes
-from vision.data.image_codec import MAX_PIXELS
-from vision.data.image_header import BadHeaderError, ImageHeader, is_complete, read_header
+from vision.data.containers.image_parts import ImageBody, ImageHeader
+from vision.data.image_codec import check_image, decode_rgb
 from vision.data.readers.file_table import MAX_FILE_BYTES
 from vision.data.readers.image_list import parse_list_line
 from vision.data.recordio import pack
+from vision.settings.errors import DataError
 
 LEAST_HEADER, LEAST_OBJECT = 2, 5
 # What OpenCV calls decoding at a half, a quarter, an eighth, by its flags for grey and for colour.
@@ -115,7 +115,7 @@ def read_image_file(root: str, path: str) -> bytes:
         os.close(descriptor)
     if not _ends_well(encoded):
         try:
-            _header_of(encoded)
+            _checked(encoded)
         except CannotPackError as problem:
             raise CannotPackError(f"image {path!r} {problem}") from None
     return encoded
@@ -128,29 +128,16 @@ def _ends_well(encoded: bytes) -> bool:
     return encoded.startswith(b"\x89PNG\r\n\x1a\n") and encoded[-8:-4] == b"IEND"
 
 
-def _header_of(encoded: bytes) -> ImageHeader:
+def _checked(encoded: bytes) -> tuple[ImageHeader, ImageBody]:
     try:
-        header = read_header(encoded)
-    except BadHeaderError as problem:
-        raise CannotPackError(str(problem)) from None
-    if header is None:
-        raise CannotPackError(f"is not an image but {describe_bytes(encoded)}")
-    if not is_complete(encoded, header):
-        raise CannotPackError(f"is cut off after {len(encoded)} bytes; copy or download it again")
-    return header
+        return check_image(encoded, "")
+    except DataError as problem:
+        raise CannotPackError(f"cannot be used: {problem.reason}") from None
 
 
 def _encode_anew(encoded: bytes, options: PackOptions) -> bytes:
-    header = _header_of(encoded)
-    if header.width * header.height > MAX_PIXELS:
-        raise CannotPackError(f"has {header.width}x{header.height} pixels, more than {MAX_PIXELS} in all; shrink it")
-    flag = _REDUCED.get(options.color, {}).get(_reduction(header, options), options.color)
-    try:
-        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flag)
-    except cv2.error:
-        image = None
-    if image is None:
-        raise CannotPackError(f"is a {header.format} that is damaged or of a kind that cannot be decoded")
+    header, body = _checked(encoded)
+    image = _decode(encoded, header, body, options)
     if options.center_crop:
         image = _centre_square(image)
     if options.resize:
@@ -165,6 +152,25 @@ def _encode_anew(encoded: bytes, options: PackOptions) -> bytes:
     if not done:
         raise CannotPackError(f"cannot be encoded as {options.encoding}: choose the other --encoding or --color=1")
     return written.tobytes()
+
+
+def _decode(encoded: bytes, header: ImageHeader, body: ImageBody, options: PackOptions) -> np.ndarray:
+    """uint8 [H, W, 3] BGR or [H, W] grey."""
+    if header.format in ("AVIF", "HEIC"):
+        # Formats that MXNet's OpenCV does not know are read as everywhere here.
+        try:
+            rgb = decode_rgb(encoded, "")
+        except DataError as problem:
+            raise CannotPackError(f"cannot be used: {problem.reason}") from None
+        return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY if options.color == 0 else cv2.COLOR_RGB2BGR)
+    flag = _REDUCED.get(options.color, {}).get(_reduction(header, options), options.color)
+    try:
+        image = cv2.imdecode(np.frombuffer(body.encoded, np.uint8), flag)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise CannotPackError(f"is a {header.format} that is damaged or of a kind that cannot be decoded")
+    return image
 
 
 def _reduction(header: ImageHeader, options: PackOptions) -> int:
