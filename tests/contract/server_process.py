@@ -19,10 +19,15 @@ LONGEST_START_S = 120
 class ServerProcess:
     """Starts on a free port of 127.0.0.1; ``log`` gathers what it says."""
 
-    def __init__(self, model: Path, *settings: str, python: tuple[str, ...] = (), wait: bool = True) -> None:
+    def __init__(
+        self, model: Path, *settings: str, python: tuple[str, ...] = (), wait: bool = True, files: int | None = None
+    ) -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        # With no more than so many open files.
+        limit = () if files is None else ("sh", "-c", f'ulimit -n {files} && exec "$@"', "sh")
+        command = [sys.executable, *python, "-m", "vision", "serve", f"model={model}", "port=0", "device=cpu"]
         self.process = subprocess.Popen(
-            [sys.executable, *python, "-m", "vision", "serve", f"model={model}", "port=0", "device=cpu", *settings],
+            [*limit, *command, *settings],
             stderr=subprocess.PIPE,
             env=environment,
             text=True,

@@ -15,6 +15,7 @@ import time
 from enum import Enum
 from typing import Protocol
 
+from vision.data.allocation import return_freed_memory
 from vision.serving.metrics import Metrics
 from vision.serving.settings import ServingSettings
 from vision.settings.errors import UserError
@@ -32,6 +33,8 @@ _SPARE_FILES = 32
 # Connections that requests in work leave to others, so that /ping finds a place.
 _NOT_FOR_WORK = 8
 _FEWEST_PLACES = 2 * _NOT_FOR_WORK
+# Of bodies that are gone: after more, the memory is given back to the system.
+_KEPT_BODY_BYTES = 32 << 20
 _SECONDS_BETWEEN_WORDS = 10.0
 
 
@@ -67,7 +70,7 @@ class Connections:
         self._wanted = settings.connection_count()
         self.places = self._wanted
         self._most_body_bytes = settings.max_requests * settings.max_payload_bytes
-        self._body_bytes = 0
+        self._body_bytes = self._peak_body_bytes = 0
         self._closed = 0
         self._told_s = -_SECONDS_BETWEEN_WORDS
 
@@ -115,11 +118,12 @@ class Connections:
     def hold(self, change: int) -> None:
         """Note bytes of bodies that have come, or with a minus have been used. Ends uploads if they become too many."""
         self._body_bytes += change
+        self._peak_body_bytes = max(self._peak_body_bytes, self._body_bytes)
         while self._body_bytes > self._most_body_bytes and self._entered_s[Stage.BODY]:
             self._close(next(iter(self._entered_s[Stage.BODY])), "the bodies of all requests take too much memory")
 
     async def watch(self) -> None:
-        """End what has waited too long, until the task is cancelled."""
+        """End what has waited too long and give back what it held, until the task is cancelled."""
         while True:
             await asyncio.sleep(_LOOK_S)
             now = time.monotonic()
@@ -130,6 +134,9 @@ class Connections:
                         break
                     connection.expire(stage)
             self._metrics.put("vision_connections", len(self))
+            if self._peak_body_bytes > max(_KEPT_BODY_BYTES, 4 * self._body_bytes):
+                self._peak_body_bytes = self._body_bytes
+                await asyncio.to_thread(return_freed_memory)
 
     def _make_room(self) -> bool:
         """Close the connection that has waited longest, an upload only if the others are as good as new."""

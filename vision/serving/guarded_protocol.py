@@ -7,7 +7,6 @@ is closed, even if the client is still sending.
 from __future__ import annotations
 
 import asyncio
-import functools
 from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any
@@ -27,11 +26,6 @@ MOST_REST_BYTES = 64 << 20
 MOST_PIPELINED = 16
 
 _UPGRADE_HEADERS = (b"upgrade", b"http2-settings")
-
-
-def protocol_class(connections: Connections) -> Any:
-    """What uvicorn makes its protocols with."""
-    return functools.partial(GuardedProtocol, connections)
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -155,21 +149,19 @@ class GuardedProtocol(HttpToolsProtocol):
         self._settle()
 
     def shutdown(self) -> None:
-        if self._is_ending:
-            self.transport.close()
+        if self._stage() is Stage.REST:
+            self._close()
         else:
             super().shutdown()
-
-    # What the list of connections calls.
 
     def expire(self, stage: Stage) -> None:
         """End after too long a time in a stage."""
         if stage is Stage.HEAD:
             self._refuse(RequestFailure(408, "the head of the request did not come in the time that it may take"))
-        elif stage is Stage.REST or self.transport.get_write_buffer_size():
+        elif stage is Stage.REST:
             self.transport.abort()
         else:
-            self.transport.close()
+            self._close()
 
     def give_way(self, reason: str) -> None:
         """Close at once, because others need the place or the memory."""
@@ -177,16 +169,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self._connections.leave(self)
         self._note_body(0)
         self._is_ending = True
-        if self.transport.get_write_buffer_size():
-            self.transport.abort()
-            return
         if stage is Stage.BODY:
             self._disconnect()
         if stage in (Stage.HEAD, Stage.BODY):
             self.transport.write(self._answer(_no_room(reason)))
-        self.transport.close()
-
-    # How it does that.
+            self.transport.close()
+        else:
+            self._close()
 
     def _feed(self, data: bytes) -> None:
         self._unfinished_bytes += len(data)
@@ -263,6 +252,13 @@ class GuardedProtocol(HttpToolsProtocol):
         if cycle is None or not (cycle.response_complete and cycle.more_body):
             self.transport.write(self._answer(failure))
         self._end()
+
+    def _close(self) -> None:
+        """Close without waiting for a client that does not read."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     def _disconnect(self) -> None:
         """Tell the request whose body is coming that the rest will not."""

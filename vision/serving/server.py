@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import signal
@@ -12,7 +13,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -20,7 +21,7 @@ from vision.data.allocation import keep_large_blocks, return_freed_memory
 from vision.serving.connections import KEEP_ALIVE_S, Connections
 from vision.serving.front import Front
 from vision.serving.gate import Gate
-from vision.serving.guarded_protocol import protocol_class
+from vision.serving.guarded_protocol import GuardedProtocol
 from vision.serving.metrics import Metrics
 from vision.serving.settings import ServingSettings
 from vision.settings.errors import UserError
@@ -48,9 +49,10 @@ class Server(uvicorn.Server):
         self._metrics = metrics
         self._front = Front()
         self._connections = Connections(settings, metrics)
+        protocol: Any = functools.partial(GuardedProtocol, self._connections)
         config = uvicorn.Config(
             Gate(self._front, settings),
-            http=protocol_class(self._connections),
+            http=protocol,
             ws="none",
             lifespan="off",
             access_log=False,
@@ -65,10 +67,10 @@ class Server(uvicorn.Server):
         """Import torch, load the model and let it answer a first image. A problem ends the server."""
         started = time.monotonic()
         try:
+            self._connections.fit_open_files()
             from vision.serving.app import build_app
             from vision.serving.service import Service
 
-            self._connections.fit_open_files()
             self.service = Service(self._settings, self._metrics, self._connections.places_for_work)
             # The model has opened files of its own.
             self._connections.fit_open_files()
