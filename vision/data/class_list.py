@@ -9,6 +9,8 @@ from pathlib import Path
 import yaml
 
 from vision.data.readers.class_names import ClassNames
+from vision.files.atomic_file import write_whole
+from vision.files.write_error import WriteError
 from vision.settings.errors import DataError
 from vision.settings.file_names import BLANKS, line_problem, shown_name, strip_blanks
 
@@ -54,6 +56,12 @@ def find_class_list(
     return None if stated is None else tuple(stated)
 
 
+def check_fit(where: str, names: Sequence[str] | None, trained: Sequence[str]) -> None:
+    """Raise DataError where the names of data that go by id are not those of training."""
+    if names is not None and not _fits(names, trained):
+        raise DataError(where, f"has the classes {_shown(names)}, but training {_shown(trained)}: the ids differ")
+
+
 def check_class_list(folder: Path, names: Sequence[str]) -> None:
     """Raise DataError where ``folder``/classes.txt cannot hold the names, or exists and says otherwise."""
     path = folder / NAME
@@ -68,13 +76,11 @@ def check_class_list(folder: Path, names: Sequence[str]) -> None:
 def write_class_list(folder: Path, names: Sequence[str]) -> None:
     """Write ``folder``/classes.txt; an existing one must say the same. Raises DataError."""
     check_class_list(folder, names)
-    path = folder / NAME
     try:
-        text = "".join(f"{name}\n" for name in names).encode()
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text)
     except OSError as error:
-        raise DataError(str(path), f"cannot be written ({error.strerror})") from None
+        raise WriteError(folder, error) from error
+    write_whole(folder / NAME, "".join(f"{name}\n" for name in names).encode())
 
 
 def _lists_in(folder: Path, patterns: Sequence[str]) -> dict[Path, tuple[str, ...]]:

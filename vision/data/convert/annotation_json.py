@@ -32,7 +32,7 @@ class AnnotationJsonSource(Source):
             raise UserError(f"{images} is no folder: give root=FOLDER, where the images lie.")
         self._root = images
         self._reader = AnnotationJsonReader(images, annotations)
-        self.class_names = self._reader.class_names or find_class_list(options.classes, path)
+        self.class_names = find_class_list(options.classes, path, stated=self._reader.class_names)
 
     def __len__(self) -> int:
         return len(self._reader)

@@ -35,7 +35,7 @@ class CocoSource(Source):
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
         path = coco_file_in(path) if path.is_dir() else path
-        self._path, self._file = path, CocoFile(path, options.classes)
+        self._path, self._file = path, CocoFile(path, options)
         self.class_names = self._file.class_names
         self._finder = ImageFinder([options.root] if options.root else _image_folders(path))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vision.data.class_list import find_class_list
+from vision.data.convert.format import SourceOptions
 from vision.data.left_out import LeftOut
 from vision.data.readers.strict_json import parse_json
 from vision.settings.errors import DataError, UserError
@@ -22,7 +23,7 @@ class CocoFile:
     of categories, a name.
     """
 
-    def __init__(self, path: Path, classes: Path | None) -> None:
+    def __init__(self, path: Path, options: SourceOptions) -> None:
         self.path = path
         self.images, annotations, categories = _read_lists(path)
         self._notes: list[tuple[str, str]] = []
@@ -41,7 +42,7 @@ class CocoFile:
                 reason = f"belongs to no image (image_id {image_id!r:.40})"
                 self._lost.append((f"{path.name} annotation {number}", reason))
         named = self._named_categories(categories)
-        self.class_names = find_class_list(classes, path.parent)
+        self.class_names = options.class_names or find_class_list(options.classes, path.parent)
         if self.class_names is None:
             root = _root_of(categories, used)
             if root is not None:
@@ -107,9 +108,14 @@ class CocoFile:
         return {category_id: by_id[category_id][1] for category_id in sorted(by_id, key=_order)}
 
 
+def coco_files_in(folder: Path) -> list[Path]:
+    """The .json files of a folder and of its folder annotations."""
+    return [path for place in (folder, folder / "annotations") for path in sorted(place.glob("*.json"))]
+
+
 def coco_file_in(folder: Path) -> Path:
     """The one COCO file of a folder or of its folder annotations. Raises UserError."""
-    found = [path for place in (folder, folder / "annotations") for path in sorted(place.glob("*.json"))]
+    found = coco_files_in(folder)
     if len(found) == 1:
         return found[0]
     what = f"{len(found)} .json files ({', '.join(path.name for path in found[:3])})" if found else "no .json file"

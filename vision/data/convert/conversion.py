@@ -15,6 +15,7 @@ from vision.data.convert.format import Sink, Source
 from vision.data.convert.formats import FORMATS, SUFFIXES, sink_type
 from vision.data.convert.image_files import read_image
 from vision.data.convert.neutral import TASK_NAMES, AnnotatedImage
+from vision.data.convert.stated_size import check_size
 from vision.data.convert.survey import cannot_hold, doubts, survey
 from vision.data.image_codec import check_image
 from vision.data.left_out import LeftOut
@@ -87,15 +88,8 @@ def write_one(sink: Sink, loaded: Loaded) -> None:
     """Hand one image to a sink. Raises DataError where it is broken or cannot be held."""
     if loaded.problem is not None:
         raise loaded.problem
-    image, stated = loaded.image, loaded.image.size_px
-    if stated is not None and stated != loaded.size_px:
-        raise DataError(
-            image.key,
-            f"states the size {stated[0]}x{stated[1]}, but the image has {loaded.size_px[0]}x{loaded.size_px[1]} "
-            "pixels when upright, so its boxes cannot be trusted; correct the size, or save the image without EXIF "
-            "orientation",
-        )
-    sink.write(image, loaded.encoded, loaded.size_px)
+    check_size(loaded.image, loaded.size_px)
+    sink.write(loaded.image, loaded.encoded, loaded.size_px)
 
 
 def load_all(images: Iterable[AnnotatedImage], workers: int) -> Iterator[Loaded]:

@@ -16,8 +16,9 @@ from vision.data.left_out import LeftOut
 class SourceOptions:
     """How to read. ``root`` holds the images where that is not clear, ``classes`` is a file with a name a line.
 
-    ``attributes`` and ``label_format`` are an augmented manifest's, ``split`` names a list of VOC's ImageSets/Main,
-    ``one_based`` says that VOC's pixels count from 1.
+    ``class_names`` are those of training, whose ids the classes are to get. ``attributes`` and ``label_format`` are an
+    augmented manifest's, ``split`` names a list of VOC's ImageSets/Main or a folder of YOLO's images, ``one_based``
+    says that VOC's pixels count from 1.
     """
 
     root: Path | None = None
@@ -26,6 +27,7 @@ class SourceOptions:
     label_format: Literal["multi-hot", "class-id"] | None = None
     split: str | None = None
     one_based: bool = False
+    class_names: tuple[str, ...] | None = None
 
 
 class Source(ABC):

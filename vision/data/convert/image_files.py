@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import shutil
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from vision.data.convert.neutral import AnnotatedImage, ImageBytes
+from vision.data.image_codec import image_size
 from vision.data.image_header import BadHeaderError, read_header
 from vision.data.readers.file_table import MAX_FILE_BYTES, is_clutter, is_image_name, path_problem
 from vision.files.atomic_file import atomic_file, write_whole
@@ -33,6 +35,21 @@ def read_image(image: ImageBytes, key: str) -> bytes | memoryview:
             return file.read(size)
     except OSError as error:
         raise DataError(key, f"{image} cannot be read ({error.strerror})") from None
+
+
+def file_size_px(path: Path, key: str) -> tuple[int, int]:
+    """(width, height) of an image file that stands upright; only its header is read. Raises DataError."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            view = memoryview(mapped)
+            try:
+                return image_size(view, key)
+            finally:
+                view.release()
+    except OSError as error:
+        raise DataError(key, f"{path} cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise DataError(key, f"{path} is empty") from None
 
 
 def find_image(name: object, roots: Sequence[Path], key: str) -> Path:

@@ -37,7 +37,7 @@ class ManifestSource(Source):
             except ValueError as error:
                 raise DataError(str(path), str(error)) from None
         self._count = 0
-        self.class_names = self._survey() or find_class_list(options.classes, path.parent)
+        self.class_names = find_class_list(options.classes, path.parent, stated=self._survey())
 
     def __len__(self) -> int:
         return self._count

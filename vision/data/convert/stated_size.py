@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+from vision.data.convert.neutral import AnnotatedImage
+from vision.settings.errors import DataError
+
 
 def stated_size(width: object, height: object) -> tuple[int, int] | None:
     """(width, height) in pixels; None where one of them is missing, no whole number, or not above 0."""
@@ -15,6 +18,17 @@ def size_note(width: object, height: object) -> str:
     """The sentence that says that the image's own size is used."""
     stated = "no size" if width in (None, "") and height in (None, "") else f"the size {width!s:.20}x{height!s:.20}"
     return f"states {stated}: the image's own is used"
+
+
+def check_size(image: AnnotatedImage, size_px: tuple[int, int]) -> None:
+    """Raise DataError where an image states another size than the (width, height) of its upright picture."""
+    stated = image.size_px
+    if stated is not None and stated != size_px:
+        raise DataError(
+            image.key,
+            f"states the size {stated[0]}x{stated[1]}, but the image has {size_px[0]}x{size_px[1]} pixels when "
+            "upright, so its boxes cannot be trusted; correct the size, or save the image without EXIF orientation",
+        )
 
 
 def _side(side: object) -> int | None:

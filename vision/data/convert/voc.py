@@ -47,7 +47,9 @@ class VocSource(Source):
             raise UserError(f"split={options.split} names none of the annotations in {self._annotations}.")
         self._known = frozenset(self._files)
         top = self._layout.top
-        self.class_names = find_class_list(options.classes, top, *([top.parent] if is_part(top) else []))
+        self.class_names = options.class_names or find_class_list(
+            options.classes, top, *([top.parent] if is_part(top) else [])
+        )
         if self.class_names is None:
             self.class_names = self._found_names()
         self._ids = {name: class_id for class_id, name in enumerate(self.class_names)}

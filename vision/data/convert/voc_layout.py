@@ -47,6 +47,10 @@ class VocLayout:
             if part.resolve() != self.annotations.resolve():
                 yield from ((part, file) for file in _xml_files(part))
 
+    def lists(self) -> list[str]:
+        """Names of the lists in ImageSets."""
+        return [path.stem for folder in _LIST_FOLDERS[:2] for path in sorted((self.top / folder).glob("*.txt"))]
+
     def listed(self, split: str, left_out: LeftOut) -> list[str]:
         """The annotations that a list of ImageSets names; ``left_out`` is told the lines that name none."""
         name = split if split.endswith(".txt") else f"{split}.txt"

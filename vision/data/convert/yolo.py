@@ -31,7 +31,7 @@ class YoloSource(Source):
     task: Task = "boxes"
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
-        self._layout = YoloLayout(path, options.root, options.split, options.classes)
+        self._layout = YoloLayout(path, options)
         self.class_names = self._layout.class_names
 
     def __len__(self) -> int:

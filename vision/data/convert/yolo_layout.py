@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from vision.data.class_list import YOLO_LISTS, find_class_list
+from vision.data.class_list import YOLO_LISTS, check_fit, find_class_list
 from vision.data.convert.dataset_parts import is_part, parts_in
+from vision.data.convert.format import SourceOptions
 from vision.data.readers.file_table import foreign_images_problem, is_image_name, walk_files
 from vision.settings.errors import DataError, UserError
 
@@ -25,10 +26,11 @@ class YoloLayout:
     of it: that holds for images beside labels, for train/images beside train/labels, and for one folder of both.
     """
 
-    def __init__(self, path: Path, root: Path | None, split: str | None, classes: Path | None) -> None:
+    def __init__(self, path: Path, options: SourceOptions) -> None:
+        root, split, classes = options.root, options.split, options.classes
         if path.suffix.lower() in (".yaml", ".yml") and path.is_file():
             path, classes = path.parent, classes or path
-        self.images_root, self.labels_root = root or path, _labels_of(path)
+        self.images_root, self.labels_root = root or path, labels_beside(path) or path
         files = list(walk_files(self.images_root))
         foreign = foreign_images_problem(files)
         if foreign:
@@ -56,6 +58,9 @@ class YoloLayout:
         is_below = is_part(path) or path.name.startswith("obj_") or self.labels_root != path
         above = [around, around.parent] if is_below else []
         self.class_names = find_class_list(classes, *folders, self.labels_root, *above, patterns=YOLO_LISTS)
+        if options.class_names is not None:
+            check_fit(str(path), self.class_names, options.class_names)
+            self.class_names = options.class_names
 
     def label_of(self, image: str) -> str | None:
         """Path of an image's label file below ``labels_root``; None if it has none."""
@@ -67,7 +72,7 @@ class YoloLayout:
             name = os.path.basename(file).lower()
             if any(fnmatch.fnmatch(name, pattern) for pattern in _NO_LABELS):
                 continue
-            if LABELS in file.lower().split("/")[:-1] or _looks_like_label(self.labels_root / file):
+            if LABELS in file.lower().split("/")[:-1] or looks_like_label(self.labels_root / file):
                 yield file
 
 
@@ -85,14 +90,20 @@ def _paired(path: str) -> str:
     return os.path.splitext(plain_name(path))[0]
 
 
-def _labels_of(path: Path) -> Path:
-    """For ``data/images/train`` the folder ``data/labels/train`` if there is one, else ``path`` itself."""
+def image_folders(path: Path) -> list[str]:
+    """Names of the parts that ``split`` can name: folders of images, or folders that hold some."""
+    parts = [part.name for place in (path, path / IMAGES) for part in parts_in(place)]
+    return [*parts, *(part for part in ("train", "valid", "test") if (path / f"obj_{part}_data").is_dir())]
+
+
+def labels_beside(path: Path) -> Path | None:
+    """For ``data/images/train`` the folder ``data/labels/train`` if there is one."""
     parts = path.resolve().parts
     for place in reversed(range(len(parts))):
         if parts[place].lower() == IMAGES:
             beside = Path(*parts[:place], LABELS, *parts[place + 1 :])
-            return beside if beside.is_dir() else path
-    return path
+            return beside if beside.is_dir() else None
+    return None
 
 
 def _label_files(root: Path) -> Iterator[str]:
@@ -103,7 +114,8 @@ def _is_in(image: str, split: str) -> bool:
     return bool({split, f"obj_{split}_data"}.intersection(image.split("/")[:-1]))
 
 
-def _looks_like_label(path: Path) -> bool:
+def looks_like_label(path: Path) -> bool:
+    """Whether a text file begins with the line of an object."""
     try:
         with path.open("rb") as file:
             words = file.read(256).split(b"\n")[0].split()

@@ -7,11 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from vision.data.convert.recognition import recognised
 from vision.data.foreign_bytes import describe_bytes
 from vision.data.readers.file_table import is_clutter, is_foreign_image_name, is_image_name
 from vision.settings.errors import DataError
 
-Form = Literal["RecordIO", "a manifest", "an image list", "images"]
+Form = Literal[
+    "RecordIO",
+    "a manifest",
+    "an image list",
+    "images",
+    "a COCO data set",
+    "a VOC data set",
+    "a YOLO data set",
+    "annotation JSON",
+]
+# Annotated data sets, by their name in ``vision convert``.
+DATA_SETS: dict[str, Form] = {
+    "coco": "a COCO data set",
+    "voc": "a VOC data set",
+    "yolo": "a YOLO data set",
+    "annotation_json": "annotation JSON",
+}
 SUFFIXES: dict[Form, tuple[str, ...]] = {
     "RecordIO": (".rec",),
     "a manifest": (".manifest", ".jsonl"),
@@ -41,6 +58,9 @@ def _look_at_file(path: Path) -> list[Contents]:
     for form, suffixes in SUFFIXES.items():
         if path.name.lower().endswith(suffixes):
             return [Contents(form, (path,), path.name)]
+    data_set = recognised(path)
+    if data_set is not None:
+        return [Contents(DATA_SETS[data_set[0]], (path,), path.name)]
     try:
         with open(path, "rb") as file:
             start = file.read(256)
@@ -49,8 +69,8 @@ def _look_at_file(path: Path) -> list[Contents]:
     looks = "one image" if is_image_name(path.name) or is_foreign_image_name(path.name) else describe_bytes(start)
     raise DataError(
         str(path),
-        f"is {looks}, but a channel is a .rec, .manifest, .jsonl or .lst file, or a folder with .rec files, a "
-        "manifest or images",
+        f"is {looks}, but a channel is a .rec, .manifest, .jsonl or .lst file, one of COCO, or a folder with .rec "
+        "files, a manifest, images, or a COCO, VOC or YOLO data set",
     )
 
 
@@ -65,6 +85,9 @@ def _look_into_folder(path: Path, below: bool) -> list[Contents]:
         files = [name for name in names if name.lower().endswith(suffixes)]
         if files:
             found.append(Contents(form, tuple(path / name for name in files), files[0]))
+    data_set = recognised(path)
+    if data_set is not None:
+        found.append(Contents(DATA_SETS[data_set[0]], (path,), data_set[1]))
     images = [name for name in names if is_image_name(name) or is_foreign_image_name(name)]
     if images or folders:
         found.append(Contents("images", (), images[0] if images else f"{folders[0]}/"))

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vision.data.class_list import find_class_list
+from vision.data.convert.annotated_reader import open_annotated, training_names
+from vision.data.convert.annotation_json import ANNOTATIONS
+from vision.data.convert.image_files import IMAGES
 from vision.data.readers.annotation_json import AnnotationJsonReader
-from vision.data.readers.channel_contents import Contents, Form, look
+from vision.data.readers.channel_contents import DATA_SETS, Contents, Form, look
 from vision.data.readers.folder import FolderReader, class_folders
 from vision.data.readers.image_list import ImageListReader
 from vision.data.readers.manifest import ManifestReader
@@ -40,6 +43,9 @@ def open_channel(channels: Mapping[str, Channel], name: str, class_names: Sequen
         return ImageListReader(_list_file(f"{name}_lst", lst.path), channel.path)
     if annotation is not None:
         return AnnotationJsonReader(channel.path, annotation.path)
+    data_set = _data_set(found)
+    if data_set is not None:
+        return _open_data_set(channels, name, data_set, class_names)
     if found.form == "an image list":
         file = _only(name, found)
         return ImageListReader(file, file.parent)
@@ -48,6 +54,26 @@ def open_channel(channels: Mapping[str, Channel], name: str, class_names: Sequen
         if train.form == "images" and not _companions(channels, "train"):
             class_names = _folder_classes(channels["train"].path) or class_folders(channels["train"].path)
     return FolderReader(channel.path, class_names or _folder_classes(channel.path))
+
+
+def _open_data_set(channels: Mapping[str, Channel], name: str, form: str, class_names: Sequence[str] | None) -> Reader:
+    path = channels[name].path
+    if form == "annotation_json":
+        return AnnotationJsonReader(path / IMAGES, path / ANNOTATIONS)
+    others = [key for key in ("train", "validation") if key != name and key in channels]
+    is_shared = any(channels[key].path.resolve() == path.resolve() for key in others)
+    if class_names is None and name != "train" and "train" in channels:
+        train = _data_set(_choose(channels, "train"))
+        if train in ("coco", "voc"):
+            class_names = training_names(channels["train"].path, train, is_shared=is_shared)
+    if class_names is not None and list(class_names) == [str(class_id) for class_id in range(len(class_names))]:
+        # A model that was trained without names takes the data's.
+        class_names = None
+    return open_annotated(path, form, name, class_names, is_shared=is_shared)
+
+
+def _data_set(found: Contents) -> str | None:
+    return next((name for name, form in DATA_SETS.items() if form == found.form), None)
 
 
 def _folder_classes(path: Path) -> tuple[str, ...] | None:
@@ -75,7 +101,8 @@ def _choose(channels: Mapping[str, Channel], name: str) -> Contents:
         )
     if channel.content_type is None and fitting[0].form == "RecordIO":
         # A .lst belongs to the .rec made from it; folders may hold anything.
-        rivals = [c for c in fitting[1:] if c.form != "an image list" and not c.example.endswith("/")]
+        ignored = ("an image list", *DATA_SETS.values())
+        rivals = [c for c in fitting[1:] if c.form not in ignored and not c.example.endswith("/")]
         if rivals:
             raise UserError(
                 f"Channel {name}: {channel.path} holds RecordIO ({fitting[0].example}) and {rivals[0].form} "
@@ -86,12 +113,12 @@ def _choose(channels: Mapping[str, Channel], name: str) -> Contents:
 
 def _forms_of(name: str, content_type: str | None) -> set[Form]:
     if content_type is None:
-        return {"RecordIO", "a manifest", "an image list", "images"}
+        return {"RecordIO", "a manifest", "an image list", "images", *DATA_SETS.values()}
     if content_type == RECORDIO_TYPE:
         return {"RecordIO", "a manifest"}
     if content_type in IMAGE_TYPES:
         # AWS's Kubernetes operator sends manifests under this type.
-        return {"a manifest", "an image list", "images"}
+        return {"a manifest", "an image list", "images", *DATA_SETS.values()}
     raise UserError(
         f"Channel {name} has content_type {content_type!r} but must have {RECORDIO_TYPE} (.rec files and "
         f"manifests) or one of {', '.join(IMAGE_TYPES)} (image files)."

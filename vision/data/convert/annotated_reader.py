@@ -1,0 +1,141 @@
+"""Trains on, checks and scores annotated data sets as they are, without converting them first."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vision.data.convert.coco_file import coco_files_in
+from vision.data.convert.crowds import WithoutCrowds
+from vision.data.convert.dataset_parts import PARTS
+from vision.data.convert.format import Source, SourceOptions
+from vision.data.convert.formats import open_source
+from vision.data.convert.image_files import file_size_px
+from vision.data.convert.packed_boxes import packed_label
+from vision.data.convert.stated_size import check_size
+from vision.data.convert.survey import survey
+from vision.data.convert.voc_layout import VocLayout
+from vision.data.convert.yolo_layout import image_folders
+from vision.data.left_out import LeftOut
+from vision.data.readers.file_table import FileTable
+from vision.data.sample import Sample
+from vision.settings.errors import DataError, UserError
+
+log = logging.getLogger(__name__)
+
+
+class AnnotatedReader:
+    """The images of a COCO, VOC or YOLO data set with the labels that ``vision convert to=recordio`` would give them.
+
+    Targets are packed labels, float32 [W]. ``path`` and ``form`` say in messages what is read. Raises DataError with
+    every kind of problem and the command that converts the rest.
+    """
+
+    def __init__(self, source: Source, path: Path, form: str, split: str | None) -> None:
+        left_out = LeftOut()
+        source = WithoutCrowds(source)
+        plan = survey(source).plan
+        self.class_names = None if source.class_names is None else plan.class_names
+        keys: list[str] = []
+        paths: list[str] = []
+        labels: list[np.ndarray] = []
+        for image in source.images(left_out):
+            assert isinstance(image.image, Path)
+            try:
+                size_px = file_size_px(image.image, image.key)
+                check_size(image, size_px)
+            except DataError as error:
+                left_out.add(error.key, error.reason)
+                continue
+            keys.append(image.key)
+            paths.append(str(image.image.resolve()))
+            labels.append(np.array(packed_label(image, size_px, plan), np.float32))
+        problems = left_out.summary("images or boxes")
+        if problems:
+            raise DataError(
+                str(path),
+                "\n".join([f"{len(left_out)} problems:", *problems[1:]])
+                + f"\nMend them, or leave them out: {convert_command(path, form, split)}",
+            )
+        for note in left_out.notes:
+            log.warning("%s: %s", path, note)
+        # A table of paths holds any texts; these are only shown.
+        self._keys, self._files = FileTable(path, keys), FileTable(path, paths)
+        self._labels = np.concatenate([*labels, np.empty(0, np.float32)])
+        self._ends = np.cumsum([len(label) for label in labels], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, index: int) -> Sample:
+        key = self.key(index)
+        return Sample(self._files.read(index, key), self.target(index), key)
+
+    def target(self, index: int) -> np.ndarray:
+        """Packed label of one image, float32 [W]."""
+        start = int(self._ends[index - 1]) if index else 0
+        return self._labels[start : int(self._ends[index])].copy()
+
+    def key(self, index: int) -> str:
+        """The label file or entry with the image, such as ``a.xml (a.jpg)``."""
+        return self._keys[index]
+
+
+def open_annotated(
+    path: Path, form: str, channel: str, class_names: Sequence[str] | None, *, is_shared: bool
+) -> AnnotatedReader:
+    """Reader of the data set ``form`` at ``path``, of the part that is for ``channel`` where the data set has parts.
+
+    ``class_names`` are those of training, whose ids the classes get. ``is_shared``: training and validation name the
+    same path, so that VOC's lists of ImageSets tell them apart. Raises UserError.
+    """
+    source, chosen, split = _open(path, form, channel, is_shared, class_names)
+    if split is not None or chosen != path:
+        log.info("channel %r: %s of %s", channel, split or chosen.name, path)
+    return AnnotatedReader(source, chosen, form, split)
+
+
+def training_names(path: Path, form: str, *, is_shared: bool) -> tuple[str, ...] | None:
+    """Class names of the data set of the channel train, by which validation numbers its own."""
+    return _open(path, form, "train", is_shared, None)[0].class_names
+
+
+def _open(
+    path: Path, form: str, channel: str, is_shared: bool, class_names: Sequence[str] | None
+) -> tuple[Source, Path, str | None]:
+    chosen, split = _part_for(path, form, channel, is_shared)
+    names = None if class_names is None else tuple(class_names)
+    return open_source(form, chosen, SourceOptions(split=split, class_names=names)), chosen, split
+
+
+def convert_command(path: Path, form: str, split: str | None = None) -> str:
+    """The command that makes RecordIO of a data set."""
+    part = f" split={shlex.quote(split)}" if split else ""
+    output = shlex.quote(str(path.with_name(f"{path.stem}{f'-{split}' if split else ''}.rec")))
+    return f"vision convert from={form} to=recordio input={shlex.quote(str(path))}{part} output={output}"
+
+
+def _part_for(path: Path, form: str, channel: str, is_shared: bool) -> tuple[Path, str | None]:
+    """The path to read and its ``split``, where the parts of a data set are told apart by their names."""
+    if path.is_file():
+        return path, None
+    wanted = PARTS.get(channel, ())
+    if form == "coco":
+        files = coco_files_in(path)
+        fitting = [file for file in files if any(name in file.stem.lower() for name in wanted)]
+        if len(files) > 1 and len(fitting) != 1:
+            names = ", ".join(file.name for file in files[:3])
+            raise UserError(f"{path} holds {len(files)} COCO files ({names}): give the path of the one for {channel}.")
+        return (fitting or files)[0], None
+    parts: Sequence[str] = ()
+    if form == "yolo":
+        parts = image_folders(path)
+    elif form == "voc" and is_shared:
+        parts = VocLayout(path).lists()
+    fitting_parts = [part for part in wanted if part in parts]
+    is_divided = any(part in parts for other, names in PARTS.items() if other != channel for part in names)
+    return path, fitting_parts[0] if fitting_parts and is_divided else None
