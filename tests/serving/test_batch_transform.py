@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -142,6 +143,43 @@ def test_output_inside_the_input_is_not_transformed_again(model: HostedModel, so
 
 def test_output_beside_the_images(model: HostedModel, source: Path) -> None:
     transform(model, source, source)
-    assert transform(model, source, source).done == 0
+    again = transform(model, source, source)
+    assert (again.done, again.passed_over) == (0, ())
     assert (source / "0.jpg.out").exists()
     assert not (source / "0.jpg.out.out").exists()
+
+
+def test_what_is_no_request_is_named_and_passed_over(model: HostedModel, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    (folder / ".git").mkdir(parents=True)
+    for name in ("good.jpg", ".hidden.jpg", ".git/a.jpg", "old.jpg.out", "Thumbs.db"):
+        (folder / name).write_bytes(picture(1))
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "lost.jpg").symlink_to("nothing")
+    (folder / "null.jpg").symlink_to("/dev/null")
+    told: list[str] = []
+    result = BatchTransform(model, folder, tmp_path / "out", LINES, told.append).run(at_once=2)
+    assert (result.done, result.failed) == (1, ())
+    expected = {
+        ".git": "hidden",
+        ".hidden.jpg": "hidden",
+        "Thumbs.db": "a leftover of an operating system",
+        "lost.jpg": "a link to nothing",
+        "null.jpg": "a device",
+        "old.jpg.out": "an answer of this command by its ending .out",
+        "pipe.jpg": "a named pipe",
+    }
+    assert dict(result.passed_over) == expected
+    assert told == [f"{name} is passed over: it is {kind}" for name, kind in expected.items()]
+
+
+def test_a_file_that_becomes_a_pipe_is_not_waited_for(model: HostedModel, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(picture(1))
+    job = BatchTransform(model, folder, tmp_path / "out", LINES)
+    names = job._names()
+    (folder / "a.jpg").unlink()
+    os.mkfifo(folder / "a.jpg")
+    (failed,) = asyncio.run(job._transform_all(iter(names), 1))
+    assert "it is a named pipe, not a file" in failed[1]

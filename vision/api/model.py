@@ -21,6 +21,7 @@ from vision.data.dataset import Transform
 from vision.data.image_codec import decode_rgb
 from vision.metrics.evaluation import Evaluation
 from vision.settings.errors import DataError, UserError
+from vision.settings.regular_file import open_regular
 from vision.settings.run import RunSettings
 
 Image = str | Path | bytes | np.ndarray
@@ -112,7 +113,9 @@ class Model:
         if isinstance(image, bytes):
             return self.prepare(image, f"image {number}")
         try:
-            return self.prepare(Path(image).read_bytes(), str(image))
+            with open_regular(image) as file:
+                encoded = file.read()
+            return self.prepare(encoded, str(image))
         except OSError as error:
             raise DataError(str(image), f"cannot be read ({error.strerror})") from error
 

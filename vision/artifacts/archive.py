@@ -11,6 +11,7 @@ from pathlib import Path
 from vision.artifacts.tar_stream import BadArchiveError, Member, TarStream
 from vision.files.atomic_file import atomic_file
 from vision.settings.errors import UserError
+from vision.settings.regular_file import open_regular
 
 MAX_MEMBERS = 4096
 """An epoch kept for each of a thousand epochs, and room."""
@@ -48,7 +49,7 @@ def extract_archive(
     folder, names that come twice, more than MAX_MEMBERS entries, and pickles under any name that says so.
     """
     try:
-        with archive.open("rb") as file:
+        with open_regular(archive) as file:
             start = file.read(2)
             if start != b"\x1f\x8b":
                 raise BadArchiveError("is not a gzip-compressed tar archive")

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from vision.settings.errors import UserError
+from vision.settings.regular_file import open_regular
 
 MODEL_JSON = "model.json"
 MAX_JSON_BYTES = 16 * 2**20
@@ -115,7 +116,7 @@ class ModelFile(ModelDescription):
     @classmethod
     def read(cls, path: Path, shown: str) -> Self:
         """Read and check model.json. ``shown`` is what to call it in a sentence."""
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(MAX_JSON_BYTES + 1)
         if len(data) > MAX_JSON_BYTES:
             raise UserError(f"{shown} has more than {MAX_JSON_BYTES} bytes, the most that are allowed")

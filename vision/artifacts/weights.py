@@ -10,6 +10,7 @@ import safetensors.torch
 from torch import Tensor
 
 from vision.settings.errors import UserError
+from vision.settings.regular_file import open_regular
 
 MAX_HEADER_BYTES = 16 * 2**20
 """ResNet-200 has about 1,000 tensors, and 100 bytes of header for each."""
@@ -28,7 +29,7 @@ def check_weights(path: Path, sha256: str, max_bytes: int, shown: str) -> None:
     size = path.stat().st_size
     if size > max_bytes:
         raise UserError(f"{shown} has {size} bytes, and at most {max_bytes} are allowed")
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256:
         raise UserError(
@@ -39,7 +40,8 @@ def check_weights(path: Path, sha256: str, max_bytes: int, shown: str) -> None:
 
 def read_weights(path: Path, shown: str) -> dict[str, Tensor]:
     """The tensors, on the CPU, of names and shapes that the caller must check. ``shown`` names the file."""
-    data = path.read_bytes()
+    with open_regular(path) as file:
+        data = file.read()
     header_bytes = int.from_bytes(data[:8], "little")
     if header_bytes > MAX_HEADER_BYTES:
         raise UserError(

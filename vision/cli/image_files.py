@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -10,6 +11,7 @@ from typing import TypeAlias
 from vision.settings.errors import DataError, UserError
 from vision.settings.file_names import local_path, name_problem, shown_name
 from vision.settings.nearest import shown
+from vision.settings.regular_file import open_regular
 
 Image: TypeAlias = "tuple[str, bytes | memoryview]"
 
@@ -52,7 +54,7 @@ def encoded_images(paths: Iterable[Path]) -> Iterator[Image]:
                 yield sample.key, sample.encoded
             continue
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 content = file.read(MAX_FILE_BYTES + 1)
         except OSError as error:
             raise DataError(str(path), f"cannot be read ({error.strerror})") from error
@@ -64,5 +66,12 @@ def encoded_images(paths: Iterable[Path]) -> Iterator[Image]:
 def _images_below(folder: Path) -> list[Path]:
     from vision.data.readers.file_table import is_foreign_image_name, is_image_name, walk_files
 
-    # An image of a kind that is not read gets its sentence when its turn comes.
-    return [folder / name for name in walk_files(folder) if is_image_name(name) or is_foreign_image_name(name)]
+    def is_meant(name: str) -> bool:
+        # An image of a kind that is not read gets its sentence when its turn comes.
+        return is_image_name(name) or is_foreign_image_name(name)
+
+    def pass_over(name: str, kind: str) -> None:
+        if is_meant(name):
+            print(f"vision: {folder}: {shown_name(name)} is passed over: it is {kind}", file=sys.stderr)
+
+    return [folder / name for name in walk_files(folder, pass_over) if is_meant(name)]

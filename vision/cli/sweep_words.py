@@ -12,6 +12,7 @@ from vision.cli.hydra_value import is_hydra_value
 from vision.cli.overrides import plain_settings, read_overrides
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.nearest import did_you_mean, shown
+from vision.settings.regular_file import open_regular_text
 from vision.sweeps.range_text import is_range, write_range
 from vision.sweeps.settings import SweepSettings
 from vision.sweeps.space import documented_space
@@ -82,7 +83,8 @@ def read_space_file(path: Path) -> dict[str, str]:
     try:
         if path.stat().st_size > LONGEST_SPACE_FILE:
             raise UserError(f"{path} is too large for a file of ranges: give one like those in configs/sweep")
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with open_regular_text(path) as given:
+            document = yaml.safe_load(given.read())
         params = document["hydra"]["sweeper"]["params"]
         found = {str(name).lstrip("+").partition("hp.")[2]: str(text) for name, text in params.items()}
     except OSError as error:

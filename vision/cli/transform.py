@@ -18,7 +18,8 @@ HELP = """\
 Usage: vision transform model=PATH input=FOLDER output=FOLDER [accept=MEDIA/TYPE] [NAME=VALUE ...]
 
   model    a model folder, a model.tar.gz or a run folder
-  input    every file below it is one request: an image, or a .rec file with a line of output for each record
+  input    every file below it is one request: an image, or a .rec file with a line of output for each record;
+           hidden files, earlier answers (.out) and what is no file (pipes, dead links) are named and passed over
   output   gets NAME.out for each NAME; what is there from an earlier run of this model is kept
   accept   application/jsonlines (the default), application/json, application/json;annotation=1 (boxes in pixels)
   verbose  true for answers with the names of classes, as accept='application/json;verbose' too
@@ -74,5 +75,6 @@ def transform(settings: ServingSettings, source: Path, target: Path, accept: str
     job = BatchTransform(model, source, target, form, lambda sentence: print(f"vision: {sentence}", file=sys.stderr))
     result = job.run(at_once=2 * settings.max_batch)
     kept = f", {result.kept} kept from before" if result.kept else ""
-    print(f"{result.done} of {result.done + len(result.failed)} files answered{kept}: {target}")
+    passed = f", {len(result.passed_over)} passed over" if result.passed_over else ""
+    print(f"{result.done} of {result.done + len(result.failed)} files answered{kept}{passed}: {target}")
     return SOME_FAILED if result.failed else 0

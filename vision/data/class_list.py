@@ -13,6 +13,7 @@ from vision.files.atomic_file import write_whole
 from vision.files.write_error import WriteError
 from vision.settings.errors import DataError
 from vision.settings.file_names import BLANKS, line_problem, shown_name, strip_blanks
+from vision.settings.regular_file import open_regular_text
 
 NAME = "classes.txt"
 # What labelling tools for YOLO write: Ultralytics and Roboflow, CVAT and Darknet, Roboflow's Darknet, LabelImg.
@@ -150,7 +151,7 @@ def _checked(path: Path, entries: Sequence[tuple[str, str]], what: str) -> tuple
 
 def _text_of(path: Path, most: int) -> str:
     try:
-        with path.open(encoding="utf-8-sig") as file:
+        with open_regular_text(path) as file:
             text = file.read(most + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(str(path), f"cannot be read as a list of class names ({error})") from None

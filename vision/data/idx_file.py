@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vision.settings.errors import DataError
+from vision.settings.regular_file import open_regular
 
 # Small enough to stay in the processor's cache, large enough that numpy's overhead per call does not count.
 _TEXT_BYTES = 1 << 20
@@ -21,7 +22,7 @@ def read_idx(path: Path) -> tuple[np.ndarray | None, np.ndarray]:
     keys: array[int] | None = None
     offsets: array[int] = array("Q")
     line = 1
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while chunk := file.read(_TEXT_BYTES):
             chunk += file.readline(_TEXT_BYTES)
             # Faster than ``bytes.count`` where a line is so short.

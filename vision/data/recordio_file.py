@@ -21,6 +21,7 @@ from vision.data.recordio import (
 )
 from vision.data.recordio_index import RecordIndex, open_index, stale_index_advice
 from vision.settings.errors import DataError
+from vision.settings.regular_file import open_regular
 
 # Records looked at in one step of ``label_matrix``: bounds its working memory.
 _STEP_RECORDS = 4096
@@ -126,7 +127,7 @@ class RecordFile:
 
 def _map(path: Path, name: str) -> memoryview:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             if os.fstat(file.fileno()).st_size == 0:
                 return memoryview(b"")
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))

@@ -16,6 +16,7 @@ from vision.artifacts.archive import extract_archive
 from vision.interop.mxnet_params import read_params
 from vision.interop.mxnet_symbol import MAX_SYMBOL_BYTES, Graph, read_symbol
 from vision.settings.errors import DataError, UserError
+from vision.settings.regular_file import open_regular
 
 SYMBOL_SUFFIX = "-symbol.json"
 SHAPES_FILE, SETTINGS_FILE = "model-shapes.json", "hyperparams.json"
@@ -165,7 +166,7 @@ def _settings(path: Path) -> dict[str, str]:
 
 
 def _json(path: Path) -> Any:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         data = file.read(MAX_SIDE_FILE_BYTES + 1)
     if len(data) > MAX_SIDE_FILE_BYTES:
         raise DataError(path.name, f"is larger than {MAX_SIDE_FILE_BYTES} bytes, the most that is allowed")

@@ -14,6 +14,7 @@ import numpy as np
 from vision.files.atomic_file import atomic_file
 from vision.interop.mxnet_ndarray import Cursor, ndarray_bytes, read_ndarray
 from vision.settings.errors import DataError
+from vision.settings.regular_file import open_regular
 
 LIST_MAGIC = 0x112
 # ResNet-200 has about 1,500. Bounds the objects that a file of empty arrays can make.
@@ -24,7 +25,7 @@ MAX_NAME_BYTES = 1024
 def read_params(path: str | Path) -> dict[str, np.ndarray]:
     """Arrays of a .params file by their names in it, such as ``arg:fc1_weight`` and ``aux:bn0_moving_mean``."""
     path = Path(path)
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size == 0:
             return parse_params(b"", path.name)

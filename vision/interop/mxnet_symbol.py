@@ -15,6 +15,7 @@ from typing import Any
 from vision.interop.mxnet_node import Node, Output
 from vision.interop.mxnet_operators import CANONICAL_NAMES, VARIABLE
 from vision.settings.errors import DataError
+from vision.settings.regular_file import open_regular
 
 # SSD on ResNet-50 takes 131 KB. Parsed JSON takes up to 30 times its size in memory.
 MAX_SYMBOL_BYTES = 4 << 20
@@ -79,7 +80,7 @@ class Graph:
 def read_symbol(path: str | Path) -> Graph:
     """The graph of a ``*-symbol.json`` file."""
     path = Path(path)
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return parse_symbol(file.read(MAX_SYMBOL_BYTES + 1), path.name)
 
 

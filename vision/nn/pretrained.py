@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from vision.settings.errors import UserError
+from vision.settings.regular_file import open_regular
 from vision.settings.run import WEIGHTS_VARIABLE
 
 _TIMEOUT_S = 10
@@ -135,7 +136,7 @@ def _read(file: Path, known: WeightsFile) -> dict[str, Tensor]:
 
 
 def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

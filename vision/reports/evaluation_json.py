@@ -13,6 +13,7 @@ import numpy as np
 from vision.files.atomic_file import write_whole
 from vision.metrics.evaluation import Box, Curves, Evaluation, Example, Gallery, Matrix, Table
 from vision.settings.errors import UserError
+from vision.settings.regular_file import open_regular_text
 
 FORMAT_VERSION = 1
 
@@ -55,7 +56,8 @@ def write_evaluation(path: Path, evaluation: Evaluation) -> None:
 def read_evaluation(path: Path) -> Evaluation:
     """Read what ``write_evaluation`` wrote; a null metric is NaN again, a null cell stays None."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        with open_regular_text(path) as file:
+            document = json.loads(file.read())
         version = document["format_version"]
         if version == FORMAT_VERSION:
             return _evaluation(document)

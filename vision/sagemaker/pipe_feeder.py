@@ -16,6 +16,7 @@ from pathlib import Path
 from vision.data.readers.image_reference import ImageReferences
 from vision.data.readers.manifest import parse_line
 from vision.data.recordio import MAGIC, MAX_PAYLOAD_BYTES, PART_HEADER, padded
+from vision.settings.regular_file import open_regular
 
 _POLL_S = 0.01
 _WRITE_BYTES = 1 << 16
@@ -28,7 +29,7 @@ def file_bytes(files: Sequence[Path]) -> Passes:
 
     def chunks(number: int) -> Iterator[bytes]:
         for path in files:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 while chunk := file.read(1 << 20):
                     yield chunk
 
@@ -40,7 +41,8 @@ def manifest_records(manifest: Path, attributes: Sequence[str], shuffle_seed: in
 
     With a seed the order of the lines is drawn anew for each pass, as ``ShuffleConfig`` does.
     """
-    lines = [parse_line(line) for line in manifest.read_bytes().splitlines() if line.strip()]
+    with open_regular(manifest) as file:
+        lines = [parse_line(line) for line in file.read().splitlines() if line.strip()]
     references = ImageReferences(manifest.parent)
 
     def records(number: int) -> Iterator[bytes]:
@@ -63,7 +65,8 @@ def wrap(payload: bytes) -> bytes:
 def _attribute(line: dict[str, object], name: str, references: ImageReferences, folder: Path) -> bytes:
     value = line[name]
     if name.endswith("-ref"):
-        return (folder / references.find(value)).read_bytes()
+        with open_regular(folder / references.find(value)) as file:
+            return file.read()
     return (value if isinstance(value, str) else json.dumps(value)).encode()
 
 

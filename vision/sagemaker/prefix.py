@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vision.settings.errors import UserError
+from vision.settings.regular_file import open_regular_text
 
 PLATFORM = Path("/opt/ml")
 VARIABLE = "SAGEMAKER_BASE_DIR"
@@ -64,7 +65,8 @@ class Prefix:
         try:
             if path.stat().st_size > _LARGEST_CONFIG_BYTES:
                 raise ValueError(f"it has more than {_LARGEST_CONFIG_BYTES} bytes")
-            value = json.loads(path.read_text(encoding="utf-8-sig"))
+            with open_regular_text(path) as file:
+                value = json.loads(file.read())
             if not isinstance(value, dict):
                 raise ValueError(f"it holds a JSON {type(value).__name__}")
         except (OSError, ValueError, RecursionError) as error:

@@ -22,6 +22,7 @@ from vision.serving.hosted_model import Answer, HostedModel
 from vision.serving.media_types import read_media_type
 from vision.serving.request_body import EncodedImage
 from vision.settings.errors import DataError, UserError
+from vision.settings.regular_file import open_regular
 
 OUT_SUFFIX = ".out"
 # Remembers of which model and in which form the answers are.
@@ -32,17 +33,21 @@ _RECORDS_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class TransformResult:
-    """``failed`` names each file without answer with its sentence; ``kept`` were there from an earlier run."""
+    """``failed`` names each file without answer with its sentence; ``kept`` were there from an earlier run.
+
+    ``passed_over`` names what below the folder was not taken for a request, with what it is.
+    """
 
     done: int
     kept: int
     failed: tuple[tuple[str, str], ...]
+    passed_over: tuple[tuple[str, str], ...]
 
 
 class BatchTransform:
     """Answers the files below ``source`` into ``target`` in the media type ``form``.
 
-    ``tell`` is called with each sentence about a file as soon as it has failed.
+    ``tell`` is called with each sentence about a file as soon as it is passed over or has failed.
     """
 
     def __init__(
@@ -53,6 +58,10 @@ class BatchTransform:
         self._target = target
         self._form = form
         self._tell = tell
+        self._passed_over: list[tuple[str, str]] = []
+        inner, outer = target.resolve(), source.resolve()
+        # Where the answers go below the folder of images, "." for beside them, None for elsewhere.
+        self._own_folder = inner.relative_to(outer).as_posix() if inner.is_relative_to(outer) else None
 
     def run(self, at_once: int) -> TransformResult:
         """Transform everything with so many files in work at once. Raises UserError."""
@@ -60,21 +69,36 @@ class BatchTransform:
         self._claim_target()
         waiting = [name for name in names if not self._is_done(name)]
         failed = asyncio.run(self._transform_all(iter(waiting), at_once))
-        return TransformResult(len(waiting) - len(failed), len(names) - len(waiting), tuple(sorted(failed)))
+        return TransformResult(
+            len(waiting) - len(failed), len(names) - len(waiting), tuple(sorted(failed)), tuple(self._passed_over)
+        )
 
     def _names(self) -> list[str]:
         if not self._source.is_dir():
             raise UserError(f"Setting input is {str(self._source)!r}, which is no folder: give a folder of images.")
-        own = self._target.resolve()
-        inside = own.is_relative_to(self._source.resolve()) and own != self._source.resolve()
-        names = [
-            name
-            for name in walk_files(self._source)
-            if not name.endswith(OUT_SUFFIX) and not (inside and (self._source / name).resolve().is_relative_to(own))
-        ]
+        names = [name for name in walk_files(self._source, self._pass_over) if not self._is_answer(name)]
         if not names:
-            raise UserError(f"Setting input is {str(self._source)!r}, in which there is no file.")
+            raise UserError(f"Setting input is {str(self._source)!r}, in which there is no file to transform.")
         return names
+
+    def _is_answer(self, name: str) -> bool:
+        """Whether a file is an answer of this command, ours or by its name."""
+        if not name.endswith(OUT_SUFFIX):
+            return self._is_ours(name)
+        self._pass_over(name, f"an answer of this command by its ending {OUT_SUFFIX}")
+        return True
+
+    def _pass_over(self, name: str, kind: str) -> None:
+        if not self._is_ours(name):
+            self._passed_over.append((name, kind))
+            self._tell(f"{name} is passed over: it is {kind}")
+
+    def _is_ours(self, name: str) -> bool:
+        """Whether this command has put a file below the folder of images."""
+        if self._own_folder == ".":
+            image = self._source / name.removesuffix(OUT_SUFFIX)
+            return name == ORIGIN_FILE or (name.endswith(OUT_SUFFIX) and image.is_file())
+        return self._own_folder is not None and name.startswith(f"{self._own_folder}/")
 
     def _claim_target(self) -> None:
         """Refuse a folder with another model's answers, else note whose they are."""
@@ -151,7 +175,7 @@ class BatchTransform:
 
 def _open(path: Path, name: str) -> tuple[bool, Iterator[list[EncodedImage]]]:
     """Whether a file holds records, and its images in portions. Raises DataError and OSError."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         content = file.read(len(MAGIC_BYTES))
         if content != MAGIC_BYTES:
             content += file.read(MAX_FILE_BYTES + 1)
@@ -162,7 +186,7 @@ def _open(path: Path, name: str) -> tuple[bool, Iterator[list[EncodedImage]]]:
 
 
 def _record_portions(path: Path, name: str) -> Iterator[list[EncodedImage]]:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         records = enumerate(iter_records(file, name))
         while portion := list(itertools.islice(records, _RECORDS_AT_ONCE)):
             yield [

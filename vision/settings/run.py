@@ -13,6 +13,7 @@ from vision.settings.file_names import local_path, name_problem, shown_name, str
 from vision.settings.form import Form
 from vision.settings.hyperparameters import HyperparameterRow, table_rows
 from vision.settings.nearest import shown
+from vision.settings.regular_file import open_regular_text
 from vision.settings.table import Rule, SettingsTable
 
 WEIGHTS_VARIABLE = "VISION_WEIGHTS"
@@ -177,7 +178,8 @@ def _names_in(path: Path) -> tuple[str, ...]:
     if path.stat().st_size > _LARGEST_NAMES_FILE:
         raise ValueError("too large")
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        with open_regular_text(path) as file:
+            lines = file.read().split("\n")
     except OSError as error:
         raise UserError(f"Run setting class_names is the file {path}, which cannot be read: {error}.") from error
     return tuple(strip_blanks(line) for line in lines if line.strip())

@@ -12,6 +12,7 @@ from vision.data.convert.format import SourceOptions
 from vision.data.left_out import LeftOut
 from vision.data.readers.strict_json import parse_json
 from vision.settings.errors import DataError, UserError
+from vision.settings.regular_file import open_regular
 
 LISTS = ("images", "annotations", "categories")
 
@@ -148,7 +149,8 @@ def _root_of(categories: Sequence[Mapping[str, Any]], used: set[Any]) -> Any:
 
 def _read_lists(path: Path) -> tuple[list[Any], list[Any], list[Any]]:
     try:
-        document = parse_json(path.read_bytes())
+        with open_regular(path) as file:
+            document = parse_json(file.read())
     except OSError as error:
         raise DataError(str(path), f"cannot be read ({error.strerror})") from None
     except ValueError as error:

@@ -18,6 +18,7 @@ from vision.files.atomic_file import atomic_file, write_whole
 from vision.files.write_error import WriteError
 from vision.settings.errors import DataError
 from vision.settings.file_names import name_problem, shown_name
+from vision.settings.regular_file import open_regular
 
 IMAGES = "images"
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
@@ -28,7 +29,7 @@ def read_image(image: ImageBytes, key: str) -> bytes | memoryview:
     if isinstance(image, memoryview):
         return image
     try:
-        with image.open("rb") as file:
+        with open_regular(image) as file:
             size = os.fstat(file.fileno()).st_size
             if size > MAX_FILE_BYTES:
                 raise DataError(key, f"{image} has {size} bytes, more than the {MAX_FILE_BYTES} that a file may have")

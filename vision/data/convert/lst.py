@@ -21,6 +21,7 @@ from vision.data.left_out import LeftOut
 from vision.data.readers.image_list import parse_list_line
 from vision.settings.errors import DataError
 from vision.settings.file_names import line_problem, shown_name
+from vision.settings.regular_file import open_regular_text
 
 
 class LstSource(Source):
@@ -67,7 +68,7 @@ class LstSource(Source):
 
     def _lines(self) -> Iterator[tuple[int, str]]:
         try:
-            with self._path.open(encoding="utf-8-sig", newline="\n") as file:
+            with open_regular_text(self._path, newline="\n") as file:
                 yield from ((number, line) for number, line in enumerate(file, 1) if line.strip())
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(str(self._path), f"cannot be read as text ({error})") from None

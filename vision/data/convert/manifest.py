@@ -19,6 +19,7 @@ from vision.data.readers.image_reference import ImageReferences
 from vision.data.readers.manifest import MAX_LINE_BYTES, decode_label, parse_line
 from vision.data.readers.manifest_attributes import METADATA, check_attributes, infer_attributes
 from vision.settings.errors import DataError
+from vision.settings.regular_file import open_regular
 
 IMAGE_KEY, LABEL_KEYS = "source-ref", {"single": "class", "multi": "classes", "boxes": "bounding-box"}
 CONFIDENCE = "confidence"
@@ -99,7 +100,7 @@ class ManifestSource(Source):
 
     def _lines(self) -> Iterator[tuple[str, bytes]]:
         try:
-            with self._path.open("rb") as file:
+            with open_regular(self._path) as file:
                 for number, text in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES), b""), 1):
                     if text.strip():
                         yield f"{self._path.name} line {number}", text.removeprefix(b"\xef\xbb\xbf")

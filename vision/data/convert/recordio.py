@@ -24,6 +24,7 @@ from vision.data.recordio import pack, unpack
 from vision.data.recordio_writer import RecordIOWriter
 from vision.settings.errors import DataError
 from vision.settings.file_names import line_problem, shown_name
+from vision.settings.regular_file import open_regular_text
 
 
 class RecordIOSource(Source):
@@ -110,7 +111,7 @@ def _listed_names(lst: Path) -> dict[int, str]:
         return {}
     names: dict[int, str] = {}
     try:
-        with lst.open(encoding="utf-8-sig", newline="\n") as file:
+        with open_regular_text(lst, newline="\n") as file:
             for line in file:
                 if line.strip():
                     index, _, name = parse_list_line(line)

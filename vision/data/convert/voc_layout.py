@@ -11,6 +11,7 @@ from vision.data.convert.dataset_parts import siblings
 from vision.data.left_out import LeftOut
 from vision.data.readers.file_table import is_image_name, walk_files
 from vision.settings.errors import UserError
+from vision.settings.regular_file import open_regular_text
 
 ANNOTATIONS, JPEG_IMAGES, LISTS = "Annotations", "JPEGImages", "ImageSets/Main"
 _ANNOTATION_FOLDERS = ("annotations", "annotation", "xmls", "xml", "labels")
@@ -57,7 +58,8 @@ class VocLayout:
         tried = [self.top / folder / name for folder in _LIST_FOLDERS]
         path = next((path for path in tried if path.is_file()), tried[0])
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            with open_regular_text(path) as text:
+                lines = text.read().splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"split={split} needs the list {path}, which cannot be read: {error}.") from None
         index = _Index(self.files())

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from xml.etree import ElementTree
 
 from vision.settings.errors import DataError
+from vision.settings.regular_file import open_regular
 
 Element: TypeAlias = ElementTree.Element
 MAX_BYTES = 16 << 20
@@ -15,7 +16,7 @@ MAX_BYTES = 16 << 20
 def read_xml(path: Path, key: str) -> Element:
     """The ``annotation`` element of a file. Raises DataError."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise DataError(key, f"cannot be read ({error.strerror})") from None

@@ -16,6 +16,7 @@ from vision.data.convert.yolo_layout import IMAGES, LABELS, YoloLayout, plain_na
 from vision.data.image_codec import image_size
 from vision.data.left_out import LeftOut
 from vision.settings.errors import DataError, UserError
+from vision.settings.regular_file import open_regular_text
 
 # Numbers of a line that is a box.
 LINE_WORDS = 5
@@ -60,7 +61,7 @@ class YoloSource(Source):
 
     def _objects(self, label: str, size_px: tuple[int, int], left_out: LeftOut) -> Iterator[AnnotatedObject]:
         try:
-            with (self._layout.labels_root / label).open(encoding="utf-8-sig") as file:
+            with open_regular_text(self._layout.labels_root / label) as file:
                 lines = file.read(_MAX_LABEL_BYTES).splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(label, f"cannot be read as text ({error})") from None

@@ -12,6 +12,7 @@ from vision.data.convert.dataset_parts import is_part, parts_in
 from vision.data.convert.format import SourceOptions
 from vision.data.readers.file_table import foreign_images_problem, is_image_name, walk_files
 from vision.settings.errors import DataError, UserError
+from vision.settings.regular_file import open_regular
 
 IMAGES, LABELS = "images", "labels"
 _SUFFIX = ".txt"
@@ -117,7 +118,7 @@ def _is_in(image: str, split: str) -> bool:
 def looks_like_label(path: Path) -> bool:
     """Whether a text file begins with the line of an object."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             words = file.read(256).split(b"\n")[0].split()
         return len(words) >= 5 and all(float(word) >= 0 for word in words)
     except (OSError, ValueError):

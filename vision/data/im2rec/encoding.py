@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from vision.data.readers.file_table import MAX_FILE_BYTES
 from vision.data.readers.image_list import parse_list_line
 from vision.data.recordio import pack
 from vision.settings.errors import DataError
+from vision.settings.regular_file import open_regular
 
 LEAST_HEADER, LEAST_OBJECT = 2, 5
 # What OpenCV calls decoding at a half, a quarter, an eighth, by its flags for grey and for colour.
@@ -97,22 +97,17 @@ def read_image_file(root: str, path: str) -> bytes:
         if not full.startswith(root.rstrip("/") + "/"):
             raise CannotPackError(f"has the path {path!r}, which leaves {root}: give a ROOT that holds all images")
     try:
-        # A named pipe must not make us wait for its writer.
-        descriptor = os.open(full, os.O_RDONLY | os.O_NONBLOCK)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no file name"
-        raise CannotPackError(f"names {path!r}, which cannot be read below {root} ({reason})") from None
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise CannotPackError(f"names {path!r}, which is no file")
-        if status.st_size > MAX_FILE_BYTES:
-            raise CannotPackError(f"names {path!r}, which has {status.st_size} bytes, more than {MAX_FILE_BYTES}")
-        encoded = os.read(descriptor, status.st_size)
+        with open_regular(full) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_FILE_BYTES:
+                raise CannotPackError(f"names {path!r}, which has {size} bytes, more than {MAX_FILE_BYTES}")
+            encoded = file.read(size)
     except OSError as error:
-        raise CannotPackError(f"names {path!r}, which cannot be read ({error.strerror})") from None
-    finally:
-        os.close(descriptor)
+        raise CannotPackError(f"names {path!r}, which cannot be read below {root} ({error.strerror})") from None
+    except ValueError as error:
+        if isinstance(error, CannotPackError):
+            raise
+        raise CannotPackError(f"names {path!r}, which cannot be read below {root} (no file name)") from None
     if not _ends_well(encoded):
         try:
             _checked(encoded)

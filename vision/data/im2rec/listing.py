@@ -13,6 +13,7 @@ from vision.files.atomic_file import write_whole
 from vision.files.write_error import make_folder
 from vision.settings.errors import DataError
 from vision.settings.file_names import line_problem, name_problem, shown_name
+from vision.settings.regular_file import irregular_kind
 
 # MXNet's; with it the same tree gives the same order.
 _SHUFFLE_SEED = 100
@@ -58,9 +59,15 @@ def list_images(root: Path, options: ListOptions) -> Listing:
     for folder, below in _walk(root) if options.recursive else [("", sorted(os.listdir(root)))]:
         for name in below:
             path = f"{folder}{name}"
-            if os.path.splitext(name)[1].lower() not in suffixes or not os.path.isfile(root / path):
+            if os.path.isdir(root / path):
+                continue
+            if os.path.splitext(name)[1].lower() not in suffixes:
                 if is_image_name(name) or is_foreign_image_name(name):
                     others.append(path)
+                continue
+            kind = irregular_kind(root / path)
+            if kind is not None:
+                left_out.add(shown_name(path), f"is {kind}, not a file")
                 continue
             problem = name_problem(path)
             if problem:

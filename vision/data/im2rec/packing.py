@@ -21,6 +21,7 @@ from vision.data.parallel import ordered_map
 from vision.data.recordio import MAX_PAYLOAD_BYTES
 from vision.data.recordio_writer import frame
 from vision.settings.errors import DataError
+from vision.settings.regular_file import open_regular_text
 
 # What a worker gives back at once: enough to make handing it over cheap, not so much that results fill the memory.
 BATCH_BYTES = 4 << 20
@@ -85,7 +86,7 @@ def _made_from(lst: Path, options: PackOptions) -> str:
 
 def _read_lines(lst: Path) -> Iterator[str]:
     try:
-        with lst.open(encoding="utf-8-sig", newline="\n") as file:
+        with open_regular_text(lst, newline="\n") as file:
             yield from file
     except OSError as error:
         raise DataError(str(lst), f"cannot be read ({error.strerror})") from None

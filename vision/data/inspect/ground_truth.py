@@ -16,6 +16,7 @@ from vision.data.inspect.ground_truth_line import LineCheck, check_line
 from vision.data.readers.image_reference import ImageReferences
 from vision.data.readers.manifest import MAX_LINE_BYTES, parse_line
 from vision.settings.errors import DataError
+from vision.settings.regular_file import open_regular
 
 MOST_INVALID, LEAST_OVERLAP = 0.2, 0.5
 LEAST_LABELS = {"IMAGE_LEVEL_LABELS": 2, "OBJECT_LOCALIZATION": 1}
@@ -65,7 +66,7 @@ def check_manifest(path: Path, root: Path, validated: Path) -> ManifestCheck:
     check, references = ManifestCheck(), ImageReferences(root)
     output = TextFile(validated)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             for number, text in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES), b""), 1):
                 if text.strip():
                     output.write(_checked_line(text.removeprefix(b"\xef\xbb\xbf"), number, references, root, check))

@@ -11,6 +11,7 @@ from vision.data.convert.recognition import recognised
 from vision.data.foreign_bytes import describe_bytes
 from vision.data.readers.file_table import is_clutter, is_foreign_image_name, is_image_name
 from vision.settings.errors import DataError
+from vision.settings.regular_file import open_regular
 
 Form = Literal[
     "RecordIO",
@@ -62,7 +63,7 @@ def _look_at_file(path: Path) -> list[Contents]:
     if data_set is not None:
         return [Contents(DATA_SETS[data_set[0]], (path,), path.name)]
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             start = file.read(256)
     except OSError as error:
         raise DataError(str(path), f"cannot be read ({error.strerror})") from None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from vision.settings.errors import DataError
 from vision.settings.file_names import name_problem, shown_name
+from vision.settings.regular_file import irregular_kind, open_regular
 
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"))
 # Images of kinds that are not read, with what to call them.
@@ -57,7 +58,7 @@ class FileTable:
         """Content of one file. Raises DataError under ``key``."""
         path = os.path.join(self.root, self[index])
         try:
-            with open(path, "rb") as file:
+            with open_regular(path) as file:
                 size = os.fstat(file.fileno()).st_size
                 if size > MAX_FILE_BYTES:
                     raise DataError(
@@ -78,8 +79,9 @@ def path_problem(root: Path, path: str) -> str | None:
     full = os.path.join(root, path)
     if os.path.isfile(full):
         return None
-    if os.path.isdir(full):
-        return f"path {path!r} is a folder, not an image"
+    kind = irregular_kind(full) if os.path.lexists(full) else None
+    if kind is not None:
+        return f"path {path!r} is {kind}, not an image"
     hint = "; use forward slashes" if "\\" in path else ""
     for form in ("NFC", "NFD"):
         other = unicodedata.normalize(form, path)
@@ -115,27 +117,39 @@ def foreign_images_problem(paths: Sequence[str]) -> str | None:
     )
 
 
-def walk_files(root: Path) -> Iterator[str]:
+def walk_files(root: Path, pass_over: Callable[[str, str], None] | None = None) -> Iterator[str]:
     """Paths of all files below ``root``, relative with forward slashes, sorted within each folder.
 
     Hidden files and folders and those that operating systems leave behind do not count. Links to folders are
     followed; one that leads back into itself is a DataError, and so is a folder or image whose name is not UTF-8.
+    ``pass_over`` is called with the path of each of the former, and of what is no regular file, and with what it
+    is; without it the latter are given as files, and whoever opens them tells.
     """
-    yield from _walk(root, "", (os.path.realpath(root),))
+    yield from _walk(root, "", (os.path.realpath(root),), pass_over)
 
 
-def _walk(folder: Path, prefix: str, above: tuple[str, ...]) -> Iterator[str]:
+def _walk(
+    folder: Path, prefix: str, above: tuple[str, ...], pass_over: Callable[[str, str], None] | None
+) -> Iterator[str]:
     for entry in sorted(os.scandir(folder), key=lambda found: found.name):
         if is_clutter(entry.name):
+            if pass_over is not None:
+                pass_over(
+                    prefix + entry.name, "hidden" if entry.name.startswith(".") else "a leftover of an operating system"
+                )
             continue
         check_name(folder, entry)
         if not entry.is_dir():
-            yield prefix + entry.name
+            kind = irregular_kind(entry.path) if pass_over is not None else None
+            if kind is None:
+                yield prefix + entry.name
+            elif pass_over is not None:
+                pass_over(prefix + entry.name, kind)
             continue
         real = os.path.realpath(entry.path)
         if real in above:
             raise DataError(entry.path, "is a link to a folder that holds it; remove the link")
-        yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", (*above, real))
+        yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", (*above, real), pass_over)
 
 
 def check_name(folder: Path, entry: os.DirEntry[str]) -> None:

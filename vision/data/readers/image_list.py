@@ -13,6 +13,7 @@ from vision.data.readers.problems import Problems
 from vision.data.sample import Sample
 from vision.settings.errors import DataError
 from vision.settings.file_names import strip_blanks
+from vision.settings.regular_file import open_regular
 
 _MAX_INDEX = (1 << 63) - 1
 _MAX_LABEL = float(np.finfo(np.float32).max)
@@ -82,7 +83,8 @@ class ImageListReader:
 
 def _read_text(lst_file: Path) -> str:
     try:
-        content = lst_file.read_bytes()
+        with open_regular(lst_file) as file:
+            content = file.read()
     except OSError as error:
         raise DataError(str(lst_file), f"cannot be read ({error.strerror})") from None
     try:

@@ -19,6 +19,7 @@ from vision.data.readers.problems import Problems
 from vision.data.readers.strict_json import parse_json
 from vision.data.sample import RawTarget, Sample
 from vision.settings.errors import DataError
+from vision.settings.regular_file import open_regular
 
 # Ground Truth allows 100,000 characters.
 MAX_LINE_BYTES = 16 << 20
@@ -105,7 +106,7 @@ class ManifestReader:
 
     def _map_file(self) -> None:
         try:
-            with open(self._path, "rb") as file:
+            with open_regular(self._path) as file:
                 empty = file.seek(0, 2) == 0
                 self._text = b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except OSError as error:

@@ -19,6 +19,7 @@ from vision.data.readers.recordio import RecordIOReader
 from vision.data.sample import Reader
 from vision.settings.channels import Channel
 from vision.settings.errors import DataError, UserError
+from vision.settings.regular_file import open_regular
 
 RECORDIO_TYPE = "application/x-recordio"
 IMAGE_TYPES = ("application/x-image", "image/jpeg", "image/png")
@@ -156,7 +157,7 @@ def _check_records(name: str, channel: Channel, files: Sequence[Path]) -> None:
             "0/1 number for each class: leave label-format out."
         )
     for file in files:
-        with open(file, "rb") as stream:
+        with open_regular(file) as stream:
             problem = record_kind_problem(stream.read(512))
         if problem:
             raise DataError(str(file), problem)
