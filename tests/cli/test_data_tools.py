@@ -80,6 +80,32 @@ def test_split_keeps_groups_and_classes(folder: Path, tmp_path: Path) -> None:
     assert FolderReader(output / "train").class_names == FolderReader(output / "validation").class_names
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_split_keeps_copies_in_one_part_where_inspect_would_call_them_leaks(
+    seed: int, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    dogs = sorted((folder / "dogs").iterdir())
+    for number, original in enumerate(dogs[:4]):
+        (folder / "dogs" / f"copy{number}.png").write_bytes(original.read_bytes())
+        image = cv2.imread(str(original))
+        cv2.imwrite(str(folder / "dogs" / f"near{number}.jpg"), cv2.resize(image, (40, 40)))
+    words = ["split", "format=folder", f"input={folder}", "parts=train:0.6,validation:0.4", f"seed={seed}", "workers=2"]
+    leaks = {}
+    for keep in ("true", "false"):
+        output = tmp_path / keep
+        assert main([*words, f"output={output}", f"keep_copies={keep}"]) == 0
+        counts = [
+            len(list((output / part / name).iterdir())) for part in ("train", "validation") for name in ("cats", "dogs")
+        ]
+        assert counts == pytest.approx([6, 10.8, 4, 7.2], abs=2)
+        channels = [f"channels.{part}={output / part}" for part in ("train", "validation")]
+        main(["inspect", *channels, f"output={tmp_path / 'report'}", "workers=1"])
+        found = json.loads((tmp_path / "report" / "inspection.json").read_text())["findings"]
+        leaks[keep] = {finding["code"] for finding in found} & {"leak", "near_leak"}
+    capsys.readouterr()
+    assert leaks == {"true": set(), "false": {"leak", "near_leak"}}
+
+
 @pytest.mark.parametrize("text", ["", "train", "train:0.5,train:0.5", "a/b:1", "train:-1,b:2", "train:nan"])
 def test_shares_that_are_none(text: str) -> None:
     with pytest.raises(SettingsError, match="parts"):

@@ -32,6 +32,23 @@ def test_several_labels_an_image() -> None:
     assert set(np.bincount(fold_of)) <= {38, 39, 40, 41, 42}
 
 
+@pytest.mark.parametrize("folds", [2, 3, 5])
+def test_groups_stay_in_one_fold_and_classes_are_even_all_the_same(folds: int) -> None:
+    labels = np.repeat(np.arange(3), (40, 20, 10))
+    groups = np.arange(70)
+    groups[:8], groups[40:44], groups[[60, 61]] = 0, 40, 60
+    fold_of = stratified_folds(one_hot(labels.tolist(), 3), folds, 0, groups)
+    assert all(len(set(fold_of[groups == group])) == 1 for group in (0, 40, 60))
+    for label in range(3):
+        shares = np.bincount(fold_of[labels == label], minlength=folds)
+        assert shares.max() - shares.min() <= 2, (label, shares)
+
+
+def test_groups_of_one_image_change_nothing() -> None:
+    hot = one_hot([0, 1, 1, 0, 2, 2, 1, 0], 3)
+    assert np.array_equal(stratified_folds(hot, 2, 7), stratified_folds(hot, 2, 7, np.arange(8)))
+
+
 def test_boxes_count() -> None:
     """One image with many boxes weighs as much as many images with one."""
     counts = np.array([[8.0], *([[1.0]] * 8)])

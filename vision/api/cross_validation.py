@@ -18,6 +18,8 @@ from vision.api.run_data import RunData, check_names
 from vision.api.run_folder import RunFolder, new_run_folder
 from vision.api.training_run import train
 from vision.data.folds import stratified_folds
+from vision.data.inspect.look_alikes import find_look_alikes, groups_to_keep
+from vision.data.inspect.looking import look
 from vision.data.readers.open import open_channel
 from vision.data.readers.subset import SubsetReader
 from vision.data.sample import Reader
@@ -74,7 +76,7 @@ def cross_validate(job: Job[Any]) -> CrossValidation:
     assert folds is not None
     algorithm = algorithms.get(job.algorithm)
     reader, counts = _read_labels(algorithm, job, folds)
-    fold_of = stratified_folds(counts, folds, job.run.seed)
+    fold_of = stratified_folds(counts, folds, job.run.seed, _copies(reader, job, folds))
     # Both parts come from one channel, so its labels are read in the same way.
     channels = {**job.channels, "validation": job.channels["train"]}
     folder = new_run_folder(job).path
@@ -116,6 +118,25 @@ def _read_labels(algorithm: Algorithm, job: Job[Any], folds: int) -> tuple[Reade
         single = algorithm.summarise_targets(SubsetReader(reader, np.array([index])), channel, hp, job.run)
         rows.append(np.zeros(hp.num_classes) if single.class_counts is None else single.class_counts)
     return reader, np.stack(rows)
+
+
+def _copies(reader: Reader, job: Job[Any], folds: int) -> np.ndarray:
+    """Number of the group of each image, int64 [images]; copies in two folds would flatter the score."""
+    # In this process alone: torch has started threads, so that forking is no longer safe.
+    parts = list(look(reader, job.channels["train"].label_format, workers=1))
+    digests, hashes, thumbnails, sizes_px = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("digests", "hashes", "thumbnails", "sizes_px")
+    )
+    alike = find_look_alikes(digests, hashes, thumbnails, sizes_px[:, 0] > 0)
+    groups, _ = groups_to_keep(alike, len(reader))
+    different = len(np.unique(groups))
+    if different < folds:
+        raise UserError(
+            f"channel 'train' holds {len(reader)} images, but only {different} that do not look alike, too few for "
+            f"run.folds={folds}: give fewer folds"
+        )
+    return groups
 
 
 def _run_fold(

@@ -26,6 +26,8 @@ Formats, and what input is:
   stratify      true (default) gives every class to each part as the shares say
   group         a pattern (regular expression) in image names: images for which it matches the same text, or whose
                 first bracket does, stay together. patient_(\\d+) keeps each patient in one part
+  keep_copies   true (default) keeps copies and near copies of an image, as vision inspect finds them, in one part,
+                whole chains of them up to a twentieth of the images; false spares decoding the images
   images        copy (default), link or keep, as in vision convert
   root, classes, attributes, label_format, split, one_based, workers: as in vision convert
 
@@ -41,6 +43,7 @@ class SplitSettings(SourceSettings):
     seed: int = Field(0, ge=0, lt=2**32, description="draws the parts")
     group: str | None = Field(None, description="pattern of what stays together")
     stratify: bool = Field(True, description="whether classes are spread evenly")
+    keep_copies: bool = Field(True, description="whether copies of an image stay in one part")
     images: Literal["copy", "link", "keep"] = Field("copy", description="what becomes of the image files")
 
 
@@ -63,9 +66,9 @@ def run(argv: Sequence[str]) -> int:
 
     output = local_path(given.names["output"])
     source = source_of(given.names["format"], given.names["input"], settings)
-    options = SplitOptions(shares, settings.seed, group, settings.stratify)
+    options = SplitOptions(shares, settings.seed, group, settings.stratify, settings.keep_copies)
     workers = settings.workers or cpu_count()
-    with progress_bar("splitting", len(source)) as advance:
+    with progress_bar("splitting", len(source) * (2 if settings.keep_copies else 1)) as advance:
         parts = split(source, given.names["format"], output, options, settings.images, workers, advance)
     for name, count in parts.images.items():
         classes = ", ".join(f"{label} {number}" for label, number in list(parts.classes[name].items())[:10])

@@ -8,20 +8,31 @@ from __future__ import annotations
 import numpy as np
 
 
-def stratified_folds(label_counts: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def stratified_folds(label_counts: np.ndarray, folds: int, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
     """The fold int64 [N] (0..F-1) of each image, from how often it has each label, float64 [N, K].
 
     Iterative stratification (Sechidis et al. 2011): the rarest label first, each of its images to the fold that lacks
     it most. With one label an image that is plain stratification. Sizes of folds differ as little as the labels allow.
+    Images of one number in ``groups`` int64 [N] stay in one fold; there must be as many groups as folds.
     """
-    num_images = len(label_counts)
-    assert 2 <= folds <= num_images, (folds, num_images)
+    if groups is not None:
+        _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+        label_counts_of_group = np.zeros((len(sizes), label_counts.shape[1]))
+        np.add.at(label_counts_of_group, group_of, label_counts)
+        return _folds_of_units(label_counts_of_group, sizes, folds, seed)[group_of]
+    return _folds_of_units(label_counts, np.ones(len(label_counts), np.int64), folds, seed)
+
+
+def _folds_of_units(label_counts: np.ndarray, sizes: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """The fold of each of N units of ``sizes`` int64 [N] images."""
+    num_units = len(label_counts)
+    assert 2 <= folds <= num_units, (folds, num_units)
     rng = np.random.default_rng(seed)
-    fold_of = np.full(num_images, -1, np.int64)
-    room = np.full(folds, num_images / folds)
+    fold_of = np.full(num_units, -1, np.int64)
+    room = np.full(folds, sizes.sum() / folds)
     wanted = np.repeat(label_counts.sum(axis=0)[None] / folds, folds, axis=0)
     # Labels are looked at once; a random order breaks ties, and later of equals is as good as earlier.
-    remaining = rng.permutation(num_images)
+    remaining = rng.permutation(num_units)
     while len(remaining):
         left = label_counts[remaining].sum(axis=0)
         if not left.any():
@@ -30,14 +41,14 @@ def stratified_folds(label_counts: np.ndarray, folds: int, seed: int) -> np.ndar
         chosen = remaining[label_counts[remaining, label] > 0]
         # Images with many boxes first, which later ones even out.
         chosen = chosen[np.argsort(-label_counts[chosen, label], kind="stable")]
-        for image in chosen:
-            fold_of[image] = fold = _neediest(wanted[:, label], room, rng)
-            wanted[fold] -= label_counts[image]
-            room[fold] -= 1
+        for unit in chosen:
+            fold_of[unit] = fold = _neediest(wanted[:, label], room, rng)
+            wanted[fold] -= label_counts[unit]
+            room[fold] -= sizes[unit]
         remaining = remaining[fold_of[remaining] < 0]
-    for image in remaining:
-        fold_of[image] = fold = _neediest(room, room, rng)
-        room[fold] -= 1
+    for unit in remaining:
+        fold_of[unit] = fold = _neediest(room, room, rng)
+        room[fold] -= sizes[unit]
     return fold_of
 
 

@@ -15,14 +15,14 @@ def assign_parts(
     classes: Sequence[Sequence[int]],
     shares: Sequence[float],
     seed: int,
-    groups: Sequence[str] | None = None,
+    groups: np.ndarray | None = None,
     stratify: bool = True,
 ) -> np.ndarray:
     """Part of each image, int64 [N].
 
     ``classes`` holds the classes of each image; an image of none is a class of its own kind. ``shares`` sum to 1.
-    Images of one name in ``groups`` stay together. The rarest classes are shared out first, each image to the part
-    that lacks most of its class (iterative stratification: Sechidis et al. 2011).
+    Images of one number in ``groups`` int64 [N] stay together. The rarest classes are shared out first, each image to
+    the part that lacks most of its class (iterative stratification: Sechidis et al. 2011).
     """
     units = _units(groups, len(classes))
     np.random.default_rng(seed).shuffle(units)
@@ -48,12 +48,12 @@ def assign_parts(
     return part_of
 
 
-def _units(groups: Sequence[str] | None, count: int) -> list[list[int]]:
+def _units(groups: np.ndarray | None, count: int) -> list[list[int]]:
     """Images that go to one part together."""
     if groups is None:
         return [[index] for index in range(count)]
-    members: dict[str, list[int]] = defaultdict(list)
-    for index, group in enumerate(groups):
+    members: dict[int, list[int]] = defaultdict(list)
+    for index, group in enumerate(groups.tolist()):
         members[group].append(index)
     return list(members.values())
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vision.data.inspect import near_duplicates as module
-from vision.data.inspect.looking import difference_hash
+from vision.data.inspect.look_alikes import difference_hash
 from vision.data.inspect.near_duplicates import near_duplicates
 
 

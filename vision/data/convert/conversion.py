@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from vision.data.class_list import check_class_list, write_class_list
 from vision.data.convert.crowds import single_objects
@@ -22,6 +22,7 @@ from vision.data.left_out import LeftOut
 from vision.settings.errors import DataError, UserError
 
 IMAGE_MODES = ("copy", "link", "keep")
+Result = TypeVar("Result")
 # Images read ahead at a time.
 _AHEAD = 16
 
@@ -94,10 +95,17 @@ def write_one(sink: Sink, loaded: Loaded) -> None:
 
 def load_all(images: Iterable[AnnotatedImage], workers: int) -> Iterator[Loaded]:
     """Read the bytes of images ahead, in order."""
+    return read_ahead(_load, images, workers)
+
+
+def read_ahead(
+    function: Callable[[AnnotatedImage], Result], images: Iterable[AnnotatedImage], workers: int
+) -> Iterator[Result]:
+    """``function`` of each image, in order, worked out by threads ahead of their use."""
     with ThreadPoolExecutor(max(workers, 1)) as pool:
-        pending: deque[Future[Loaded]] = deque()
+        pending: deque[Future[Result]] = deque()
         for image in images:
-            pending.append(pool.submit(_load, image))
+            pending.append(pool.submit(function, image))
             if len(pending) > _AHEAD:
                 yield pending.popleft().result()
         while pending:

@@ -3,30 +3,53 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from vision.data.class_list import check_class_list, write_class_list
-from vision.data.convert.conversion import check_output, class_list_folder, load_all, write_one
+from vision.data.convert.conversion import check_output, class_list_folder, load_all, read_ahead, write_one
 from vision.data.convert.crowds import single_objects
 from vision.data.convert.format import Sink, Source
 from vision.data.convert.formats import SUFFIXES, sink_type
+from vision.data.convert.image_files import read_image
 from vision.data.convert.neutral import AnnotatedImage
 from vision.data.convert.survey import cannot_hold, image_classes, survey
+from vision.data.image_codec import decode_rgb, prepare_threads
+from vision.data.inspect.look_alikes import (
+    DIGEST_BYTES,
+    THUMBNAIL_SIDE,
+    Fingerprint,
+    find_look_alikes,
+    fingerprint,
+    groups_to_keep,
+    joined,
+)
 from vision.data.left_out import LeftOut
 from vision.data.split import assign_parts
 from vision.settings.errors import DataError, UserError
 
+_CHAINS = (
+    "{} images look like their neighbours in chains too long to stay in one part, as the frames of a film do: only "
+    "exact copies among them do; group=PATTERN keeps what belongs together"
+)
+
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """``shares`` by the names of parts. ``group`` is a pattern in image names: what it matches stays together."""
+    """``shares`` by the names of parts. ``group`` is a pattern in image names: what it matches stays together.
+
+    ``keep_copies`` says that copies and near copies of an image, as an inspection finds them, stay in one part.
+    """
 
     shares: Mapping[str, float]
     seed: int = 0
     group: re.Pattern[str] | None = None
     stratify: bool = True
+    keep_copies: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,7 +83,11 @@ def split(
     for folder in folders:
         check_class_list(folder, found.plan.class_names)
     listed = list(map(_classes_and_group(options), source.images(LeftOut())))
-    groups = [group for _, group in listed] if options.group else None
+    groups = _by_text([group for _, group in listed]) if options.group else np.arange(len(listed))
+    apart = 0
+    if options.keep_copies:
+        alike, apart = _look_alikes(source, len(listed), workers, advance)
+        groups = joined([*_members(groups), *_members(alike)], len(listed))
     part_of = assign_parts(
         [classes for classes, _ in listed], list(options.shares.values()), options.seed, groups, options.stratify
     )
@@ -91,7 +118,48 @@ def split(
         for sink in sinks.values():
             sink.discard()
         raise
-    return Parts(counts, classes, left_out, (*left_out.notes, *cannot_hold(found, kind, form, images == "keep")))
+    chains = (_CHAINS.format(apart),) if apart else ()
+    return Parts(
+        counts, classes, left_out, (*left_out.notes, *chains, *cannot_hold(found, kind, form, images == "keep"))
+    )
+
+
+def _look_alikes(source: Source, count: int, workers: int, advance: Callable[[int], None]) -> tuple[np.ndarray, int]:
+    """Number of the group of each image, int64 [N], and how many images are in chains too long to keep together."""
+    prepare_threads()
+    digests = np.zeros((count, DIGEST_BYTES), np.uint8)
+    hashes = np.zeros(count, np.uint64)
+    thumbnails = np.zeros((count, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), np.uint8)
+    sound = np.zeros(count, bool)
+    for place, found in enumerate(read_ahead(_fingerprint, source.images(LeftOut()), workers)):
+        advance(1)
+        if found is not None:
+            digests[place], hashes[place], thumbnails[place] = found
+            sound[place] = True
+    return groups_to_keep(find_look_alikes(digests, hashes, thumbnails, sound), count)
+
+
+def _fingerprint(image: AnnotatedImage) -> Fingerprint | None:
+    """None for an image that is broken, which is left out later."""
+    try:
+        encoded = read_image(image.image, image.key)
+        return fingerprint(encoded, decode_rgb(encoded, image.key))
+    except DataError:
+        return None
+
+
+def _by_text(texts: list[str]) -> np.ndarray:
+    """Equal numbers int64 [N] for equal texts."""
+    first: dict[str, int] = {}
+    return np.array([first.setdefault(text, place) for place, text in enumerate(texts)], np.int64)
+
+
+def _members(group_of: np.ndarray) -> list[list[int]]:
+    """Places of each group that has at least two."""
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, group in enumerate(group_of.tolist()):
+        places[group].append(place)
+    return [group for group in places.values() if len(group) > 1]
 
 
 def _classes_and_group(options: SplitOptions) -> Callable[[AnnotatedImage], tuple[tuple[int, ...], str]]:

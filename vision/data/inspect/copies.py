@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.inspect.findings import MOST_NAMED, ChannelFacts, Finding, Place, Severity
-from vision.data.inspect.near_duplicates import near_duplicates
+from vision.data.inspect.look_alikes import find_look_alikes
 from vision.data.sample import Reader
 
 Member = tuple[int, int]
@@ -22,18 +21,13 @@ def copies(channels: Sequence[ChannelFacts], readers: Mapping[str, Reader]) -> l
     digests = np.concatenate([facts.digests for facts in channels])
     hashes = np.concatenate([facts.hashes for facts in channels])
     thumbnails = np.concatenate([facts.thumbnails for facts in channels])
-    _, first, inverse = np.unique(digests.view("V16").ravel(), return_index=True, return_inverse=True)
-    exact = _grouped(np.flatnonzero(sound), inverse.ravel())
-    # Of exact copies one stands for all.
-    single = np.sort(first)[sound[np.sort(first)]]
-    pairs, complete = near_duplicates(hashes[single], thumbnails[single])
-    near = _connected(single[pairs])
+    alike = find_look_alikes(digests, hashes, thumbnails, sound)
     groups = {
-        "exact": [[members[place] for place in group] for group in exact],
-        "near": [[members[place] for place in group] for group in near],
+        "exact": [[members[place] for place in group] for group in alike.exact],
+        "near": [[members[place] for place in group] for group in alike.near],
     }
     found = [*_exact_findings(groups["exact"], channels, readers), *_near_findings(groups["near"], channels, readers)]
-    if not complete:
+    if not alike.complete:
         sentence = "there are too many images to compare each with each, so not every near copy was found"
         found.append(Finding("near_duplicates_incomplete", "warning", sentence, 1))
     return found
@@ -97,30 +91,3 @@ def _label_key(facts: ChannelFacts, index: int) -> object:
         rows = np.column_stack([label.class_ids, np.round(label.boxes_xyxy_unit, 4)])
         return tuple(sorted(map(tuple, rows.tolist())))
     return label
-
-
-def _grouped(places: np.ndarray, group_of: np.ndarray) -> list[list[int]]:
-    """Places with the same group number, where there are at least two."""
-    members: dict[int, list[int]] = defaultdict(list)
-    counts = np.bincount(group_of[places])
-    for place in places[counts[group_of[places]] > 1].tolist():
-        members[int(group_of[place])].append(place)
-    return list(members.values())
-
-
-def _connected(pairs: np.ndarray) -> list[list[int]]:
-    """Groups of places that pairs connect."""
-    parent: dict[int, int] = {}
-
-    def root(place: int) -> int:
-        while parent.setdefault(place, place) != place:
-            parent[place] = parent[parent[place]]
-            place = parent[place]
-        return place
-
-    for first, second in pairs.tolist():
-        parent[root(second)] = root(first)
-    groups: dict[int, list[int]] = defaultdict(list)
-    for place in sorted(parent):
-        groups[root(place)].append(place)
-    return list(groups.values())

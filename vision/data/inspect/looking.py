@@ -5,25 +5,23 @@ Legend: N images of a part of the channel.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.image_codec import decode_rgb, prepare_process
 from vision.data.inspect.labels import read_label
+from vision.data.inspect.look_alikes import DIGEST_BYTES, THUMBNAIL_SIDE, fingerprint
 from vision.data.parallel import ordered_map
 from vision.data.sample import Reader
 from vision.settings.channels import LabelFormat
 from vision.settings.errors import DataError
 
 PART_IMAGES = 128
-HASH_SIDE, THUMBNAIL_SIDE, DIGEST_BYTES = 8, 8, 16
 
 
 class Part(NamedTuple):
@@ -80,7 +78,6 @@ def _look_at_part(shared: tuple[Reader, LabelFormat | None], first: int) -> Part
 def _look_at_image(reader: Reader, index: int, place: int, part: Part) -> None:
     try:
         encoded = bytes(reader[index].encoded)
-        part.digests[place] = np.frombuffer(hashlib.blake2b(encoded, digest_size=DIGEST_BYTES).digest(), np.uint8)
         rgb = decode_rgb(encoded, "")
     except DataError as error:
         part.kinds.append("broken")
@@ -88,16 +85,7 @@ def _look_at_image(reader: Reader, index: int, place: int, part: Part) -> None:
         return
     part.kinds.append(kind_of(encoded))
     part.sizes_px[place] = rgb.shape[1::-1]
-    part.hashes[place] = difference_hash(rgb)
-    part.thumbnails[place] = cv2.resize(rgb, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
-
-
-def difference_hash(rgb: np.ndarray) -> np.uint64:
-    """64 bits that survive scaling and compression: whether each of 8x8 cells is brighter than its left neighbour."""
-    small = cv2.resize(rgb, (HASH_SIDE + 1, HASH_SIDE), interpolation=cv2.INTER_AREA)
-    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    bits = np.packbits(grey[:, 1:] > grey[:, :-1])
-    return np.uint64(int.from_bytes(bits.tobytes(), "big"))
+    part.digests[place], part.hashes[place], part.thumbnails[place] = fingerprint(encoded, rgb)
 
 
 def kind_of(encoded: bytes) -> str:
