@@ -156,10 +156,16 @@ def test_resume_refuses_other_settings(trained: RunResult, channels: dict[str, s
     assert names == ["hp.learning_rate", "run.seed", "run.scaled_decode"]
 
 
-def test_a_finished_run_resumes_for_more_epochs(channels: dict[str, str], tmp_path: Path) -> None:
+def test_a_finished_run_resumes_for_more_epochs(
+    channels: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     whole = train(job(channels, tmp_path / "whole", epochs=3))
     train(job(channels, tmp_path / "parts", epochs=1))
-    parts = train(job(channels, tmp_path / "parts", {"resume": True}, epochs=3))
+    with caplog.at_level(logging.WARNING):
+        parts = train(job(channels, tmp_path / "parts", {"resume": True}, epochs=3))
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("vision.")]
+    assert f"the run in {tmp_path / 'parts'} goes on with other settings than before: hp.epochs 1 -> 3" in said
+    assert any(text.startswith("the run goes on: epochs 1 to 2 (counted from 0), from batch 0 of") for text in said)
     assert [row["epoch"] for row in parts.history] == [1, 2, 3]
     assert [row["train_loss"] for row in parts.history] == [row["train_loss"] for row in whole.history]
 

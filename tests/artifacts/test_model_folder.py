@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from vision.artifacts.model_description import ModelDescription
-from vision.artifacts.model_folder import ForeignArchive, load_model, pack_model, save_model
+from vision.artifacts.model_folder import load_model, pack_model, save_model
+from vision.artifacts.model_place import ForeignArchive
 from vision.files import atomic_file
 from vision.settings.errors import UserError
 

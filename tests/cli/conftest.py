@@ -53,7 +53,9 @@ COMPARISON = Comparison(
 class FakeModel:
     def predict_files(self, images: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         for key, encoded in images:
-            if bytes(encoded) == b"broken":
+            if isinstance(encoded, Exception):
+                yield key, {"error": str(encoded)}
+            elif bytes(encoded) == b"broken":
                 yield key, {"error": f"{key}: is no image"}
             else:
                 yield key, {"prediction": [0.25, 0.75], "label": "[b]dog[/b]", "score": 0.75}
@@ -93,3 +95,9 @@ def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeApi:
     monkeypatch.setattr(vision, "api", fake, raising=False)
     monkeypatch.chdir(tmp_path)
     return fake
+
+
+@pytest.fixture
+def model_here(tmp_path: Path) -> None:
+    """What a model archive begins with, which is all that is looked at before one is loaded."""
+    (tmp_path / "model.tar.gz").write_bytes(b"\x1f\x8b")

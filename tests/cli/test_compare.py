@@ -10,11 +10,14 @@ from vision.cli.main import main
 from vision.settings.channels import Channel
 from vision.settings.run import RunSettings
 
+pytestmark = pytest.mark.usefixtures("model_here")
+
 
 def test_prints_the_verdict_and_writes_the_page(
     api: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "model.tar.gz").write_bytes((tmp_path / "model.tar.gz").read_bytes())
     argv = ["compare", f"model={tmp_path}", f"other={tmp_path}/b", f"channels.validation={tmp_path}"]
     assert main([*argv, "resamples=300", "run.seed=4", f"output={tmp_path}/report"]) == 0
     called = ("compare", tmp_path, tmp_path / "b", {"validation": Channel(tmp_path)}, RunSettings(seed=4), 300)

@@ -12,6 +12,8 @@ from vision.settings.channels import Channel
 from vision.settings.run import RunSettings
 from vision.settings.thresholds import Thresholds
 
+pytestmark = pytest.mark.usefixtures("model_here")
+
 
 def test_prints_tables_and_writes_the_file(api: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["evaluate", f"model={tmp_path}", f"channels.validation={tmp_path}", "run.device=cpu", "output=e.json"]
@@ -25,8 +27,9 @@ def test_prints_tables_and_writes_the_file(api: FakeApi, tmp_path: Path, capsys:
     assert read_evaluation(tmp_path / "e.json").metrics == EVALUATION.metrics
 
 
-def test_files_of_custom_labels_lie_beside(api: FakeApi, tmp_path: Path) -> None:
+def test_files_of_custom_labels_lie_beside(api: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "first" / "model").mkdir(parents=True)
+    (tmp_path / "model.tar.gz").rename(tmp_path / "first" / "model" / "model.tar.gz")
     argv = ["evaluate", f"model={tmp_path}/first/model", f"channels.validation={tmp_path}", "output=e.json"]
     assert main(argv) == 0
     names = sorted(path.name for path in tmp_path.glob("Evaluation*"))
@@ -34,6 +37,8 @@ def test_files_of_custom_labels_lie_beside(api: FakeApi, tmp_path: Path) -> None
         "EvaluationManifest-image-classification-first.manifest",
         "EvaluationSummary-image-classification-first.json",
     ]
+    wrote = [line.removeprefix("Wrote ") for line in capsys.readouterr().out.splitlines() if line.startswith("Wrote")]
+    assert wrote == ["e.json", names[1], names[0]]
     details = json.loads((tmp_path / names[1]).read_text())["EvaluationDetails"]
     assert (details["NumberOfTrainingImages"], details["NumberOfTestingImages"]) == (70, 3)
 

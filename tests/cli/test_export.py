@@ -46,11 +46,20 @@ def test_a_detector_with_its_detections(tmp_path: Path) -> None:
     [
         ([], ["format is ''", "model is required"]),
         (["format=tflite", "model=nowhere"], ["must be one of onnx, torch_export", "does not exist"]),
+        (["format=onnx", "model=/"], ["Setting model is '/': / is no model (it holds"]),
         (["format=torchscript", "model=.", "nms=perhaps"], ["nms is 'perhaps'"]),
         (["format=torchscript", "model=.", "nms=true"], ["raw heads only"]),
     ],
 )
-def test_sentences(words: list[str], sentences: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_sentences(
+    words: list[str],
+    sentences: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "model.tar.gz").write_bytes(b"\x1f\x8b")
+    monkeypatch.chdir(tmp_path)
     assert main(["export", *words]) == 2
     shown = capsys.readouterr().err
     assert all(sentence in shown for sentence in sentences)

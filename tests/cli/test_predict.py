@@ -12,6 +12,8 @@ from vision.cli.main import main
 from vision.cli.predict import summary
 from vision.settings.run import RunSettings
 
+pytestmark = pytest.mark.usefixtures("model_here")
+
 
 @pytest.fixture
 def argv(api: FakeApi, tmp_path: Path) -> list[str]:
@@ -27,7 +29,7 @@ def test_readable_images_are_drawn(
     for name, shade in (("dark.png", 20), ("light.png", 220)):
         cv2.imwrite(str(tmp_path / name), np.full((60, 200, 3), shade, np.uint8))
     (tmp_path / "sick.png").write_bytes(b"broken")
-    assert main(["predict", f"model={tmp_path}", "dark.png", "sick.png", "light.png", word]) == 0
+    assert main(["predict", f"model={tmp_path}", "dark.png", "sick.png", "light.png", word]) == 1
     drawn = {path.name: cv2.imread(str(path)) for path in (tmp_path / folder).iterdir()}
     # Each picture is its own image: the corner away from the label keeps its shade.
     assert {name: round(float(image[-5:, -5:].mean()), -1) for name, image in drawn.items()} == {
@@ -46,7 +48,7 @@ LINES = [
 def test_lines_to_the_output_and_table_to_the_errors(
     api: FakeApi, argv: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*argv, "run.device=cpu"]) == 0
+    assert main([*argv, "run.device=cpu"]) == 1
     shown = capsys.readouterr()
     assert [json.loads(line) for line in shown.out.splitlines()] == LINES
     assert "[b]dog[/b] 75.0%" in shown.err
@@ -57,15 +59,36 @@ def test_lines_to_the_output_and_table_to_the_errors(
 def test_lines_to_a_file_and_table_to_the_output(
     argv: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*argv, "output=p.jsonl"]) == 0
+    assert main([*argv, "output=p.jsonl"]) == 1
     assert [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()] == LINES
     assert "75.0%" in capsys.readouterr().out
+
+
+def test_readable_lines_for_a_terminal(
+    argv: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert main(argv) == 1
+    shown = capsys.readouterr()
+    assert shown.out.splitlines() == ["good.png: [b]dog[/b] 75.0%", "sick.png: is no image"]
+    assert shown.err == "vision: not predicted: sick.png: is no image\n"
+
+
+def test_all_good_is_status_0_and_files_that_cannot_be_read_do_not_stop_the_others(
+    argv: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*argv[:-1], "output=p.jsonl"]) == 0
+    (tmp_path / "cut.rec").write_bytes(b"no records")
+    assert main([*argv[:2], "cut.rec", "good.png"]) == 1
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert [line.get("label", "failed") for line in lines] == ["failed", "[b]dog[/b]"]
 
 
 @pytest.mark.parametrize(
     ("extra", "part"),
     [
-        (["nothing.png"], "Argument 'nothing.png' names no image"),
+        (["nothing.png"], "Argument 'nothing.png' does not exist: give an image"),
+        (["no*thing.png"], "Argument 'no*thing.png' names no image"),
         (["output=no/such/p.jsonl"], "no/such/p.jsonl cannot be written"),
         (["hp.epochs=3"], "Setting 'hp.epochs' is unknown"),
     ],

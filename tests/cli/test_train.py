@@ -47,6 +47,25 @@ def test_builds_the_job(api: FakeApi, argv: list[str], tmp_path: Path) -> None:
     assert logging.getLogger().handlers == before
 
 
+@pytest.mark.parametrize(
+    ("words", "begun"),
+    [([], "x/settings.json"), (["run.folds=2"], "x/fold_0/settings.json")],
+)
+def test_an_occupied_folder_is_told_before_torch_is_loaded(
+    api: FakeApi,
+    argv: list[str],
+    words: list[str],
+    begun: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / begun).parent.mkdir(parents=True)
+    (tmp_path / begun).write_text("{}")
+    assert main([*argv, *words, "run.output=x"]) == 2
+    assert "x already holds a run; add run.resume=true" in capsys.readouterr().err
+    assert not api.calls
+
+
 def test_equal_to_the_container_and_python(api: FakeApi, argv: list[str]) -> None:
     assert main([*argv, "hp.image_shape=3,28,28", "hp.early_stopping=true", "hp.learning_rate=1e-2"]) == 0
     texts = {

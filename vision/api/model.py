@@ -74,17 +74,20 @@ class Model:
         return self.algorithm.explain(evaluation, self.network, self.hyperparameters, image_of)
 
     def predict_files(
-        self, encoded: Iterable[tuple[str, bytes | memoryview]], batch_size: int = 32
+        self, encoded: Iterable[tuple[str, bytes | memoryview | DataError]], batch_size: int = 32
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         """(key, JSON object) of each (key, encoded image), in order.
 
-        A broken image answers with ``{"error": sentence}`` in its place and does not disturb the others.
+        A broken image, or one that could not be read, whose DataError stands for it, answers with
+        ``{"error": sentence}`` in its place and does not disturb the others.
         """
         keys: list[str] = []
         results: list[np.ndarray | str] = []
         for key, content in encoded:
             keys.append(key)
             try:
+                if isinstance(content, DataError):
+                    raise content
                 results.append(self.prepare(content, key))
             except DataError as error:
                 results.append(str(error))

@@ -8,7 +8,8 @@ import tempfile
 import weakref
 from pathlib import Path
 
-from vision.artifacts.model_folder import ForeignArchive, StoredModel, load_model
+from vision.artifacts.model_folder import StoredModel, load_model
+from vision.artifacts.model_place import ForeignArchive
 from vision.settings.run import RunSettings
 
 log = logging.getLogger(__name__)

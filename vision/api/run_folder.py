@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ from vision.files.atomic_file import write_whole
 from vision.files.file_lock import locked_folder
 from vision.files.write_error import make_folder
 from vision.settings.errors import SettingsError, UserError
-from vision.settings.job import Job
+from vision.settings.job import RUN_FILE, Job
 from vision.training.processes import is_first_process
 
-SETTINGS = "settings.json"
+log = logging.getLogger(__name__)
+
 # As SageMaker calls the first machine of a job.
 HOST = "algo-1"
 # A run goes on with what it began with, but it may go on for longer.
@@ -45,7 +47,7 @@ class RunFolder:
 
     @property
     def settings(self) -> Path:
-        return self.path / SETTINGS
+        return self.path / RUN_FILE
 
     @property
     def metrics(self) -> Path:
@@ -112,7 +114,9 @@ def _begin(folder: RunFolder, job: Job[Any], described: dict[str, Any]) -> None:
             raise UserError(
                 f"{folder.path} already holds a run; add run.resume=true to go on with it, or give another run.output"
             )
-        _check_same(folder, described)
+        changed = _check_same(folder, described)
+        if changed:
+            log.warning("the run in %s goes on with other settings than before: %s", folder.path, "; ".join(changed))
     write_whole(folder.settings, json.dumps(described, indent=2) + "\n")
 
 
@@ -128,7 +132,8 @@ def _describe(job: Job[Any], facts: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _check_same(folder: RunFolder, described: dict[str, Any]) -> None:
+def _check_same(folder: RunFolder, described: dict[str, Any]) -> list[str]:
+    """Refuse what may not change; returns what has changed and may."""
     try:
         earlier = json.loads(folder.settings.read_text(encoding="utf-8"))
         pairs = [("algorithm", earlier["algorithm"], described["algorithm"])]
@@ -137,6 +142,16 @@ def _check_same(folder: RunFolder, described: dict[str, Any]) -> None:
         pairs += [(f"hp.{name}", before.get(name, "unset"), now.get(name, "unset")) for name in names]
         pairs += [(f"run.{name}", earlier["run"].get(name), described["run"][name]) for name in MUST_STAY]
         pairs += [(f"{name}", earlier["data"].get(name), value) for name, value in described["data"].items()]
+        free = [(f"hp.{name}", before.get(name, "unset"), now.get(name, "unset")) for name in sorted(MAY_CHANGE)]
+        free += [
+            (f"run.{name}", earlier["run"].get(name), value)
+            for name, value in described["run"].items()
+            if name not in (*MUST_STAY, "resume", "output")
+        ]
+        free += [
+            (f"channels.{name}", earlier["channels"].get(name, {}).get("path"), channel["path"])
+            for name, channel in described["channels"].items()
+        ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{folder.settings} is not the settings file of a run ({error}); give another run.output"
@@ -149,3 +164,4 @@ def _check_same(folder: RunFolder, described: dict[str, Any]) -> None:
     ]
     if problems:
         raise SettingsError(problems)
+    return [f"{name} {old} -> {new}" for name, old, new in free if old != new]

@@ -137,6 +137,8 @@ def _train(run: _Run, data: RunData | None) -> RunResult:
     ]
     trainer = build_trainer(hp, job.run, callbacks=callbacks, folder=run.folder.path)
     resume_from = str(checkpoints.path) if job.run.resume and checkpoints.path.exists() else None
+    if job.run.resume and resume_from is None:
+        log.warning("there is no checkpoint in %s yet, so the run begins from the start", run.folder.checkpoints)
     if resume_from is None:
         for logger in trainer.loggers:
             logger.log_hyperparams(hp.to_strings())
@@ -148,6 +150,8 @@ def _train(run: _Run, data: RunData | None) -> RunResult:
                 run.save(task, trainer.current_epoch, {}, best=True, keep=False)
             run.folder.pack()
         raise
+    if not progress.has_begun and trainer.is_global_zero:
+        log.warning("the run had done its %d epochs or was ended early: nothing was left to train", hp.epochs)
     return _finish(run, trainer, task, history, run.data.validation if data is not None else None)
 
 

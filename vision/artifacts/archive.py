@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from vision.artifacts.model_place import GZIP_START
 from vision.artifacts.tar_stream import BadArchiveError, Member, TarStream
 from vision.files.atomic_file import atomic_file
 from vision.settings.errors import UserError
@@ -50,8 +51,7 @@ def extract_archive(
     """
     try:
         with open_regular(archive) as file:
-            start = file.read(2)
-            if start != b"\x1f\x8b":
+            if file.read(len(GZIP_START)) != GZIP_START:
                 raise BadArchiveError("is not a gzip-compressed tar archive")
             file.seek(0)
             with gzip.GzipFile(fileobj=file) as unpacked:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import re
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -24,30 +23,14 @@ from vision.artifacts.model_description import (
     ModelFile,
     WeightsFile,
 )
+from vision.artifacts.model_place import find_model, not_a_model
 from vision.artifacts.stored_model import StoredModel
 from vision.artifacts.weights import encode_weights
 from vision.files.atomic_file import PART_SUFFIX, write_whole
 from vision.files.write_error import WriteError, writing
 from vision.settings.errors import UserError
 
-MODEL_FOLDER = "model"
-MODEL_ARCHIVE = "model.tar.gz"
 DEFAULT_MAX_BYTES = 8 * 2**30
-
-_FOREIGN = ("-symbol.json", ".params")
-
-
-class ForeignArchive(UserError):
-    """A model of SageMaker's own container or of MXNet, at ``path``, with the files ``members``."""
-
-    def __init__(self, path: Path, members: tuple[str, ...]) -> None:
-        self.path = path
-        self.members = members
-        foreign = _some(name for name in members if name.endswith(_FOREIGN))
-        super().__init__(
-            f"{path} is a model of MXNet or of SageMaker's own container (it holds {foreign}); "
-            f"it must be imported before it can be used here"
-        )
 
 
 def save_model(
@@ -97,18 +80,8 @@ def load_model(path: str | Path, max_bytes: int = DEFAULT_MAX_BYTES) -> StoredMo
 
     ``max_bytes`` bounds what an archive may unpack to and what a weights file may have.
     """
-    path = Path(path)
-    if path.is_file():
-        return _load_archive(path, max_bytes)
-    if not path.is_dir():
-        raise UserError(f"{path} does not exist; give a model folder, a model.tar.gz or a run folder")
-    for folder in (path, path / MODEL_FOLDER):
-        if (folder / MODEL_JSON).is_file():
-            return StoredModel.open(folder, str(folder), max_bytes)
-    if (path / MODEL_ARCHIVE).is_file():
-        return _load_archive(path / MODEL_ARCHIVE, max_bytes)
-    names = tuple(sorted(entry.name for entry in itertools.islice(path.iterdir(), 1000)))
-    raise _not_a_model(path, names)
+    found = find_model(Path(path))
+    return StoredModel.open(found, str(found), max_bytes) if found.is_dir() else _load_archive(found, max_bytes)
 
 
 def _load_archive(path: Path, max_bytes: int) -> StoredModel:
@@ -121,28 +94,13 @@ def _load_archive(path: Path, max_bytes: int) -> StoredModel:
     try:
         names = extract_archive(path, folder, max_size_of, max_bytes)
         if MODEL_JSON not in names:
-            raise _not_a_model(path, names)
+            raise not_a_model(path, names)
         model = StoredModel.open(folder, str(path), max_bytes)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     weakref.finalize(model, shutil.rmtree, folder, ignore_errors=True)
     return model
-
-
-def _not_a_model(path: Path, names: tuple[str, ...]) -> UserError:
-    if any(name.endswith(_FOREIGN) for name in names):
-        return ForeignArchive(path, names)
-    found = f"it holds {_some(names)}" if names else "it is empty"
-    return UserError(
-        f"{path} is no model ({found}); give a model folder (with model.json), a model.tar.gz (with "
-        f"model.json at its root) or a run folder (with model/ or model.tar.gz)"
-    )
-
-
-def _some(names: Iterable[str]) -> str:
-    shown = [name[:60] for name in names]
-    return ", ".join(shown[:5]) + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")
 
 
 def _new_weights(epoch: int, sha256: str, former: ModelFile | None) -> WeightsFile:

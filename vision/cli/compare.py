@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from vision.cli import evaluate
@@ -46,10 +45,8 @@ def run(argv: Sequence[str]) -> int:
         problems += error.problems
     if not other:
         problems.append("Setting other is required but missing: give other=PATH.")
-    elif not os.path.exists(local_path(other)):
-        problems.append(
-            f"Setting other is {other!r}, which does not exist: give a model folder, archive or run folder."
-        )
+    else:
+        problems += evaluate.model_problems("other", other)
     if not (resamples.isdecimal() and FEWEST_RESAMPLES <= int(resamples[:9]) <= MOST_RESAMPLES):
         problems.append(
             f"Setting resamples is {resamples!r}: give an integer from {FEWEST_RESAMPLES} to {MOST_RESAMPLES}."

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vision.artifacts.model_place import look_at_model
 from vision.cli.assignments import Assignments, read_assignments
 from vision.settings.channels import Channel, parse_channels
-from vision.settings.errors import SettingsError
+from vision.settings.errors import SettingsError, UserError
 from vision.settings.file_names import local_path
 from vision.settings.run import RunSettings
 from vision.settings.thresholds import Thresholds
@@ -81,13 +82,23 @@ def check(given: Assignments, required_channels: Sequence[str]) -> tuple[Path, d
     model = given.names.get("model", "")
     if not model:
         problems.append("Setting model is required but missing: give model=PATH.")
-    elif not os.path.exists(local_path(model)):
-        problems.append(
-            f"Setting model is {model!r}, which does not exist: give a model folder, archive or run folder."
-        )
+    else:
+        problems += model_problems("model", model)
     if problems:
         raise SettingsError(problems)
     return local_path(model), channels, settings
+
+
+def model_problems(setting: str, model: str) -> list[str]:
+    """What can be found wrong with a model before torch is imported to load it."""
+    path = local_path(model)
+    if not os.path.exists(path):
+        return [f"Setting {setting} is {model!r}, which does not exist: give a model folder, archive or run folder."]
+    try:
+        look_at_model(path)
+    except UserError as error:
+        return [f"Setting {setting} is {model!r}: {error}."]
+    return []
 
 
 def evaluate(
@@ -112,7 +123,8 @@ def show(evaluated: EvaluatedModel, model: Path, output: str | None) -> None:
     path = local_path(output)
     if path.suffix == ".json":
         write_evaluation(path, evaluated.evaluation)
-        write_evaluation_files(path.parent, evaluated, model)
+        for written in (path, *write_evaluation_files(path.parent, evaluated, model)):
+            print(f"Wrote {written}")
     else:
         from vision.reports.run_report import write_evaluation_report
 

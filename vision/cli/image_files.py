@@ -13,7 +13,7 @@ from vision.settings.file_names import local_path, name_problem, shown_name
 from vision.settings.nearest import shown
 from vision.settings.regular_file import open_regular
 
-Image: TypeAlias = "tuple[str, bytes | memoryview]"
+Image: TypeAlias = "tuple[str, bytes | memoryview | DataError]"
 
 
 def find_images(words: Sequence[str]) -> list[Path]:
@@ -35,6 +35,10 @@ def find_images(words: Sequence[str]) -> list[Path]:
         for found_path in new:
             if problem := name_problem(str(found_path)):
                 raise UserError(f"Argument {shown(word)} names {shown_name(str(found_path))}, which {problem}.")
+        if not new and not glob.has_magic(word) and not path.is_dir():
+            raise UserError(
+                f"Argument {shown(word)} does not exist: give an image, a folder, a glob or a .rec file that does."
+            )
         if not new:
             raise UserError(f"Argument {shown(word)} names no image: give an image, a folder, a glob or a .rec file.")
         found += new
@@ -42,25 +46,42 @@ def find_images(words: Sequence[str]) -> list[Path]:
 
 
 def encoded_images(paths: Iterable[Path]) -> Iterator[Image]:
-    """(key, encoded image) of each file, and of each record of a .rec file. Raises DataError."""
-    from vision.data.readers.file_table import MAX_FILE_BYTES
-    from vision.data.readers.recordio import RecordIOReader
-
+    """(key, encoded image) of each file, and of each record of a .rec file; what cannot be read has its error there."""
     for path in paths:
         if path.suffix == ".rec":
-            reader = RecordIOReader([path])
-            for index in range(len(reader)):
-                sample = reader[index]
-                yield sample.key, sample.encoded
-            continue
+            yield from _records(path)
+        else:
+            yield str(path), _content(path)
+
+
+def _records(path: Path) -> Iterator[Image]:
+    from vision.data.readers.recordio import RecordIOReader
+
+    try:
+        reader = RecordIOReader([path])
+    except DataError as error:
+        yield str(path), error
+        return
+    for index in range(len(reader)):
         try:
-            with open_regular(path) as file:
-                content = file.read(MAX_FILE_BYTES + 1)
-        except OSError as error:
-            raise DataError(str(path), f"cannot be read ({error.strerror})") from error
-        if len(content) > MAX_FILE_BYTES:
-            raise DataError(str(path), f"has more than the {MAX_FILE_BYTES} bytes that a file may have")
-        yield str(path), content
+            sample = reader[index]
+        except DataError as error:
+            yield reader.key(index), error
+        else:
+            yield sample.key, sample.encoded
+
+
+def _content(path: Path) -> bytes | DataError:
+    from vision.data.readers.file_table import MAX_FILE_BYTES
+
+    try:
+        with open_regular(path) as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        return DataError(str(path), f"cannot be read ({error.strerror})")
+    if len(content) > MAX_FILE_BYTES:
+        return DataError(str(path), f"has more than the {MAX_FILE_BYTES} bytes that a file may have")
+    return content
 
 
 def _images_below(folder: Path) -> list[Path]:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 from vision.cli.assignments import read_assignments
 from vision.cli.evaluate import check
 from vision.cli.image_files import Image, encoded_images, find_images
+from vision.data.equal_problems import EqualProblems
 from vision.files.atomic_file import AtomicFile
+from vision.settings.errors import DataError
 from vision.settings.file_names import local_path
 from vision.settings.run import RunSettings
 
@@ -24,14 +26,18 @@ HELP = """\
 Usage: vision predict model=PATH FILE|FOLDER|GLOB|FILE.rec ... [output=FILE.jsonl] [draw=FOLDER] [run.NAME=VALUE]
 
   model   a model folder, a model.tar.gz or a run folder
-  output  write JSON lines to this file and a table to the terminal; without it, JSON lines go to
-          the terminal's output and the table to its errors
+  output  write JSON lines to this file and a table to the terminal; without it, a terminal gets a readable line for
+          each image, and a file or pipe JSON lines, with the table among the errors
   draw    also write each image, with labelled boxes, into this folder (--draw: into ./drawn)
   run     run settings, for example run.device=cpu (vision train --help lists them)
 
+The exit status is 1 if an image could not be predicted.
+
 Example: vision predict model=runs/first photos/ 'more/*.jpg' output=predictions.jsonl"""
 
+SOME_FAILED = 1
 _MOST_ROWS = 50
+_MOST_SENTENCES = 10
 _DRAWN = "drawn"
 
 
@@ -48,8 +54,10 @@ def run(argv: Sequence[str]) -> int:
         results = predict_and_draw(model, settings, images, local_path(given.names["draw"]))
     else:
         results = predict(model, settings, images)
-    write(results, given.names.get("output"))
-    return 0
+    failed = write(results, given.names.get("output"))
+    for sentence in failed.lines(_MOST_SENTENCES):
+        print(f"vision: not predicted: {sentence}", file=sys.stderr)
+    return SOME_FAILED if failed.count else 0
 
 
 def predict(model: Path, settings: RunSettings, images: Iterable[Image]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -76,27 +84,34 @@ def predict_and_draw(
 
     for key, result in predict(model, settings, noted()):
         _, encoded = waiting.popleft()
-        if "error" not in result:
+        if not isinstance(encoded, DataError) and "error" not in result:
             drawn.add(key, encoded, result)
         yield key, result
 
 
-def write(results: Iterable[tuple[str, Mapping[str, Any]]], output: str | None) -> None:
-    """JSON lines as results come, then the table."""
+def write(results: Iterable[tuple[str, Mapping[str, Any]]], output: str | None) -> EqualProblems:
+    """Lines as results come, then the table, except where the lines themselves are for people. Returns what failed."""
     from rich.console import Console
 
+    failed = EqualProblems()
     rows = []
     total = 0
+    for_people = not output and sys.stdout.isatty()
     with ExitStack() as stack:
         lines: TextIO | AtomicFile = sys.stdout
         if output:
             lines = stack.enter_context(AtomicFile(output))
         for key, result in results:
-            lines.write(json.dumps({"file": key, **result}) + "\n")
+            text = summary(result)
+            if "error" in result:
+                failed.add_sentence(text)
+            lines.write(_line(key, text) if for_people else json.dumps({"file": key, **result}) + "\n")
             total += 1
             if total <= _MOST_ROWS:
-                rows.append((key, summary(result)))
-    Console(stderr=not output).print(_table(rows, total))
+                rows.append((key, text))
+    if not for_people:
+        Console(stderr=not output).print(_table(rows, total))
+    return failed
 
 
 def summary(result: Mapping[str, Any]) -> str:
@@ -111,6 +126,12 @@ def summary(result: Mapping[str, Any]) -> str:
     if "labels" in result:
         return ", ".join(result["labels"]) or "none"
     return f"{result['label']} {result['score']:.1%}"
+
+
+def _line(key: str, text: str) -> str:
+    """A line about one image for a terminal, which names could otherwise command."""
+    line = text if text.startswith(f"{key}: ") else f"{key}: {text}"
+    return "".join(mark if mark.isprintable() else "\ufffd" for mark in line) + "\n"
 
 
 def _table(rows: Sequence[tuple[str, str]], total: int) -> Table:

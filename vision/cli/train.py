@@ -14,7 +14,7 @@ from vision.cli.composition import Settings, compose_once, config_groups, run_hy
 from vision.cli.main import SIGNALLED, USER_ERROR, print_problems
 from vision.cli.overrides import Overrides, plain_settings, read_overrides
 from vision.settings.errors import SettingsError, UserError
-from vision.settings.job import Job
+from vision.settings.job import Job, occupied
 
 if TYPE_CHECKING:
     from vision.api import CrossValidation, RunResult
@@ -115,9 +115,14 @@ def job_of(settings: Settings) -> Job[Any]:
     required = ("train",) if settings["run"].get("folds") else ("train", "validation")
 
     def parse(hyperparameters: Mapping[str, object]) -> Job[Any]:
-        return Job.parse(
+        job = Job.parse(
             algorithms.full_name(str(name)), table, hyperparameters, settings["channels"], settings["run"], required
         )
+        # Further processes of the same run, one for each GPU, find what the first has begun.
+        problem = occupied(job.run) if os.environ.get("LOCAL_RANK", "0") == "0" else None
+        if problem is not None:
+            raise SettingsError([problem])
+        return job
 
     given = settings["hp"]
     missing = [count for count in COUNTS if not given.get(count)]

@@ -26,19 +26,20 @@ def write_run_files(folder: Path, result: RunResult) -> None:
     write_label_files(folder, result.evaluation, version, result.validation)
 
 
-def write_evaluation_files(folder: Path, evaluated: EvaluatedModel, model: Path) -> None:
-    """Of an evaluation of ``model``, a path."""
+def write_evaluation_files(folder: Path, evaluated: EvaluatedModel, model: Path) -> list[Path]:
+    """Of an evaluation of ``model``, a path. Returns what was written."""
     stored = evaluated.stored
     num_images = int(stored.hyperparameters.get("num_training_samples", 0))
     version = ModelVersion.now(stored.algorithm, run_name(model), num_images)
-    write_label_files(folder, evaluated.evaluation, version, evaluated.validation)
+    return write_label_files(folder, evaluated.evaluation, version, evaluated.validation)
 
 
-def write_label_files(folder: Path, evaluation: Evaluation, version: ModelVersion, reader: Reader) -> None:
+def write_label_files(folder: Path, evaluation: Evaluation, version: ModelVersion, reader: Reader) -> list[Path]:
     """EvaluationSummary JSON, and the evaluation manifest where the images can be read again."""
     assert evaluation.labels is not None
-    write_summary(folder, evaluation.labels, version)
+    written = [write_summary(folder, evaluation.labels, version)]
     try:
-        write_manifest(folder, evaluation.labels, version, reader)
+        written.append(write_manifest(folder, evaluation.labels, version, reader))
     except DataError as error:
         log.warning("the evaluation manifest was not written: %s", error)
+    return written

@@ -13,6 +13,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 
+from vision.artifacts.model_place import look_at_model
 from vision.serving.metrics import Metrics, shared_bytes
 from vision.serving.server import FAILED, SIGNALS, run_worker
 from vision.serving.settings import ServingSettings, visible_gpus
@@ -30,7 +31,9 @@ _MOST_SHORT_LIVES = 3
 
 
 def serve(settings: ServingSettings) -> int:
-    """Serve until SIGTERM or SIGINT; the exit status. Raises UserError if the port cannot be had."""
+    """Serve until SIGTERM or SIGINT; the exit status. Raises UserError for no model, or if the port cannot be had."""
+    if not settings.multi_model:
+        look_at_model(settings.model)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     listener = _listen(settings)

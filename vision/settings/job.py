@@ -11,6 +11,9 @@ from vision.settings.errors import SettingsError
 from vision.settings.hyperparameters import Hyperparameters
 from vision.settings.run import RunSettings
 
+# In the folder of a run that has begun.
+RUN_FILE = "settings.json"
+
 H_co = TypeVar("H_co", bound=Hyperparameters, covariant=True)
 T = TypeVar("T")
 
@@ -42,6 +45,16 @@ class Job(Generic[H_co]):
         if checked is None or located is None or settings is None:
             raise SettingsError(problems)
         return cls(algorithm, checked, located, settings)
+
+
+def occupied(run: RunSettings) -> str | None:
+    """A sentence if ``run.output`` holds a run already and this one does not go on with it."""
+    if run.output is None or run.resume:
+        return None
+    folder = run.output if run.folds is None else run.output / "fold_0"
+    if not (folder / RUN_FILE).exists():
+        return None
+    return f"{run.output} already holds a run; add run.resume=true to go on with it, or give another run.output"
 
 
 def _collect(problems: list[str], parse: Callable[[], T]) -> T | None:

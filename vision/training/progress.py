@@ -33,6 +33,9 @@ class WatchedTask(Protocol):
         """Metrics of the epoch so far, without prefix."""
 
 
+log = logging.getLogger(__name__)
+
+
 class Progress(pl.Callback):
     """Measures the epochs and shows the run; stands before the callbacks that read ``epoch_metrics``.
 
@@ -46,6 +49,8 @@ class Progress(pl.Callback):
         self.watch = Stopwatch()
         self._make_display = lambda: make_display(lines, mode, every_batches, out or sys.stdout, err or sys.stderr)
         self.display = Display()
+        # False after training means that a resumed run had nothing left to do.
+        self.has_begun = False
 
     def model_saved(self, path: Path, best: float | None) -> None:
         """To be called when the model was written; ``best`` is its score if it is the best so far."""
@@ -55,7 +60,19 @@ class Progress(pl.Callback):
         self.watch = Stopwatch(gaps=gaps_of(trainer.strategy.root_device))
         if trainer.is_global_zero:
             self.display = self._make_display()
-        self.display.run_started(_position(trainer, 0))
+        self.has_begun = True
+        done = trainer.fit_loop.epoch_loop.batch_progress.current.completed % max(1, int(trainer.num_training_batches))
+        begun = _position(trainer, done)
+        if trainer.is_global_zero and trainer.ckpt_path:
+            # Said as a warning, so that it is seen wherever nobody has asked for more.
+            log.warning(
+                "the run goes on: epochs %d to %d (counted from 0), from batch %d of %d",
+                begun.epoch,
+                begun.epochs - 1,
+                begun.batch,
+                begun.batches,
+            )
+        self.display.run_started(begun)
         # A run that resumes inside an epoch does not start that epoch again.
         self.watch.start()
 
