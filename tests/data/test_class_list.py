@@ -80,8 +80,8 @@ def test_forms_of_lists(name: str, text: str, names: tuple[str, ...], put: Calla
         ("data.yaml", b"names: [a]\nnc: 2", "has nc: 2, but 1 names"),
         ("data.yaml", b"names: [a", "is not YAML"),
         ("data.yaml", b"path: x", "has no names"),
-        ("data.yaml", b"names: " + b"[" * 20_000, "is not YAML"),
-        ("data.yaml", b"#" * (1 << 20) + b"\n", "has more than 1048576 characters"),
+        ("data.yaml", b"names:\n " + b"- " * 20_000, "is not YAML"),
+        ("data.yaml", b"#" * (1 << 18) + b"\n", "has more than 262144 characters"),
     ],
 )
 def test_lists_that_are_none(name: str, content: bytes, reason: str, tmp_path: Path) -> None:

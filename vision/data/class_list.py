@@ -20,7 +20,7 @@ NAME = "classes.txt"
 YOLO_LISTS = ("*.yaml", "*.yml", "*.names", "_darknet.labels", NAME)
 _YAML = (".yaml", ".yml")
 _MAX_BYTES = 1 << 24
-_MAX_YAML_BYTES = 1 << 20
+_MAX_YAML_BYTES = 1 << 18
 
 
 def read_class_list(path: Path) -> tuple[str, ...]:

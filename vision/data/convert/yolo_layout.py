@@ -56,7 +56,9 @@ class YoloLayout:
             raise UserError(f"split={split} is no folder of images in {self.images_root}.")
         folders = [place for top in (path, *parts_in(path)) for place in (top, top / LABELS, top / IMAGES)]
         around = path.resolve().parent
-        is_below = is_part(path) or path.name.startswith("obj_") or self.labels_root != path
+        is_below = (
+            is_part(path) or path.name.lower() == IMAGES or path.name.startswith("obj_") or self.labels_root != path
+        )
         above = [around, around.parent] if is_below else []
         self.class_names = find_class_list(classes, *folders, self.labels_root, *above, patterns=YOLO_LISTS)
         if options.class_names is not None:
@@ -102,8 +104,10 @@ def labels_beside(path: Path) -> Path | None:
     parts = path.resolve().parts
     for place in reversed(range(len(parts))):
         if parts[place].lower() == IMAGES:
-            beside = Path(*parts[:place], LABELS, *parts[place + 1 :])
-            return beside if beside.is_dir() else None
+            above = Path(*parts[:place])
+            labels = sorted(name for name in os.listdir(above) if name.lower() == LABELS)
+            beside = [Path(above, name, *parts[place + 1 :]) for name in labels]
+            return next((folder for folder in beside if folder.is_dir()), None)
     return None
 
 
