@@ -65,7 +65,12 @@ def test_the_wheel_holds_the_package_its_config_files_and_nothing_else(installed
     package = [path for path in (ROOT / "vision").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     expected = {path.relative_to(ROOT).as_posix() for path in package}
     expected |= {f"vision/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "configs").rglob("*.yaml")}
-    assert {"vision/py.typed", "vision/reports/page.css", "vision/configs/train.yaml"} <= expected
+    assert {
+        "vision/py.typed",
+        "vision/reports/page.css",
+        "vision/serving/page.html",
+        "vision/configs/train.yaml",
+    } <= expected
     assert {name for name in installed.names if ".dist-info/" not in name} == expected
 
 

@@ -16,6 +16,7 @@ from vision.serving.custom_labels import CustomLabels
 from vision.serving.endpoint_routes import EndpointRoutes
 from vision.serving.failure import RequestFailure, failure_response, internal_failure
 from vision.serving.model_routes import ModelRoutes
+from vision.serving.page import page_response
 from vision.serving.service import Service
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -37,6 +38,9 @@ def build_app(service: Service) -> Starlette:
     async def execution_parameters(request: Request) -> Response:
         return Response(json.dumps(transform_parameters(service)) + "\n", media_type="application/json")
 
+    async def page(request: Request) -> Response:
+        return page_response()
+
     async def invocations(request: Request) -> Response:
         return await service.answer(request, service.model)
 
@@ -50,6 +54,7 @@ def build_app(service: Service) -> Starlette:
             _guarded(service, "endpoint", EndpointRoutes(service).invoke),
             methods=["POST"],
         ),
+        Route("/", page, methods=["GET"]),
         Route("/", _guarded(service, "custom_labels", CustomLabels(service).detect), methods=["POST"]),
     ]
     if service.store is not None:

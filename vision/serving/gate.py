@@ -30,7 +30,7 @@ class Gate:
         self._token = None if settings.token is None else settings.token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        failure = self._problem(scope["path"], scope["headers"]) if scope["type"] == "http" else None
+        failure = self._problem(scope["method"], scope["path"], scope["headers"]) if scope["type"] == "http" else None
         if failure is None:
             await self._app(scope, receive, send)
             return
@@ -39,7 +39,7 @@ class Gate:
             response.headers["www-authenticate"] = "Bearer"
         await response(scope, receive, send)
 
-    def _problem(self, path: str, headers: Iterable[tuple[bytes, bytes]]) -> RequestFailure | None:
+    def _problem(self, method: str, path: str, headers: Iterable[tuple[bytes, bytes]]) -> RequestFailure | None:
         """What is wrong with who asks, if anything."""
         found: dict[bytes, list[str]] = {b"host": [], b"origin": [], b"authorization": []}
         for name, value in headers:
@@ -49,8 +49,8 @@ class Gate:
             # Compared in a time that tells nothing. A page of elsewhere does not know it.
             if any(hmac.compare_digest(_bearer(text), self._token) for text in found[b"authorization"]):
                 return None
-            # The health is worth no secret, and platforms ask for it without one.
-            if path != "/ping":
+            # The health is worth no secret, and platforms ask for it without one; the page asks for the token.
+            if path != "/ping" and (method, path) != ("GET", "/"):
                 return RequestFailure(401, "who asks here has to send the server's token: Authorization: Bearer TOKEN")
         return self._foreign(found[b"host"], found[b"origin"]) if self._asks_for_host else None
 

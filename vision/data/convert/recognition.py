@@ -9,6 +9,7 @@ from vision.data.convert.dataset_parts import parts_in
 from vision.data.convert.voc_layout import VocLayout
 from vision.data.convert.yolo_layout import LABELS, labels_beside, looks_like_label
 from vision.data.readers.file_table import is_clutter, is_image_name
+from vision.settings.regular_file import open_regular
 
 _HEAD_BYTES = 1 << 16
 # Files of a folder that are looked into; in a data set of that format the first will do.
@@ -75,7 +76,7 @@ def _entries(folder: Path) -> tuple[list[str], list[str]]:
 
 def _head(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file.read(_HEAD_BYTES)
     except OSError:
         return b""
