@@ -12,6 +12,7 @@ from vision.data.convert.format import SourceOptions
 from vision.data.left_out import LeftOut
 from vision.data.readers.strict_json import parse_json
 from vision.settings.errors import DataError, UserError
+from vision.settings.file_names import strip_blanks
 from vision.settings.regular_file import open_regular
 
 LISTS = ("images", "annotations", "categories")
@@ -88,7 +89,7 @@ class CocoFile:
         for number, category in enumerate(categories):
             category_id = category.get("id") if isinstance(category, Mapping) else None
             name = category.get("name") if isinstance(category, Mapping) else None
-            name = str(name).strip() if is_id(name) else ""
+            name = strip_blanks(str(name)) if is_id(name) else ""
             if not is_id(category_id) or not name:
                 raise DataError(str(self.path), f"category {number} has no id or no name: give it both")
             before, other = by_id.setdefault(category_id, (number, name))

@@ -11,6 +11,7 @@ from vision.data.convert.dataset_parts import siblings
 from vision.data.left_out import LeftOut
 from vision.data.readers.file_table import is_image_name, walk_files
 from vision.settings.errors import UserError
+from vision.settings.file_names import strip_blanks
 from vision.settings.regular_file import open_regular_text
 
 ANNOTATIONS, JPEG_IMAGES, LISTS = "Annotations", "JPEGImages", "ImageSets/Main"
@@ -65,10 +66,12 @@ class VocLayout:
         index = _Index(self.files())
         found: dict[str, None] = {}
         for number, line in enumerate(lines, 1):
-            if line.strip():
-                is_meant, file = index.find(line.strip())
+            if strip_blanks(line):
+                is_meant, file = index.find(strip_blanks(line))
                 if file is None:
-                    left_out.add(f"{path.name} line {number}", f"names {line.strip()!r:.100}, which has no annotation")
+                    left_out.add(
+                        f"{path.name} line {number}", f"names {strip_blanks(line)!r:.100}, which has no annotation"
+                    )
                 elif is_meant:
                     found[file] = None
         return list(found)
@@ -89,7 +92,7 @@ class _Index:
         if file is not None:
             return True, file
         name, _, flag = line.rpartition(" ")
-        return flag != "-1", self._file(name.strip()) if flag in _FLAGS else None
+        return flag != "-1", self._file(strip_blanks(name)) if flag in _FLAGS else None
 
     def _file(self, name: str) -> str | None:
         name = name.replace("\\", "/")

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from xml.etree import ElementTree
 
 from vision.settings.errors import DataError
+from vision.settings.file_names import strip_blanks
 from vision.settings.regular_file import open_regular
 
 Element: TypeAlias = ElementTree.Element
@@ -36,4 +37,4 @@ def read_xml(path: Path, key: str) -> Element:
 
 def text_of(element: Element, path: str) -> str:
     """Text of the element at ``path`` without blanks around it, empty if there is none."""
-    return (element.findtext(path) or "").strip()
+    return strip_blanks(element.findtext(path) or "")
