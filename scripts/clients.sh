@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the programs that tests put in front of the server and that pip cannot bring: nginx, Java, curl and a browser. Needs
-# Debian's apt and root; without them it says what is missing, and the tests that need it are skipped.
+# Installs the programs that tests put in front of the server and that pip cannot bring: nginx, Java, curl and a browser.
+# Needs Debian's apt and root; without them it says what is missing, and the tests that need it are skipped.
 set -euo pipefail
 
 missing=()
