@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vision.data.counting import with_counts
+from vision.data.counting import counted_line, with_counts
 from vision.data.recordio import pack
 from vision.data.recordio_writer import RecordIOWriter
 
@@ -33,10 +33,31 @@ def test_class_folders_count_as_classes(tmp_path: Path) -> None:
     assert with_counts({}, {"train": str(tmp_path)}) == {"num_training_samples": 3, "num_classes": 3}
 
 
-@pytest.mark.parametrize("labels", [[[1.0, 0.0], [0.0, 1.0]], [[2.0, 5.0, 0.0, 0.1, 0.1, 0.2, 0.2]]])
-def test_labels_of_several_numbers_do_not_tell_the_classes(tmp_path: Path, labels: list[float | list[float]]) -> None:
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        ([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], 3),
+        ([[2.0, 5.0, 0.0, 0.1, 0.1, 0.2, 0.2], [2.0, 5.0, 6.0, 0.1, 0.1, 0.2, 0.2]], 7),
+        ([[2.0, 5.0], [2.0, 5.0, 0.0, 0.1, 0.1, 0.2, 0.2, 3.0, 0.1, 0.1, 0.2, 0.2]], 4),
+        ([[2.0, 5.0]], None),
+        ([[0.0, 1.0, 2.0]], None),
+    ],
+)
+def test_labels_of_several_numbers(tmp_path: Path, labels: list[float | list[float]], classes: int | None) -> None:
     found = with_counts({}, records(tmp_path / "train.rec", labels))
-    assert found == {"num_training_samples": len(labels)}
+    assert found.get("num_classes") == classes
+    assert found["num_training_samples"] == len(labels)
+
+
+def test_names_beside_a_record_file_count(tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("cat\ndog\neel\n")
+    assert with_counts({}, records(tmp_path / "train.rec", [0.0, 1.0]))["num_classes"] == 3
+
+
+def test_what_was_counted_is_said_in_one_line() -> None:
+    settled = {"num_classes": "3", "num_training_samples": "9", "epochs": "1"}
+    assert counted_line({}, settled) == "counted in channel 'train': hp.num_classes=3 hp.num_training_samples=9"
+    assert counted_line({"num_classes": 3, "num_training_samples": 9}, settled) is None
 
 
 def test_an_unusable_channel_is_left_to_the_check_of_the_channels(tmp_path: Path) -> None:

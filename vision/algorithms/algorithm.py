@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vision.algorithms.finding import Finding
     from vision.artifacts.export_heads import ExportHeads
     from vision.data.dataset import Transform
+    from vision.data.labels import Task
     from vision.data.sample import RawTarget, Reader
     from vision.metrics.evaluation import Evaluation
     from vision.training.log_lines import LogLines
@@ -72,6 +73,8 @@ class Algorithm(ABC):
     head_settings: ClassVar[tuple[str, ...]] = ("num_classes",)
     # Hyperparameters that two models must share to be measured by the same figures.
     measured_by: ClassVar[tuple[str, ...]] = ()
+    # What the labels of an image may be.
+    label_tasks: ClassVar[tuple[Task, ...]]
     # Media types in which ``respond`` answers; the first is for clients that take any.
     response_forms: ClassVar[tuple[str, ...]]
 

@@ -12,13 +12,15 @@ import torch
 
 from vision import algorithms
 from vision.algorithms.algorithm import Algorithm
+from vision.api.channel_labels import look_at_labels
 from vision.api.memory import training_memory_bytes
-from vision.api.run_data import check_names, dataset, settle_counts
+from vision.api.run_data import check_names, dataset, run_names, settle_counts
 from vision.api.run_folder import HOST
 from vision.api.start_model import StartModel, start_model
 from vision.data.collate import Batch
 from vision.data.dali.settings import require_dali
 from vision.data.dataset import ImageDataset
+from vision.data.readers.class_names import class_name
 from vision.data.readers.open import open_channel
 from vision.data.sample import Reader
 from vision.data.sampler import Draw, image_seeds
@@ -65,6 +67,8 @@ def check(job: Job[Any]) -> CheckResult:
         if train is not None and validation is not None:
             names = job.run.class_names or train.class_names
             _attempt(result, lambda: check_names(names, validation.class_names, job))
+        if train is not None and start is not None:
+            _attempt(result, lambda: run_names(train.class_names, start.class_names, job))
         if train is not None:
             job = Job(job.algorithm, settle_counts(job.hyperparameters, len(train)), job.channels, job.run)
             batch = _attempt(result, lambda: _first_batch(algorithm, job, train, result))
@@ -104,10 +108,11 @@ def _look_at_channel(algorithm: Algorithm, job: Job[Any], name: str, result: Che
     reader: Reader | None = _attempt(result, lambda: open_channel(job.channels, name))
     if reader is None:
         return None
-    summary = algorithm.summarise_targets(reader, channel, job.hyperparameters, job.run)
+    summary = look_at_labels(algorithm, reader, channel, job.hyperparameters, job.run)
     result.problems += [f"channel {name!r}: {problem}" for problem in summary.problems]
     result.warnings += [f"channel {name!r}: {warning}" for warning in summary.warnings]
-    counts = "" if summary.class_counts is None else _shown_counts(summary.class_counts)
+    names = job.run.class_names or reader.class_names
+    counts = "" if summary.class_counts is None else _shown_counts(summary.class_counts, names)
     result.facts.append((name, f"{len(reader)} images{counts}"))
     return reader
 
@@ -117,8 +122,8 @@ def _device(job: Job[Any]) -> str:
     return f"{kind}, {processes} process{'es' if processes > 1 else ''}"
 
 
-def _shown_counts(counts: np.ndarray) -> str:
-    shown = ", ".join(f"{index}: {int(count)}" for index, count in enumerate(counts[:20]))
+def _shown_counts(counts: np.ndarray, names: tuple[str, ...] | None) -> str:
+    shown = ", ".join(f"{class_name(names, index)}: {int(count)}" for index, count in enumerate(counts[:20]))
     return f"; labels by class {shown}{', ...' if len(counts) > 20 else ''}"
 
 

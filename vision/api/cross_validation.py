@@ -14,6 +14,7 @@ import numpy as np
 
 from vision import algorithms
 from vision.algorithms.algorithm import Algorithm
+from vision.api.channel_labels import look_at_labels
 from vision.api.run_data import RunData, check_names
 from vision.api.run_folder import RunFolder, new_run_folder
 from vision.api.training_run import train
@@ -110,7 +111,7 @@ def _read_labels(algorithm: Algorithm, job: Job[Any], folds: int) -> tuple[Reade
     reader = open_channel(job.channels, "train")
     if len(reader) < folds:
         raise UserError(f"channel 'train' holds {len(reader)} images, too few for run.folds={folds}: give fewer folds")
-    summary = algorithm.summarise_targets(reader, channel, hp, job.run)
+    summary = look_at_labels(algorithm, reader, channel, hp, job.run)
     if summary.problems:
         raise SettingsError([f"channel 'train': {problem}" for problem in summary.problems])
     rows = []

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from vision import algorithms
+from vision.api.channel_labels import look_at_labels
 from vision.api.open_model import open_model
 from vision.api.run_data import dataset
 from vision.api.start_model import fill_network
 from vision.artifacts.model_folder import StoredModel
 from vision.data.broken_images import BrokenImages
 from vision.data.datamodule import VisionDataModule, choose_workers
+from vision.data.readers.class_names import names_problem
 from vision.data.readers.open import open_channel
 from vision.data.sample import Reader
 from vision.metrics.evaluation import Evaluation
@@ -26,6 +29,8 @@ from vision.training.accelerator import choose_accelerator
 from vision.training.progress import quiet_lightning
 from vision.training.task import TrainingTask
 from vision.training.trainer import build_trainer
+
+log = logging.getLogger(__name__)
 
 PRECISIONS = ("float32", "float16", "bfloat16")
 
@@ -60,7 +65,7 @@ def evaluate_model(
     run = run or RunSettings()
     stored = open_model(model, run)
     given = thresholds.of_classes(stored.class_names, stored.assumed_thresholds) if thresholds else None
-    reader = _open_validation(stored, channels, run)
+    reader = _open_validation(stored, channels, run, tell=True)
     task = evaluated_task(stored, channels, run, reader, thresholds=given)
     return EvaluatedModel(stored, evaluation_of(task), reader, run)
 
@@ -112,16 +117,24 @@ def evaluation_of(task: TrainingTask) -> Evaluation:
     return replace(task.evaluation, notes=notes)
 
 
-def _open_validation(stored: StoredModel, channels: Mapping[str, Channel], run: RunSettings) -> Reader:
-    """The channel's reader, its labels checked."""
+def _open_validation(
+    stored: StoredModel, channels: Mapping[str, Channel], run: RunSettings, *, tell: bool = False
+) -> Reader:
+    """The channel's reader, its labels and class names checked; ``tell`` logs what is doubtful."""
     if "validation" not in channels:
         raise UserError("there is nothing to evaluate on: give channels.validation=PATH")
     algorithm = algorithms.get(stored.algorithm)
     hp = algorithm.hyperparameters.parse(stored.hyperparameters)
     reader = open_channel(channels, "validation", stored.class_names)
-    summary = algorithm.summarise_targets(reader, channels["validation"], hp, run)
-    if summary.problems:
-        raise UserError("\n".join(f"channel 'validation': {problem}" for problem in summary.problems))
+    summary = look_at_labels(algorithm, reader, channels["validation"], hp, run)
+    problems = [f"channel 'validation': {problem}" for problem in summary.problems]
+    if run.class_names is None and reader.class_names is not None:
+        problem = names_problem("the model", stored.class_names, "channel 'validation'", reader.class_names)
+        problems += [problem] if problem else []
+    if problems:
+        raise UserError("\n".join(problems))
+    for warning in summary.warnings if tell else ():
+        log.warning("channel 'validation': %s", warning)
     return reader
 
 

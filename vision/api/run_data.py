@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from vision.algorithms.algorithm import Algorithm, TargetSummary
+from vision.api.channel_labels import look_at_labels
 from vision.api.stream_data import open_stream, stream_dataset
 from vision.data.cache.settings import CacheSettings
 from vision.data.dataset import ImageDataset
+from vision.data.readers.class_names import names_problem
 from vision.data.readers.open import open_channel
 from vision.data.readers.pipe import PipeReader
 from vision.data.sample import Reader
@@ -43,7 +45,7 @@ def open_run_data(algorithm: Algorithm, job: Job[Any]) -> RunData:
             reader = open_channel(job.channels, name)
             if not len(reader):
                 raise UserError(f"channel {name!r} ({job.channels[name].path}) holds no images")
-            summary = algorithm.summarise_targets(reader, job.channels[name], job.hyperparameters, job.run)
+            summary = look_at_labels(algorithm, reader, job.channels[name], job.hyperparameters, job.run)
         problems += [f"channel {name!r}: {problem}" for problem in summary.problems]
         for warning in summary.warnings:
             log.warning("channel %r: %s", name, warning)
@@ -65,12 +67,24 @@ def check_names(names: tuple[str, ...] | None, validation_names: tuple[str, ...]
         )
     if job.run.class_names is not None or names is None or validation_names is None:
         return
-    # A validation set may lack the last classes; it must not call any by another name.
-    if validation_names != names[: len(validation_names)]:
-        raise UserError(
-            f"channel 'train' has the classes {', '.join(names[:5])}, ... but 'validation' has "
-            f"{', '.join(validation_names[:5])}, ...: both need the same classes in the same order"
-        )
+    problem = names_problem("channel 'train'", names, "channel 'validation'", validation_names)
+    if problem:
+        raise UserError(problem)
+
+
+def run_names(
+    train_names: tuple[str, ...] | None, start_names: tuple[str, ...] | None, job: Job[Any]
+) -> tuple[str, ...]:
+    """Return the class names of a run: those of the run settings, the data or the model that it goes on from.
+
+    Raises UserError where data and model give one class different names.
+    """
+    if job.run.class_names is None and train_names is not None and start_names is not None:
+        problem = names_problem("the model in channel 'model'", start_names, "channel 'train'", train_names)
+        if problem:
+            raise UserError(f"{problem}, or set run.class_names if only the names differ")
+    names = job.run.class_names or train_names or start_names
+    return names or tuple(map(str, range(job.hyperparameters.num_classes)))
 
 
 def settle_counts(hyperparameters: Any, num_images: int, machines: int = 1) -> Any:

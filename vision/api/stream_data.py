@@ -22,7 +22,7 @@ def open_stream(algorithm: Algorithm, job: Job[Any], name: str) -> tuple[PipeRea
     """The reader of a channel's pipes. Labels are looked at as they come, unless training needs their counts first."""
     hp = job.hyperparameters
     expected = hp.num_training_samples if name == "train" else 0
-    reader = PipeReader(job.channels[name].path, job.run.stall_timeout_s, expected)
+    reader = PipeReader(job.channels[name].path, job.run.stall_timeout_s, expected, job.channels[name].label_format)
     if name != "train" or not algorithm.needs_label_counts(hp):
         return reader, TargetSummary(expected, None)
     log.info("reading channel 'train' once to count its labels, which this loss needs")

@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 from vision import algorithms
 from vision.algorithms.algorithm import Algorithm
 from vision.api.evaluation import evaluated_task, evaluation_of
-from vision.api.run_data import RunData, dataset, open_run_data, settle_counts
+from vision.api.run_data import RunData, dataset, open_run_data, run_names, settle_counts
 from vision.api.run_folder import RunFolder, new_run_folder, open_run_folder
 from vision.api.start_model import StartModel, start_model
 from vision.artifacts.model_card import CardFacts, model_card
@@ -165,9 +165,7 @@ def _prepare(job: Job[Any], folder: RunFolder, data: RunData | None, stack: Exit
     facts = {"train images": len(data.train), "validation images": len(data.validation)}
     stack.enter_context(open_run_folder(job, facts, folder))
     start = start_model(algorithm, job)
-    num_classes = job.hyperparameters.num_classes
-    names = data.class_names or start.class_names or tuple(str(i) for i in range(num_classes))
-    return _Run(algorithm, job, data, start, folder, names)
+    return _Run(algorithm, job, data, start, folder, run_names(data.class_names, start.class_names, job))
 
 
 def _task_and_data(run: _Run) -> tuple[TrainingTask, VisionDataModule]:

@@ -88,8 +88,7 @@ def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, w
         print(f"error: {problem}", file=sys.stderr)
     if readers:
         with progress_bar("inspecting", sum(map(len, readers.values()))) as advance:
-            formats = {name: channels[name].label_format for name in readers}
-            inspection = inspect(readers, formats, workers or cpu_count(), advance)
+            inspection = inspect(readers, workers or cpu_count(), advance)
         document |= to_json(inspection)
         document["errors"] = errors = errors + inspection.errors
         title = f"Inspection of {', '.join(str(channels[name].path) for name in readers)}"

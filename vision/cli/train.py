@@ -14,6 +14,7 @@ from vision.cli.composition import Settings, compose_once, config_groups, run_hy
 from vision.cli.main import SIGNALLED, USER_ERROR, print_problems
 from vision.cli.overrides import Overrides, plain_settings, read_overrides
 from vision.settings.errors import SettingsError, UserError
+from vision.settings.hyperparameters import COUNTED
 from vision.settings.job import Job, occupied
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def run(argv: Sequence[str]) -> int:
     if overrides.problems:
         raise SettingsError([*overrides.problems, *_further_problems(overrides, plain)])
     if plain is not None:
-        # The same check comes after composing; here it answers before Hydra is imported.
-        job_of(plain)
+        # The same check comes after composing; here it answers before Hydra is imported and data are counted.
+        check_settings(plain)
     if not overrides.flags:
         return train(compose_once(overrides)).status
     statuses = []
@@ -59,7 +60,7 @@ def _further_problems(overrides: Overrides, plain: Settings | None) -> Sequence[
     try:
         settings = compose_once(overrides) if plain is None else plain
         if settings["algorithm"] is not None:
-            job_of(settings)
+            check_settings(settings)
     except SettingsError as error:
         return error.problems
     except UserError:
@@ -68,8 +69,7 @@ def _further_problems(overrides: Overrides, plain: Settings | None) -> Sequence[
     return ()
 
 
-# What the data tells if the user does not; MANY stands for it while the other settings are checked.
-COUNTS = ("num_classes", "num_training_samples")
+# Stands for what the data tell while the other settings are checked.
 MANY = 1_000_000
 
 
@@ -84,6 +84,7 @@ class Outcome:
 def train(settings: Settings) -> Outcome:
     """Train with composed settings, draw the report and say where it is."""
     job = job_of(settings)
+    tell_counts(settings, job)
     metric = algorithms.get(job.algorithm).objective.metric
     # Importing torch takes seconds; every settings error is out by now.
     from vision import api
@@ -105,7 +106,36 @@ def train(settings: Settings) -> Outcome:
 
 
 def job_of(settings: Settings) -> Job[Any]:
-    """The checked job. Raises SettingsError with every problem of every part."""
+    """The checked job, with the counts that were left out. Raises SettingsError with every problem of every part."""
+    # Whatever else is wrong is said first: counting reads the data, and a wrong setting should not wait for that.
+    job = check_settings(settings)
+    if not _missing_counts(settings):
+        return job
+    from vision.data.counting import with_counts
+
+    return _parse(settings, with_counts(settings["hp"], settings["channels"]))
+
+
+def tell_counts(settings: Settings, job: Job[Any]) -> None:
+    """Say what was counted, to stderr; further processes of the same run, one for each GPU, stay silent."""
+    from vision.data.counting import counted_line
+
+    line = counted_line(settings["hp"], job.hyperparameters.to_strings())
+    if line is not None and os.environ.get("LOCAL_RANK", "0") == "0":
+        print(f"vision: {line}", file=sys.stderr)
+
+
+def check_settings(settings: Settings) -> Job[Any]:
+    """The job as far as its settings say; no data is read. Raises SettingsError with every problem of every part."""
+    unknown = dict.fromkeys(_missing_counts(settings), MANY) if settings["channels"].get("train") else {}
+    return _parse(settings, {**settings["hp"], **unknown})
+
+
+def _missing_counts(settings: Settings) -> list[str]:
+    return [name for name in COUNTED if settings["hp"].get(name) in (None, "")]
+
+
+def _parse(settings: Settings, hyperparameters: Mapping[str, object]) -> Job[Any]:
     name = settings["algorithm"]
     if name is None:
         known = " or ".join(algorithms.names())
@@ -113,26 +143,14 @@ def job_of(settings: Settings) -> Job[Any]:
     table = algorithms.hyperparameters_class(str(name))
     # Folds are validated on parts of channel train.
     required = ("train",) if settings["run"].get("folds") else ("train", "validation")
-
-    def parse(hyperparameters: Mapping[str, object]) -> Job[Any]:
-        job = Job.parse(
-            algorithms.full_name(str(name)), table, hyperparameters, settings["channels"], settings["run"], required
-        )
-        # Further processes of the same run, one for each GPU, find what the first has begun.
-        problem = occupied(job.run) if os.environ.get("LOCAL_RANK", "0") == "0" else None
-        if problem is not None:
-            raise SettingsError([problem])
-        return job
-
-    given = settings["hp"]
-    missing = [count for count in COUNTS if not given.get(count)]
-    if not missing or not settings["channels"].get("train"):
-        return parse(given)
-    # Whatever else is wrong is said first: counting reads the data, and a wrong setting should not wait for that.
-    parse({**given, **dict.fromkeys(missing, MANY)})
-    from vision.data.counting import with_counts
-
-    return parse(with_counts(given, settings["channels"]))
+    job = Job.parse(
+        algorithms.full_name(str(name)), table, hyperparameters, settings["channels"], settings["run"], required
+    )
+    # Further processes of the same run, one for each GPU, find what the first has begun.
+    problem = occupied(job.run) if os.environ.get("LOCAL_RANK", "0") == "0" else None
+    if problem is not None:
+        raise SettingsError([problem])
+    return job
 
 
 def show_folds(result: CrossValidation) -> None:

@@ -92,7 +92,8 @@ def _lists_in(folder: Path, patterns: Sequence[str]) -> dict[Path, tuple[str, ..
         return {}
     found = {}
     for path in files:
-        if path.is_file():
+        # An empty one names nothing.
+        if path.is_file() and path.stat().st_size:
             names = _read_yaml(path) if path.suffix.lower() in _YAML else read_class_list(path)
             if names is not None:
                 found[path] = names

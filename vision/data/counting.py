@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
+from vision.data.boxes.object_rows import ObjectRows
+from vision.data.labels import numbers, read_label, task_of
+from vision.data.readers.class_names import MAX_CLASS_ID
 from vision.data.readers.open import open_channel
-from vision.data.sample import Reader
+from vision.data.sample import RawTarget, Reader
 from vision.settings.channels import parse_channels
-from vision.settings.errors import UserError
+from vision.settings.errors import DataError, UserError
+from vision.settings.hyperparameters import COUNTED
 
-log = logging.getLogger(__name__)
 
-COUNTED = ("num_training_samples", "num_classes")
+def missing_counts(hyperparameters: Mapping[str, object]) -> list[str]:
+    """Return the names of the counts that the user left out."""
+    return [name for name in COUNTED if hyperparameters.get(name) in (None, "")]
 
 
 def with_counts(hyperparameters: Mapping[str, object], channels: Mapping[str, object]) -> dict[str, object]:
-    """The hyperparameters, with the counts that were left out taken from the ``train`` channel.
+    """Return the hyperparameters, with the counts that were left out taken from the ``train`` channel.
 
-    ``num_training_samples`` is its number of images; ``num_classes`` that of its class names or, with one label an
-    image, its greatest label plus one. What cannot be counted stays out, for the check of the settings to name.
+    ``num_training_samples`` is its number of images, ``num_classes`` that of its class names or else of the classes
+    that its labels tell. What cannot be counted stays out, for the check of the settings to name.
     """
     values = dict(hyperparameters)
-    missing = [name for name in COUNTED if values.get(name) in (None, "")]
+    missing = missing_counts(values)
     if not missing:
         return values
     try:
@@ -32,24 +36,52 @@ def with_counts(hyperparameters: Mapping[str, object], channels: Mapping[str, ob
     except UserError:
         # Whatever is wrong with the channel is said where the channels are checked.
         return values
-    counts = {"num_training_samples": len(reader), "num_classes": count_classes(reader)}
-    for name in missing:
-        if counts[name]:
-            values[name] = counts[name]
-            log.info("hp.%s=%d was counted in channel 'train'", name, counts[name])
-    return values
+    if "num_classes" in missing:
+        values["num_classes"] = count_classes(reader)
+    if "num_training_samples" in missing:
+        values["num_training_samples"] = len(reader)
+    return {name: value for name, value in values.items() if name not in missing or value}
+
+
+def counted_line(given: Mapping[str, object], settled: Mapping[str, object]) -> str | None:
+    """Return a line that says what was counted; None if all was given. ``settled`` holds the values that hold now."""
+    counted = [f"hp.{name}={settled[name]}" for name in missing_counts(given) if settled.get(name)]
+    return f"counted in channel 'train': {' '.join(counted)}" if counted else None
 
 
 def count_classes(reader: Reader) -> int:
-    """Number of class names, else greatest label plus one where every image has one label; 0 if neither is known."""
+    """Return the number of class names, else of the classes that the labels tell; 0 if they tell none."""
     if reader.class_names is not None:
         return len(reader.class_names)
     matrix = reader.targets_matrix() if hasattr(reader, "targets_matrix") else None
-    if matrix is None:
-        targets = [reader.target(index) for index in range(len(reader))]
-        vectors = [target for target in targets if isinstance(target, np.ndarray) and target.size == 1]
-        if not vectors or len(vectors) < len(targets):
-            return 0
-        matrix = np.concatenate(vectors)
-    is_one_label = matrix.size == len(reader) and bool(np.isfinite(matrix).all())
-    return int(np.rint(matrix.max())) + 1 if is_one_label and matrix.size else 0
+    if matrix is not None and matrix.shape[1] == 1:
+        # All at once: as labels that are looked at one by one, but in no time.
+        return _classes_up_to(matrix[:, 0])
+    return max((classes_told(label) for label in _labels(reader)), default=0)
+
+
+def classes_told(label: RawTarget) -> int:
+    """Return how many classes there are at least by one label: its columns, or its greatest class id plus one."""
+    try:
+        if task_of(label) == "multi" and not isinstance(label, tuple):
+            return numbers(label, "").size
+        held = read_label(label, "")
+    except DataError:
+        # Said where labels are judged.
+        return 0
+    return _classes_up_to(held.class_ids if isinstance(held, ObjectRows) else held)
+
+
+def _classes_up_to(class_ids: np.ndarray | Iterable[int]) -> int:
+    """Greatest of some ids plus one; numbers that can be none do not count."""
+    ids = np.rint(np.asarray(class_ids if isinstance(class_ids, np.ndarray) else tuple(class_ids), np.float64))
+    sound = ids[np.isfinite(ids) & (ids >= 0) & (ids <= MAX_CLASS_ID)]
+    return int(sound.max()) + 1 if sound.size else 0
+
+
+def _labels(reader: Reader) -> Iterator[RawTarget]:
+    for index in range(len(reader)):
+        try:
+            yield reader.target(index)
+        except DataError:
+            continue

@@ -9,8 +9,9 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 # A label as its source states it: a float32 vector (RecordIO, .lst, class folders) or the decoded JSON of a
-# manifest attribute or annotation file. Only the algorithm knows what it means (``Algorithm.target_decoder``).
-RawTarget: TypeAlias = "np.ndarray | Mapping[str, Any] | list[Any] | int | str"
+# manifest attribute or annotation file; a list has 0 or 1 for each class, a tuple holds class ids. What it means is
+# said in ``vision.data.labels``.
+RawTarget: TypeAlias = "np.ndarray | Mapping[str, Any] | list[Any] | tuple[int, ...] | int | str"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +41,20 @@ class Reader(Protocol):
 
     def key(self, index: int) -> str:
         """Name of the record for messages: file and record, line or path. Never fails."""
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """A reader of image files whose labels state the size of their image."""
+
+    def image_size_px(self, index: int) -> tuple[int, int]:
+        """(width, height) of the upright image, from its header. Raises DataError."""
+
+
+@runtime_checkable
+class Remarking(Protocol):
+    """A reader that decided something for the user that may be said."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences."""

@@ -10,6 +10,9 @@ from pydantic import Field
 
 from vision.settings.table import Rule, SettingsTable
 
+# What SageMaker requires and the data tell: ``vision.data.counting``.
+COUNTED = ("num_classes", "num_training_samples")
+
 
 @dataclass(frozen=True)
 class Tunable:

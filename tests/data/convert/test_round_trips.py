@@ -14,7 +14,8 @@ from tests.data.convert.conftest import images_of, output_in, png
 from vision.data.convert.conversion import convert
 from vision.data.convert.format import Source, SourceOptions
 from vision.data.convert.formats import open_source, sink_type
-from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Task
+from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject
+from vision.data.labels import Task
 from vision.data.left_out import LeftOut
 
 BOX_FORMATS = ("lst", "recordio", "manifest", "annotation_json", "coco", "voc", "yolo")

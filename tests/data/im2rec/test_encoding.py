@@ -10,10 +10,10 @@ from vision.data.im2rec.encoding import (
     CannotPackError,
     PackOptions,
     chosen_label,
-    is_detection,
     payload_of_line,
     resized_px,
 )
+from vision.data.labels import task_of
 from vision.data.recordio import unpack
 
 
@@ -34,7 +34,7 @@ from vision.data.recordio import unpack
     ],
 )
 def test_boxes_are_told_by_their_header(labels: list[float], expected: bool) -> None:
-    assert is_detection(labels) is expected
+    assert (task_of(np.array(labels)) == "boxes") is expected
 
 
 @pytest.mark.parametrize(

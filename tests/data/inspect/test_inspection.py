@@ -34,7 +34,7 @@ def inspected(tmp_path: Path, workers: int = 1, **channels: list[tuple[object, b
                 writer.write(number, pack(label, number, encoded))  # type: ignore[arg-type]
         readers[name] = RecordIOReader([tmp_path / f"{name}.rec"])
     done: list[int] = []
-    inspection = inspect(readers, {}, workers, done.append)
+    inspection = inspect(readers, workers, done.append)
     assert sum(done) == sum(map(len, channels.values()))
     return inspection
 

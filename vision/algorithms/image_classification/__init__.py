@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vision.algorithms.image_classification.task import ClassificationTask
     from vision.algorithms.image_classification.transforms import ClassificationTransform
     from vision.artifacts.export_heads import ExportHeads
+    from vision.data.labels import Task
     from vision.data.sample import Reader
     from vision.metrics.evaluation import Evaluation
     from vision.training.log_lines import ClassificationLogLines
@@ -34,6 +35,7 @@ class ImageClassification(Algorithm):
     title: ClassVar[str] = "Image Classification"
     image_name: ClassVar[str] = "image-classification"
     objective: ClassVar[Objective] = Objective("accuracy", "validation:accuracy")
+    label_tasks: ClassVar[tuple[Task, ...]] = ("single", "multi")
     response_forms: ClassVar[tuple[str, ...]] = (
         "application/json",
         "application/jsonlines",
@@ -68,7 +70,7 @@ class ImageClassification(Algorithm):
     ) -> LabelDecoder:
         from vision.algorithms.image_classification.targets import LabelDecoder
 
-        return LabelDecoder(hyperparameters.num_classes, hyperparameters.multi_label, label_format=channel.label_format)
+        return LabelDecoder(hyperparameters.num_classes, hyperparameters.multi_label)
 
     def transform(self, hyperparameters: ImageClassificationHyperparameters, stage: Stage) -> ClassificationTransform:
         from vision.algorithms.image_classification.transforms import build_transform

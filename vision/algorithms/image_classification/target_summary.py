@@ -6,6 +6,7 @@ import numpy as np
 
 from vision.algorithms.algorithm import TargetSummary
 from vision.algorithms.image_classification.targets import LabelDecoder
+from vision.data.readers.class_names import class_name
 from vision.data.sample import Reader
 from vision.settings.errors import DataError
 
@@ -23,7 +24,9 @@ def summarise(reader: Reader, decoder: LabelDecoder) -> TargetSummary:
         problems.append(f"{len(reasons)} of {len(reader)} labels cannot be used; first: {'; '.join(reasons[:SHOWN])}")
     warnings = []
     if not problems and (empty := np.flatnonzero(counts == 0)).size:
-        listed = ", ".join(map(str, empty[:SHOWN])) + (", ..." if empty.size > SHOWN else "")
+        listed = ", ".join(class_name(reader.class_names, class_id) for class_id in empty[:SHOWN].tolist()) + (
+            ", ..." if empty.size > SHOWN else ""
+        )
         warnings.append(f"no image has the class {listed}, of {decoder.num_classes} classes")
     return TargetSummary(
         num_samples=len(reader),

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from vision.data.labels import TOLERANCE, numbers
 from vision.data.sample import RawTarget
 from vision.settings.errors import DataError
-
-TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
 class LabelDecoder:
     """(raw label, key) -> int64 scalar class id, or float32 [K] of 0 and 1 when ``multi_label``.
 
-    A list of a manifest is multi-hot unless ``label_format`` is "class-id" (SageMaker, "Image Classification
-    Input/Output Interface"). Columns of a .lst file and vectors of a .rec file are always multi-hot.
+    Whether the list of a manifest holds class ids or a 0/1 for each class its reader knows; vectors of .lst and .rec
+    files always have the latter.
     """
 
     num_classes: int
     multi_label: bool
-    label_format: str | None = None
 
     def __call__(self, raw: RawTarget, key: str) -> np.ndarray:
         values = numbers(raw, key)
@@ -47,7 +42,7 @@ class LabelDecoder:
         return np.asarray(round(label), np.int64)
 
     def _multi_hot(self, raw: RawTarget, values: np.ndarray, key: str) -> np.ndarray:
-        if self.label_format == "class-id" and not isinstance(raw, np.ndarray):
+        if isinstance(raw, tuple):
             return self._from_ids(values, key)
         if values.size != self.num_classes:
             remedy = "give one 0/1 column a class, or set hp.num_classes"
@@ -70,22 +65,3 @@ class LabelDecoder:
                 )
             hot[int(value)] = 1.0
         return hot
-
-
-def numbers(raw: RawTarget, key: str) -> np.ndarray:
-    """The numbers of a raw label, float64 [n]: of a vector, a number, a text that holds one, or a JSON list."""
-    if isinstance(raw, np.ndarray):
-        return raw.astype(np.float64).reshape(-1)
-    value: Any = raw
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            raise DataError(key, f"has the label {value[:40]!r}, which is not a class id or a list of them") from None
-    if isinstance(value, Mapping):
-        hint = "; boxes belong to algorithm=object_detection" if "annotations" in value else ""
-        raise DataError(key, f"has a JSON object as its label, where a class id or a list is expected{hint}")
-    items = value if isinstance(value, list) else [value]
-    if not all(isinstance(item, int | float) and not isinstance(item, bool) for item in items):
-        raise DataError(key, f"has the label {str(raw)[:40]!r}, which is not a class id or a list of them")
-    return np.asarray(items, np.float64)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vision.algorithms.object_detection.task import DetectionTask
     from vision.algorithms.object_detection.transforms import PlainResize, SSDAugmentation
     from vision.artifacts.export_heads import ExportHeads
+    from vision.data.labels import Task
     from vision.data.sample import Reader
     from vision.training.log_lines import DetectionLogLines
 
@@ -33,6 +34,7 @@ class ObjectDetection(Algorithm):
     image_name: ClassVar[str] = "object-detection"
     objective: ClassVar[Objective] = Objective("mAP", "validation:mAP")
     must_match: ClassVar[tuple[str, ...]] = ("base_network", "num_classes")
+    label_tasks: ClassVar[tuple[Task, ...]] = ("boxes",)
     response_forms: ClassVar[tuple[str, ...]] = (
         "application/json",
         "application/jsonlines",

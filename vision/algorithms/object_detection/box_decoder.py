@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +16,7 @@ from vision.data.boxes.faults import (
     is_kept,
     sentence,
 )
-from vision.data.boxes.object_rows import ObjectRows
-from vision.data.boxes.packed_label import read_packed
-from vision.data.boxes.pixel_annotation import read_annotation
+from vision.data.labels import read_objects
 from vision.data.sample import RawTarget
 from vision.settings.errors import DataError
 
@@ -47,19 +44,3 @@ class BoxDecoder:
         return DetectionTarget(
             clipped(rows.boxes_xyxy_unit[kept]), rows.class_ids[kept].astype(np.int64), rows.difficult[kept]
         )
-
-
-def read_objects(raw: RawTarget, key: str) -> ObjectRows:
-    """The objects of a packed label (RecordIO, .lst) or of a JSON object (annotation file, manifest).
-
-    Raises DataError where the label is not of its form; what the boxes say is not judged here.
-    """
-    if isinstance(raw, np.ndarray):
-        return read_packed(raw, key)
-    if isinstance(raw, Mapping):
-        return read_annotation(raw, key)
-    raise DataError(
-        key,
-        f"has the label {str(raw)[:40]!r}, where an object with image_size and annotations is expected: name the "
-        "attribute that holds the boxes in the channel's attributes, or use algorithm=image_classification",
-    )

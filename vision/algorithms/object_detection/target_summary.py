@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vision.algorithms.algorithm import TargetSummary
-from vision.algorithms.object_detection.box_decoder import BoxDecoder, read_objects
+from vision.algorithms.object_detection.box_decoder import BoxDecoder
 from vision.data.boxes.faults import Fault, find_faults, is_fatal, is_kept, sentence
 from vision.data.boxes.object_rows import ObjectRows
+from vision.data.labels import read_objects
+from vision.data.readers.class_names import class_name
 from vision.data.sample import Reader
 from vision.settings.errors import DataError
 
@@ -158,10 +160,10 @@ def _warnings(tally: _Tally, decoder: BoxDecoder, label_width: int, reader: Read
             f"hp.label_width={label_width}: nothing is cut off here, but SageMaker needs hp.label_width="
             f"{tally.label_width}"
         )
-    return warnings + _class_warnings(tally.class_counts)
+    return warnings + _class_warnings(tally.class_counts, reader.class_names)
 
 
-def _class_warnings(class_counts: np.ndarray) -> list[str]:
+def _class_warnings(class_counts: np.ndarray, names: tuple[str, ...] | None) -> list[str]:
     absent = np.flatnonzero(class_counts == 0)
     if not absent.size:
         return []
@@ -170,5 +172,7 @@ def _class_warnings(class_counts: np.ndarray) -> list[str]:
             f"no box has the class 0, but all others from 1 to {len(class_counts) - 1} occur: if classes are counted "
             f"from 1, subtract 1 from each and set hp.num_classes={len(class_counts) - 1}"
         ]
-    listed = ", ".join(map(str, absent[:SHOWN])) + (", ..." if absent.size > SHOWN else "")
+    listed = ", ".join(class_name(names, class_id) for class_id in absent[:SHOWN].tolist()) + (
+        ", ..." if absent.size > SHOWN else ""
+    )
     return [f"no box has the class {listed}, of {len(class_counts)} classes"]

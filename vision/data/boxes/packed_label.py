@@ -17,6 +17,19 @@ LARGEST_FRACTION = 2.0
 LAYOUT = "2, 5, then class, xmin, ymin, xmax, ymax of each object"
 
 
+def has_header(label: np.ndarray) -> bool:
+    """Whether a label vector of any type begins with sound widths of header and object."""
+    if label.size < LEAST_HEADER:
+        return False
+    header, width = float(label[0]), float(label[1])
+    return header.is_integer() and width.is_integer() and header >= LEAST_HEADER and width >= LEAST_OBJECT
+
+
+def is_packed(label: np.ndarray) -> bool:
+    """Whether a label vector has a header and then whole objects, or none."""
+    return has_header(label) and label[0] <= label.size and (label.size - int(label[0])) % int(label[1]) == 0
+
+
 def read_packed(label: np.ndarray, key: str) -> ObjectRows:
     """The objects of a label vector. A label that is only a header is an image without objects.
 
@@ -30,10 +43,9 @@ def read_packed(label: np.ndarray, key: str) -> ObjectRows:
             "--pack-label, without which only the first number is kept, or give annotation files in a channel "
             "train_annotation or validation_annotation",
         )
-    header, width = float(label[0]), float(label[1])
-    if not (header.is_integer() and width.is_integer() and header >= LEAST_HEADER and width >= LEAST_OBJECT):
+    if not has_header(label):
         raise DataError(key, _no_header(label))
-    start, step = int(header), int(width)
+    start, step = int(label[0]), int(label[1])
     count, rest = divmod(length - start, step)
     if rest or count < 0:
         raise DataError(

@@ -12,17 +12,16 @@ from vision.data.boxes.packed_label import LEAST_HEADER, LEAST_OBJECT
 from vision.settings.errors import DataError
 
 FIELDS = ("class_id", "left", "top", "width", "height")
-# Images are always decoded to RGB, so grey ones and ones with transparency do as well.
-DEPTHS = (1, 3, 4)
 LARGEST_NUMBER = 1e9
 
 
 def read_annotation(raw: Mapping[str, Any], key: str) -> ObjectRows:
     """The objects of a JSON object with ``image_size`` and ``annotations``. Raises DataError.
 
-    ``image_size`` may be an object or, as SageMaker writes it, a list of one.
+    ``image_size`` may be an object or, as SageMaker writes it, a list of one. Its ``depth`` says nothing: whatever the
+    file holds is decoded to RGB.
     """
-    width, height = _image_size(raw, key)
+    width, height = stated_size(raw, key)
     items = raw.get("annotations")
     if not isinstance(items, list):
         raise DataError(
@@ -42,7 +41,8 @@ def read_annotation(raw: Mapping[str, Any], key: str) -> ObjectRows:
     return ObjectRows(numbers[:, 0], corners, np.zeros(len(items), bool), "pixels", label_width)
 
 
-def _image_size(raw: Mapping[str, Any], key: str) -> tuple[float, float]:
+def stated_size(raw: Mapping[str, Any], key: str) -> tuple[float, float]:
+    """(width, height) in pixels of the image on which the boxes were drawn, as ``image_size`` states it."""
     expected = 'give "image_size": [{"width": 640, "height": 480, "depth": 3}] with the size in pixels'
     if "image_size" not in raw:
         raise DataError(key, f"has no 'image_size' among {_names(raw)}: {expected}")
@@ -54,9 +54,6 @@ def _image_size(raw: Mapping[str, Any], key: str) -> tuple[float, float]:
     width, height = size.get("width"), size.get("height")
     if not (_is_number(width) and _is_number(height) and width > 0 and height > 0):
         raise DataError(key, f"has an image_size of width {width!r:.20} and height {height!r:.20}: {expected}")
-    depth = size.get("depth", 3)
-    if depth not in DEPTHS:
-        raise DataError(key, f"has an image_size with depth {depth!r:.20}, which must be 3: {expected}")
     return float(width), float(height)
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from vision.data.class_list import find_class_list
 from vision.data.convert.format import Sink, Source, SourceOptions
 from vision.data.convert.image_files import IMAGES, ImagePlacer, below_images_folder
-from vision.data.convert.neutral import AnnotatedImage, Plan, Task
+from vision.data.convert.neutral import AnnotatedImage, Plan
 from vision.data.convert.object_boxes import annotation_of, read_objects
+from vision.data.labels import Task
 from vision.data.left_out import LeftOut
 from vision.data.readers.annotation_json import AnnotationJsonReader
 from vision.settings.errors import DataError, UserError

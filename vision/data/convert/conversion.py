@@ -14,10 +14,11 @@ from vision.data.convert.crowds import single_objects
 from vision.data.convert.format import Sink, Source
 from vision.data.convert.formats import FORMATS, SUFFIXES, sink_type
 from vision.data.convert.image_files import read_image
-from vision.data.convert.neutral import TASK_NAMES, AnnotatedImage
+from vision.data.convert.neutral import AnnotatedImage
 from vision.data.convert.stated_size import check_size
 from vision.data.convert.survey import cannot_hold, doubts, survey
 from vision.data.image_codec import check_image
+from vision.data.labels import TASK_NAMES
 from vision.data.left_out import LeftOut
 from vision.settings.errors import DataError, UserError
 

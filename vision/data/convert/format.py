@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from vision.data.convert.neutral import AnnotatedImage, Plan, Task
+from vision.data.convert.neutral import AnnotatedImage, Plan
+from vision.data.labels import Task
 from vision.data.left_out import LeftOut
 
 

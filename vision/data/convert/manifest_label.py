@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from vision.data.convert.neutral import TASK_NAMES, AnnotatedImage, AnnotatedObject, Plan, Task
+from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Plan
 from vision.data.convert.object_boxes import annotation_of, read_objects
+from vision.data.labels import TASK_NAMES, Task, read_class_ids, shown_label, task_of
+from vision.data.readers.manifest_line import MULTI_LABEL, ManifestLine
 from vision.settings.errors import DataError
 
 # Keys of ``extra``: what else a line holds, and what else its label's metadata hold.
 LINE_KEYS, METADATA_KEYS = "manifest.line", "manifest.metadata"
 _TYPES: dict[Task, str] = {
     "single": "groundtruth/image-classification",
-    "multi": "groundtruth/image-classification-multilabel",
+    "multi": MULTI_LABEL,
     "boxes": "groundtruth/object-detection",
 }
 # The confidence that AWS's own conversions state for labels without one.
@@ -31,43 +33,24 @@ class LineLabel(NamedTuple):
     extra: dict[str, Any]
 
 
-def line_label(value: Any, metadata: object, task: Task, label_format: str | None, key: str) -> LineLabel:
-    """The label of a line in a manifest of ``task``. Raises DataError.
-
-    A list holds class ids where Ground Truth's metadata or ``label_format`` say so, else a 0/1 for each class.
-    """
-    described = metadata if isinstance(metadata, Mapping) else {}
-    rest = {name: entry for name, entry in described.items() if name not in _OWN_METADATA}
+def line_label(line: ManifestLine, task: Task, key: str) -> LineLabel:
+    """The label of a line in a manifest of ``task``. Raises DataError."""
+    found = task_of(line.label)
+    if found != task:
+        raise DataError(key, f"has the label {shown_label(line.label)}, where the first line has {TASK_NAMES[task]}")
+    rest = {name: entry for name, entry in line.metadata.items() if name not in _OWN_METADATA}
     extra = {METADATA_KEYS: rest} if rest else {}
-    if task == "boxes" and isinstance(value, dict):
-        listed = described.get("objects")
-        # The confidence of labels that no one measured is not kept.
-        more = [
-            {name: entry for name, entry in item.items() if (name, entry) != ("confidence", UNMEASURED)}
-            for item in (listed if isinstance(listed, list) else ())
-            if isinstance(item, Mapping)
-        ]
-        objects, size_px = read_objects(value, key, "", more)
-        return LineLabel(None, objects, size_px, extra)
-    if task == "multi" and isinstance(value, list):
-        if label_format is None:
-            label_format = "class-id" if described.get("type") == _TYPES["multi"] else "multi-hot"
-        return LineLabel(_class_ids(value, label_format, key), None, None, extra)
-    if task == "single" and isinstance(value, int):
-        if value < 0:
-            raise DataError(key, f"has the class {value}, which must be a number from 0")
-        return LineLabel((value,), None, None, extra)
-    raise DataError(key, f"has the label {value!r:.40}, where the first line has {TASK_NAMES[task]}")
-
-
-def _class_ids(value: list[Any], label_format: str, key: str) -> tuple[int, ...]:
-    whole = [item for item in value if isinstance(item, int) and not isinstance(item, bool) and item >= 0]
-    if len(whole) != len(value) or (label_format == "multi-hot" and any(item > 1 for item in whole)):
-        allowed = "0 or 1 for each class" if label_format == "multi-hot" else "class ids from 0"
-        raise DataError(key, f"has the label {value!r:.60}, which must hold {allowed}; label_format={label_format}")
-    if label_format == "class-id":
-        return tuple(sorted(set(whole)))
-    return tuple(class_id for class_id, present in enumerate(whole) if present)
+    if not isinstance(line.label, Mapping):
+        return LineLabel(read_class_ids(line.label, key), None, None, extra)
+    listed = line.metadata.get("objects")
+    # The confidence of labels that no one measured is not kept.
+    more = [
+        {name: entry for name, entry in item.items() if (name, entry) != ("confidence", UNMEASURED)}
+        for item in (listed if isinstance(listed, list) else ())
+        if isinstance(item, Mapping)
+    ]
+    objects, size_px = read_objects(line.label, key, "", more)
+    return LineLabel(None, objects, size_px, extra)
 
 
 def label_of(image: AnnotatedImage, size_px: tuple[int, int], plan: Plan) -> Any:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
-Task = Literal["single", "multi", "boxes"]
-TASK_NAMES: dict[Task, str] = {"single": "one class an image", "multi": "several classes an image", "boxes": "boxes"}
+from vision.data.labels import Task
 
 # Where the encoded image is: a file, or bytes inside another file.
 ImageBytes: TypeAlias = "Path | memoryview"

@@ -1,4 +1,4 @@
-"""Label vectors of .lst lines and records: what they mean, to the neutral form and back."""
+"""Label vectors of .lst lines and records, to the neutral form and back."""
 
 from __future__ import annotations
 
@@ -7,19 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from vision.data.convert.neutral import TASK_NAMES, AnnotatedImage, AnnotatedObject, Plan, Task
+from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Plan
 from vision.data.convert.packed_boxes import packed_label, read_boxes
+from vision.data.labels import TASK_NAMES, Task, read_class_ids, task_of
 from vision.settings.errors import DataError
-
-
-def task_of(labels: np.ndarray) -> Task | None:
-    """What a label vector float32 [W] means: a class, a 0/1 column for each class, or boxes; None if unclear."""
-    if labels.size == 1:
-        return "single"
-    header, width = float(labels[0]), float(labels[1])
-    if header >= 2 and width >= 5 and header.is_integer() and width.is_integer() and header <= labels.size:
-        return "boxes" if (labels.size - int(header)) % int(width) == 0 else None
-    return "multi" if np.isin(labels, (0, 1)).all() else None
 
 
 def first_task(vectors: Iterable[np.ndarray]) -> tuple[Task, int] | None:
@@ -43,12 +34,7 @@ def read_vector(
         assert size_px is not None
         objects, extra = read_boxes(labels, size_px, key)
         return None, objects, extra
-    if task == "multi":
-        return tuple(np.flatnonzero(labels).tolist()), None, {}
-    class_id = float(labels[0])
-    if class_id < 0 or not class_id.is_integer():
-        raise DataError(key, f"has the class {class_id:g}, which must be a whole number from 0")
-    return (int(class_id),), None, {}
+    return read_class_ids(labels, key), None, {}
 
 
 def vector_of(image: AnnotatedImage, size_px: tuple[int, int], plan: Plan) -> float | Sequence[float]:

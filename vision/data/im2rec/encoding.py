@@ -11,13 +11,13 @@ import numpy as np
 
 from vision.data.containers.image_parts import ImageBody, ImageHeader
 from vision.data.image_codec import check_image, decode_rgb
+from vision.data.labels import task_of
 from vision.data.readers.file_table import MAX_FILE_BYTES
 from vision.data.readers.image_list import parse_list_line
 from vision.data.recordio import pack
 from vision.settings.errors import DataError
 from vision.settings.regular_file import open_regular
 
-LEAST_HEADER, LEAST_OBJECT = 2, 5
 # What OpenCV calls decoding at a half, a quarter, an eighth, by its flags for grey and for colour.
 _REDUCED = {0: {2: 16, 4: 32, 8: 64}, 1: {2: 17, 4: 33, 8: 65}}
 
@@ -69,24 +69,12 @@ def chosen_label(labels: Sequence[float], pack_label: bool | None) -> float | Se
     """
     if len(labels) == 1 or pack_label is False:
         return labels[0]
-    if pack_label or is_detection(labels) or all(label in (0.0, 1.0) for label in labels):
+    if pack_label or task_of(np.array(labels)) is not None:
         return labels
     raise CannotPackError(
         f"has {len(labels)} labels that are neither boxes (header width, object width, objects) nor a 0/1 column for "
         "each class: give --pack-label to pack them all, or --no-pack-label to keep the first"
     )
-
-
-def is_detection(labels: Sequence[float]) -> bool:
-    """Whether the labels begin with header width A >= 2 and object width B >= 5 and then hold whole objects."""
-    if len(labels) < LEAST_HEADER:
-        return False
-    header, width = labels[0], labels[1]
-    if not (float(header).is_integer() and float(width).is_integer()):
-        return False
-    if not (LEAST_HEADER <= header <= len(labels) and width >= LEAST_OBJECT):
-        return False
-    return (len(labels) - int(header)) % int(width) == 0
 
 
 def read_image_file(root: str, path: str) -> bytes:

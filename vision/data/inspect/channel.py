@@ -7,23 +7,21 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from vision.data.boxes.image_size import Fit, SizeTally, sentence
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.inspect.box_findings import box_findings
 from vision.data.inspect.findings import MOST_NAMED, ChannelFacts, Finding, Place, Severity
 from vision.data.inspect.looking import Part, look
-from vision.data.sample import Reader
-from vision.settings.channels import LabelFormat
+from vision.data.sample import Reader, Remarking
 
 # A class this many times rarer than the most frequent one is hard to learn without help.
 RARE_TIMES = 20
 
 
-def inspect_channel(
-    name: str, reader: Reader, label_format: LabelFormat | None, workers: int, advance: Callable[[int], None]
-) -> ChannelFacts:
+def inspect_channel(name: str, reader: Reader, workers: int, advance: Callable[[int], None]) -> ChannelFacts:
     """Read every record of a channel; ``advance`` is told the records done."""
     parts: list[Part] = []
-    for part in look(reader, label_format, workers):
+    for part in look(reader, workers):
         parts.append(part)
         advance(len(part.sizes_px))
     labels = [label for part in parts for label in part.labels]
@@ -51,6 +49,9 @@ def inspect_channel(
     other = "classes" if task == "boxes" else "boxes"
     reasons = [(index, f"has {other}, where most have {task}") for index in mixed]
     add(_problems(facts, reader, "other_task", f"labels are {other}, where most are {task}", reasons))
+    add(_size_findings(facts, reader, [size for part in parts for size in part.stated_px]))
+    if isinstance(reader, Remarking):
+        add(Finding("label_meaning", "warning", f"channel {name}: {remark}", len(labels)) for remark in reader.remarks)
     add(_class_findings(facts))
     if task == "boxes":
         add(box_findings(facts, reader))
@@ -92,6 +93,31 @@ def _problems(
     first = named[0][0]
     sentence = f"channel {facts.name}: {len(reasons)} of {len(facts)} {what}; first: {first.key}: {first.detail}"
     return [Finding(code, severity, sentence, len(reasons), named)]
+
+
+def _size_findings(
+    facts: ChannelFacts, reader: Reader, stated_px: Sequence[tuple[float, float] | None]
+) -> list[Finding]:
+    """Images whose size is not the one that their label states."""
+    tally = SizeTally(len(facts))
+    places: dict[Fit, list[Place]] = {Fit.SCALED: [], Fit.OTHER: []}
+    for index, stated in enumerate(stated_px):
+        width, height = facts.sizes_px[index].tolist()
+        if stated is None or not width:
+            continue
+        fit = tally.add(reader.key(index), stated, (width, height))
+        if fit is not Fit.EQUAL and len(places[fit]) < MOST_NAMED:
+            places[fit].append(Place(facts.name, index, reader.key(index), sentence(stated, (width, height))))
+    found = []
+    if tally.problem:
+        groups = tuple((place,) for place in places[Fit.OTHER])
+        text = f"channel {facts.name}: {tally.problem}"
+        found.append(Finding("image_size_differs", "error", text, tally.other, groups))
+    if tally.warning:
+        groups = tuple((place,) for place in places[Fit.SCALED])
+        text = f"channel {facts.name}: {tally.warning}"
+        found.append(Finding("image_size_scaled", "warning", text, tally.scaled, groups))
+    return found
 
 
 def _class_findings(facts: ChannelFacts) -> list[Finding]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from vision.data.boxes.object_rows import ObjectRows
+from vision.data.readers.class_names import class_name
 
 Severity = Literal["error", "warning"]
 # Records named in the JSON file; the count always says how many there are.
@@ -73,8 +74,7 @@ class ChannelFacts:
 
     def class_name(self, class_id: int) -> str:
         """Name of a class, its number where none is stated."""
-        names = self.class_names
-        return names[class_id] if names is not None and class_id < len(names) else str(class_id)
+        return class_name(self.class_names, class_id)
 
 
 @dataclass(frozen=True)

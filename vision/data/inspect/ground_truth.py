@@ -14,9 +14,8 @@ from vision.data.convert.text_file import TextFile
 from vision.data.image_codec import image_size
 from vision.data.inspect.ground_truth_line import LineCheck, check_line
 from vision.data.readers.image_reference import ImageReferences
-from vision.data.readers.manifest import MAX_LINE_BYTES, parse_line
+from vision.data.readers.manifest_line import iter_lines, map_manifest, parse_line
 from vision.settings.errors import DataError
-from vision.settings.regular_file import open_regular
 
 MOST_INVALID, LEAST_OVERLAP = 0.2, 0.5
 LEAST_LABELS = {"IMAGE_LEVEL_LABELS": 2, "OBJECT_LOCALIZATION": 1}
@@ -66,10 +65,8 @@ def check_manifest(path: Path, root: Path, validated: Path) -> ManifestCheck:
     check, references = ManifestCheck(), ImageReferences(root)
     output = TextFile(validated)
     try:
-        with open_regular(path) as file:
-            for number, text in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES), b""), 1):
-                if text.strip():
-                    output.write(_checked_line(text.removeprefix(b"\xef\xbb\xbf"), number, references, root, check))
+        for line in iter_lines(map_manifest(path)):
+            output.write(_checked_line(line.text, line.number, references, root, check))
     except BaseException:
         output.discard()
         raise
@@ -83,7 +80,7 @@ def _checked_line(text: bytes, number: int, references: ImageReferences, root: P
         line = parse_line(text)
     except ValueError as error:
         found = LineCheck([("ERROR_INVALID_JSON_LINE", str(error))])
-        line = {"line": text.decode("utf-8", "replace").rstrip("\n")}
+        line = {"line": text.decode("utf-8", "replace").rstrip("\r\n")}
     else:
         found = check_line(line, *_image_of(line, references, root))
         reference = line.get("source-ref")

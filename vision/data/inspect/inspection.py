@@ -13,23 +13,16 @@ from vision.data.inspect.box_findings import all_boxes
 from vision.data.inspect.channel import inspect_channel
 from vision.data.inspect.copies import copies
 from vision.data.inspect.findings import ChannelFacts, Finding, Inspection
+from vision.data.readers.class_names import names_problem
 from vision.data.sample import Reader
-from vision.settings.channels import LabelFormat
 
 FORMAT_VERSION = 1
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
-def inspect(
-    readers: Mapping[str, Reader],
-    label_formats: Mapping[str, LabelFormat | None],
-    workers: int,
-    advance: Callable[[int], None],
-) -> Inspection:
+def inspect(readers: Mapping[str, Reader], workers: int, advance: Callable[[int], None]) -> Inspection:
     """Look at everything. ``readers`` are in the order of importance, the training channel first."""
-    channels = [
-        inspect_channel(name, reader, label_formats.get(name), workers, advance) for name, reader in readers.items()
-    ]
+    channels = [inspect_channel(name, reader, workers, advance) for name, reader in readers.items()]
     findings = [finding for facts in channels for finding in facts.findings]
     findings += _across(channels)
     findings += copies(channels, readers)
@@ -46,9 +39,12 @@ def _across(channels: list[ChannelFacts]) -> list[Finding]:
         if other.task != train.task:
             sentence = f"channel {train.name} has {train.task}, but channel {other.name} has {other.task}"
             found.append(Finding("other_task", "error", sentence, len(other)))
-        if None not in (train.class_names, other.class_names) and train.class_names != other.class_names:
-            sentence = f"channels {train.name} and {other.name} name their classes differently"
-            found.append(Finding("class_names_differ", "warning", sentence, 1))
+        if train.class_names is not None and other.class_names is not None:
+            problem = names_problem(
+                f"channel {train.name}", train.class_names, f"channel {other.name}", other.class_names
+            )
+            if problem:
+                found.append(Finding("class_names_differ", "error", problem, 1))
         unknown = [class_id for class_id in np.flatnonzero(other.class_counts).tolist() if class_id not in known]
         if unknown:
             shown = ", ".join(map(other.class_name, unknown[:10]))

@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vision.data.boxes.image_size import stated_size_of
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.image_codec import decode_rgb, prepare_process
-from vision.data.inspect.labels import read_label
 from vision.data.inspect.look_alikes import DIGEST_BYTES, THUMBNAIL_SIDE, fingerprint
+from vision.data.labels import read_label
 from vision.data.parallel import ordered_map
 from vision.data.sample import Reader
-from vision.settings.channels import LabelFormat
 from vision.settings.errors import DataError
 
 PART_IMAGES = 128
@@ -30,7 +30,8 @@ class Part(NamedTuple):
     ``sizes_px`` int32 [N, 2] width and height, 0 where the image is broken. ``digests`` uint8 [N, 16] of the encoded
     bytes. ``hashes`` uint64 [N]: which of neighbouring pixels of the shrunk grey image is brighter. ``thumbnails``
     uint8 [N, 8, 8, 3] RGB. ``kinds``: format and mode such as ``JPEG L``. ``labels``: class ids or objects, None where
-    unusable. The two lists name (index, reason) of broken images and unusable labels.
+    unusable. ``stated_px``: (width, height) that the label states for its image, None without. The last two lists name
+    (index, reason) of broken images and unusable labels.
     """
 
     first: int
@@ -40,19 +41,19 @@ class Part(NamedTuple):
     thumbnails: np.ndarray
     kinds: list[str]
     labels: list[tuple[int, ...] | ObjectRows | None]
+    stated_px: list[tuple[float, float] | None]
     broken_images: list[tuple[int, str]]
     unusable_labels: list[tuple[int, str]]
 
 
-def look(reader: Reader, label_format: LabelFormat | None, workers: int) -> Iterator[Part]:
+def look(reader: Reader, workers: int) -> Iterator[Part]:
     """Parts of the channel in order; together they hold every record."""
     starts = range(0, len(reader), PART_IMAGES)
-    yield from ordered_map(_look_at_part, (reader, label_format), starts, workers)
+    yield from ordered_map(_look_at_part, reader, starts, workers)
 
 
-def _look_at_part(shared: tuple[Reader, LabelFormat | None], first: int) -> Part:
+def _look_at_part(reader: Reader, first: int) -> Part:
     prepare_process()
-    reader, label_format = shared
     count = min(PART_IMAGES, len(reader) - first)
     part = Part(
         first,
@@ -64,12 +65,17 @@ def _look_at_part(shared: tuple[Reader, LabelFormat | None], first: int) -> Part
         [],
         [],
         [],
+        [],
     )
     for place in range(count):
         _look_at_image(reader, first + place, place, part)
         try:
-            part.labels.append(read_label(reader.target(first + place), label_format, ""))
+            raw = reader.target(first + place)
+            part.stated_px.append(stated_size_of(raw))
+            part.labels.append(read_label(raw, ""))
         except DataError as error:
+            if len(part.stated_px) == len(part.labels):
+                part.stated_px.append(None)
             part.labels.append(None)
             part.unusable_labels.append((first + place, error.reason))
     return part

@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from vision.data.class_list import find_class_list
 from vision.data.readers.class_names import ClassNames
 from vision.data.readers.file_table import FileTable, foreign_images_problem, is_image_name, walk_files
 from vision.data.readers.problems import SHOWN, Problems
@@ -70,7 +71,8 @@ class AnnotationJsonReader:
                 'them, or give an image without objects a file with "annotations": []'
             )
         problems.raise_if_any()
-        self.class_names: tuple[str, ...] | None = names.names()
+        folders = (annotation_root, annotation_root.parent, image_root)
+        self.class_names: tuple[str, ...] | None = find_class_list(None, *folders, stated=names.names())
         self._images = FileTable(image_root, images)
         self._annotations = FileTable(annotation_root, [pairs[image] for image in images])
 
@@ -96,6 +98,10 @@ class AnnotationJsonReader:
     def path(self, index: int) -> str:
         """Path of the image below the image folder."""
         return self._images[index]
+
+    def image_size_px(self, index: int) -> tuple[int, int]:
+        """(width, height) of one image, from its header."""
+        return self._images.image_size_px(index, self.key(index))
 
 
 class _Pairing:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vision.settings.file_names import name_problem, shown_name
 
 # A class id beyond this is a mistake, and a table of names that long would only use up memory.
 MAX_CLASS_ID = 1_000_000
+# Names in a message: all of most data sets.
+_SHOWN = 40
 
 
 class ClassNames:
@@ -42,3 +46,35 @@ class ClassNames:
             self._by_id[class_id][0] if class_id in self._by_id else str(class_id)
             for class_id in range(max(self._by_id) + 1)
         )
+
+
+def class_name(names: Sequence[str] | None, class_id: int) -> str:
+    """Return the name of a class, its number where none is stated."""
+    return names[class_id] if names is not None and class_id < len(names) else str(class_id)
+
+
+def names_problem(first: str, names: Sequence[str], second: str, others: Sequence[str]) -> str | None:
+    """Return a sentence where two sources, ``first`` and ``second``, call one class id by different names.
+
+    The second may lack the last classes. A class whose name is its number counts as unnamed.
+    """
+    differ = len(others) > len(names) and not all(map(_is_number, others, range(len(others))))
+    for class_id, (name, other) in enumerate(zip(names, others, strict=False)):
+        unnamed = _is_number(name, class_id) or _is_number(other, class_id)
+        # A number that stands for another class elsewhere is a name after all.
+        moved = name in others or other in names
+        differ |= name != other and (moved or not unnamed)
+    if not differ:
+        return None
+    return (
+        f"{first} has the classes {_shown(names)}, but {second} has {_shown(others)}: both need the same classes in "
+        "the same order, so number the labels of one anew"
+    )
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f", ... ({len(names)} in all)" if len(names) > _SHOWN else "")
+
+
+def _is_number(name: str, class_id: int) -> bool:
+    return name.isascii() and name.isdigit() and int(name) == class_id

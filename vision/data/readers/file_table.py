@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vision.data.image_codec import image_size
 from vision.settings.errors import DataError
 from vision.settings.file_names import name_problem, shown_name
 from vision.settings.regular_file import irregular_kind, open_regular
@@ -33,6 +34,8 @@ FOREIGN_SUFFIXES = {
     ".dcm": "DICOM",
 }
 MAX_FILE_BYTES = 1 << 29
+# A thumbnail or a colour profile may stand before an image's size, and few are longer than this.
+_HEADER_BYTES = 1 << 16
 
 
 class FileTable:
@@ -67,6 +70,24 @@ class FileTable:
                 return file.read(size)
         except OSError as error:
             raise DataError(key, f"{path} cannot be read ({error.strerror})") from None
+
+    def image_size_px(self, index: int, key: str) -> tuple[int, int]:
+        """(width, height) of one upright image, from its header; most headers need no more than the file's start.
+
+        Raises DataError under ``key``.
+        """
+        path = os.path.join(self.root, self[index])
+        try:
+            with open(path, "rb") as file:
+                start = file.read(_HEADER_BYTES)
+                try:
+                    return image_size(start, key)
+                except DataError:
+                    if len(start) < _HEADER_BYTES:
+                        raise
+        except OSError as error:
+            raise DataError(key, f"{path} cannot be read ({error.strerror})") from None
+        return image_size(self.read(index, key), key)
 
 
 def path_problem(root: Path, path: str) -> str | None:

@@ -23,12 +23,13 @@ class ImageListReader:
     """Lines of ``lst_file``; paths are relative to ``image_root``. The file is checked when it is opened.
 
     Targets are float32 [W], the label columns of the line: one class, a 0/1 column for each class, or a
-    detection label [A, B, ..., objects]; W may differ from line to line.
+    detection label [A, B, ..., objects]; W may differ from line to line. ``class_names`` come from beside the file.
     """
 
-    class_names: tuple[str, ...] | None = None
-
-    def __init__(self, lst_file: str | Path, image_root: str | Path) -> None:
+    def __init__(
+        self, lst_file: str | Path, image_root: str | Path, class_names: tuple[str, ...] | None = None
+    ) -> None:
+        self.class_names = class_names
         lst_file, image_root = Path(lst_file), Path(image_root)
         self._name = lst_file.name
         problems = Problems(str(lst_file))

@@ -37,11 +37,13 @@ def open_channel(channels: Mapping[str, Channel], name: str, class_names: Sequen
     found = _choose(channels, name)
     if found.form == "RecordIO":
         _check_records(name, channel, found.files)
-        return RecordIOReader(found.files)
+        folders = [*(file.parent for file in found.files), channel.path]
+        return RecordIOReader(found.files, class_names=find_class_list(None, *folders))
     if found.form == "a manifest":
-        return ManifestReader(_only(name, found), channel.attributes)
+        return ManifestReader(_only(name, found), channel.attributes, label_format=channel.label_format)
     if lst is not None:
-        return ImageListReader(_list_file(f"{name}_lst", lst.path), channel.path)
+        file = _list_file(f"{name}_lst", lst.path)
+        return ImageListReader(file, channel.path, find_class_list(None, file.parent, channel.path))
     if annotation is not None:
         return AnnotationJsonReader(channel.path, annotation.path)
     data_set = _data_set(found)
@@ -49,7 +51,7 @@ def open_channel(channels: Mapping[str, Channel], name: str, class_names: Sequen
         return _open_data_set(channels, name, data_set, class_names)
     if found.form == "an image list":
         file = _only(name, found)
-        return ImageListReader(file, file.parent)
+        return ImageListReader(file, file.parent, find_class_list(None, file.parent))
     if class_names is None and name != "train" and "train" in channels:
         train = _choose(channels, "train")
         if train.form == "images" and not _companions(channels, "train"):

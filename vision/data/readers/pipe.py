@@ -17,10 +17,11 @@ import numpy as np
 
 from vision.data.foreign_bytes import describe_bytes
 from vision.data.image_header import BadHeaderError, read_header
-from vision.data.readers.manifest import decode_label
+from vision.data.readers.manifest_line import decode_label, id_list
 from vision.data.readers.record_kind import record_kind_problem
 from vision.data.recordio import MAGIC_BYTES, iter_records, unpack
 from vision.data.sample import RawTarget, Sample
+from vision.settings.channels import LabelFormat
 from vision.settings.errors import DataError, UserError
 
 _POLL_S = 0.05
@@ -32,16 +33,20 @@ class PipeReader:
     """The passes of one channel. ``base`` is the path of its pipes without "_<number>".
 
     It is a ``Reader`` as far as a stream can be one: it counts and names records, but gives none by its number.
-    ``expected`` records are assumed until a pass has been counted.
+    ``expected`` records are assumed until a pass has been counted. ``label_format`` says what the lists of a manifest
+    hold, whose metadata do not come along.
     """
 
     class_names: tuple[str, ...] | None = None
 
-    def __init__(self, base: Path, stall_timeout_s: float, expected: int = 0) -> None:
+    def __init__(
+        self, base: Path, stall_timeout_s: float, expected: int = 0, label_format: LabelFormat | None = None
+    ) -> None:
         self.base = base
         self.stall_timeout_s = stall_timeout_s
         self.passes_opened = 0
         self._count = expected
+        self._label_format = label_format
 
     def __len__(self) -> int:
         return self._count
@@ -67,7 +72,7 @@ class PipeReader:
         descriptor = _open(path, self.stall_timeout_s)
         with io.BufferedReader(_Pipe(descriptor, path.name, self.stall_timeout_s), _BUFFER_BYTES) as stream:
             count = 0
-            for sample in _samples(iter_records(stream, path.name), path.name):
+            for sample in _samples(iter_records(stream, path.name), path.name, self._label_format):
                 yield sample
                 count += 1
         if not count:
@@ -123,14 +128,14 @@ class _Pipe(io.RawIOBase):
         super().close()
 
 
-def _samples(payloads: Iterator[bytes], name: str) -> Iterator[Sample]:
+def _samples(payloads: Iterator[bytes], name: str, label_format: LabelFormat | None) -> Iterator[Sample]:
     """Samples of a stream of image records, or of an augmented manifest's pairs of image and label."""
     first = next(payloads, None)
     if first is None:
         return
     joined = _with_first(first, payloads)
     if _is_image(first):
-        yield from _pairs(joined, name)
+        yield from _pairs(joined, name, label_format)
         return
     problem = _first_problem(first)
     if problem:
@@ -147,16 +152,16 @@ def _with_first(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _pairs(payloads: Iterator[bytes], name: str) -> Iterator[Sample]:
+def _pairs(payloads: Iterator[bytes], name: str, label_format: LabelFormat | None) -> Iterator[Sample]:
     for number, encoded in enumerate(payloads):
         key = f"{name} record {number}"
         text = next(payloads, None)
         if text is None:
             raise DataError(key, "is an image without a label after it; the stream ended early")
-        yield Sample(encoded, _label(text, key), key)
+        yield Sample(encoded, _label(text, key, label_format), key)
 
 
-def _label(text: bytes, key: str) -> RawTarget:
+def _label(text: bytes, key: str, label_format: LabelFormat | None) -> RawTarget:
     if _is_image(text):
         raise DataError(
             key, "is followed by another image, not by its label; AttributeNames must be the image, then the label"
@@ -164,7 +169,8 @@ def _label(text: bytes, key: str) -> RawTarget:
     try:
         if len(text) > _MAX_LABEL_BYTES:
             raise ValueError(f"has a label of {len(text)} bytes, more than {_MAX_LABEL_BYTES}")
-        return decode_label(text.decode("utf-8"), "label")
+        label = decode_label(text.decode("utf-8"), "label")
+        return id_list(label) if isinstance(label, list) and label_format == "class-id" else label
     except UnicodeDecodeError:
         raise DataError(key, f"has a label that is no text but {describe_bytes(text[:256])}") from None
     except ValueError as error:

@@ -20,12 +20,11 @@ class RecordIOReader:
     """Reader of image records; the files follow each other in the order given.
 
     ``Sample.encoded`` views the mapped file; ``target`` is float32 [W]: the label vector, or the scalar label
-    as [1]. Safe to fork and to pickle.
+    as [1]. ``class_names`` come from beside the files, which do not hold any. Safe to fork and to pickle.
     """
 
-    class_names: tuple[str, ...] | None = None
-
-    def __init__(self, paths: Sequence[str | Path]) -> None:
+    def __init__(self, paths: Sequence[str | Path], class_names: tuple[str, ...] | None = None) -> None:
+        self.class_names = class_names
         files = [Path(path) for path in paths]
         seen = Counter(path.name for path in files)
         self._files = [RecordFile(path, path.name if seen[path.name] == 1 else str(path)) for path in files]
@@ -90,6 +89,7 @@ class RecordIOReader:
         share = object.__new__(RecordIOReader)
         share._files, share._starts = self._files, self._starts
         share._first, share._count = first, stop - first
+        share.class_names = self.class_names
         return share
 
     def _record_at_share(self, part: int, world: int) -> int:

@@ -1,0 +1,68 @@
+"""What the labels of a channel say, and whether an algorithm can use them: before any image is decoded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from vision import algorithms
+from vision.algorithms.algorithm import Algorithm, TargetSummary
+from vision.data.boxes.image_size import look_at_sizes
+from vision.data.labels import TASK_NAMES, Task, task_of
+from vision.data.sample import Reader, Remarking
+from vision.settings.channels import Channel
+from vision.settings.errors import DataError
+from vision.settings.run import RunSettings
+
+# Labels that tell what all of a channel are.
+_LOOKED_AT = 16
+
+
+def look_at_labels(
+    algorithm: Algorithm, reader: Reader, channel: Channel, hyperparameters: Any, run: RunSettings
+) -> TargetSummary:
+    """Look at every label of a channel, and at the sizes that they state for their images.
+
+    Labels of another kind than the algorithm's are one problem, not one for each image.
+    """
+    problem = task_problem(algorithm, reader)
+    if problem is not None:
+        return TargetSummary(len(reader), None, reader.class_names, (problem,))
+    summary = algorithm.summarise_targets(reader, channel, hyperparameters, run)
+    sizes = look_at_sizes(reader)
+    remarks = reader.remarks if isinstance(reader, Remarking) else ()
+    return replace(
+        summary,
+        problems=(*summary.problems, *([sizes.problem] if sizes.problem else ())),
+        warnings=(*remarks, *summary.warnings, *([sizes.warning] if sizes.warning else ())),
+    )
+
+
+def task_problem(algorithm: Algorithm, reader: Reader) -> str | None:
+    """Return a sentence where the labels of a channel are not of the kind that the algorithm works with."""
+    found = channel_task(reader)
+    if found is None or found in algorithm.label_tasks:
+        return None
+    wanted = " or ".join(TASK_NAMES[task] for task in algorithm.label_tasks)
+    others = [name for name in algorithms.names() if found in algorithms.get(name).label_tasks]
+    hint = ""
+    if "boxes" in algorithm.label_tasks and found == "single":
+        hint = " (a .lst with boxes needs im2rec --pack-label, or only the first number of each label is kept)"
+    return (
+        f"its labels are {TASK_NAMES[found]}, but {algorithm.name} works with {wanted}: give such data{hint}, or use "
+        f"{' or '.join(others)}"
+    )
+
+
+def channel_task(reader: Reader) -> Task | None:
+    """Return what the first labels of a channel are, None where they differ or are unclear."""
+    found = {_task_at(reader, index) for index in islice(range(len(reader)), _LOOKED_AT)} - {None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _task_at(reader: Reader, index: int) -> Task | None:
+    try:
+        return task_of(reader.target(index))
+    except DataError:
+        return None

@@ -1,0 +1,196 @@
+"""Lines of augmented manifests: where one ends, which keys it has, and what its label is. Everyone reads them here."""
+
+from __future__ import annotations
+
+import math
+import mmap
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from vision.data.readers.manifest_attributes import METADATA, check_attributes, infer_attributes
+from vision.data.readers.strict_json import parse_json
+from vision.data.sample import RawTarget
+from vision.settings.channels import LabelFormat
+from vision.settings.errors import DataError
+from vision.settings.regular_file import open_regular
+
+# Ground Truth allows 100,000 characters.
+MAX_LINE_BYTES = 16 << 20
+# Metadata of this type say that a list holds the ids of the image's classes.
+MULTI_LABEL = "groundtruth/image-classification-multilabel"
+# Some tools write a label's JSON as text, others that text as JSON once more.
+_MOST_QUOTES = 3
+
+Text: TypeAlias = "bytes | mmap.mmap"
+
+
+class RawLine(NamedTuple):
+    """One line that is not blank: its number from 1, and where it begins in the file."""
+
+    number: int
+    start: int
+    text: bytes
+
+
+class ManifestLine(NamedTuple):
+    """One line: what names the image, the label, the label's metadata, and all other keys with their values."""
+
+    reference: object
+    label: RawTarget
+    metadata: Mapping[str, Any]
+    others: Mapping[str, Any]
+
+    def names(self) -> list[tuple[object, object]]:
+        """Pairs of class id and name that the metadata state."""
+        class_map = self.metadata.get("class-map")
+        pairs: list[tuple[object, object]] = list(class_map.items()) if isinstance(class_map, Mapping) else []
+        if isinstance(self.label, int) and self.label >= 0 and "class-name" in self.metadata:
+            pairs.append((self.label, self.metadata["class-name"]))
+        return pairs
+
+
+class LineReader:
+    """Reads the lines of one manifest.
+
+    ``attributes`` are the keys of image and label, found from the first line where it leaves one choice. A list is a
+    tuple of class ids where ``label_format`` or else Ground Truth's metadata say so; otherwise it has 0 or 1 for each
+    class. Raises DataError under ``key`` for wrong attributes.
+    """
+
+    def __init__(self, key: str, attributes: Sequence[str] | None, label_format: LabelFormat | None) -> None:
+        self.keys: tuple[str, str] | None = None
+        if attributes is not None:
+            try:
+                self.keys = check_attributes(attributes)
+            except ValueError as error:
+                raise DataError(key, str(error)) from None
+        self._label_format = label_format
+        # Whether the metadata make lists class ids, and the first line with a list.
+        self._ids_by_metadata: tuple[bool, int] | None = None
+
+    @property
+    def remark(self) -> str | None:
+        """A sentence where the metadata, not the user, decided what lists mean."""
+        if self._ids_by_metadata is None or not self._ids_by_metadata[0]:
+            return None
+        return (
+            f"lists of classes hold class ids, as the metadata's type {MULTI_LABEL} says (label_format=multi-hot reads "
+            "them as 0 or 1 for each class)"
+        )
+
+    def read(self, line: RawLine) -> ManifestLine:
+        """Read one line. ValueError holds half a sentence; without ``keys`` no later line can be read either."""
+        values = parse_line(line.text)
+        if self.keys is None:
+            self.keys = infer_attributes(values)
+        image_key, label_key = self.keys
+        metadata = values.get(label_key + METADATA)
+        described = metadata if isinstance(metadata, Mapping) else {}
+        label = decode_label(_value(values, label_key), label_key)
+        if isinstance(label, list) and self._holds_ids(described, line.number):
+            label = id_list(label)
+        others = {name: value for name, value in values.items() if name.removesuffix(METADATA) not in self.keys}
+        return ManifestLine(_value(values, image_key), label, described, others)
+
+    def _holds_ids(self, metadata: Mapping[str, Any], number: int) -> bool:
+        if self._label_format is not None:
+            return self._label_format == "class-id"
+        holds_ids = metadata.get("type") == MULTI_LABEL
+        if self._ids_by_metadata is None:
+            self._ids_by_metadata = holds_ids, number
+        first, first_number = self._ids_by_metadata
+        if holds_ids != first:
+            meanings = ("has 0 or 1 for each class", "holds class ids")
+            raise ValueError(
+                f"has a list that by its metadata {meanings[holds_ids]}, but that of line {first_number} "
+                f"{meanings[first]}: set label_format to class-id or multi-hot"
+            )
+        return holds_ids
+
+
+def map_manifest(path: Path) -> Text:
+    """Map the content of a file. Raises DataError."""
+    try:
+        with open_regular(path) as file:
+            empty = file.seek(0, 2) == 0
+            return b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise DataError(str(path), f"cannot be read ({error.strerror})") from None
+
+
+def iter_lines(text: Text) -> Iterator[RawLine]:
+    """Yield each line that is not blank."""
+    start = 3 if text[:3] == b"\xef\xbb\xbf" else 0
+    number = 0
+    while start < len(text):
+        number += 1
+        found = line_at(text, start, number)
+        if found.text.strip():
+            yield found
+        start = _end_of(text, start) + 1
+
+
+def line_at(text: Text, start: int, number: int) -> RawLine:
+    """Return the line that begins at a byte offset, cut off behind the most that a line may have."""
+    return RawLine(number, start, text[start : min(_end_of(text, start), start + MAX_LINE_BYTES + 1)])
+
+
+def _end_of(text: Text, start: int) -> int:
+    end = text.find(b"\n", start)
+    return len(text) if end < 0 else end
+
+
+def parse_line(text: bytes) -> dict[str, Any]:
+    """Return one line's JSON object. ValueError holds half a sentence."""
+    if len(text) > MAX_LINE_BYTES:
+        raise ValueError(f"has more than the {MAX_LINE_BYTES} bytes that a line may have")
+    try:
+        line = parse_json(text)
+    except ValueError as error:
+        start = text[:40].decode("utf-8", "replace")
+        raise ValueError(f"must be one JSON object, but is {error}; it begins {start!r}") from None
+    if not isinstance(line, dict):
+        raise ValueError(f"holds a JSON {type(line).__name__}, but each line must be one JSON object")
+    return line
+
+
+def decode_label(value: object, name: str) -> RawTarget:
+    """Return the label as whole number, list, object or text, also where its JSON is quoted.
+
+    ValueError holds half a sentence.
+    """
+    for _ in range(_MOST_QUOTES):
+        if not isinstance(value, str):
+            break
+        try:
+            held = parse_json(value)
+        except ValueError:
+            break
+        if not isinstance(held, int | float | list | dict | str) or isinstance(held, bool):
+            break
+        value = held
+    if isinstance(value, str) and value.strip():
+        return value
+    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
+        return int(value)
+    if isinstance(value, list | dict) or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise ValueError(f"has {name}={value!r:.40}, but a label is a class number, a list or a bounding-box object")
+
+
+def id_list(label: list[Any]) -> tuple[Any, ...]:
+    """Return a list of class ids as readers give it. ValueError holds half a sentence."""
+    wrong = [item for item in label if not isinstance(item, int) or isinstance(item, bool) or item < 0]
+    if wrong:
+        raise ValueError(f"has {wrong[0]!r:.40} in its list of classes, which must be whole numbers from 0")
+    return tuple(label)
+
+
+def _value(line: dict[str, Any], key: str) -> object:
+    if key in line:
+        return line[key]
+    reason = line.get(key + METADATA)
+    failure = reason.get("failure-reason") if isinstance(reason, dict) else None
+    said = f" (Ground Truth says: {failure!r:.100})" if failure else ""
+    raise ValueError(f"has no key {key!r}{said}; its keys are {', '.join(line)[:200]}")
