@@ -17,7 +17,7 @@ for channel in train validation; do
     cp "$work/digits/$channel.rec" "$ml/input/data/$channel/"
 done
 cat >"$ml/input/config/hyperparameters.json" <<'JSON'
-{"num_classes": "10", "num_training_samples": "1438", "num_layers": "20", "image_shape": "3,28,28", "epochs": "1"}
+{"num_layers": "20", "image_shape": "3,28,28", "epochs": "1"}
 JSON
 cat >"$ml/input/config/inputdataconfig.json" <<'JSON'
 {"train": {"TrainingInputMode": "File"}, "validation": {"TrainingInputMode": "File"}}

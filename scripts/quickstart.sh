@@ -23,17 +23,17 @@ if [[ $kind == classification ]]; then
     vision sample-data digits "$data"
     vision train algorithm=image_classification \
         channels.train="$data/train.rec" channels.validation="$data/validation.rec" \
-        hp.num_classes=10 hp.num_training_samples=1438 hp.num_layers=20 hp.image_shape=3,28,28 \
+        hp.num_layers=20 hp.image_shape=3,28,28 \
         hp.epochs=8 hp.mini_batch_size=64 hp.learning_rate=0.1 hp.lr_scheduler_step=5,7 \
-        run.class_names="$data/classes.txt" run.output="$output"
+        run.output="$output"
 else
     data=runs/sample-data/scenes
     vision sample-data scenes "$data" train=480 validation=96 classes=3
     vision train algorithm=object_detection \
         channels.train="$data/train.rec" channels.validation="$data/validation.rec" \
-        hp.num_classes=3 hp.num_training_samples=480 hp.base_network=resnet-18 hp.use_pretrained_model=0 \
+        hp.base_network=resnet-18 hp.use_pretrained_model=0 \
         hp.epochs=6 hp.mini_batch_size=8 hp.optimizer=adam hp.learning_rate=0.001 hp.lr_scheduler_step=5 \
-        run.class_names="$data/classes.txt" run.output="$output"
+        run.output="$output"
 fi
 
 echo

@@ -22,7 +22,7 @@ Takes what `vision train` takes, trains nothing and writes nothing: checks hyper
 every label, the counts, the start model and a first batch, estimates the memory, and shows what the
 log will look like. Exit status 0: the job can start; 2: every problem is printed.
 
-Example: vision check algorithm=image_classification hp.num_classes=10 hp.num_training_samples=50000
+Example: vision check algorithm=image_classification
          channels.train=train.rec channels.validation=test.rec"""
 
 

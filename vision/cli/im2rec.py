@@ -125,6 +125,8 @@ def _list(given: argparse.Namespace) -> int:
         raise UserError(f"{given.root} holds no files ending in {', '.join(given.exts)}{hint}.")
     for label, folder in enumerate(listing.folders):
         print(folder, label)
+    if given.recursive:
+        _write_classes(Path(given.prefix).parent, listing.folders, given.root)
     for path, lines in write_lists(given.prefix, listing, options).items():
         print(f"{path}: {lines} images")
     if given.train_ratio < 1 < given.train_ratio + given.test_ratio:
@@ -136,6 +138,20 @@ def _list(given: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return LEFT_OUT if listing.left_out.sentences else 0
+
+
+def _write_classes(folder: Path, names: tuple[str, ...], root: str) -> None:
+    """Keep the names of the classes beside the lists, where training and every tool find them."""
+    from vision.data.class_list import find_class_list, write_class_list
+
+    existing = find_class_list(None, folder)
+    if existing is not None and existing != names:
+        raise UserError(
+            f"{folder / 'classes.txt'} names the classes {', '.join(existing)}, but the folders below {root} are "
+            f"{', '.join(names)}: their labels would mean other classes; give every class a folder, or a PREFIX in another "
+            "folder."
+        )
+    write_class_list(folder, names)
 
 
 def _pack(given: argparse.Namespace) -> int:

@@ -53,9 +53,9 @@ def train_help(argv: Sequence[str]) -> str:
 def _examples() -> str:
     return textwrap.dedent("""\
         Examples:
-          vision train algorithm=image_classification experiment=quick hp.num_classes=10 \\
-              hp.num_training_samples=5000 channels.train=train.rec channels.validation=test.rec
-          vision train algorithm=object_detection hp.num_classes=3 hp.num_training_samples=205 \\
+          vision train algorithm=image_classification experiment=quick \\
+              channels.train=train.rec channels.validation=test.rec
+          vision train algorithm=object_detection \\
               channels.train=train.rec channels.validation=val.rec hp.base_network=resnet-50
           vision train -m experiment=cifar10_resnet20 hp.learning_rate=0.1,0.01 run.output=runs/rates""")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vision import algorithms
+from vision.data.counting import counted_line, with_counts
 from vision.sagemaker.given_channels import read_channels
 from vision.sagemaker.given_hyperparameters import GivenHyperparameters
 from vision.sagemaker.hosts import Hosts
@@ -19,10 +20,11 @@ ALGORITHM_VARIABLE = "VISION_ALGORITHM"
 
 @dataclass(frozen=True)
 class ContainerJob:
-    """A checked job and the machines that work on it."""
+    """A checked job, the machines that work on it, and a line on what was counted in the data, if anything was."""
 
     job: Job[Any]
     hosts: Hosts
+    counted: str | None = None
 
     @classmethod
     def read(cls, prefix: Prefix, environ: Mapping[str, str]) -> ContainerJob:
@@ -45,12 +47,13 @@ class ContainerJob:
             raise SettingsError(problems)
         table = algorithms.hyperparameters_class(algorithm)
         try:
-            job = Job.parse(algorithm, table, given.hyperparameters, channels, given.run, required_channels=())
+            counted = with_counts(given.hyperparameters, channels)
+            job = Job.parse(algorithm, table, counted, channels, given.run, required_channels=())
         except SettingsError as error:
             raise SettingsError([*error.problems, *problems]) from error
         if problems:
             raise SettingsError(problems)
-        return cls(job, hosts)
+        return cls(job, hosts, counted_line(given.hyperparameters, counted))
 
 
 def _algorithm(environ: Mapping[str, str], problems: list[str]) -> str | None:

@@ -37,6 +37,8 @@ def train(prefix: Prefix) -> int:
     """Check the whole job, then train it here or, with several machines or GPUs, in one process for each."""
     log.info("Reading the configuration below %s", prefix.path)
     given = ContainerJob.read(prefix, os.environ)
+    if given.counted is not None:
+        log.info("%s", given.counted)
     log.info("Final configuration: %s", json.dumps(given.job.hyperparameters.to_strings()))
     log.info("Run settings: %s", given.job.run.model_dump_json(exclude_defaults=True))
     warn_about_async(given)

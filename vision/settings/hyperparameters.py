@@ -12,6 +12,7 @@ from vision.settings.table import Rule, SettingsTable
 
 # What SageMaker requires and the data tell: ``vision.data.counting``.
 COUNTED = ("num_classes", "num_training_samples")
+COUNTED_DEFAULT = "counted"
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,20 @@ class Hyperparameters(SettingsTable):
     IGNORED: ClassVar[frozenset[str]] = frozenset({"_tuning_objective_metric", "_kvstore", "_num_kv_servers"})
 
     @classmethod
+    def hint(cls, name: str, value: object) -> str | None:
+        """Say of a count that is missing that the data told none."""
+        if name in COUNTED and value is None:
+            form, examples = cls.forms()[name], cls.model_fields[name].examples or ["1"]
+            return (
+                f"{cls.NOUN} {name} is left out and cannot be counted in channel train: give {form.valid}, for example "
+                f"{name}={examples[0]}."
+            )
+        return super().hint(name, value)
+
+    @classmethod
     def rows(cls) -> tuple[HyperparameterRow, ...]:
-        """The table, required names first, then by name."""
-        return tuple(sorted(table_rows(cls), key=lambda row: (not row.required, row.name)))
+        """The table: what is counted and what is required first, then by name."""
+        return tuple(sorted(table_rows(cls), key=lambda row: (row.name not in COUNTED, not row.required, row.name)))
 
     def warnings(self) -> list[str]:
         """A sentence for each value that was given but has no effect, or is likely a mistake."""
@@ -66,10 +78,10 @@ def table_rows(table: type[SettingsTable]) -> Iterator[HyperparameterRow]:
         default = None if field.is_required() else field.get_default(call_default_factory=True)
         yield HyperparameterRow(
             name=name,
-            required=field.is_required(),
+            required=field.is_required() and name not in COUNTED,
             kind=form.kind_text,
             valid=form.valid,
-            default="" if default in (None, ()) else form.write(default),
+            default=COUNTED_DEFAULT if name in COUNTED else "" if default in (None, ()) else form.write(default),
             tunable=next((item for item in field.metadata if isinstance(item, Tunable)), None),
             description=field.description or "",
         )
@@ -104,9 +116,13 @@ class TrainingHyperparameters(Hyperparameters):
     OPTIMIZER_USES: ClassVar[dict[str, frozenset[str]]] = {}
     """The hyperparameters that each optimizer reads; vision/training/optimizer.py."""
 
-    num_classes: int = Field(ge=1, description="number of classes", examples=[10])
+    num_classes: int = Field(
+        ge=1, description="number of classes, counted in channel train where left out", examples=[10]
+    )
     num_training_samples: int = Field(
-        ge=1, description="images in the training set; checked against the data", examples=[1000]
+        ge=1,
+        description="images in the training set, counted where left out; checked against the data",
+        examples=[1000],
     )
     epochs: int = Field(default=30, ge=1, description="passes over the training set")
     mini_batch_size: int

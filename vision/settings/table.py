@@ -125,7 +125,7 @@ class SettingsTable(BaseModel):
         examples = field.examples or form.choices or [form.write(field.get_default())]
         if name not in given:
             general = f"{cls.NOUN} {name} is required but missing"
-            return f"{general}: give {form.valid}, for example {name}={examples[0]}."
+            return cls.hint(name, None) or f"{general}: give {form.valid}, for example {name}={examples[0]}."
         value = given[name]
         close = nearest(value, map(str, form.choices)) if isinstance(value, str) else None
         advice = f"did you mean {name}={close}?" if close else f"give for example {name}={examples[0]}."

@@ -218,7 +218,7 @@ class ImageClassificationHyperparameters(TrainingHyperparameters):
                 f"Hyperparameter image_shape is {size} but image classification takes channels,height,width:"
                 f" give image_shape=3,{size},{size}."
             )
-        return None
+        return super().hint(name, value)
 
 
 _FOREIGN = {

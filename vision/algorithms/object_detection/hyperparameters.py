@@ -47,7 +47,9 @@ class ObjectDetectionHyperparameters(TrainingHyperparameters):
     )
     OPTIMIZER_USES: ClassVar[dict[str, frozenset[str]]] = _OPTIMIZERS
 
-    num_classes: int = Field(ge=1, description="classes of objects; background is added by itself", examples=[20])
+    num_classes: int = Field(
+        ge=1, description="classes of objects; background is added by itself; counted if left out", examples=[20]
+    )
     base_network: Literal["vgg-16", "resnet-50", "resnet-18", "resnet-34"] = Field(
         default="vgg-16",
         description="network under the detector; resnet-18 and resnet-34 are ours, light ones for CPUs",
@@ -129,7 +131,7 @@ class ObjectDetectionHyperparameters(TrainingHyperparameters):
                 f"Hyperparameter image_shape is {shown(value)} but object detection takes one integer of at"
                 " least 300, the side of a square: give for example image_shape=300."
             )
-        return None
+        return super().hint(name, value)
 
 
 _FOREIGN = {

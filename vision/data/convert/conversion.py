@@ -15,7 +15,7 @@ from vision.data.convert.format import Sink, Source
 from vision.data.convert.formats import FORMATS, SUFFIXES, sink_type
 from vision.data.convert.image_files import read_image
 from vision.data.convert.neutral import AnnotatedImage
-from vision.data.convert.stated_size import check_size
+from vision.data.convert.stated_size import fitted
 from vision.data.convert.survey import cannot_hold, doubts, survey
 from vision.data.image_codec import check_image
 from vision.data.labels import TASK_NAMES
@@ -69,7 +69,7 @@ def convert(
         for loaded in load_all(source.images(left_out), workers):
             advance(1)
             try:
-                write_one(sink, loaded)
+                write_one(sink, loaded, left_out)
             except DataError as error:
                 left_out.add(error.key, error.reason)
                 continue
@@ -86,12 +86,11 @@ def convert(
     return Converted(written, objects, found.plan.class_names, left_out, notes)
 
 
-def write_one(sink: Sink, loaded: Loaded) -> None:
+def write_one(sink: Sink, loaded: Loaded, left_out: LeftOut) -> None:
     """Hand one image to a sink. Raises DataError where it is broken or cannot be held."""
     if loaded.problem is not None:
         raise loaded.problem
-    check_size(loaded.image, loaded.size_px)
-    sink.write(loaded.image, loaded.encoded, loaded.size_px)
+    sink.write(fitted(loaded.image, loaded.size_px, left_out), loaded.encoded, loaded.size_px)
 
 
 def load_all(images: Iterable[AnnotatedImage], workers: int) -> Iterator[Loaded]:

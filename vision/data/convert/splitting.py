@@ -103,7 +103,7 @@ def split(
             advance(1)
             name = names[part_of[number]]
             try:
-                write_one(sinks[name], loaded)
+                write_one(sinks[name], loaded, left_out)
             except DataError as error:
                 left_out.add(error.key, error.reason)
                 continue

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
-from vision.data.convert.neutral import AnnotatedImage
+from vision.data.boxes.image_size import REMEDY, Fit, fit_of, sentence
+from vision.data.convert.neutral import AnnotatedImage, Box
+from vision.data.left_out import LeftOut
 from vision.settings.errors import DataError
 
 
@@ -20,15 +23,25 @@ def size_note(width: object, height: object) -> str:
     return f"states {stated}: the image's own is used"
 
 
-def check_size(image: AnnotatedImage, size_px: tuple[int, int]) -> None:
-    """Raise DataError where an image states another size than the (width, height) of its upright picture."""
+def fitted(image: AnnotatedImage, size_px: tuple[int, int], left_out: LeftOut) -> AnnotatedImage:
+    """The image with its boxes in the pixels of the upright picture of (width, height) ``size_px``.
+
+    ``left_out`` notes where they were scaled with it. Raises DataError where the stated size is of another picture.
+    """
     stated = image.size_px
-    if stated is not None and stated != size_px:
-        raise DataError(
-            image.key,
-            f"states the size {stated[0]}x{stated[1]}, but the image has {size_px[0]}x{size_px[1]} pixels when "
-            "upright, so its boxes cannot be trusted; correct the size, or save the image without EXIF orientation",
-        )
+    fit = Fit.EQUAL if stated is None else fit_of(stated, size_px)
+    if stated is None or fit is Fit.EQUAL:
+        return image
+    if fit is Fit.OTHER:
+        raise DataError(image.key, f"{sentence(stated, size_px)}, {REMEDY}")
+    left_out.note(image.key, f"{sentence(stated, size_px)}: its boxes are scaled with it")
+    across, down = size_px[0] / stated[0], size_px[1] / stated[1]
+
+    def corners(box: Box) -> Box:
+        return box[0] * across, box[1] * down, box[2] * across, box[3] * down
+
+    objects = tuple(replace(item, xyxy_px=corners(item.xyxy_px)) for item in image.objects or ())
+    return replace(image, objects=None if image.objects is None else objects, size_px=size_px)
 
 
 def _side(side: object) -> int | None:
