@@ -148,8 +148,8 @@ def _write_classes(folder: Path, names: tuple[str, ...], root: str) -> None:
     if existing is not None and existing != names:
         raise UserError(
             f"{folder / 'classes.txt'} names the classes {', '.join(existing)}, but the folders below {root} are "
-            f"{', '.join(names)}: their labels would mean other classes; give every class a folder, or a PREFIX in another "
-            "folder."
+            f"{', '.join(names)}: their labels would mean other classes; give every class a folder, or give another "
+            "folder in PREFIX."
         )
     write_class_list(folder, names)
 

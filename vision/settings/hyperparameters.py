@@ -116,12 +116,10 @@ class TrainingHyperparameters(Hyperparameters):
     OPTIMIZER_USES: ClassVar[dict[str, frozenset[str]]] = {}
     """The hyperparameters that each optimizer reads; vision/training/optimizer.py."""
 
-    num_classes: int = Field(
-        ge=1, description="number of classes, counted in channel train where left out", examples=[10]
-    )
+    num_classes: int = Field(ge=1, description="number of classes; counted if left out", examples=[10])
     num_training_samples: int = Field(
         ge=1,
-        description="images in the training set, counted where left out; checked against the data",
+        description="images in the training set; counted if left out, else checked",
         examples=[1000],
     )
     epochs: int = Field(default=30, ge=1, description="passes over the training set")

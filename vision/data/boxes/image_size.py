@@ -48,7 +48,7 @@ def sentence(stated: tuple[float, float], actual_px: tuple[int, int]) -> str:
 
 
 REMEDY = (
-    "so its boxes cannot be trusted; correct the size (are width and height exchanged?), or save the image without "
+    "so the boxes cannot be trusted; correct the size (are width and height exchanged?), or save the image without "
     "EXIF orientation"
 )
 
