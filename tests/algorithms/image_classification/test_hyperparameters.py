@@ -25,7 +25,7 @@ class Row(NamedTuple):
     default: Any
     accepted: list[tuple[Any, Any]]
     rejected: list[Any]
-    required: bool = False
+    counted: bool = False
     tunable: Tunable | None = None
 
 
@@ -40,8 +40,8 @@ def continuous(low: float, high: float, scale: str = "linear") -> Tunable:
 OPTIMIZERS = ("sgd", "adam", "rmsprop", "nag")
 AUGMENTATIONS = ("crop", "crop_color", "crop_color_transform")
 DOCUMENTED = [
-    Row("num_classes", None, COUNT, NOT_COUNT, required=True),
-    Row("num_training_samples", None, COUNT, NOT_COUNT, required=True),
+    Row("num_classes", None, COUNT, NOT_COUNT, counted=True),
+    Row("num_training_samples", None, COUNT, NOT_COUNT, counted=True),
     Row("augmentation_type", None, [(name, name) for name in AUGMENTATIONS], ["colour", "Crop!", 1]),
     unit("beta_1", 0.9, continuous(1e-6, 0.999)),
     unit("beta_2", 0.999, continuous(1e-6, 0.999)),
@@ -101,12 +101,12 @@ ACCEPTED = [(row.name, given, expected) for row in DOCUMENTED for given, expecte
 REJECTED = [(row.name, given) for row in DOCUMENTED for given in row.rejected]
 
 
-def test_names_required_and_tunable_are_the_documented_ones() -> None:
-    documented = sorted((row.name, row.required, row.tunable) for row in DOCUMENTED)
-    assert sorted((row.name, row.required, row.tunable) for row in Table.rows()) == documented
+def test_names_counted_and_tunable_are_the_documented_ones() -> None:
+    documented = sorted((row.name, row.counted, row.tunable) for row in DOCUMENTED)
+    assert sorted((row.name, row.default == "counted", row.tunable) for row in Table.rows()) == documented
 
 
-@pytest.mark.parametrize("row", [row for row in DOCUMENTED if not row.required], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in DOCUMENTED if not row.counted], ids=lambda row: row.name)
 def test_default_is_the_documented_one(row: Row) -> None:
     parsed = getattr(Table.parse(REQUIRED), row.name)
     assert parsed == row.default
@@ -119,7 +119,7 @@ def test_every_row_is_described_and_states_its_default(row: Row) -> None:
     assert shown.description
     assert shown.valid
     if row.default is None or row.default == ():
-        assert shown.default == ""
+        assert shown.default == ("counted" if row.counted else "")
     else:
         assert getattr(Table.parse({**REQUIRED, row.name: shown.default}), row.name) == row.default
 
@@ -142,8 +142,8 @@ def test_rejects_in_one_sentence_that_names_it(name: str, given: object) -> None
 @pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: row.name)
 @pytest.mark.parametrize("unset", ["", "  ", None])
 def test_blank_means_unset(row: Row, unset: str | None) -> None:
-    if row.required:
-        with pytest.raises(SettingsError, match=f"{row.name} is required but missing"):
+    if row.counted:
+        with pytest.raises(SettingsError, match=f"{row.name} is left out and cannot be counted"):
             Table.parse({**REQUIRED, row.name: unset})
     else:
         assert getattr(Table.parse({**REQUIRED, row.name: unset}), row.name) == row.default
