@@ -77,7 +77,7 @@ def cross_validate(job: Job[Any]) -> CrossValidation:
     assert folds is not None
     algorithm = algorithms.get(job.algorithm)
     reader, counts = _read_labels(algorithm, job, folds)
-    fold_of = stratified_folds(counts, folds, job.run.seed, _copies(reader, job, folds))
+    fold_of = stratified_folds(counts, folds, job.run.seed, _copies(reader, folds))
     # Both parts come from one channel, so its labels are read in the same way.
     channels = {**job.channels, "validation": job.channels["train"]}
     folder = new_run_folder(job).path
@@ -121,10 +121,10 @@ def _read_labels(algorithm: Algorithm, job: Job[Any], folds: int) -> tuple[Reade
     return reader, np.stack(rows)
 
 
-def _copies(reader: Reader, job: Job[Any], folds: int) -> np.ndarray:
+def _copies(reader: Reader, folds: int) -> np.ndarray:
     """Number of the group of each image, int64 [images]; copies in two folds would flatter the score."""
     # In this process alone: torch has started threads, so that forking is no longer safe.
-    parts = list(look(reader, job.channels["train"].label_format, workers=1))
+    parts = list(look(reader, workers=1))
     digests, hashes, thumbnails, sizes_px = (
         np.concatenate([getattr(part, name) for part in parts])
         for name in ("digests", "hashes", "thumbnails", "sizes_px")

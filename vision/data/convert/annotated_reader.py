@@ -16,7 +16,7 @@ from vision.data.convert.format import Source, SourceOptions
 from vision.data.convert.formats import open_source
 from vision.data.convert.image_files import file_size_px
 from vision.data.convert.packed_boxes import packed_label
-from vision.data.convert.stated_size import check_size
+from vision.data.convert.stated_size import fitted
 from vision.data.convert.survey import survey
 from vision.data.convert.voc_layout import VocLayout
 from vision.data.convert.yolo_layout import image_folders
@@ -47,13 +47,13 @@ class AnnotatedReader:
             assert isinstance(image.image, Path)
             try:
                 size_px = file_size_px(image.image, image.key)
-                check_size(image, size_px)
+                placed = fitted(image, size_px, left_out)
             except DataError as error:
                 left_out.add(error.key, error.reason)
                 continue
             keys.append(image.key)
             paths.append(str(image.image.resolve()))
-            labels.append(np.array(packed_label(image, size_px, plan), np.float32))
+            labels.append(np.array(packed_label(placed, size_px, plan), np.float32))
         problems = left_out.summary("images or boxes")
         if problems:
             raise DataError(
