@@ -59,6 +59,11 @@ def decode_rgb(encoded: Bytes, key: str, *, max_pixels: int = MAX_PIXELS, needed
     # Looking at single bytes is faster in bytes than in a view, by more than the copy costs.
     encoded = bytes(encoded)
     header, body = check_image(encoded, key, max_pixels=max_pixels)
+    return decode_checked(header, body, key, needed=needed)
+
+
+def decode_checked(header: ImageHeader, body: ImageBody, key: str, *, needed: Needed | None = None) -> np.ndarray:
+    """The second half of ``decode_rgb``, for what ``check_image`` has found."""
     divisor = 1 if needed is None else _divisor(header, needed)
     image = _decode(body, header, key, divisor)
     # HEIC and TIFF files are turned upright by their libraries, whatever they are told.

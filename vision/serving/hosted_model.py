@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,21 @@ import torch
 
 from vision.api.model import Model, choose_device, load
 from vision.data.collate import stack_images
-from vision.data.image_codec import decode_rgb, prepare_process
+from vision.data.image_codec import check_image, decode_checked, prepare_process
 from vision.nn.fold_batch_norm import fold_batch_norm
 from vision.nn.packed_convolution import can_pack, pack_convolutions
 from vision.serving.batcher import Batcher
 from vision.serving.cores import Cores, use_cores
+from vision.serving.decoder_process import decode_elsewhere
+from vision.serving.decoding_places import DecodingPlaces
 from vision.serving.metrics import Metrics
 from vision.serving.request_body import EncodedImage
 from vision.serving.settings import ServingSettings
 from vision.settings.errors import DataError
 from vision.settings.run import RunSettings
+
+# Some 0.7 s on one core: a plain JPEG of any size that is allowed, a progressive one of 12 megapixels.
+MAX_THREAD_WORK = 1 << 27
 
 Describe = Callable[[Any, tuple[int, int]], Any]
 
@@ -54,7 +58,7 @@ class Workshop:
         prepare_process()
         self.settings = settings
         self.metrics = metrics
-        self.pool = ThreadPoolExecutor(settings.decoder_count(), "decoder")
+        self.places = DecodingPlaces(settings)
         self.run = RunSettings.parse({"device": settings.device, "max_archive_gb": settings.max_archive_gb})
         self.cores = Cores(settings.thread_count() if choose_device(self.run).type == "cpu" else 1)
 
@@ -105,24 +109,44 @@ class HostedModel:
 
     async def _tell_one(self, image: EncodedImage, describe: Describe) -> Answer:
         loop = asyncio.get_running_loop()
-        metrics, pool = self._workshop.metrics, self._workshop.pool
+        metrics, places = self._workshop.metrics, self._workshop.places
         self.expect(1)
         try:
-            prepared = await loop.run_in_executor(pool, self._prepare, image)
+            prepared = await loop.run_in_executor(places.usual, self._prepare, image)
+            if prepared is None:
+                prepared = await loop.run_in_executor(places.heavy, self._prepare_heavy, image)
             waiting = self._batcher.submit(prepared.pixels)
         except DataError as error:
             metrics.count("vision_images_total", 'outcome="broken"')
             return Answer(problem=str(error))
         finally:
             self.expect(-1)
-        text = await loop.run_in_executor(pool, _json_text, describe, await waiting, prepared)
+        text = await loop.run_in_executor(places.usual, _json_text, describe, await waiting, prepared)
         metrics.count("vision_images_total", 'outcome="answered"')
         return Answer(text)
 
-    def _prepare(self, image: EncodedImage) -> _Prepared:
-        decoded = decode_rgb(image.encoded, image.key, max_pixels=self._workshop.settings.max_pixels)
+    def _prepare(self, image: EncodedImage) -> _Prepared | None:
+        """None for an image of so much work that a thread, which cannot be ended, must not begin it."""
+        with self._workshop.places.busy():
+            header, body = check_image(bytes(image.encoded), image.key, max_pixels=self._workshop.settings.max_pixels)
+            if body.work > MAX_THREAD_WORK:
+                return None
+            return self._transform(decode_checked(header, body, image.key), image.key)
+
+    def _prepare_heavy(self, image: EncodedImage) -> _Prepared:
+        settings = self._workshop.settings
+        decoded = decode_elsewhere(
+            image.encoded,
+            image.key,
+            max_pixels=settings.max_pixels,
+            limit_s=settings.decode_limit_s,
+            timeout_s=settings.timeout_s,
+        )
+        return self._transform(decoded, image.key)
+
+    def _transform(self, decoded: np.ndarray, key: str) -> _Prepared:
         height, width = decoded.shape[:2]
-        return _Prepared(self.model.transform(decoded, None, None, image.key)[0], width, height)
+        return _Prepared(self.model.transform(decoded, None, None, key)[0], width, height)
 
     def _predict(self, images: list[np.ndarray], cores: int) -> list[Any]:
         if self.model.device.type == "cpu":
@@ -133,6 +157,7 @@ class HostedModel:
         """The whole way of one image, and on a GPU of a full batch, whose memory is then known to suffice."""
         encoded = cv2.imencode(".jpg", np.full((64, 64, 3), 128, np.uint8))[1].tobytes()
         prepared = self._prepare(EncodedImage(encoded, "the warm-up image"))
+        assert prepared is not None
         sizes = (1, self._workshop.settings.max_batch) if self.model.device.type == "cuda" else (1,)
         with self._workshop.cores.use() as share:
             if self._workshop.settings.prepack and can_pack(self.model.device):

@@ -40,6 +40,7 @@ class Service:
         self.is_draining = False
         self.in_work = 0
         workshop = Workshop(settings, metrics)
+        self._places = workshop.places
         self.store = ModelStore(workshop) if settings.multi_model else None
         self._model = None if settings.multi_model else HostedModel.load(settings.model, workshop)
         if self._model is not None:
@@ -96,8 +97,8 @@ class Service:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether requests are taken and the network does not fail on all of them."""
-        return not self.is_draining and (self._model is None or self._model.is_healthy)
+        """Whether requests are taken, images decoded, and the network does not fail on all of them."""
+        return not self.is_draining and not self._places.are_stuck and (self._model is None or self._model.is_healthy)
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:

@@ -94,6 +94,13 @@ class ServingSettings(SettingsTable):
     decode_threads: int | None = Field(
         default=None, ge=1, le=256, description="images decoded at once; unset is one for each core, at most 8"
     )
+    decode_limit_s: float = Field(
+        default=10.0,
+        ge=1,
+        le=3600,
+        description="processor time for decoding an image of much work (progressive and of many megapixels, HEIC,"
+        " AVIF), which a process of its own does; what takes longer is refused",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto takes a GPU if there is one")
     prepack: bool = Field(
         default=True,

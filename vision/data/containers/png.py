@@ -16,6 +16,8 @@ _START_BYTES = 8
 # decoder, which would unpack them.
 _NEEDED = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"bKGD"))
 _HEADER_BYTES = 13
+_PLAIN_START = _START_BYTES + 12 + _HEADER_BYTES
+_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
@@ -40,6 +42,13 @@ def read_header(encoded: Bytes) -> ImageHeader:
 
 def read_body(encoded: bytes, header: ImageHeader) -> ImageBody:
     """Keep the chunks that the picture needs, each as long as it says."""
+    bits = encoded[24] * _CHANNELS.get(encoded[25], 4)
+    work = header.pixels * (2 + bits // 16)
+    if header.data_start == _PLAIN_START and encoded.endswith(_END):
+        length = int.from_bytes(encoded[_PLAIN_START : _PLAIN_START + 4], "big")
+        if _PLAIN_START + 12 + length + len(_END) == len(encoded):
+            # Small images are one chunk between header and end.
+            return ImageBody(encoded, work)
     kept: list[tuple[int, int]] = []
     end = _START_BYTES
     for name, start, end in _chunks(encoded):
@@ -51,8 +60,6 @@ def read_body(encoded: bytes, header: ImageHeader) -> ImageBody:
             kept[-1] = (kept[-1][0], end)
         else:
             kept.append((start, end))
-    bits = encoded[24] * _CHANNELS.get(encoded[25], 4)
-    work = header.pixels * (2 + bits // 16)
     if len(kept) == 1 and kept[0] == (_START_BYTES, len(encoded)):
         return ImageBody(encoded, work)
     return ImageBody(encoded[:_START_BYTES] + b"".join(encoded[start:end] for start, end in kept), work)
