@@ -150,3 +150,28 @@ def test_files_cut_at_their_end_are_incomplete(name: str, cut: int) -> None:
     assert read_body(encoded + b"more", header).encoded
     with pytest.raises(BadBodyError, match="is cut off after"):
         read_body(encoded[:-cut], header)
+
+
+def raw(*entries: tuple[int, int, int], maker: bytes = b"") -> bytes:
+    """A TIFF of 160x120 with more entries (tag, type, value); ``maker`` lies behind its directory."""
+    found = sorted([(256, 4, 160), (257, 4, 120), *entries])
+    start = 8 + 2 + 12 * (len(found) + bool(maker)) + 4
+    lines = [struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in found]
+    if maker:
+        lines.append(struct.pack("<HHII", 271, 2, len(maker), start))
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(lines)) + b"".join(lines) + bytes(4) + maker
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"II*\0\x10\0\0\0CR\2\0" + bytes(99), "a Canon CR2 raw image"),
+        (raw((50706, 1, 1)), "a DNG raw image"),
+        (raw((254, 4, 1), (330, 4, 999), maker=b"NIKON CORPORATION\0"), "a Nikon NEF raw image"),
+        (raw((254, 4, 1), (330, 4, 999), maker=b"SONY\0\0"), "a Sony ARW raw image"),
+        (raw((254, 4, 1), (330, 4, 999)), "a camera's raw image"),
+    ],
+)
+def test_raw_images_are_not_taken_for_their_previews(data: bytes, name: str) -> None:
+    with pytest.raises(BadHeaderError, match=f"is {name}; develop it and save it as JPEG or PNG"):
+        read_header(data)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image, features
 from torch import nn
 
 from tests.algorithms.object_detection.small_detector import small_plan
@@ -46,3 +48,16 @@ def test_a_prepared_network_answers_as_the_stored_one(case: str, tmp_path: Path)
     assert not any(isinstance(module, nn.Conv2d) for module in prepared.model.network.modules())
     assert sum(isinstance(module, nn.BatchNorm2d) for module in prepared.model.network.modules()) == left
     assert prepared.bytes == plain.bytes
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow does not read AVIF")
+def test_an_image_of_another_process_answers_beside_usual_ones(tmp_path: Path) -> None:
+    folder = write_any_model(tmp_path / "model", "image_classification", {"num_layers": 18, "image_shape": "3,40,40"})
+    hosted = HostedModel.load(folder, Workshop(ServingSettings.parse({"model": folder, "device": "cpu"}), Metrics()))
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(IMAGES[0].encoded)).convert("RGB").save(buffer, "AVIF")
+    images = [EncodedImage(buffer.getvalue(), "the AVIF"), IMAGES[1], EncodedImage(buffer.getvalue()[:-9], "the rest")]
+    answers = asyncio.run(hosted.answer(images, "application/jsonlines"))
+    hosted.close()
+    assert [answer.problem is None for answer in answers] == [True, True, False]
+    assert "the rest: the AVIF image" in str(answers[2].problem)

@@ -66,8 +66,8 @@ def decode_checked(header: ImageHeader, body: ImageBody, key: str, *, needed: Ne
     """The second half of ``decode_rgb``, for what ``check_image`` has found."""
     divisor = 1 if needed is None else _divisor(header, needed)
     image = _decode(body, header, key, divisor)
-    # HEIC and TIFF files are turned upright by their libraries, whatever they are told.
-    if image is not None and header.format not in ("TIFF", "HEIC") and header.orientation != 1:
+    # TIFF files are turned upright by OpenCV itself, whatever flags it is given.
+    if image is not None and header.format != "TIFF" and header.orientation != 1:
         image = _turn_upright(image, header.orientation)
     if image is None or image.shape[1::-1] != _reduced_size(header, divisor):
         raise DataError(
@@ -137,8 +137,6 @@ def _decode(body: ImageBody, header: ImageHeader, key: str, divisor: int) -> np.
     if header.format == "AVIF":
         _require_avif(key)
         return _decode_by_pillow(body.encoded, header)
-    if header.format == "HEIC":
-        return _decode_heic(body.encoded, header, key)
     try:
         encoded = np.frombuffer(body.encoded, np.uint8)
         if body.is_premultiplied:
@@ -168,22 +166,6 @@ def _require_avif(key: str) -> None:
         raise DataError(
             key, "an AVIF image, which this Pillow cannot read: pip install 'pillow>=11.3', or save it as JPEG"
         )
-
-
-def _decode_heic(encoded: bytes, header: ImageHeader, key: str) -> np.ndarray | None:
-    try:
-        import pi_heif
-    except ImportError:
-        raise DataError(
-            key, "an HEIC image: pip install 'vision[heif]' to have them read, or save it as JPEG or PNG"
-        ) from None
-    try:
-        image = pi_heif.open_heif(encoded, convert_hdr_to_8bit=True)
-        if image.size != header.upright_size:
-            return None
-        return np.array(image.to_pillow().convert("RGB"))
-    except Exception:  # libheif's errors come as several types
-        return None
 
 
 def _without_premultiplied_alpha(image: np.ndarray | None) -> np.ndarray | None:

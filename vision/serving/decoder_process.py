@@ -67,7 +67,7 @@ def main(max_pixels: int, limit_s: int) -> int:
         sys.stdout.buffer.write(error.reason.encode())
         return _REFUSED
     sys.stdout.buffer.write(_SIZE.pack(*image.shape[:2]))
-    sys.stdout.buffer.write(memoryview(image).cast("B"))
+    sys.stdout.buffer.write(image.data.cast("B"))
     return 0
 
 

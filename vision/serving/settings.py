@@ -98,8 +98,8 @@ class ServingSettings(SettingsTable):
         default=10.0,
         ge=1,
         le=3600,
-        description="processor time for decoding an image of much work (progressive and of many megapixels, HEIC,"
-        " AVIF), which a process of its own does; what takes longer is refused",
+        description="processor time for decoding an image of much work (progressive and of many megapixels, AVIF),"
+        " which a process of its own does; what takes longer is refused",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto takes a GPU if there is one")
     prepack: bool = Field(

@@ -21,7 +21,15 @@ from vision.settings.file_names import name_problem, shown_name
 from vision.settings.regular_file import open_regular
 
 IMAGES = "images"
-_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
+_SUFFIXES = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "GIF": ".gif",
+    "WebP": ".webp",
+    "BMP": ".bmp",
+    "TIFF": ".tif",
+    "AVIF": ".avif",
+}
 
 
 def read_image(image: ImageBytes, key: str) -> bytes | memoryview:

@@ -139,8 +139,8 @@ def _encode_anew(encoded: bytes, options: PackOptions) -> bytes:
 
 def _decode(encoded: bytes, header: ImageHeader, body: ImageBody, options: PackOptions) -> np.ndarray:
     """uint8 [H, W, 3] BGR or [H, W] grey."""
-    if header.format in ("AVIF", "HEIC"):
-        # Formats that MXNet's OpenCV does not know are read as everywhere here.
+    if header.format == "AVIF":
+        # What MXNet's OpenCV does not know is read as everywhere here.
         try:
             rgb = decode_rgb(encoded, "")
         except DataError as problem:

@@ -15,11 +15,11 @@ from vision.settings.errors import DataError
 from vision.settings.file_names import name_problem, shown_name
 from vision.settings.regular_file import irregular_kind, open_regular
 
-IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"))
+IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif"))
 # Images of kinds that are not read, with what to call them.
 FOREIGN_SUFFIXES = {
     **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
-    **dict.fromkeys((".avif", ".avifs"), "AVIF"),
+    ".avifs": "AVIF sequence",
     **dict.fromkeys((".jp2", ".j2k", ".jpx", ".jpf", ".jpc"), "JPEG 2000"),
     **dict.fromkeys((".cr2", ".cr3", ".crw"), "Canon raw"),
     **dict.fromkeys((".nef", ".nrw"), "Nikon raw"),

@@ -1,4 +1,4 @@
-"""HEIC and AVIF: boxes in boxes; the primary item is the picture, with its size and its turn among its properties."""
+"""AVIF: boxes in boxes, as in HEIC; the primary item is the picture, its size and its turn are properties of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import NamedTuple
 from vision.data.containers.image_parts import BadBodyError, BadHeaderError, Bytes, ImageBody, ImageHeader, cut_off
 
 AVIF_BRANDS = frozenset((b"avif", b"avis"))
-HEIC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
 # A phone's photo has some ten boxes at each level, and 50 to 500 items: its tiles, a thumbnail, metadata.
 MAX_BOXES = 1 << 12
 MAX_ITEMS = 1 << 14
@@ -32,31 +31,28 @@ class _Box(NamedTuple):
     end: int
 
 
-def format_of(start: bytes) -> str | None:
-    """AVIF or HEIC by the brands of the first box, None for other files of boxes, such as videos."""
+def is_avif(start: bytes) -> bool:
+    """Whether the brands of the first box are those of AVIF."""
+    if start[4:8] != b"ftyp":
+        return False
     size = min(struct.unpack_from(">I", start)[0], _BRAND_BYTES, len(start))
-    brands = {start[8:12], *(start[at : at + 4] for at in range(16, size - 3, 4))}
-    if start[8:12] not in AVIF_BRANDS | HEIC_BRANDS:
-        return None
-    return "AVIF" if brands & AVIF_BRANDS else "HEIC"
+    return bool(AVIF_BRANDS & {start[8:12], *(start[at : at + 4] for at in range(16, size - 3, 4))})
 
 
 def read_header(encoded: Bytes) -> ImageHeader:
     """Read size and turn of the primary item."""
-    form = format_of(bytes(encoded[:_BRAND_BYTES]))
     meta = _meta(encoded)
     properties = _primary_properties(encoded, meta)
     sizes = [struct.unpack_from(">II", encoded, box.start + 4) for box in properties if box.name == b"ispe"]
-    if form is None or not sizes:
+    if not sizes:
         raise BadHeaderError("does not state the size of its picture; the file is damaged")
     turns = next((encoded[box.start] & 3 for box in properties if box.name == b"irot"), 0)
     mirror = next((encoded[box.start] & 1 for box in properties if box.name == b"imir"), None)
     width, height = sizes[0]
-    clean = next((box for box in properties if box.name == b"clap"), None)
-    if clean is not None and form == "HEIC":
-        # The rest of the coded picture is cut away. Pillow leaves it on an AVIF.
-        width, height = _clean_size(encoded, clean)
-    return ImageHeader(form, width, height, _ORIENTATIONS[turns, mirror])
+    turns = next((encoded[box.start] & 3 for box in properties if box.name == b"irot"), 0)
+    mirror = next((encoded[box.start] & 1 for box in properties if box.name == b"imir"), None)
+    width, height = sizes[0]
+    return ImageHeader("AVIF", width, height, _ORIENTATIONS[turns, mirror])
 
 
 def read_body(encoded: bytes, header: ImageHeader) -> ImageBody:
@@ -75,13 +71,6 @@ def read_body(encoded: bytes, header: ImageHeader) -> ImageBody:
     except (struct.error, IndexError):
         raise cut_off(encoded, "its header") from None
     return ImageBody(encoded, LEAST_WORK + 16 * header.pixels)
-
-
-def _clean_size(encoded: Bytes, box: _Box) -> tuple[int, int]:
-    width, width_parts, height, height_parts = struct.unpack_from(">4I", encoded, box.start)
-    if not width_parts or not height_parts:
-        raise BadHeaderError("cuts its picture to no size; the file is damaged")
-    return width // width_parts, height // height_parts
 
 
 def _check_length(encoded: bytes, end: int, what: str) -> None:
