@@ -128,7 +128,7 @@ def test_inspect_of_dirt_fails_and_shows_it(folder: Path, tmp_path: Path, capsys
     (folder / "dogs" / "broken.png").write_bytes(b"no image")
     assert main(["inspect", f"channels.train={folder}", f"output={tmp_path / 'report'}", "workers=1"]) == 1
     errors = capsys.readouterr().err
-    assert "error: channel train: 1 of 22 images cannot be decoded; first: data/dogs/broken.png: not an image" in errors
+    assert "error: channel train: 1 of 22 images cannot be decoded; data/dogs/broken.png: not an image" in errors
     assert "error: 1 images occur with different labels" in errors
     assert (tmp_path / "report" / "inspection.html").read_text().count("data:image/jpeg") >= 2
 

@@ -25,11 +25,19 @@ def test_folders_become_a_list_and_then_records(images: Path, tmp_path: Path, ca
     assert capsys.readouterr().out.splitlines() == ["cats 0", "dogs 1", f"{prefix}.lst: 6 images"]
     assert main(["im2rec", prefix, str(images), "--pass-through", "--num-thread", "2"]) == 0
     assert capsys.readouterr().out == f"{prefix}.rec: 6 records\n"
+    assert (tmp_path / "data/classes.txt").read_text() == "cats\ndogs\n"
     reader = RecordIOReader([f"{prefix}.rec"])
     for index, line in enumerate(Path(f"{prefix}.lst").read_text().splitlines()):
         _, label, path = line.split("\t")
         assert reader.target(index).tolist() == [float(label)]
         assert bytes(reader[index].encoded) == (images / path).read_bytes()
+
+
+def test_a_list_of_other_classes_stays(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "classes.txt").write_text("lion\n")
+    assert main(["im2rec", str(tmp_path / "all"), str(images), "--list", "--recursive"]) == 0
+    assert "names the classes lion, but the data cats, dogs" in capsys.readouterr().err
+    assert (tmp_path / "classes.txt").read_text() == "lion\n"
 
 
 def test_what_is_left_out_is_named_and_shows_in_the_status(

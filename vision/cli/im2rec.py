@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from vision.settings.errors import SettingsError, UserError
+from vision.settings.errors import DataError, SettingsError, UserError
 from vision.settings.file_names import shown_name
 
 LEFT_OUT = 1
 DESCRIPTION = """\
 Lists images (--list), or packs listed images into .rec and .idx files, with the options of MXNet's im2rec.py and the
 same records. A killed packing continues when the same command is given again.
+
+--list --recursive writes classes.txt beside the list, with the folders in the order of their labels.
 
 Labels: a line's single label is packed as a number. Several labels are packed as a vector if they are boxes (header
 width >= 2, object width >= 5, then whole objects) or a 0/1 column for each class; --pack-label packs any vector,
@@ -109,6 +111,16 @@ def _check(given: argparse.Namespace) -> None:
         raise SettingsError(problems)
 
 
+def _write_names(folder: Path, names: Sequence[str]) -> None:
+    """Put the classes beside the list, from where every verb reads them; a list of other classes there stays."""
+    from vision.data.class_list import write_class_list
+
+    try:
+        write_class_list(folder, names)
+    except DataError as error:
+        print(f"vision: the class names are not written: {error}", file=sys.stderr)
+
+
 def _list(given: argparse.Namespace) -> int:
     from vision.data.im2rec.listing import ListOptions, list_images, write_lists
 
@@ -129,6 +141,8 @@ def _list(given: argparse.Namespace) -> int:
         _write_classes(Path(given.prefix).parent, listing.folders, given.root)
     for path, lines in write_lists(given.prefix, listing, options).items():
         print(f"{path}: {lines} images")
+    if listing.folders:
+        _write_names(Path(given.prefix).parent, listing.folders)
     if given.train_ratio < 1 < given.train_ratio + given.test_ratio:
         print("vision: the two ratios are more than 1 together, so training gets what is left", file=sys.stderr)
     if listing.others:

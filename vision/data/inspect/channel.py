@@ -9,6 +9,7 @@ import numpy as np
 
 from vision.data.boxes.image_size import Fit, SizeTally, sentence
 from vision.data.boxes.object_rows import ObjectRows
+from vision.data.equal_problems import EqualProblems
 from vision.data.inspect.box_findings import box_findings
 from vision.data.inspect.findings import MOST_NAMED, ChannelFacts, Finding, Place, Severity
 from vision.data.inspect.looking import Part, look
@@ -16,6 +17,8 @@ from vision.data.sample import Reader, Remarking
 
 # A class this many times rarer than the most frequent one is hard to learn without help.
 RARE_TIMES = 20
+# Kinds of problems that a finding tells.
+_KINDS = 3
 
 
 def inspect_channel(name: str, reader: Reader, workers: int, advance: Callable[[int], None]) -> ChannelFacts:
@@ -90,8 +93,8 @@ def _problems(
     if not reasons:
         return []
     named = tuple((Place(facts.name, index, reader.key(index), reason),) for index, reason in reasons[:MOST_NAMED])
-    first = named[0][0]
-    sentence = f"channel {facts.name}: {len(reasons)} of {len(facts)} {what}; first: {first.key}: {first.detail}"
+    kinds = EqualProblems((reader.key(index), reason) for index, reason in reasons)
+    sentence = f"channel {facts.name}: {len(reasons)} of {len(facts)} {what}; {'; '.join(kinds.lines(_KINDS))}"
     return [Finding(code, severity, sentence, len(reasons), named)]
 
 
