@@ -6,6 +6,7 @@ own origin, and if its name was made to point here (DNS rebinding), that name as
 
 from __future__ import annotations
 
+import functools
 import hmac
 import ipaddress
 from collections.abc import Iterable
@@ -82,6 +83,7 @@ def host_name(authority: str) -> str:
     return authority.partition(":")[0].rstrip(".")
 
 
+@functools.lru_cache(maxsize=256)
 def is_private(name: str) -> bool:
     """Whether no stranger can have a web page under this name: an address, or a name that is not of the internet."""
     if not name:
