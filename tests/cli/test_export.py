@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import onnxruntime
 import pytest
+from PIL import Image
 
 from tests.interop.models import SSD_RESNET, write_model
 from vision.cli.main import main
@@ -39,6 +42,38 @@ def test_a_detector_with_its_detections(tmp_path: Path) -> None:
         assert abs(len(ours) - len(theirs)) <= 1
         distances = np.abs(theirs[:, None] - ours[None]).max(axis=2).min(axis=1)
         assert np.sort(distances)[-2] < 2e-3
+
+
+@pytest.mark.parametrize("kind", ["classifier", "detector"])
+def test_the_example_of_the_description_answers_as_predict(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a photo that EXIF turns, so that order, turning and resizing all show."""
+    monkeypatch.chdir(tmp_path)
+    model = SSD_RESNET
+    if kind != "detector":
+        model = tmp_path / "theirs"
+        write_model(model)
+    pixels = cv2.resize(np.random.default_rng(0).integers(0, 256, (9, 16, 3), np.uint8), (331, 123))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save("image.jpg", quality=95, exif=exif)
+    assert main(["export", f"model={model}", "format=onnx", "output=net.onnx", f"nms={kind == 'detector'}"]) == 0
+    assert main(["predict", f"model={model}", "image.jpg", "output=p.jsonl", "run.device=cpu"]) == 0
+    expected = np.array(json.loads(Path("p.jsonl").read_text())["prediction"])
+    example = json.loads(Path("net.json").read_text())["example"]
+    assert len(example) == 6
+    found: dict[str, Any] = {}
+    exec("\n".join(example), found)
+    (answer,) = (output[0] for output in found["outputs"])
+    if kind == "detector":
+        rows = answer[answer[:, 0] >= 0]
+        assert len(rows) == len(expected) > 0
+        # Neighbours of nearly equal scores may have changed places.
+        assert np.abs(rows[:, None] - expected[None]).max(axis=2).min(axis=1).max() < 1e-4
+    else:
+        chances = np.exp(answer - answer.max())
+        np.testing.assert_allclose(chances / chances.sum(), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,8 @@ def _to_file(model: Model, format: str, path: Path, nms: bool) -> Exported:
     make_folder(path.parent)
     differences = export_network(heads, format, path, pipeline=nms)
     outputs = heads.pipeline_outputs if nms else heads.outputs
-    write_sidecar(sidecar, heads, outputs, {"format": format, **_facts(model)})
+    example = path.name if format == "onnx" else ""
+    write_sidecar(sidecar, heads, outputs, {"format": format, **_facts(model)}, exported=example)
     return Exported((path, sidecar), differences)
 
 

@@ -66,15 +66,60 @@ def export_network(heads: ExportHeads, format: str, path: Path, *, pipeline: boo
     return differences
 
 
-def write_sidecar(path: Path, heads: ExportHeads, outputs: Sequence[HeadOutput], facts: Mapping[str, Any]) -> None:
-    """The JSON file beside an export: its input and outputs, and ``facts`` such as preprocessing and classes."""
-    shape = [BATCH, *heads.image_shape]
-    values = {
+def write_sidecar(
+    path: Path, heads: ExportHeads, outputs: Sequence[HeadOutput], facts: Mapping[str, Any], *, exported: str = ""
+) -> None:
+    """The JSON file beside an export: its input and outputs, and ``facts`` such as preprocessing and classes.
+
+    ``exported`` is the name of an ONNX file, for which an example in Python is added.
+    """
+    values: dict[str, Any] = {
         **facts,
-        "input": {"name": INPUT, "shape": shape, "dtype": "uint8", "meaning": "RGB pixels, 0..255"},
+        "input": _described_input(heads.image_shape),
         "outputs": [asdict(output) for output in outputs],
     }
+    if exported:
+        values["example"] = _example(heads.image_shape, exported)
     write_whole(path, json.dumps(values, indent=2) + "\n")
+
+
+def _described_input(image_shape: tuple[int, int, int]) -> dict[str, Any]:
+    """How to make the input from an image file, for programs in any language."""
+    channels, height, width = image_shape
+    colors = "red, green, blue" if channels == 3 else "grey: 0.299 red + 0.587 green + 0.114 blue, rounded"
+    return {
+        "name": INPUT,
+        "shape": [BATCH, *image_shape],
+        "dtype": "uint8",
+        "meaning": "RGB pixels, 0..255" if channels == 3 else "grey pixels, 0..255",
+        "axes": ["image", "channel", "row from the top (height)", "column from the left (width)"],
+        "channels": colors,
+        "values": "0..255 as decoded: the network itself subtracts the mean and divides by the deviation",
+        "preparation": [
+            "decode to 8 bits a channel; turn the image as its EXIF orientation says; repeat the one channel of a grey"
+            " image three times, and leave out transparency",
+            f"resize to height {height} and width {width}, whatever the proportions were: bilinear from the four"
+            " nearest pixels, without antialiasing where it gets smaller, between the centres of pixels (row y of the"
+            " result is row (y + 0.5) * old height / new height - 0.5 of the image, and columns alike, held at the"
+            " border), rounded",
+            "order the values as channel, row, column",
+        ],
+    }
+
+
+def _example(image_shape: tuple[int, int, int], exported: str) -> list[str]:
+    """Lines of Python that ask the network about one image; they need numpy, opencv-python and onnxruntime."""
+    channels, height, width = image_shape
+    grey = ["image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[:, :, None]"] if channels == 1 else []
+    return [
+        "import cv2, numpy, onnxruntime",
+        'image = cv2.imread("image.jpg", cv2.IMREAD_COLOR)  # 8 bits, turned by EXIF; blue, green, red',
+        f"image = cv2.resize(image, ({width}, {height}), interpolation=cv2.INTER_LINEAR)  # width, height",
+        *grey,
+        "images = numpy.ascontiguousarray(image[:, :, ::-1].transpose(2, 0, 1)[None])  # red, green, blue",
+        f"session = onnxruntime.InferenceSession({exported!r})",
+        f'outputs = session.run(None, {{"{INPUT}": images}})',
+    ]
 
 
 def _images(heads: ExportHeads, count: int) -> Tensor:

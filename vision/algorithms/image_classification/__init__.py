@@ -126,7 +126,11 @@ class ImageClassification(Algorithm):
         channels, height, width = architecture.image_shape
         return {
             "input": "uint8 RGB [N, 3, H, W], 0..255",
-            "inference": {"resize": [height, width], "keep_aspect": False, "interpolation": "bilinear"},
+            "inference": {
+                "resize": [height, width],
+                "keep_aspect": False,
+                "interpolation": "bilinear, no antialiasing",
+            },
             "validation": {"resize_short_side": hyperparameters.resize, "center_crop": [height, width]},
             "channels": channels,
             "mean": list(architecture.mean),
