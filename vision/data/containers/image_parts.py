@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 Bytes = bytes | memoryview
 
@@ -41,8 +42,7 @@ class ImageHeader:
         return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 
 
-@dataclass(frozen=True, slots=True)
-class ImageBody:
+class ImageBody(NamedTuple):
     """``encoded`` is the file as a decoder may see it: no length in it goes past its end, nothing is left that no
     pixel needs. ``work`` estimates what decoding costs at most, counted in pixels of a plain JPEG (some 5 ns each).
     ``is_premultiplied``: the colors are stored multiplied by alpha.
