@@ -163,7 +163,7 @@ class Connections:
         """Log what was closed, not more often than a reader can follow."""
         self._closed += 1
         if time.monotonic() - self._told_s >= _SECONDS_BETWEEN_WORDS:
-            log.warning("vision: %s; %d connections were closed since this was last said", reason, self._closed)
+            log.warning("vision: %s; closed to make room since this was last said: %d", reason, self._closed)
             self._told_s, self._closed = time.monotonic(), 0
 
 

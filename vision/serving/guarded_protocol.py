@@ -51,6 +51,7 @@ class GuardedProtocol(HttpToolsProtocol):
         # A request that closes its connection leaves the client time to read the answer.
         self._exit: Any = SimpleNamespace(write=transport.write, is_closing=transport.is_closing, close=self._end)
         if not self._connections.admit(self):
+            self._is_ending = True
             transport.write(self._answer(_no_room("all connections are in work")))
             transport.close()
 
