@@ -35,8 +35,8 @@ def test_folders_become_a_list_and_then_records(images: Path, tmp_path: Path, ca
 
 def test_a_list_of_other_classes_stays(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     (tmp_path / "classes.txt").write_text("lion\n")
-    assert main(["im2rec", str(tmp_path / "all"), str(images), "--list", "--recursive"]) == 0
-    assert "names the classes lion, but the data cats, dogs" in capsys.readouterr().err
+    assert main(["im2rec", str(tmp_path / "all"), str(images), "--list", "--recursive"]) == 2
+    assert "names the classes lion, but the folders below" in capsys.readouterr().err
     assert (tmp_path / "classes.txt").read_text() == "lion\n"
 
 

@@ -92,5 +92,5 @@ def test_lists_are_mxnet_s(words: list[str], images: Path, oracle, tmp_path: Pat
         (tmp_path / side).mkdir()
     assert main(["im2rec", str(tmp_path / "ours" / "x"), str(images), "--list", *words]) == 0
     oracle("im2rec", words=["theirs/x", "images", "--list", *words])
-    written = [{path.name: path.read_text() for path in (tmp_path / side).iterdir()} for side in ("ours", "theirs")]
+    written = [{path.name: path.read_text() for path in (tmp_path / side).glob("*.lst")} for side in ("ours", "theirs")]
     assert written[0] == written[1]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from vision.settings.errors import DataError, SettingsError, UserError
+from vision.settings.errors import SettingsError, UserError
 from vision.settings.file_names import shown_name
 
 LEFT_OUT = 1
@@ -111,16 +111,6 @@ def _check(given: argparse.Namespace) -> None:
         raise SettingsError(problems)
 
 
-def _write_names(folder: Path, names: Sequence[str]) -> None:
-    """Put the classes beside the list, from where every verb reads them; a list of other classes there stays."""
-    from vision.data.class_list import write_class_list
-
-    try:
-        write_class_list(folder, names)
-    except DataError as error:
-        print(f"vision: the class names are not written: {error}", file=sys.stderr)
-
-
 def _list(given: argparse.Namespace) -> int:
     from vision.data.im2rec.listing import ListOptions, list_images, write_lists
 
@@ -141,8 +131,6 @@ def _list(given: argparse.Namespace) -> int:
         _write_classes(Path(given.prefix).parent, listing.folders, given.root)
     for path, lines in write_lists(given.prefix, listing, options).items():
         print(f"{path}: {lines} images")
-    if listing.folders:
-        _write_names(Path(given.prefix).parent, listing.folders)
     if given.train_ratio < 1 < given.train_ratio + given.test_ratio:
         print("vision: the two ratios are more than 1 together, so training gets what is left", file=sys.stderr)
     if listing.others:
