@@ -202,6 +202,7 @@ def _task_and_data(run: _Run) -> tuple[TrainingTask, VisionDataModule]:
         seed=job.run.seed,
         pin_memory=accelerator == "cuda",
         dali=dali,
+        stall_timeout_s=job.run.stall_timeout_s,
     )
     return task, module
 

@@ -16,6 +16,7 @@ from vision.data.dali.loader import DaliLoader
 from vision.data.dali.settings import DaliSettings
 from vision.data.dataset import ImageDataset
 from vision.data.image_codec import prepare_process, prepare_threads
+from vision.data.process_loader import ProcessLoader, TellsErrors
 from vision.data.sampler import EvaluationSampler, TrainSampler
 from vision.data.side_stream import CudaStreams, SideStreamCopy
 from vision.data.stream import EvaluationStream, StreamDataset, TrainStream
@@ -29,7 +30,8 @@ class VisionDataModule(pl.LightningDataModule):
     """Training and validation loaders whose order depends on the seed alone, and which resume inside an epoch.
 
     ``batch_size`` counts the images of one training step over all processes. ``train`` is absent when only
-    evaluating. With ``dali`` DALI makes the training batches; validation always decodes as evaluation does.
+    evaluating. With ``dali`` DALI makes the training batches; validation always decodes as evaluation does. Loader
+    processes that give nothing for ``stall_timeout_s`` end the run.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class VisionDataModule(pl.LightningDataModule):
         seed: int,
         pin_memory: bool,
         dali: DaliSettings | None = None,
+        stall_timeout_s: float = 600.0,
     ) -> None:
         super().__init__()
         self.train = train
@@ -51,6 +54,7 @@ class VisionDataModule(pl.LightningDataModule):
         self.seed = seed
         self.pin_memory = pin_memory
         self.dali = dali
+        self.stall_timeout_s = stall_timeout_s
         self._copies: SideStreamCopy | None = None
         self._batches_done = 0
         self._cached: dict[str, CachedDataset | ImageDataset] = {}
@@ -76,8 +80,8 @@ class VisionDataModule(pl.LightningDataModule):
         if 0 < workers <= MOST_THREADS and not pin_memory:
             prepare_threads()
             return ThreadLoader(dataset, sampler, workers, ahead=isinstance(sampler, TrainSampler))
-        return DataLoader(
-            dataset,
+        return ProcessLoader(
+            cast(Any, TellsErrors(dataset) if workers else dataset),
             batch_sampler=cast(Any, sampler),
             collate_fn=_as_it_is,
             num_workers=workers,
@@ -85,13 +89,26 @@ class VisionDataModule(pl.LightningDataModule):
             persistent_workers=workers > 0,
             prefetch_factor=4 if workers else None,
             worker_init_fn=_prepare_worker,
+            timeout=self.stall_timeout_s if workers else 0,
+            generator=self._own_random_numbers(),
             # Forked workers share the kept images; otherwise, which is Python 3.14's default, each would get a copy.
             multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         )
 
     def _stream_loader(self, stream: TrainStream | EvaluationStream) -> DataLoader:
         # One pipe has one reader: it decodes by threads, not by further processes.
-        return DataLoader(stream, batch_size=None, num_workers=0, pin_memory=self.pin_memory)
+        return DataLoader(
+            stream,
+            batch_size=None,
+            num_workers=0,
+            pin_memory=self.pin_memory,
+            generator=self._own_random_numbers(),
+        )
+
+    def _own_random_numbers(self) -> torch.Generator:
+        """torch draws a seed for every pass, which nobody uses here, and must not take it from the run's numbers: a
+        resumed run makes more passes than one that was never interrupted."""
+        return torch.Generator().manual_seed(self.seed)
 
     def train_dataloader(self) -> DataLoader | ThreadLoader | DaliLoader:
         assert self.train is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 
@@ -24,6 +24,14 @@ PART_HEADER = struct.Struct("<II")
 IMAGE_HEADER = struct.Struct("<IfQQ")
 # One read from a pipe: bounds what a lying length field can make us allocate ahead of the data.
 _READ_BYTES = 1 << 20
+
+
+class Sliceable(Protocol):
+    """The bytes of a file: in memory, or read as they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> bytes | memoryview: ...
 
 
 class BrokenRecordError(ValueError):
@@ -106,7 +114,7 @@ def check_part(header: tuple[int, int], inside: bool) -> tuple[int, int]:
     return cflag, lrec & MAX_PAYLOAD_BYTES
 
 
-def iter_parts(buffer: memoryview, offset: int) -> Iterator[tuple[int, int]]:
+def iter_parts(buffer: Sliceable, offset: int) -> Iterator[tuple[int, int]]:
     """Bounds of the data of each part of the record whose first part header is at ``offset``.
 
     The next record starts at the last bound, padded to a multiple of 4.
@@ -116,7 +124,7 @@ def iter_parts(buffer: memoryview, offset: int) -> Iterator[tuple[int, int]]:
         start = offset + PART_HEADER.size
         if start > size:
             raise BrokenRecordError(_no_header(offset, "file", size))
-        cflag, length = check_part(PART_HEADER.unpack_from(buffer, offset), inside=cflag != WHOLE)
+        cflag, length = check_part(PART_HEADER.unpack(buffer[offset:start]), inside=cflag != WHOLE)
         total += length + len(MAGIC_BYTES) * (cflag in (MIDDLE, LAST))
         _check_total(total)
         offset = start + padded(length)
@@ -127,14 +135,14 @@ def iter_parts(buffer: memoryview, offset: int) -> Iterator[tuple[int, int]]:
             return
 
 
-def next_offset(buffer: memoryview, offset: int) -> int:
+def next_offset(buffer: Sliceable, offset: int) -> int:
     """Where the record at ``offset`` ends and the next begins."""
     for _, stop in iter_parts(buffer, offset):
         last_stop = stop
     return padded(last_stop)
 
 
-def join_parts(buffer: memoryview, offset: int) -> memoryview:
+def join_parts(buffer: Sliceable, offset: int) -> memoryview:
     """Payload of the split record at ``offset``: its parts with the magics put back between them."""
     payload = bytearray()
     for number, (start, stop) in enumerate(iter_parts(buffer, offset)):

@@ -1,15 +1,13 @@
-"""One .rec file, mapped into memory, with its index."""
+"""One .rec file, read by position, with its index."""
 
 from __future__ import annotations
 
-import mmap
-import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from vision.data.recordio import (
+    IMAGE_HEADER,
     MAGIC,
     MAX_PAYLOAD_BYTES,
     PART_HEADER,
@@ -19,42 +17,41 @@ from vision.data.recordio import (
     padded,
     record_key,
 )
-from vision.data.recordio_index import RecordIndex, open_index, stale_index_advice
+from vision.data.recordio_index import open_index, stale_index_advice
+from vision.files.steady_file import SteadyFile
 from vision.settings.errors import DataError
-from vision.settings.regular_file import open_regular
 
 # Records looked at in one step of ``label_matrix``: bounds its working memory.
 _STEP_RECORDS = 4096
+_MOST_AT_ONCE = 16 << 20
+_FEW_LABELS = 56
+_HEAD_BYTES = PART_HEADER.size + IMAGE_HEADER.size + 4 * _FEW_LABELS
 
 
 class RecordFile:
-    """Random access to the records of one file. A process that receives it by pickle maps the file again."""
+    """Random access to the records of one file. Raises FileChangedError where it shrinks while it is in use."""
 
-    def __init__(self, path: Path, name: str, index: RecordIndex | None = None, size_bytes: int | None = None) -> None:
-        self.path = path
+    def __init__(self, path: Path, name: str) -> None:
         self.name = name
-        self.buffer = _map(path, name)
-        if size_bytes not in (None, len(self.buffer)):
-            reason = f"the file had {size_bytes} bytes when it was opened and has {len(self.buffer)} now"
-            raise DataError(name, f"{reason}; it must not change while it is read")
-        self.index = open_index(path, self.buffer, name) if index is None else index
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return RecordFile, (self.path, self.name, self.index, len(self.buffer))
+        self.bytes = SteadyFile(path, name)
+        self.index = open_index(path, self.bytes, name)
 
     def __len__(self) -> int:
         return len(self.index.offsets)
 
     def payload(self, number: int) -> memoryview:
-        """One record: a view of the map, or of a copy if the record was split on disk."""
+        """One record."""
         offset = self.index.offsets.item(number)
-        magic, lrec = PART_HEADER.unpack_from(self.buffer, offset)
-        start = offset + PART_HEADER.size
-        # A value below 2^29 means cflag 0, a record in one part: nearly all are.
-        if magic == MAGIC and lrec <= MAX_PAYLOAD_BYTES and start + padded(lrec) <= len(self.buffer):
-            return self.buffer[start : start + lrec]
+        end = self.index.offsets.item(number + 1) if number + 1 < len(self) else len(self.bytes)
+        # Up to the next record in one read; an index that leaves records out must not make it a large one.
+        found = self.bytes.read(offset, min(end - offset, _MOST_AT_ONCE))
+        if len(found) >= PART_HEADER.size:
+            magic, lrec = PART_HEADER.unpack_from(found)
+            # A value below 2^29 means cflag 0, a record in one part: nearly all are.
+            if magic == MAGIC and lrec <= MAX_PAYLOAD_BYTES and PART_HEADER.size + padded(lrec) <= len(found):
+                return memoryview(found)[PART_HEADER.size : PART_HEADER.size + lrec]
         try:
-            return join_parts(self.buffer, offset)
+            return join_parts(self.bytes, offset)
         except BrokenRecordError as problem:
             raise self._framing_error(number, str(problem)) from None
 
@@ -68,17 +65,40 @@ class RecordFile:
             raise DataError(record_key(self.name, number, offset), str(problem)) from None
 
     def labels(self, number: int) -> np.ndarray:
-        """Labels of one record, float32 [W]; touches no image bytes unless the record was split on disk."""
+        """Labels of one record, float32 [W]; reads no image bytes unless the record was split on disk."""
+        head = self._head(number)
+        if head is not None:
+            flag, label_at = IMAGE_HEADER.unpack_from(head)[0], IMAGE_HEADER.size
+            if not flag:
+                return np.frombuffer(head, "<f4", 1, 4).copy()
+            if label_at + 4 * flag > len(head):
+                head = self.bytes.read(self.index.offsets.item(number) + PART_HEADER.size, label_at + 4 * flag)
+            return np.frombuffer(head, "<f4", flag, label_at).copy()
         payload, start, stop, _, _ = self.image(number)
         return np.frombuffer(payload, "<f4", (stop - start) // 4, start).copy()
 
     def key(self, number: int) -> str:
         """Name of the record in messages, with its id if that can be read."""
         offset = self.index.offsets.item(number)
+        head = self._head(number)
         try:
-            return record_key(self.name, number, offset, self.image(number)[-1])
+            record_id = self.image(number)[-1] if head is None else IMAGE_HEADER.unpack_from(head)[2]
         except DataError:
             return record_key(self.name, number, offset)
+        return record_key(self.name, number, offset, record_id)
+
+    def _head(self, number: int) -> bytes | None:
+        """The payload's first bytes, if it is an image record in one part whose lengths hold."""
+        offset = self.index.offsets.item(number)
+        found = self.bytes[offset : offset + _HEAD_BYTES]
+        if len(found) < PART_HEADER.size + IMAGE_HEADER.size:
+            return None
+        magic, lrec = PART_HEADER.unpack_from(found)
+        if magic != MAGIC or lrec > MAX_PAYLOAD_BYTES:
+            return None
+        flag = IMAGE_HEADER.unpack_from(found, PART_HEADER.size)[0]
+        fits = offset + PART_HEADER.size + padded(lrec) <= len(self.bytes) and IMAGE_HEADER.size + 4 * flag <= lrec
+        return found[PART_HEADER.size :] if fits else None
 
     def key_of(self, number: int, record_id: int) -> str:
         """The same, for a caller who has read the id."""
@@ -95,15 +115,17 @@ class RecordFile:
         return np.concatenate(blocks) if blocks else np.empty((0, 1), np.float32)
 
     def _label_block(self, first: int, stop: int) -> np.ndarray | None:
-        words = np.frombuffer(self.buffer, "<u4", len(self.buffer) // 4)
         offsets = self.index.offsets[first : stop + 1].astype(np.int64)
         if stop == len(self):
-            offsets = np.append(offsets, len(self.buffer))
-        at = offsets[:-1] // 4
-        lrec = words[at + 1].astype(np.int64)
-        spans = offsets[:-1] + PART_HEADER.size + ((lrec + 3) & ~3)
-        one_part = (words[at] == MAGIC) & (lrec <= MAX_PAYLOAD_BYTES) & (spans == offsets[1:]) & (lrec >= 24)
-        flags = np.where(one_part, words[np.where(one_part, at + 2, 0)], 0).astype(np.int64)
+            offsets = np.append(offsets, len(self.bytes))
+        labels_from = (PART_HEADER.size + IMAGE_HEADER.size) // 4
+        # Labels of another number than the first record's make no matrix, so no more of a record is needed. Many are
+        # read once it is known that all records have so many.
+        words = self._first_words(offsets[:-1], labels_from + min(len(self.labels(first)), _FEW_LABELS))
+        lrec = words[:, 1].astype(np.int64)
+        ends = offsets[:-1] + PART_HEADER.size + ((lrec + 3) & ~3)
+        one_part = (words[:, 0] == MAGIC) & (lrec <= MAX_PAYLOAD_BYTES) & (ends == offsets[1:]) & (lrec >= 24)
+        flags = np.where(one_part, words[:, 2], 0).astype(np.int64)
         one_part &= 24 + 4 * flags <= lrec
         # Split and broken records go one by one; the broken ones raise.
         others = {int(i): self.labels(first + int(i)) for i in np.flatnonzero(~one_part)}
@@ -113,24 +135,24 @@ class RecordFile:
         width = int(widths[0])
         if np.any(widths != width):
             return None
-        label_at = np.where(one_part, at + np.where(flags > 0, 8, 3), 0)
-        block = np.lib.stride_tricks.sliding_window_view(words, width)[label_at].view("<f4")
+        if width > _FEW_LABELS:
+            words = self._first_words(offsets[:-1], labels_from + width)
+        block = words[:, labels_from : labels_from + width].copy()
+        block[flags == 0, 0] = words[flags == 0, 3]
+        labels_block = block.view("<f4")
         for i, labels in others.items():
-            block[i] = labels
-        return block
+            labels_block[i] = labels
+        return labels_block
+
+    def _first_words(self, offsets: np.ndarray, count: int) -> np.ndarray:
+        """The words that each record begins with, uint32 [N, count], zeros beyond the file's end."""
+        size = 4 * count
+        heads = self.bytes.read_many(offsets.tolist(), size)
+        # Records are small where these reach beyond the file's end.
+        heads = [head.ljust(size, b"\0") if len(head) < size else head for head in heads]
+        return np.frombuffer(b"".join(heads), "<u4").reshape(len(heads), count)
 
     def _framing_error(self, number: int, reason: str) -> DataError:
         if self.index.source is not None:
             reason += f"; if the file is whole, {stale_index_advice(self.index.source)}"
         return DataError(record_key(self.name, number, self.index.offsets.item(number)), reason)
-
-
-def _map(path: Path, name: str) -> memoryview:
-    try:
-        with open_regular(path) as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                return memoryview(b"")
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except OSError as problem:
-        reason = f"cannot be read ({problem.strerror}); expected a RecordIO file at {path}"
-        raise DataError(name, reason) from None

@@ -20,6 +20,7 @@ from vision.data.recordio import (
     PART_HEADER,
     WHOLE,
     BrokenRecordError,
+    Sliceable,
     next_offset,
     record_key,
 )
@@ -44,8 +45,8 @@ class RecordIndex:
     source: Path | None
 
 
-def open_index(rec_path: Path, buffer: memoryview, name: str) -> RecordIndex:
-    """Index of the .rec file mapped as ``buffer``. ``name`` stands for the file in messages."""
+def open_index(rec_path: Path, buffer: Sliceable, name: str) -> RecordIndex:
+    """Index of the .rec file whose bytes are ``buffer``. ``name`` stands for the file in messages."""
     idx_path = rec_path.with_suffix(".idx")
     if not idx_path.is_file():
         return RecordIndex(scan_offsets(rec_path, buffer, name), None, None)
@@ -62,7 +63,7 @@ def stale_index_advice(idx_path: Path) -> str:
     return f"{idx_path.name} does not fit this file: delete {idx_path} so that the index is rebuilt"
 
 
-def _check_against_file(offsets: np.ndarray, buffer: memoryview, name: str, idx_path: Path) -> None:
+def _check_against_file(offsets: np.ndarray, buffer: Sliceable, name: str, idx_path: Path) -> None:
     """Check that the index lists every record once: each begins where the one before ends."""
     advice = stale_index_advice(idx_path)
     size = len(buffer)
@@ -96,17 +97,18 @@ def _check_against_file(offsets: np.ndarray, buffer: memoryview, name: str, idx_
         refuse(number, f"it ends at byte {end}, but {idx_path.name} lists the next at byte {offsets[number + 1]}")
 
 
-def _first_gap(offsets: np.ndarray, buffer: memoryview) -> tuple[int, int] | None:
+def _first_gap(offsets: np.ndarray, buffer: Sliceable) -> tuple[int, int] | None:
     """(number, end) of the first record that does not end where the next begins, or None.
 
     A record that is broken itself has no end. Whoever reads it finds that, and can go on with the others.
     """
-    words = np.frombuffer(buffer, "<u4", len(buffer) // 4)
+    size = PART_HEADER.size
     for first in range(0, len(offsets) - 1, _STEP_RECORDS):
         starts, nexts = offsets[first : first + _STEP_RECORDS], offsets[first + 1 : first + _STEP_RECORDS + 1]
         starts = starts[: len(nexts)]
-        lengths = words[starts // 4 + 1]
-        whole = (words[starts // 4] == MAGIC) & (lengths <= MAX_PAYLOAD_BYTES)
+        headers = b"".join(bytes(buffer[start : start + size]).ljust(size, b"\0") for start in starts.tolist())
+        magics, lengths = np.frombuffer(headers, "<u4").reshape(-1, 2).T
+        whole = (magics == MAGIC) & (lengths <= MAX_PAYLOAD_BYTES)
         ends = starts + np.uint64(PART_HEADER.size) + ((lengths.astype(np.uint64) + np.uint64(3)) & ~np.uint64(3))
         for place in np.flatnonzero(~(whole & (ends == nexts))).tolist():
             try:
@@ -118,7 +120,7 @@ def _first_gap(offsets: np.ndarray, buffer: memoryview) -> tuple[int, int] | Non
     return None
 
 
-def scan_offsets(path: Path, buffer: memoryview, name: str) -> np.ndarray:
+def scan_offsets(path: Path, buffer: Sliceable, name: str) -> np.ndarray:
     """Find the records of a .rec file by its magics, uint64 [N].
 
     A writer never leaves the magic at a multiple of 4 inside a payload, so all magics are part headers. The
@@ -134,8 +136,7 @@ def _scan_magics(file: BinaryIO, size: int) -> np.ndarray | None:
     offsets: array[int] = array("Q")
     expected, inside = 0, False
     for start in range(0, size, 4 * _SCAN_WORDS):
-        # Not through the map, so that a large file's pages do not count as this process's memory. One word
-        # more than is searched, because the length follows the magic.
+        # One word more than is searched, because the length follows the magic.
         file.seek(start)
         words = np.fromfile(file, "<u4", _SCAN_WORDS + 1)
         at = np.flatnonzero(words[:_SCAN_WORDS] == MAGIC)
@@ -158,7 +159,7 @@ def _scan_magics(file: BinaryIO, size: int) -> np.ndarray | None:
     return np.frombuffer(offsets, np.uint64) if expected == size and not inside else None
 
 
-def _walk_chain(buffer: memoryview, name: str) -> np.ndarray:
+def _walk_chain(buffer: Sliceable, name: str) -> np.ndarray:
     """Follow the lengths from record to record; says where a damaged file breaks."""
     offsets: array[int] = array("Q")
     offset = 0

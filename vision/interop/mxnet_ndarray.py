@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vision.files.steady_file import SteadyFile
 from vision.settings.errors import DataError
 
 V1_MAGIC, V2_MAGIC, V3_MAGIC = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
@@ -31,7 +32,7 @@ MAX_DENSE_BYTES = 1 << 30
 class Cursor:
     """A position in a file of bytes that never moves beyond its end. ``what`` names the array being read."""
 
-    buffer: memoryview
+    buffer: bytes | memoryview | SteadyFile
     name: str
     what: str
     offset: int = 0
@@ -40,7 +41,7 @@ class Cursor:
     def error(self, reason: str) -> DataError:
         return DataError(f"{self.name} {self.what} at byte {self.offset}", reason)
 
-    def take(self, count: int, meaning: str) -> memoryview:
+    def take(self, count: int, meaning: str) -> bytes | memoryview:
         left = len(self.buffer) - self.offset
         if count > left:
             raise self.error(f"expected {count} bytes of {meaning}, but {left} are left in the file")

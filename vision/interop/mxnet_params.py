@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
-import os
 import struct
 from collections import Counter
 from collections.abc import Mapping
@@ -12,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from vision.files.atomic_file import atomic_file
+from vision.files.steady_file import SteadyFile
 from vision.interop.mxnet_ndarray import Cursor, ndarray_bytes, read_ndarray
 from vision.settings.errors import DataError
-from vision.settings.regular_file import open_regular
 
 LIST_MAGIC = 0x112
 # ResNet-200 has about 1,500. Bounds the objects that a file of empty arrays can make.
@@ -25,20 +23,16 @@ MAX_NAME_BYTES = 1024
 def read_params(path: str | Path) -> dict[str, np.ndarray]:
     """Arrays of a .params file by their names in it, such as ``arg:fc1_weight`` and ``aux:bn0_moving_mean``."""
     path = Path(path)
-    with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size == 0:
-            return parse_params(b"", path.name)
-        return parse_params(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), path.name)
+    return parse_params(SteadyFile(path, path.name), path.name)
 
 
-def parse_params(buffer: bytes | memoryview, name: str) -> dict[str, np.ndarray]:
+def parse_params(buffer: bytes | memoryview | SteadyFile, name: str) -> dict[str, np.ndarray]:
     """The same from bytes; the arrays own their memory. Arrays without names are called "0", "1", ...
 
     ``name`` stands for the file in errors. Takes memory for at most twice the bytes given (bfloat16 becomes
     float32), and for sparse arrays mxnet_ndarray.MAX_DENSE_BYTES more.
     """
-    cursor = Cursor(memoryview(buffer), name, "header")
+    cursor = Cursor(buffer, name, "header")
     if bytes(cursor.buffer[:4]) == b"PK\x03\x04":
         raise DataError(name, "is a NumPy archive as MXNet 2 writes; load it there and save it with mx.nd.save")
     magic = cursor.number("Q", "list magic") if len(buffer) >= 8 else None

@@ -132,7 +132,7 @@ class RunSettings(SettingsTable):
     stall_timeout_s: float = Field(
         default=600.0,
         gt=0,
-        description="seconds without data in Pipe mode, or without the other machines, that end a run",
+        description="seconds without data in Pipe mode, from a loader process or from another machine that end a run",
     )
     log_every_steps: int = Field(default=20, ge=1, description="steps between two progress lines")
     progress: Literal["auto", "bar", "plain", "none"] = Field(

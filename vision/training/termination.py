@@ -1,7 +1,9 @@
-"""Ends a run in good order when it is told to: SIGTERM (the platform, `kill`) or SIGINT (Ctrl-C)."""
+"""Ends a run in good order when it is told to: SIGTERM (the platform, `kill`), SIGINT (Ctrl-C) or SIGHUP (the
+terminal is gone)."""
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from types import FrameType
@@ -36,21 +38,31 @@ class Termination(pl.Callback):
     end together: every so many steps they ask each other whether one was told to.
     """
 
-    SIGNALS = (signal.SIGTERM, signal.SIGINT)
+    SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
     def __init__(self, checkpoints: Checkpoints) -> None:
         self.checkpoints = checkpoints
         self.received: int | None = None
         self._received_at_s = 0.0
+        self._terminal: list[int] = []
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # Lightning has put its own handlers in place by now, and restores the earlier ones when it ends.
         for signum in self.SIGNALS:
-            signal.signal(signum, self._receive)
+            # `nohup` says that SIGHUP means nothing to the run.
+            if signum != signal.SIGHUP or signal.getsignal(signum) != signal.SIG_IGN:
+                signal.signal(signum, self._receive)
+        self._terminal = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
 
     def _receive(self, signum: int, frame: FrameType | None) -> None:
         if self.received is not None and signum == signal.SIGINT:
             raise KeyboardInterrupt
+        if signum == signal.SIGHUP:
+            # Whatever is printed to a terminal that is gone fails, and would end the run before it has saved.
+            for descriptor in self._terminal:
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)
         self.received = signum
         self._received_at_s = time.monotonic()
 

@@ -108,6 +108,6 @@ def test_a_full_disk_is_told_before_anything_is_decoded(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(UserError, match=r"cannot be kept in .*No space left on device; set run.cache_folder"):
+    with pytest.raises(UserError, match=r"cannot be kept: .*the disk is full.*; set run.cache_folder"):
         make(tmp_path)
     assert not decodings and [path.suffix for path in tmp_path.iterdir()] == [".lock"]

@@ -26,6 +26,9 @@ from vision.data.cache.kept_images import KeptImages, decode_all
 from vision.data.cache.layout import Layout
 from vision.data.cache.recipe import Division, describe
 from vision.data.dataset import ImageDataset
+from vision.files.atomic_file import atomic_file, remove_abandoned
+from vision.files.steady_file import SteadyFile
+from vision.files.write_error import WriteError, make_folder, writing
 from vision.settings.errors import DataError, UserError
 
 log = logging.getLogger(__name__)
@@ -44,16 +47,16 @@ def open_or_make(dataset: ImageDataset, division: Division, layout: Layout, fold
     """
     path = folder / f"{identity(dataset, division)}.decoded"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with _alone(path):
+        make_folder(folder)
+        with writing(path), _alone(path):
             found = _open(path, layout)
             if found is None:
                 _make(path, layout, dataset, division)
                 found = _open(path, layout)
-    except OSError as error:
+    except WriteError as error:
         raise UserError(
-            f"the decoded images ({layout.size / 1e9:.1f} GB) cannot be kept in {folder}: {error.strerror}; "
-            "set run.cache_folder to a folder with more room, or run.cache=none"
+            f"the decoded images ({layout.size / 1e9:.1f} GB) cannot be kept: {error}; set run.cache_folder to a "
+            "folder with more room, or run.cache=none"
         ) from None
     assert found is not None, path
     return found
@@ -84,25 +87,23 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def _make(path: Path, layout: Layout, dataset: ImageDataset, division: Division) -> None:
-    draft = path.with_suffix(f".{os.getpid()}")
-    try:
-        with draft.open("wb+") as file:
-            # Room is taken now: a mapped file that finds none later ends the process.
-            os.posix_fallocate(file.fileno(), 0, layout.size)
-            pixels = np.memmap(file, np.uint8, "r+", shape=(layout.size,))
-            kept = decode_all(dataset, division, layout, pixels)
-            for index in kept.broken:
-                kept[index][...] = 0
-            pixels.flush()
-            broken = {index: (error.key, error.reason) for index, error in kept.broken.items()}
-            trailer = {"broken": broken, "checksum": _checksum(pixels)}
-            file.seek(0, os.SEEK_END)
-            file.write(json.dumps(trailer).encode() + _END.pack(layout.size, _MAGIC))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    # What a kill left may be as large as the file itself.
+    for stray in remove_abandoned(path.parent, "*.decoded"):
+        log.info("removed %s, which a killed run left unfinished", stray)
+    with atomic_file(path) as file:
+        # Room is taken now: a mapped file that finds none later ends the process.
+        os.posix_fallocate(file.fileno(), 0, layout.size)
+        pixels = np.memmap(file, np.uint8, "r+", shape=(layout.size,))
+        kept = decode_all(dataset, division, layout, pixels)
+        for index in kept.broken:
+            kept[index][...] = 0
+        pixels.flush()
+        broken = {index: (error.key, error.reason) for index, error in kept.broken.items()}
+        trailer = {"broken": broken, "checksum": _checksum(pixels)}
+        file.seek(0, os.SEEK_END)
+        file.write(json.dumps(trailer).encode() + _END.pack(layout.size, _MAGIC))
+        # Nobody has a reason to write to it any more, and who shortened it would end the runs that map it.
+        os.fchmod(file.fileno(), os.fstat(file.fileno()).st_mode & 0o444)
 
 
 def _open(path: Path, layout: Layout) -> KeptImages | None:
@@ -112,9 +113,10 @@ def _open(path: Path, layout: Layout) -> KeptImages | None:
     except FileNotFoundError:
         return None
     if trailer is not None:
+        file = SteadyFile(path, path.name)
         pixels = np.memmap(path, np.uint8, "r", shape=(layout.size,))
         if _checksum(pixels) == trailer.get("checksum"):
-            return KeptImages(pixels, layout, _broken_in(trailer["broken"]))
+            return KeptImages(pixels, layout, _broken_in(trailer["broken"]), file)
     log.warning("%s is damaged: decoding the images anew", path)
     return None
 

@@ -65,6 +65,7 @@ class CachedDataset(Dataset[Any]):
         if not len(indices):
             return Batch(torch.empty(0), None, torch.empty(0, dtype=torch.int64), broken)
         seeds = draw.seeds[rows]
+        self.kept.check()
         if self._on_device is not None:
             indices_there = to_device(indices, self._on_device.device)
             images = self._made_there(self._on_device, indices, indices_there, seeds)

@@ -29,4 +29,5 @@ class KeptDataset(ImageDataset):
         target = self.decode_target(self.reader.target(index), key)
         if index in self.kept.broken:
             raise self.kept.broken[index]
+        self.kept.check()
         return self.transform(self.kept[index], target, seed, key)

@@ -19,8 +19,8 @@ from vision.settings.errors import DataError
 class RecordIOReader:
     """Reader of image records; the files follow each other in the order given.
 
-    ``Sample.encoded`` views the mapped file; ``target`` is float32 [W]: the label vector, or the scalar label
-    as [1]. ``class_names`` come from beside the files, which do not hold any. Safe to fork and to pickle.
+    ``target`` is float32 [W]: the label vector, or the scalar label as [1]. ``class_names`` come from beside the
+    files, which do not hold any. Safe to fork and to pickle.
     """
 
     def __init__(self, paths: Sequence[str | Path], class_names: tuple[str, ...] | None = None) -> None:
@@ -94,13 +94,13 @@ class RecordIOReader:
 
     def _record_at_share(self, part: int, world: int) -> int:
         """First record that starts at or after the byte where ``part`` begins."""
-        total = sum(len(file.buffer) for file in self._files)
+        total = sum(len(file.bytes) for file in self._files)
         step = -(-total // world)
         boundary = min((step + 3 & ~3) * part, total)
         for start, file in zip(self._starts, self._files, strict=True):
-            if boundary < len(file.buffer):
+            if boundary < len(file.bytes):
                 return start + int(np.searchsorted(file.index.offsets, boundary))
-            boundary -= len(file.buffer)
+            boundary -= len(file.bytes)
         return self._starts[-1] + len(self._files[-1])
 
     def _locate(self, index: int) -> tuple[RecordFile, int]:
