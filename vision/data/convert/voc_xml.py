@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 from xml.etree import ElementTree
 from xml.parsers import expat
 
@@ -62,7 +62,7 @@ def _parse(content: bytes) -> Element:
         depth -= 1
         builder.end(tag)
 
-    def refuse(*declared: object) -> None:
+    def refuse(*declared: object) -> NoReturn:
         # Entities could expand to any size, and a DOCTYPE can name other files.
         raise _ForbiddenError("declares a DOCTYPE or entities, which annotations do not need; remove them")
 
@@ -71,7 +71,7 @@ def _parse(content: bytes) -> Element:
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = builder.data
     parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = parser.UnparsedEntityDeclHandler = refuse
-    parser.ExternalEntityRefHandler = parser.SkippedEntityHandler = refuse
+    parser.ExternalEntityRefHandler = refuse
     parser.Parse(content, True)
     return builder.close()
 
