@@ -54,3 +54,23 @@ def test_lengths_and_sizes_are_bounded() -> None:
     ):
         with pytest.raises(DataError, match=sentence):
             decode_rgb(changed, "a.avif")
+
+
+def box(name: str, content: bytes) -> bytes:
+    return struct.pack(">I", 8 + len(content)) + name.encode() + content
+
+
+@pytest.mark.parametrize("name", ["ipma", "iloc"])
+def test_lists_of_items_are_not_read_thousands_of_times(name: str) -> None:
+    """Each states the most items that there may be, and would be read on through all that follows it."""
+    properties = box("ipma", bytes(4) + struct.pack(">I", 1 << 14)) * 4000
+    places = box("iloc", bytes(6) + struct.pack(">H", 1 << 14)) * 4000
+    if name == "ipma":
+        places = b""
+    else:
+        properties = box("ipma", bytes(4) + struct.pack(">IHBB", 1, 1, 1, 1))
+    size = box("ispe", bytes(4) + struct.pack(">II", 64, 64))
+    inside = box("pitm", bytes(5) + b"\x01") + box("iprp", box("ipco", size) + properties) + places
+    encoded = box("ftyp", b"avif" + bytes(4) + b"mif1") + box("meta", bytes(4) + inside + box("free", bytes(60_000)))
+    with pytest.raises(DataError, match="has 4000 lists of its items"):
+        decode_rgb(encoded, "a.avif")

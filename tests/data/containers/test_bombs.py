@@ -56,7 +56,8 @@ REFUSED = {
     "no chunk": (png(b"\0\0\0\0\0\0\0\0\0\0\0\0"), "has no chunk at byte 33"),
     "WebP of 2 GB": (WEBP.getvalue()[:4] + b"\xff\xff\xff\x7f" + WEBP.getvalue()[8:], "is cut off after"),
     "65,535 channels": (tiff(tag277=65535), "has 65535 channels of 8 bits"),
-    "tile of 3 GB": (tiff(tag322=32768, tag323=32768), "has tiles of 32768x32768 pixels"),
+    "tile of 3 GB": (tiff(tag322=32768, tag323=32768), "has 1 tiles of 32768x32768 pixels"),
+    "4,063 tiles of 16 MB": (tiff(tag256=65000, tag257=1, tag322=16, tag323=1 << 20), "has 4063 tiles of 16x1048576"),
     "GIF of comments": (b"GIF89a\x08\0\x08\0\0\0\0" + b"\x21\xfe\x01a\0" * 70_000, "behind thousands of other blocks"),
     "GIF larger than its screen": (
         b"GIF89a\x08\0\x08\0\0\0\0" + b"\x2c" + struct.pack("<HHHH", 0, 0, 60000, 60000) + b"\0\2\0;",
@@ -82,6 +83,18 @@ def test_compressed_texts_of_a_png_never_reach_the_decoder(kind: str) -> None:
     encoded = png(chunk(kind.encode(), start + TEXT) * 500)
     assert body_of(encoded).encoded == png()
     np.testing.assert_array_equal(decode_rgb(encoded, "a.png"), np.zeros((64, 64, 3), np.uint8))
+
+
+def test_comments_of_a_gif_never_reach_the_decoder() -> None:
+    """Pillow gathers a comment block by block, and copies all of it each time."""
+    buffer = io.BytesIO()
+    Image.new("P", (8, 8), 1).save(buffer, "GIF", transparency=1)
+    plain = buffer.getvalue()
+    place = plain.index(b"\x21\xf9")
+    comment = b"\x21\xfe" + (b"\xff" + b"a" * 255) * 20_000 + b"\0"
+    for at in (place, place + 8):
+        assert body_of(plain[:at] + comment + plain[at:]).encoded == plain
+    assert body_of(plain).encoded == plain
 
 
 def test_a_strip_longer_than_the_file_is_shortened_to_it() -> None:

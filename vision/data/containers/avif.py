@@ -12,6 +12,8 @@ AVIF_BRANDS = frozenset((b"avif", b"avis"))
 # A phone's photo has some ten boxes at each level, and 50 to 500 items: its tiles, a thumbnail, metadata.
 MAX_BOXES = 1 << 12
 MAX_ITEMS = 1 << 14
+# One for each width of their numbers.
+MAX_ASSOCIATIONS = 4
 # What decoding costs is not told by header and size alone: always counted as much.
 LEAST_WORK = 1 << 28
 
@@ -49,9 +51,6 @@ def read_header(encoded: Bytes) -> ImageHeader:
     turns = next((encoded[box.start] & 3 for box in properties if box.name == b"irot"), 0)
     mirror = next((encoded[box.start] & 1 for box in properties if box.name == b"imir"), None)
     width, height = sizes[0]
-    turns = next((encoded[box.start] & 3 for box in properties if box.name == b"irot"), 0)
-    mirror = next((encoded[box.start] & 1 for box in properties if box.name == b"imir"), None)
-    width, height = sizes[0]
     return ImageHeader("AVIF", width, height, _ORIENTATIONS[turns, mirror])
 
 
@@ -66,7 +65,10 @@ def read_body(encoded: bytes, header: ImageHeader) -> ImageBody:
             # Thumbnails, tiles and gain maps are smaller; tiles may go past the edge of a small picture.
             if width * height > 2 * header.pixels + (1 << 20):
                 raise BadBodyError(f"holds an item of {width}x{height} pixels, larger than the picture; it is damaged")
-        for box in _find(encoded, meta, b"iloc"):
+        places = _find(encoded, meta, b"iloc")
+        if len(places) > 1:
+            raise BadBodyError(f"has {len(places)} lists of its items, but one is allowed; it is damaged")
+        for box in places:
             _check_places(encoded, box)
     except (struct.error, IndexError):
         raise cut_off(encoded, "its header") from None
@@ -116,7 +118,10 @@ def _primary_properties(encoded: Bytes, meta: _Box) -> list[_Box]:
     item = struct.unpack_from(">H" if encoded[primary.start] == 0 else ">I", encoded, primary.start + 4)[0]
     containers = _find(encoded, meta, b"iprp", b"ipco")
     properties = list(_boxes(encoded, containers[0].start, containers[0].end)) if containers else []
-    for box in _find(encoded, meta, b"iprp", b"ipma"):
+    associations = _find(encoded, meta, b"iprp", b"ipma")
+    if len(associations) > MAX_ASSOCIATIONS:
+        raise BadHeaderError(f"has {len(associations)} lists of its items' properties; the file is damaged")
+    for box in associations:
         for numbers in _associations(encoded, box, item):
             return [properties[number - 1] for number in numbers if 0 < number <= len(properties)]
     return []

@@ -20,7 +20,7 @@ from vision.data.tiff_tags import (
 
 # Of what a photo or a scan needs: four channels of 16 bits.
 MAX_PIXEL_BITS = 128
-# Tiles are mostly 256 x 256; they may be larger than the picture, and are decoded whole.
+# Of all tiles, which are mostly 256 x 256 each: they go past the edges of the picture, and are decoded whole.
 MAX_TILE_PIXELS = 1 << 24
 # A cut of the picture for each of its rows or for each 16 x 16 pixels is the most that makes sense.
 MAX_CUTS = 1 << 20
@@ -97,8 +97,10 @@ def _check_pixels(encoded: bytes, header: ImageHeader, fields: dict[int, TiffFie
     if samples * bits > MAX_PIXEL_BITS:
         raise BadBodyError(f"has {samples} channels of {bits} bits; save it again as an 8-bit JPEG or PNG")
     tile = [(*whole_numbers(encoded, fields.get(tag), 1), 0)[0] for tag in (_TILE_WIDTH, _TILE_HEIGHT)]
-    if tile[0] * tile[1] > max(MAX_TILE_PIXELS, 2 * header.pixels):
-        raise BadBodyError(f"has tiles of {tile[0]}x{tile[1]} pixels; save it again as a JPEG or PNG")
+    if 0 not in tile:
+        tiles = -(-header.width // tile[0]) * -(-header.height // tile[1])
+        if tiles * tile[0] * tile[1] > max(MAX_TILE_PIXELS, 2 * header.pixels):
+            raise BadBodyError(f"has {tiles} tiles of {tile[0]}x{tile[1]} pixels; save it again as a JPEG or PNG")
 
 
 def _bound_cuts(encoded: bytearray, fields: dict[int, TiffField]) -> int:
