@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from vision import algorithms, api
 from vision.api import CrossValidation, Model, RunResult
-from vision.data.counting import counted_line, with_counts
+from vision.data.counting import tell_counts, with_counts
 from vision.metrics.comparison import Comparison
 from vision.metrics.evaluation import Evaluation
 from vision.settings.channels import parse_channels
@@ -17,8 +16,6 @@ from vision.settings.errors import SettingsError
 from vision.settings.job import Job
 from vision.settings.run import RunSettings
 from vision.settings.thresholds import Thresholds
-
-log = logging.getLogger(__name__)
 
 
 def fit(
@@ -33,8 +30,8 @@ def fit(
     ``algorithm`` is "image_classification" or "object_detection". ``channels`` maps SageMaker's channel names to
     paths (or to mappings with ``path`` and ``content_type``). ``run`` holds the run settings by name. The keywords
     are SageMaker's hyperparameters, typed or as texts; the counts ``num_classes`` and ``num_training_samples`` may be
-    left out and are then counted. Raises ``vision.settings.errors.UserError``, whose text says
-    what to change.
+    left out and are then counted, which a line on stderr says. Raises ``vision.settings.errors.UserError``, whose text
+    says what to change.
 
     >>> result = vision.fit("image_classification", {"train": "train.rec", "validation": "test.rec"},
     ...                     num_layers=20, image_shape="3,28,28")
@@ -78,9 +75,7 @@ def _job(
     table = algorithms.hyperparameters_class(algorithm)
     counted = with_counts(hyperparameters, channels)
     job = Job.parse(algorithms.full_name(algorithm), table, counted, channels, run, required_channels)
-    line = counted_line(hyperparameters, counted)
-    if line is not None:
-        log.info("%s", line)
+    tell_counts(hyperparameters, counted)
     return job
 
 

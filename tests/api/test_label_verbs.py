@@ -120,7 +120,9 @@ def test_a_picture_that_was_made_smaller_keeps_its_boxes(tmp_path: Path, capsys:
         ([[], [1]], MULTI_LABEL, [0, 1]),
     ],
 )
-def test_what_a_list_of_classes_means(labels: list[Any], kind: str | None, counts: list[int], tmp_path: Path) -> None:
+def test_what_a_list_of_classes_means(
+    labels: list[Any], kind: str | None, counts: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = manifest(tmp_path, labels, kind)
     found = look(path, "image_classification", multi_label=1)
     assert found.problems == ()
@@ -129,8 +131,13 @@ def test_what_a_list_of_classes_means(labels: list[Any], kind: str | None, count
     main(["inspect", f"channels.train={path}", f"output={tmp_path / 'inspection'}", "workers=1"])
     inspected = json.loads((tmp_path / "inspection/inspection.json").read_text())["channels"]["train"]["classes"]
     assert [entry["count"] for entry in inspected] == counts
-    main(["convert", "from=manifest", "to=lst", f"input={path}", f"output={tmp_path / 'c/x.lst'}", "workers=1"])
+    words, remark = [f"input={path}", "workers=1"], "train.manifest: lists of classes hold class ids"
+    capsys.readouterr()
+    assert main(["convert", "from=manifest", "to=lst", f"output={tmp_path / 'c/x.lst'}", *words]) == 0
+    assert (remark in capsys.readouterr().err) == (kind is not None)
     assert np.sum(columns(tmp_path / "c/x.lst"), axis=0).tolist() == counts
+    assert main(["split", "format=manifest", f"output={tmp_path / 's'}", *words]) == 0
+    assert (remark in capsys.readouterr().err) == (kind is not None)
 
 
 def test_lists_of_two_meanings_are_refused(tmp_path: Path) -> None:

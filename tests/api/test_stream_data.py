@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -100,3 +101,32 @@ def test_a_stream_without_boxes_has_nothing_to_detect(tmp_path: Path) -> None:
     training, _ = streams(tmp_path, 2)
     with pytest.raises(SettingsError, match="not one of 2 images has a box that can be used"):
         list(training)
+
+
+def write_sized_pass(folder: Path, sizes: list[tuple[int, int]]) -> None:
+    """One pass of images, each with a label that states a width and a height for it."""
+    path = folder / "stream.rec"
+    with RecordIOWriter(path) as writer:
+        for number, (width, height) in enumerate(sizes):
+            box = {"class_id": number % 2, "left": 0, "top": 0, "width": 4, "height": 4}
+            label = {"image_size": [{"width": width, "height": height, "depth": 3}], "annotations": [box]}
+            writer.write(2 * number, PNG)
+            writer.write(2 * number + 1, json.dumps(label).encode())
+    path.rename(folder / "train_0")
+
+
+def test_sizes_that_contradict_the_pictures_end_the_run(tmp_path: Path) -> None:
+    write_sized_pass(tmp_path, [(20, 20), (10, 20)])
+    _, validation = streams(tmp_path, 2)
+    with pytest.raises(SettingsError) as caught:
+        list(validation)
+    assert caught.value.problems[0].startswith("channel 'train': 1 of 2 images do not have the size that their label")
+    assert "first: train record 1 states the size 10x20, but the image has 20x20 pixels" in caught.value.problems[0]
+
+
+def test_pictures_that_were_shrunk_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_sized_pass(tmp_path, [(20, 20), (40, 40)])
+    caplog.set_level(logging.WARNING)
+    _, validation = streams(tmp_path, 2)
+    assert [batch.indices.tolist() for batch in validation] == [[0, 1]]
+    assert "pass 1: 1 of 2 images are larger or smaller than their label states, of the same shape" in caplog.text

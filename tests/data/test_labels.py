@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from vision.data.boxes.object_rows import ObjectRows
+from vision.data.convert.vector_label import first_task
 from vision.data.counting import classes_told
 from vision.data.im2rec.encoding import CannotPackError, chosen_label
-from vision.data.labels import Task, first_task, read_label, task_of
+from vision.data.labels import Task, read_label, task_of
 from vision.settings.errors import DataError
 
 ANNOTATION = {
@@ -54,8 +55,9 @@ def test_what_a_label_means(raw: Any, task: Task | None, classes: int) -> None:
 
 
 def test_the_first_clear_label_decides() -> None:
-    assert first_task([vector(0.5, 0.5), vector(2, 5), vector(3)]) == "boxes"
-    assert first_task(["dog"]) is None
+    assert first_task([vector(0.5, 0.5), vector(2, 5), vector(3)]) == ("boxes", 0)
+    assert first_task([vector(0, 1, 0), vector(3)]) == ("multi", 3)
+    assert first_task([vector(0.5, 0.5)]) is None
 
 
 @pytest.mark.parametrize(

@@ -56,3 +56,15 @@ def test_a_stop_is_sigterm_and_gives_status_and_output(tmp_path: Path) -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     assert platform.stop() == (143, f"saved in {tmp_path}\n")
+
+
+def test_what_lies_beside_a_record_file_comes_along(tmp_path: Path) -> None:
+    for name in ("train.rec", "train.idx", "train.lst", "other.idx", "classes.txt"):
+        (tmp_path / name).write_text(name)
+    platform = Simulator(tmp_path / "ml")
+    platform.write({}, {"train": {"path": tmp_path / "train.rec"}, "train_lst": {"path": tmp_path / "train.lst"}})
+    data = tmp_path / "ml/input/data"
+    assert {path.name: path.read_text() for path in (data / "train").iterdir()} == {
+        name: name for name in ("train.rec", "train.idx", "classes.txt")
+    }
+    assert sorted(path.name for path in (data / "train_lst").iterdir()) == ["classes.txt", "train.lst"]

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from vision.algorithms.algorithm import Algorithm, TargetSummary
+from vision.api.channel_labels import look_at_labels
 from vision.data.pass_labels import PassLabels
 from vision.data.readers.pipe import PipeReader
 from vision.data.stream import StreamDataset
@@ -28,15 +29,15 @@ def open_stream(algorithm: Algorithm, job: Job[Any], name: str) -> tuple[PipeRea
     log.info("reading channel 'train' once to count its labels, which this loss needs")
     labels = PassLabels(reader)
     for index, sample in enumerate(reader.next_pass()):
-        labels.add(index, sample.target)
-    return reader, algorithm.summarise_targets(labels, job.channels[name], hp, job.run)
+        labels.add(index, sample)
+    return reader, look_at_labels(algorithm, labels, job.channels[name], hp, job.run)
 
 
 def stream_dataset(algorithm: Algorithm, job: Job[Any], reader: PipeReader, name: str) -> StreamDataset:
     """The dataset of one channel in Pipe mode."""
 
     def check_labels(labels: PassLabels) -> None:
-        summary = algorithm.summarise_targets(labels, job.channels[name], job.hyperparameters, job.run)
+        summary = look_at_labels(algorithm, labels, job.channels[name], job.hyperparameters, job.run)
         for warning in summary.warnings:
             log.warning("channel %r, pass %d: %s", name, reader.passes_opened, warning)
         if summary.problems:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vision.cli.composition import compose_once, config_groups
 from vision.cli.overrides import plain_settings, read_overrides
-from vision.cli.train import job_of, tell_counts
+from vision.cli.train import job_of
 from vision.settings.channels import parse_channels
 from vision.settings.errors import SettingsError
 
@@ -42,7 +42,6 @@ def run(argv: Sequence[str]) -> int:
         raise SettingsError([*error.problems, *_data_problems(settings["channels"])]) from error
     from vision.api.check import check
 
-    tell_counts(settings, job)
     result = check(job)
     show(result)
     if result.problems:

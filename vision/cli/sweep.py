@@ -109,7 +109,7 @@ def _earlier(words: SweepWords, settings: SweepSettings) -> tuple[SweepFolder, S
 
 def plan_of(words: SweepWords, settings: SweepSettings) -> SweepPlan:
     """Check everything before the first trial starts. Raises SettingsError with all problems."""
-    from vision.cli.train import job_of, tell_counts
+    from vision.cli.train import job_of
 
     composed = words.compose()
     problems = [
@@ -123,7 +123,6 @@ def plan_of(words: SweepWords, settings: SweepSettings) -> SweepPlan:
         job = job_of(composed)
     except SettingsError as error:
         raise SettingsError([*problems, *error.problems]) from error
-    tell_counts(composed, job)
     name = job.algorithm
     # What the user says, on the command line or in a config file, is not varied.
     given = {key for key, value in composed["hp"].items() if value is not None}

@@ -84,7 +84,6 @@ class Outcome:
 def train(settings: Settings) -> Outcome:
     """Train with composed settings, draw the report and say where it is."""
     job = job_of(settings)
-    tell_counts(settings, job)
     metric = algorithms.get(job.algorithm).objective.metric
     # Importing torch takes seconds; every settings error is out by now.
     from vision import api
@@ -106,23 +105,19 @@ def train(settings: Settings) -> Outcome:
 
 
 def job_of(settings: Settings) -> Job[Any]:
-    """The checked job, with the counts that were left out. Raises SettingsError with every problem of every part."""
+    """The checked job, with the counts that were left out, which is said on stderr.
+
+    Raises SettingsError with every problem of every part.
+    """
     # Whatever else is wrong is said first: counting reads the data, and a wrong setting should not wait for that.
     job = check_settings(settings)
     if not _missing_counts(settings):
         return job
-    from vision.data.counting import with_counts
+    from vision.data.counting import tell_counts, with_counts
 
-    return _parse(settings, with_counts(settings["hp"], settings["channels"]))
-
-
-def tell_counts(settings: Settings, job: Job[Any]) -> None:
-    """Say what was counted, to stderr; further processes of the same run, one for each GPU, stay silent."""
-    from vision.data.counting import counted_line
-
-    line = counted_line(settings["hp"], job.hyperparameters.to_strings())
-    if line is not None and os.environ.get("LOCAL_RANK", "0") == "0":
-        print(f"vision: {line}", file=sys.stderr)
+    job = _parse(settings, with_counts(settings["hp"], settings["channels"]))
+    tell_counts(settings["hp"], job.hyperparameters.to_strings())
+    return job
 
 
 def check_settings(settings: Settings) -> Job[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
@@ -41,6 +43,13 @@ def with_counts(hyperparameters: Mapping[str, object], channels: Mapping[str, ob
     if "num_training_samples" in missing:
         values["num_training_samples"] = len(reader)
     return {name: value for name, value in values.items() if name not in missing or value}
+
+
+def tell_counts(given: Mapping[str, object], settled: Mapping[str, object]) -> None:
+    """Say on stderr what was counted; further processes of the same run, one for each GPU, stay silent."""
+    line = counted_line(given, settled)
+    if line is not None and os.environ.get("LOCAL_RANK", "0") == "0":
+        print(f"vision: {line}", file=sys.stderr)
 
 
 def counted_line(given: Mapping[str, object], settled: Mapping[str, object]) -> str | None:

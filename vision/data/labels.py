@@ -5,7 +5,7 @@ Legend: W numbers of a label vector.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -40,11 +40,6 @@ def task_of(raw: RawTarget) -> Task | None:
     if isinstance(raw, list | tuple):
         return "multi"
     return "single" if _is_whole(raw) else None
-
-
-def first_task(labels: Iterable[RawTarget]) -> Task | None:
-    """Return what the first clear one of some labels means, None if none is clear."""
-    return next((task for task in map(task_of, labels) if task is not None), None)
 
 
 def read_label(raw: RawTarget, key: str) -> tuple[int, ...] | ObjectRows:

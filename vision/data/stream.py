@@ -84,7 +84,7 @@ class StreamDataset:
             except DataError:
                 # Said where the image is read.
                 continue
-            labels.add(index, sample.target)
+            labels.add(index, sample)
         self.check_labels(labels)
         if held is not None:
             yield held

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vision.data import class_list
 from vision.sagemaker.pipe_feeder import Passes, PipeFeeder, file_bytes, manifest_records
 from vision.sagemaker.prefix import Prefix
 
@@ -94,7 +95,8 @@ class Simulator:
             place.symlink_to(path)
         else:
             place.mkdir()
-            (place / path.name).symlink_to(path)
+            for file in (path, *_companions(path)):
+                (place / file.name).symlink_to(file)
         return False
 
     def start(
@@ -129,3 +131,9 @@ class Simulator:
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.finish()
+
+
+def _companions(path: Path) -> list[Path]:
+    """Files beside a channel's file that belong to it, which its S3 prefix would hold, too."""
+    beside = [path.with_name(class_list.NAME), *([path.with_suffix(".idx")] if path.suffix == ".rec" else [])]
+    return [file for file in beside if file.is_file()]

@@ -145,12 +145,13 @@ def test_other_wrong_classes_are_not_taken_for_counting_from_one() -> None:
     )
 
 
-def test_unreadable_labels_are_counted_and_the_first_named() -> None:
-    wrong = [np.array([3], np.float32)] * 7
-    found = summary(*ALL, *wrong)
-    assert found.problems[0].startswith("7 of 9 labels cannot be used; first: record 2: has a single number")
-    assert "record 6" in found.problems[0]
-    assert "record 7" not in found.problems[0]
+def test_unreadable_labels_are_counted_and_the_first_of_each_kind_named() -> None:
+    wrong = [np.array([3], np.float32)] * 6
+    found = summary(*ALL, *wrong, np.array([4, 5, 0.5], np.float32))
+    assert found.problems[0].startswith(
+        "7 of 9 labels cannot be used: 6 times, in record 2, record 3, record 4, ...: has a single number"
+    )
+    assert "; record 8: has " in found.problems[0]
 
 
 def test_nothing_to_detect() -> None:

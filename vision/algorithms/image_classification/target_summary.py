@@ -6,6 +6,7 @@ import numpy as np
 
 from vision.algorithms.algorithm import TargetSummary
 from vision.algorithms.image_classification.targets import LabelDecoder
+from vision.data.equal_problems import EqualProblems
 from vision.data.readers.class_names import class_name
 from vision.data.sample import Reader
 from vision.settings.errors import DataError
@@ -14,14 +15,15 @@ SHOWN = 5
 
 
 def summarise(reader: Reader, decoder: LabelDecoder) -> TargetSummary:
-    """Count the labels of each class; wrong ones become one problem that names the first of them."""
+    """Count the labels of each class; wrong ones become one problem that names the first of each kind."""
     counts = _count_fast(reader, decoder)
-    reasons: list[str] = []
+    unusable = EqualProblems()
     if counts is None:
-        counts, reasons = _count_each(reader, decoder)
+        counts, unusable = _count_each(reader, decoder)
     problems = []
-    if reasons:
-        problems.append(f"{len(reasons)} of {len(reader)} labels cannot be used; first: {'; '.join(reasons[:SHOWN])}")
+    if unusable.count:
+        shown = "; ".join(unusable.lines(SHOWN))
+        problems.append(f"{unusable.count} of {len(reader)} labels cannot be used: {shown}")
     warnings = []
     if not problems and (empty := np.flatnonzero(counts == 0)).size:
         listed = ", ".join(class_name(reader.class_names, class_id) for class_id in empty[:SHOWN].tolist()) + (
@@ -54,17 +56,17 @@ def _count_fast(reader: Reader, decoder: LabelDecoder) -> np.ndarray | None:
     return np.bincount(whole.astype(np.int64), minlength=decoder.num_classes).astype(np.float64)
 
 
-def _count_each(reader: Reader, decoder: LabelDecoder) -> tuple[np.ndarray, list[str]]:
+def _count_each(reader: Reader, decoder: LabelDecoder) -> tuple[np.ndarray, EqualProblems]:
     counts = np.zeros(decoder.num_classes)
-    reasons = []
+    unusable = EqualProblems()
     for index in range(len(reader)):
         try:
             target = decoder(reader.target(index), reader.key(index))
         except DataError as error:
-            reasons.append(str(error))
+            unusable.add(error.key, error.reason)
             continue
         if decoder.multi_label:
             counts += target
         else:
             counts[int(target)] += 1
-    return counts, reasons
+    return counts, unusable

@@ -11,6 +11,7 @@ from vision.algorithms.algorithm import TargetSummary
 from vision.algorithms.object_detection.box_decoder import BoxDecoder
 from vision.data.boxes.faults import Fault, find_faults, is_fatal, is_kept, sentence
 from vision.data.boxes.object_rows import ObjectRows
+from vision.data.equal_problems import EqualProblems
 from vision.data.labels import read_objects
 from vision.data.readers.class_names import class_name
 from vision.data.sample import Reader
@@ -36,8 +37,7 @@ class _Tally:
     """What has been seen so far. ``first`` holds the first sentences of each kind, ``longest`` names a record."""
 
     class_counts: np.ndarray
-    unreadable: int = 0
-    first_unreadable: list[str] = field(default_factory=list)
+    unreadable: EqualProblems = field(default_factory=EqualProblems)
     boxes: int = 0
     empty_images: int = 0
     faults: np.ndarray = field(default_factory=lambda: np.zeros(len(Fault), np.int64))
@@ -75,10 +75,7 @@ def _count(reader: Reader, indices: range, decoder: BoxDecoder, tally: _Tally) -
         try:
             rows = read_objects(reader.target(index), "")
         except DataError as error:
-            tally.unreadable += 1
-            if len(tally.first_unreadable) < SHOWN:
-                # A record's full name costs more than its label, so it is asked for only here.
-                tally.first_unreadable.append(str(DataError(error.key or reader.key(index), error.reason)))
+            tally.unreadable.add(error.key or reader.key(index), error.reason)
             continue
         if rows.label_width > tally.label_width:
             tally.label_width, tally.longest = rows.label_width, index
@@ -118,10 +115,10 @@ def _judge(
 
 
 def _unreadable(tally: _Tally, num_images: int) -> list[str]:
-    if not tally.unreadable:
+    if not tally.unreadable.count:
         return []
-    first = "; ".join(tally.first_unreadable)
-    return [f"{tally.unreadable} of {num_images} labels cannot be used; first: {first}"]
+    shown = "; ".join(tally.unreadable.lines(SHOWN))
+    return [f"{tally.unreadable.count} of {num_images} labels cannot be used: {shown}"]
 
 
 def _fatal(tally: _Tally, decoder: BoxDecoder) -> list[str]:

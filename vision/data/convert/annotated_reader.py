@@ -14,14 +14,13 @@ from vision.data.convert.crowds import WithoutCrowds
 from vision.data.convert.dataset_parts import PARTS
 from vision.data.convert.format import Source, SourceOptions
 from vision.data.convert.formats import open_source
-from vision.data.convert.image_files import file_size_px
 from vision.data.convert.packed_boxes import packed_label
 from vision.data.convert.stated_size import fitted
 from vision.data.convert.survey import survey
 from vision.data.convert.voc_layout import VocLayout
 from vision.data.convert.yolo_layout import image_folders
 from vision.data.left_out import LeftOut
-from vision.data.readers.file_table import FileTable
+from vision.data.readers.file_table import FileTable, file_size_px
 from vision.data.sample import Sample
 from vision.settings.errors import DataError, UserError
 

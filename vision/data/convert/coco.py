@@ -13,11 +13,12 @@ from vision.data.convert.format import Sink, Source, SourceOptions
 from vision.data.convert.image_files import IMAGES, below_images_folder
 from vision.data.convert.image_finder import ImageFinder
 from vision.data.convert.image_references import ReferenceWriter
-from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Box, Plan, Task
+from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Box, Plan
 from vision.data.convert.numbering import ID, Numbering
 from vision.data.convert.object_boxes import ltwh_of_xyxy, xyxy_of_ltwh
 from vision.data.convert.stated_size import size_note, stated_size
 from vision.data.convert.text_file import TextFile
+from vision.data.labels import Task
 from vision.data.left_out import LeftOut
 from vision.settings.errors import DataError
 

@@ -82,7 +82,7 @@ def convert(
     except BaseException:
         sink.discard()
         raise
-    notes = (*left_out.notes, *cannot_hold(found, kind, target, images == "keep"), *doubts(found))
+    notes = (*source.remarks, *left_out.notes, *cannot_hold(found, kind, target, images == "keep"), *doubts(found))
     return Converted(written, objects, found.plan.class_names, left_out, notes)
 
 

@@ -20,6 +20,10 @@ class WithoutCrowds(Source):
         self.task, self.class_names = source.task, source.class_names
         self.least_classes = source.least_classes
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        return self._source.remarks
+
     def __len__(self) -> int:
         return len(self._source)
 

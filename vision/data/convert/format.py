@@ -39,6 +39,11 @@ class Source(ABC):
     # Classes that there are at least, by the width of a label.
     least_classes: int = 0
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on what was decided for the user about the labels' meaning."""
+        return ()
+
     @abstractmethod
     def __len__(self) -> int:
         """Images, those that will be left out included."""

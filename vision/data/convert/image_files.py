@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 import shutil
 from collections.abc import Sequence
@@ -11,14 +10,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from vision.data.convert.neutral import AnnotatedImage, ImageBytes
-from vision.data.image_codec import image_size
 from vision.data.image_header import BadHeaderError, read_header
-from vision.data.readers.file_table import MAX_FILE_BYTES, is_clutter, is_image_name, path_problem
+from vision.data.readers.file_table import is_clutter, is_image_name, path_problem, read_file
 from vision.files.atomic_file import atomic_file, write_whole
 from vision.files.write_error import WriteError
 from vision.settings.errors import DataError
 from vision.settings.file_names import name_problem, shown_name
-from vision.settings.regular_file import open_regular
 
 IMAGES = "images"
 _SUFFIXES = {
@@ -36,29 +33,7 @@ def read_image(image: ImageBytes, key: str) -> bytes | memoryview:
     """The encoded image. Raises DataError."""
     if isinstance(image, memoryview):
         return image
-    try:
-        with open_regular(image) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > MAX_FILE_BYTES:
-                raise DataError(key, f"{image} has {size} bytes, more than the {MAX_FILE_BYTES} that a file may have")
-            return file.read(size)
-    except OSError as error:
-        raise DataError(key, f"{image} cannot be read ({error.strerror})") from None
-
-
-def file_size_px(path: Path, key: str) -> tuple[int, int]:
-    """(width, height) of an image file that stands upright; only its header is read. Raises DataError."""
-    try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            view = memoryview(mapped)
-            try:
-                return image_size(view, key)
-            finally:
-                view.release()
-    except OSError as error:
-        raise DataError(key, f"{path} cannot be read ({error.strerror})") from None
-    except ValueError:
-        raise DataError(key, f"{path} is empty") from None
+    return read_file(image, key)
 
 
 def find_image(name: object, roots: Sequence[Path], key: str) -> Path:

@@ -9,15 +9,15 @@ import numpy as np
 
 from vision.data.class_list import find_class_list
 from vision.data.convert.format import Sink, Source, SourceOptions
-from vision.data.convert.image_files import find_image, read_image
+from vision.data.convert.image_files import find_image
 from vision.data.convert.image_references import ReferenceWriter
 from vision.data.convert.neutral import AnnotatedImage, Plan
 from vision.data.convert.numbering import ID, Numbering
 from vision.data.convert.packed_boxes import COLUMNS, HEADER
 from vision.data.convert.text_file import TextFile
 from vision.data.convert.vector_label import first_task, read_vector, vector_of
-from vision.data.image_codec import image_size
 from vision.data.left_out import LeftOut
+from vision.data.readers.file_table import file_size_px
 from vision.data.readers.image_list import parse_list_line
 from vision.settings.errors import DataError
 from vision.settings.file_names import line_problem, shown_name
@@ -54,7 +54,7 @@ class LstSource(Source):
         except ValueError as error:
             raise DataError(key, str(error)) from None
         path = find_image(name, self._roots, key)
-        size_px = image_size(read_image(path, key), key) if self.task == "boxes" else None
+        size_px = file_size_px(path, key) if self.task == "boxes" else None
         class_ids, objects, extra = read_vector(np.array(labels, np.float32), self.task, size_px, key)
         return AnnotatedImage(name, f"{key} ({name})", path, class_ids, objects, size_px, {ID: index, **extra})
 

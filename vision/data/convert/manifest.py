@@ -40,8 +40,7 @@ class ManifestSource(Source):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What was decided for the user about the labels' meaning."""
-        return () if self._lines.remark is None else (self._lines.remark,)
+        return () if self._lines.remark is None else (f"{self._path.name}: {self._lines.remark}",)
 
     def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
         references = ImageReferences(self._root)

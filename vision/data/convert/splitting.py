@@ -119,9 +119,8 @@ def split(
             sink.discard()
         raise
     chains = (_CHAINS.format(apart),) if apart else ()
-    return Parts(
-        counts, classes, left_out, (*left_out.notes, *chains, *cannot_hold(found, kind, form, images == "keep"))
-    )
+    lost = cannot_hold(found, kind, form, images == "keep")
+    return Parts(counts, classes, left_out, (*source.remarks, *left_out.notes, *chains, *lost))
 
 
 def _look_alikes(source: Source, count: int, workers: int, advance: Callable[[int], None]) -> tuple[np.ndarray, int]:

@@ -14,10 +14,11 @@ from vision.data.convert.decimals import number
 from vision.data.convert.format import Sink, Source, SourceOptions
 from vision.data.convert.image_files import ImagePlacer, below_images_folder
 from vision.data.convert.image_finder import ImageFinder
-from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Plan, Task
+from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Plan
 from vision.data.convert.stated_size import size_note, stated_size
 from vision.data.convert.voc_layout import ANNOTATIONS, JPEG_IMAGES, VocLayout
 from vision.data.convert.voc_xml import Element, read_xml, text_of
+from vision.data.labels import Task
 from vision.data.left_out import LeftOut
 from vision.settings.errors import DataError, UserError
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from vision.data.convert.decimals import ARITHMETIC_PX, shortest
 from vision.data.convert.format import Sink, Source, SourceOptions
-from vision.data.convert.image_files import ImagePlacer, below_images_folder, read_image
-from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Plan, Task
+from vision.data.convert.image_files import ImagePlacer, below_images_folder
+from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Plan
 from vision.data.convert.yolo_layout import IMAGES, LABELS, YoloLayout, plain_name
-from vision.data.image_codec import image_size
+from vision.data.labels import Task
 from vision.data.left_out import LeftOut
+from vision.data.readers.file_table import file_size_px
 from vision.settings.errors import DataError, UserError
 from vision.settings.regular_file import open_regular_text
 
@@ -52,7 +53,7 @@ class YoloSource(Source):
                 elif owners.setdefault(label, name) != name:
                     raise DataError(name, f"has the label file {label} of {owners[label]}: rename one of the two")
                 path = self._layout.images_root / image
-                size_px = image_size(read_image(path, name), name)
+                size_px = file_size_px(path, name)
                 objects = tuple(self._objects(label, size_px, left_out)) if label else ()
             except DataError as error:
                 left_out.add(error.key, error.reason)

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vision.data.convert.image_files import read_image
 from vision.data.convert.text_file import TextFile
-from vision.data.image_codec import image_size
 from vision.data.inspect.ground_truth_line import LineCheck, check_line
+from vision.data.readers.file_table import file_size_px
 from vision.data.readers.image_reference import ImageReferences
 from vision.data.readers.manifest_line import iter_lines, map_manifest, parse_line
 from vision.settings.errors import DataError
@@ -107,7 +106,7 @@ def _image_of(
     """Size of a line's image, or what is wrong with it."""
     try:
         path = root / references.find(line.get("source-ref"))
-        return image_size(read_image(path, "the image"), "the image"), None
+        return file_size_px(path, "the image"), None
     except ValueError as error:
         return None, f"the image {error}"
     except DataError as error:

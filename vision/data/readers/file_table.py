@@ -59,35 +59,41 @@ class FileTable:
 
     def read(self, index: int, key: str) -> bytes:
         """Content of one file. Raises DataError under ``key``."""
-        path = os.path.join(self.root, self[index])
-        try:
-            with open_regular(path) as file:
-                size = os.fstat(file.fileno()).st_size
-                if size > MAX_FILE_BYTES:
-                    raise DataError(
-                        key, f"{path} has {size} bytes, more than the {MAX_FILE_BYTES} that a file may have"
-                    )
-                return file.read(size)
-        except OSError as error:
-            raise DataError(key, f"{path} cannot be read ({error.strerror})") from None
+        return read_file(os.path.join(self.root, self[index]), key)
 
     def image_size_px(self, index: int, key: str) -> tuple[int, int]:
-        """(width, height) of one upright image, from its header; most headers need no more than the file's start.
+        """(width, height) of one upright image, from its header. Raises DataError under ``key``."""
+        return file_size_px(os.path.join(self.root, self[index]), key)
 
-        Raises DataError under ``key``.
-        """
-        path = os.path.join(self.root, self[index])
-        try:
-            with open(path, "rb") as file:
-                start = file.read(_HEADER_BYTES)
-                try:
-                    return image_size(start, key)
-                except DataError:
-                    if len(start) < _HEADER_BYTES:
-                        raise
-        except OSError as error:
-            raise DataError(key, f"{path} cannot be read ({error.strerror})") from None
-        return image_size(self.read(index, key), key)
+
+def read_file(path: str | Path, key: str) -> bytes:
+    """Return the content of an image file. Raises DataError under ``key``."""
+    try:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_FILE_BYTES:
+                raise DataError(key, f"{path} has {size} bytes, more than the {MAX_FILE_BYTES} that a file may have")
+            return file.read(size)
+    except OSError as error:
+        raise DataError(key, f"{path} cannot be read ({error.strerror})") from None
+
+
+def file_size_px(path: str | Path, key: str) -> tuple[int, int]:
+    """Return (width, height) of an upright image file; for most headers the file's start is enough.
+
+    Raises DataError under ``key``.
+    """
+    try:
+        with open_regular(path) as file:
+            start = file.read(_HEADER_BYTES)
+    except OSError as error:
+        raise DataError(key, f"{path} cannot be read ({error.strerror})") from None
+    try:
+        return image_size(start, key)
+    except DataError:
+        if len(start) < _HEADER_BYTES:
+            raise
+    return image_size(read_file(path, key), key)
 
 
 def path_problem(root: Path, path: str) -> str | None:
