@@ -106,6 +106,14 @@ def test_split_keeps_copies_in_one_part_where_inspect_would_call_them_leaks(
     assert leaks == {"true": set(), "false": {"leak", "near_leak"}}
 
 
+def test_a_split_of_broken_images_alone_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    for name in ("cats", "dogs"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "a.png").write_bytes(b"no image")
+    assert main(["split", "format=folder", f"input={tmp_path / 'data'}", f"output={tmp_path / 'out'}"]) == 2
+    assert "None of 2 images could be written; first: " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["", "train", "train:0.5,train:0.5", "a/b:1", "train:-1,b:2", "train:nan"])
 def test_shares_that_are_none(text: str) -> None:
     with pytest.raises(SettingsError, match="parts"):

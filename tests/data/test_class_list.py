@@ -120,6 +120,10 @@ def test_a_list_may_name_more_than_the_data_but_not_otherwise(tmp_path: Path) ->
     for stated in (("dog",), ("cat", "dog", "bird", "lion")):
         with pytest.raises(DataError, match=rf"names the classes cat, dog, bird, but the data {', '.join(stated)}:"):
             find_class_list(None, tmp_path, stated=stated)
+    # A folder that other data share may hold their list.
+    assert find_class_list(None, above=tmp_path, stated=("dog",)) == ("dog",)
+    assert find_class_list(None, above=tmp_path, stated=("cat",)) == ("cat", "dog", "bird")
+    assert find_class_list(None, above=tmp_path) == ("cat", "dog", "bird")
 
 
 def test_other_classes_are_not_overwritten(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from vision.api.start_model import StartModel, start_model
 from vision.data.collate import Batch
 from vision.data.dali.settings import require_dali
 from vision.data.dataset import ImageDataset
+from vision.data.equal_problems import EqualProblems
 from vision.data.readers.class_names import class_name
 from vision.data.readers.open import open_channel
 from vision.data.sample import Reader
@@ -136,9 +137,13 @@ def _first_batch(algorithm: Algorithm, job: Job[Any], reader: Reader, result: Ch
     started = time.perf_counter()
     batch = data.__getitems__(Draw(indices, image_seeds(job.run.seed, np.zeros_like(indices), indices)))
     speed = len(indices) / (time.perf_counter() - started)
-    result.problems += [f"channel 'train': {reason}" for _, reason in batch.broken]
+    # An image is tried again in place of others that are broken.
+    broken = EqualProblems()
+    for sentence in dict(batch.broken).values():
+        broken.add_sentence(sentence)
+    result.problems += [f"channel 'train': {sentence}" for sentence in broken.sentences()]
     if not len(batch.indices):
-        raise UserError("channel 'train': none of the images looked at can be read")
+        raise UserError("channel 'train': none of the images looked at can be used")
     shape = "x".join(map(str, batch.images.shape[1:]))
     result.facts.append(("first batch", f"images uint8 {shape}; {speed:.0f} images/s prepared by one process"))
     return batch

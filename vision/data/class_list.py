@@ -35,16 +35,23 @@ def read_class_list(path: Path) -> tuple[str, ...]:
 
 
 def find_class_list(
-    explicit: Path | None, *folders: Path, stated: Sequence[str] | None = None, patterns: Sequence[str] = (NAME,)
+    explicit: Path | None,
+    *folders: Path,
+    above: Path | None = None,
+    stated: Sequence[str] | None = None,
+    stated_by: str = "the data",
+    patterns: Sequence[str] = (NAME,),
 ) -> tuple[str, ...] | None:
     """Names by id: those of the file the user gave, else of the first folder that has a list, else ``stated``.
 
     ``stated`` are those that the data state themselves, where an id without a name has its number as name; a list
-    beside them may name more classes, but none otherwise. Raises DataError naming both where two of these disagree.
+    beside them may name more classes, but none otherwise. ``above``, the last folder, holds the data's folder and
+    perhaps other data: a list there that says otherwise is theirs. Raises DataError naming both where two of these
+    disagree.
     """
     if explicit is not None:
         return read_class_list(explicit)
-    for folder in folders:
+    for folder in (*folders, *([] if above is None else [above])):
         found = _lists_in(folder, patterns)
         if found:
             (first, names), *others = found.items()
@@ -52,7 +59,14 @@ def find_class_list(
                 if other != names:
                     raise DataError(str(path), _disagree(other, names, str(first)))
             if stated is not None and not _fits(stated, names):
-                raise DataError(str(first), _disagree(names, stated, "the data"))
+                if folder == above:
+                    break
+                raise DataError(
+                    str(first),
+                    f"names the classes {_shown(names)}, but {stated_by} {_shown(stated)}: correct one of them, or "
+                    "move this list to another folder if it is about other data (vision convert and split take "
+                    "classes=FILE in its place)",
+                )
             return names
     return None if stated is None else tuple(stated)
 

@@ -72,7 +72,7 @@ def test_images_need_not_be_copied(images: str, boxes: Path) -> None:
 
 
 def test_kept_images_must_lie_below_the_output(boxes: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"None of 2 images could be converted; first: .* lies outside"):
+    with pytest.raises(UserError, match=r"None of 2 images could be written; first: .* lies outside"):
         converted(boxes, "lst", "manifest", tmp_path / "out", images="keep")
     assert not (tmp_path / "out/out.manifest").exists()
 

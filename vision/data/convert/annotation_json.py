@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from vision.data.class_list import find_class_list
 from vision.data.convert.format import Sink, Source, SourceOptions
 from vision.data.convert.image_files import IMAGES, ImagePlacer, below_images_folder
 from vision.data.convert.neutral import AnnotatedImage, Plan
@@ -32,8 +31,8 @@ class AnnotationJsonSource(Source):
         if not images.is_dir():
             raise UserError(f"{images} is no folder: give root=FOLDER, where the images lie.")
         self._root = images
-        self._reader = AnnotationJsonReader(images, annotations)
-        self.class_names = find_class_list(options.classes, path, stated=self._reader.class_names)
+        self._reader = AnnotationJsonReader(images, annotations, options.classes)
+        self.class_names = self._reader.class_names
 
     def __len__(self) -> int:
         return len(self._reader)

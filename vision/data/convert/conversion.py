@@ -74,9 +74,7 @@ def convert(
                 left_out.add(error.key, error.reason)
                 continue
             written, objects = written + 1, objects + len(loaded.image.objects or ())
-        if not written:
-            first = f"; first: {left_out.sentences[0]}" if left_out.sentences else ""
-            raise UserError(f"None of {len(source)} images could be converted{first}")
+        check_written(written, source, left_out)
         sink.close()
         write_class_list(names_folder, found.plan.class_names)
     except BaseException:
@@ -84,6 +82,13 @@ def convert(
         raise
     notes = (*source.remarks, *left_out.notes, *cannot_hold(found, kind, target, images == "keep"), *doubts(found))
     return Converted(written, objects, found.plan.class_names, left_out, notes)
+
+
+def check_written(count: int, source: Source, left_out: LeftOut) -> None:
+    """Raise UserError where not one image of ``source`` was written."""
+    if not count:
+        first = f"; first: {left_out.sentences[0]}" if left_out.sentences else ""
+        raise UserError(f"None of {len(source)} images could be written{first}")
 
 
 def write_one(sink: Sink, loaded: Loaded, left_out: LeftOut) -> None:

@@ -33,7 +33,9 @@ class ManifestSource(Source):
         self._text = map_manifest(path)
         self._lines = LineReader(str(path), options.attributes, options.label_format)
         self._count = 0
-        self.class_names = find_class_list(options.classes, path.parent, stated=self._survey().names())
+        self.class_names = find_class_list(
+            options.classes, path.parent, stated=self._survey().names(), stated_by=path.name
+        )
 
     def __len__(self) -> int:
         return self._count

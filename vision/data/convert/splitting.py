@@ -11,7 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from vision.data.class_list import check_class_list, write_class_list
-from vision.data.convert.conversion import check_output, class_list_folder, load_all, read_ahead, write_one
+from vision.data.convert.conversion import (
+    check_output,
+    check_written,
+    class_list_folder,
+    load_all,
+    read_ahead,
+    write_one,
+)
 from vision.data.convert.crowds import single_objects
 from vision.data.convert.format import Sink, Source
 from vision.data.convert.formats import SUFFIXES, sink_type
@@ -110,6 +117,7 @@ def split(
             counts[name] += 1
             for class_id in image_classes(loaded.image):
                 classes[name][found.plan.class_names[class_id]] += 1
+        check_written(sum(counts.values()), source, left_out)
         for sink in sinks.values():
             sink.close()
         for folder in folders:

@@ -24,6 +24,8 @@ def near_duplicates(hashes: np.ndarray, thumbnails: np.ndarray) -> tuple[np.ndar
 
     ``hashes`` uint64 [N] are difference hashes, ``thumbnails`` uint8 [N, 8, 8, 3].
     """
+    if len(hashes) < 2:
+        return np.empty((0, 2), np.int64), True
     complete = len(hashes) <= MOST_COMPARED_IN_FULL
     candidates = _alike_in_grey(thumbnails) if complete else _alike_in_a_band(hashes)
     return candidates[_look_alike(candidates, thumbnails)], complete

@@ -21,10 +21,10 @@ class AnnotationJsonReader:
 
     A JSON file belongs to the image that its ``file`` names (relative to ``image_root``); if there is none,
     to the one image of the same path without suffix, or of the same base name. The target is the JSON
-    object as it is; class names are gathered from the ``categories`` of all files.
+    object as it is; class names are those of the file ``classes``, else gathered from the ``categories`` of all files.
     """
 
-    def __init__(self, image_root: str | Path, annotation_root: str | Path) -> None:
+    def __init__(self, image_root: str | Path, annotation_root: str | Path, classes: Path | None = None) -> None:
         image_root, annotation_root = Path(image_root), Path(annotation_root)
         files_below = list(walk_files(image_root))
         images = [path for path in files_below if is_image_name(path)]
@@ -71,8 +71,14 @@ class AnnotationJsonReader:
                 'them, or give an image without objects a file with "annotations": []'
             )
         problems.raise_if_any()
-        folders = (annotation_root, annotation_root.parent, image_root)
-        self.class_names: tuple[str, ...] | None = find_class_list(None, *folders, stated=names.names())
+        self.class_names: tuple[str, ...] | None = find_class_list(
+            classes,
+            annotation_root,
+            image_root,
+            above=annotation_root.parent,
+            stated=names.names(),
+            stated_by=f"the annotations below {annotation_root}",
+        )
         self._images = FileTable(image_root, images)
         self._annotations = FileTable(annotation_root, [pairs[image] for image in images])
 

@@ -62,7 +62,9 @@ class ManifestReader:
         problems.raise_if_any()
         if not numbers:
             raise DataError(str(self._path), "holds no lines; each must be one JSON object")
-        self.class_names: tuple[str, ...] | None = find_class_list(None, self._path.parent, stated=names.names())
+        self.class_names: tuple[str, ...] | None = find_class_list(
+            None, self._path.parent, stated=names.names(), stated_by=self._path.name
+        )
         self._files = FileTable(root, paths)
         self._starts = np.array(starts, np.int64)
         self._numbers = np.array(numbers, np.int64)
