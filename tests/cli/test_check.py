@@ -23,7 +23,7 @@ HP = [
 
 @pytest.fixture
 def records(tmp_path: Path) -> Any:
-    def make(name: str, labels: list[int], broken: int | None = None) -> Path:
+    def make(name: str, labels: list[Any], broken: int | None = None) -> Path:
         pixels = np.random.default_rng(0).integers(0, 255, (9, 9, 3), np.uint8)
         png = cv2.imencode(".png", pixels)[1].tobytes()
         path = tmp_path / name
@@ -65,6 +65,19 @@ def test_problems_of_all_parts_come_together(records: Any, capsys: pytest.Captur
     for part in ("train.rec record 2", "validation.rec record 0", "no image", "/etc/hostname"):
         assert part in err
     assert "no problem was found" not in err
+
+
+def test_equal_problems_are_told_once(records: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    boxes = [2.0, 5.0, 0.0, 0.1, 0.1, 0.5, 0.5]
+    sound = records("sound.rec", [0, 1])
+    assert main(["check", *HP, *channels(records("train.rec", [2, 3, 4, 5]), sound)]) == 2
+    told = [line for line in capsys.readouterr().err.splitlines() if "train.rec record" in line]
+    assert len(told) == 2
+    assert all("4 times, in train.rec record 0" in line for line in told)
+    assert main(["check", *HP, *channels(records("boxes.rec", [boxes] * 3), sound)]) == 2
+    told = [line for line in capsys.readouterr().err.splitlines() if "labels" in line]
+    assert len(told) == 1
+    assert "its labels are boxes" in told[0]
 
 
 def test_wrong_settings_do_not_hide_wrong_data(

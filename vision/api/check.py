@@ -12,7 +12,7 @@ import torch
 
 from vision import algorithms
 from vision.algorithms.algorithm import Algorithm
-from vision.api.channel_labels import look_at_labels
+from vision.api.channel_labels import look_at_labels, task_problem
 from vision.api.memory import training_memory_bytes
 from vision.api.run_data import check_names, dataset, run_names, settle_counts
 from vision.api.run_folder import HOST
@@ -115,7 +115,8 @@ def _look_at_channel(algorithm: Algorithm, job: Job[Any], name: str, result: Che
     names = job.run.class_names or reader.class_names
     counts = "" if summary.class_counts is None else _shown_counts(summary.class_counts, names)
     result.facts.append((name, f"{len(reader)} images{counts}"))
-    return reader
+    # Labels of another kind would only be found wrong again, one by one and in other words.
+    return reader if task_problem(algorithm, reader) is None else None
 
 
 def _device(job: Job[Any]) -> str:
