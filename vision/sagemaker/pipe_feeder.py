@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vision.data.readers.image_reference import ImageReferences
-from vision.data.readers.manifest_line import iter_lines, map_manifest, parse_line
+from vision.data.readers.manifest_line import iter_lines, parse_line
 from vision.data.recordio import MAGIC, MAX_PAYLOAD_BYTES, PART_HEADER, padded
+from vision.files.steady_file import SteadyFile
 from vision.settings.regular_file import open_regular
 
 _POLL_S = 0.01
@@ -41,7 +42,7 @@ def manifest_records(manifest: Path, attributes: Sequence[str], shuffle_seed: in
 
     With a seed the order of the lines is drawn anew for each pass, as ``ShuffleConfig`` does.
     """
-    lines = [parse_line(line.text) for line in iter_lines(map_manifest(manifest))]
+    lines = [parse_line(line.text) for line in iter_lines(SteadyFile(manifest, str(manifest)))]
     references = ImageReferences(manifest.parent)
 
     def records(number: int) -> Iterator[bytes]:

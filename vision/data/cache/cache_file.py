@@ -108,28 +108,23 @@ def _make(path: Path, layout: Layout, dataset: ImageDataset, division: Division)
 
 def _open(path: Path, layout: Layout) -> KeptImages | None:
     """What the file holds, or None if it is missing, cut off or damaged."""
-    try:
-        trailer = _read_trailer(path, layout.size)
-    except FileNotFoundError:
+    if not path.exists():
         return None
+    file = SteadyFile(path, path.name)
+    trailer = _read_trailer(file, layout.size)
     if trailer is not None:
-        file = SteadyFile(path, path.name)
-        pixels = np.memmap(path, np.uint8, "r", shape=(layout.size,))
-        if _checksum(pixels) == trailer.get("checksum"):
+        pixels = np.frombuffer(file.map(layout.size), np.uint8)
+        if _checksum(pixels, file) == trailer.get("checksum"):
             return KeptImages(pixels, layout, _broken_in(trailer["broken"]), file)
     log.warning("%s is damaged: decoding the images anew", path)
     return None
 
 
-def _read_trailer(path: Path, size: int) -> dict[str, Any] | None:
-    with path.open("rb") as file:
-        end = file.seek(0, os.SEEK_END) - _END.size
-        if not size <= end <= size + _LARGEST_TRAILER:
-            return None
-        file.seek(size)
-        text = file.read(end - size)
-        if _END.unpack(file.read(_END.size)) != (size, _MAGIC):
-            return None
+def _read_trailer(file: SteadyFile, size: int) -> dict[str, Any] | None:
+    end = len(file) - _END.size
+    if not size <= end <= size + _LARGEST_TRAILER or _END.unpack(file[end:]) != (size, _MAGIC):
+        return None
+    text = file[size:end]
     try:
         trailer = json.loads(text)
     except ValueError:
@@ -146,8 +141,10 @@ def _broken_in(told: dict[str, list[str]]) -> dict[int, DataError]:
     return {int(index): DataError(key, reason) for index, (key, reason) in told.items()}
 
 
-def _checksum(pixels: np.ndarray) -> int:
+def _checksum(pixels: np.ndarray, file: SteadyFile | None = None) -> int:
     value = 0
     for start in range(0, len(pixels), _CHECKED_BYTES):
+        if file is not None:
+            file.check()
         value = zlib.crc32(pixels[start : start + _CHECKED_BYTES].data, value)
     return value

@@ -17,7 +17,8 @@ from vision.data.left_out import LeftOut
 from vision.data.readers.class_names import ClassNames
 from vision.data.readers.image_reference import ImageReferences
 from vision.data.readers.manifest_attributes import METADATA
-from vision.data.readers.manifest_line import LineReader, ManifestLine, iter_lines, map_manifest
+from vision.data.readers.manifest_line import LineReader, ManifestLine, iter_lines
+from vision.files.steady_file import SteadyFile
 from vision.settings.errors import DataError
 
 IMAGE_KEY, LABEL_KEYS = "source-ref", {"single": "class", "multi": "classes", "boxes": "bounding-box"}
@@ -30,7 +31,7 @@ class ManifestSource(Source):
     def __init__(self, path: Path, options: SourceOptions) -> None:
         self._path = path
         self._root = options.root or path.parent
-        self._text = map_manifest(path)
+        self._text = SteadyFile(path, str(path))
         self._lines = LineReader(str(path), options.attributes, options.label_format)
         self._count = 0
         self.class_names = find_class_list(

@@ -13,7 +13,8 @@ from vision.data.convert.text_file import TextFile
 from vision.data.inspect.ground_truth_line import LineCheck, check_line
 from vision.data.readers.file_table import file_size_px
 from vision.data.readers.image_reference import ImageReferences
-from vision.data.readers.manifest_line import iter_lines, map_manifest, parse_line
+from vision.data.readers.manifest_line import iter_lines, parse_line
+from vision.files.steady_file import SteadyFile
 from vision.settings.errors import DataError
 
 MOST_INVALID, LEAST_OVERLAP = 0.2, 0.5
@@ -64,7 +65,7 @@ def check_manifest(path: Path, root: Path, validated: Path) -> ManifestCheck:
     check, references = ManifestCheck(), ImageReferences(root)
     output = TextFile(validated)
     try:
-        for line in iter_lines(map_manifest(path)):
+        for line in iter_lines(SteadyFile(path, str(path))):
             output.write(_checked_line(line.text, line.number, references, root, check))
     except BaseException:
         output.discard()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,9 +12,10 @@ from vision.data.class_list import find_class_list
 from vision.data.readers.class_names import ClassNames
 from vision.data.readers.file_table import FileTable
 from vision.data.readers.image_reference import ImageReferences
-from vision.data.readers.manifest_line import LineReader, iter_lines, line_at, map_manifest
+from vision.data.readers.manifest_line import LineReader, RawLine, iter_lines
 from vision.data.readers.problems import Problems
 from vision.data.sample import RawTarget, Sample
+from vision.files.steady_file import SteadyFile
 from vision.settings.channels import LabelFormat
 from vision.settings.errors import DataError
 
@@ -38,10 +38,10 @@ class ManifestReader:
     ) -> None:
         self._path = Path(file)
         root = self._path.parent if image_root is None else Path(image_root)
-        self._text = map_manifest(self._path)
+        self._text = SteadyFile(self._path, str(self._path))
         self._lines = LineReader(str(self._path), attributes, label_format)
         problems = Problems(str(self._path))
-        starts, numbers, paths = array("q"), array("q"), []
+        starts, sizes, numbers, paths = array("q"), array("q"), array("q"), []
         references, names = ImageReferences(root), ClassNames()
         for raw in iter_lines(self._text):
             try:
@@ -57,6 +57,7 @@ class ManifestReader:
                 if problem:
                     problems.add(f"line {raw.number}: {problem}")
             starts.append(raw.start)
+            sizes.append(len(raw.text))
             numbers.append(raw.number)
             paths.append(path)
         problems.raise_if_any()
@@ -67,6 +68,7 @@ class ManifestReader:
         )
         self._files = FileTable(root, paths)
         self._starts = np.array(starts, np.int64)
+        self._sizes = np.array(sizes, np.int64)
         self._numbers = np.array(numbers, np.int64)
 
     def __len__(self) -> int:
@@ -78,9 +80,10 @@ class ManifestReader:
 
     def target(self, index: int) -> RawTarget:
         """The label's JSON value of one line."""
-        line = line_at(self._text, int(self._starts[index]), int(self._numbers[index]))
+        start = int(self._starts[index])
+        text = self._text.read(start, int(self._sizes[index]))
         try:
-            return self._lines.read(line).label
+            return self._lines.read(RawLine(int(self._numbers[index]), start, text)).label
         except ValueError as error:
             raise DataError(self.key(index), f"{error} (the file changed after it was checked)") from None
 
@@ -101,10 +104,3 @@ class ManifestReader:
         """What was decided for the user about the labels' meaning."""
         remark = self._lines.remark
         return () if remark is None else (f"{self._path.name}: {remark}",)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_text"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._text = map_manifest(self._path)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import mmap
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from vision.data.readers.manifest_attributes import METADATA, check_attributes, infer_attributes
 from vision.data.readers.strict_json import parse_json
 from vision.data.sample import RawTarget
+from vision.files.steady_file import SteadyFile
 from vision.settings.channels import LabelFormat
 from vision.settings.errors import DataError
-from vision.settings.regular_file import open_regular
 
 # Ground Truth allows 100,000 characters.
 MAX_LINE_BYTES = 16 << 20
@@ -21,8 +19,7 @@ MAX_LINE_BYTES = 16 << 20
 MULTI_LABEL = "groundtruth/image-classification-multilabel"
 # Some tools write a label's JSON as text, others that text as JSON once more.
 _MOST_QUOTES = 3
-
-Text: TypeAlias = "bytes | mmap.mmap"
+_BLOCK_BYTES = 1 << 20
 
 
 class RawLine(NamedTuple):
@@ -109,36 +106,28 @@ class LineReader:
         return holds_ids
 
 
-def map_manifest(path: Path) -> Text:
-    """Map the content of a file. Raises DataError."""
-    try:
-        with open_regular(path) as file:
-            empty = file.seek(0, 2) == 0
-            return b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError as error:
-        raise DataError(str(path), f"cannot be read ({error.strerror})") from None
+def iter_lines(file: SteadyFile) -> Iterator[RawLine]:
+    """Yield each line that is not blank, cut off behind the most that a line may have.
 
-
-def iter_lines(text: Text) -> Iterator[RawLine]:
-    """Yield each line that is not blank."""
-    start = 3 if text[:3] == b"\xef\xbb\xbf" else 0
-    number = 0
-    while start < len(text):
-        number += 1
-        found = line_at(text, start, number)
-        if found.text.strip():
-            yield found
-        start = _end_of(text, start) + 1
-
-
-def line_at(text: Text, start: int, number: int) -> RawLine:
-    """Return the line that begins at a byte offset, cut off behind the most that a line may have."""
-    return RawLine(number, start, text[start : min(_end_of(text, start), start + MAX_LINE_BYTES + 1)])
-
-
-def _end_of(text: Text, start: int) -> int:
-    end = text.find(b"\n", start)
-    return len(text) if end < 0 else end
+    Raises FileChangedError if the file shrinks meanwhile.
+    """
+    start = position = 3 if file[:3] == b"\xef\xbb\xbf" else 0
+    number, held = 0, b""
+    while position < len(file):
+        block = file.read(position, min(_BLOCK_BYTES, len(file) - position))
+        *ends, rest = block.split(b"\n")
+        for end in ends:
+            number += 1
+            text = (held + end)[: MAX_LINE_BYTES + 1]
+            if text.strip():
+                yield RawLine(number, start, text)
+            position += len(end) + 1
+            start, held = position, b""
+        position += len(rest)
+        if len(held) <= MAX_LINE_BYTES:
+            held += rest
+    if held.strip():
+        yield RawLine(number + 1, start, held[: MAX_LINE_BYTES + 1])
 
 
 def parse_line(text: bytes) -> dict[str, Any]:
