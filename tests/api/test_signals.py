@@ -78,3 +78,5 @@ def test_killed_and_terminated_runs_end_with_the_same_bits(channels: dict[str, s
     found, kept = load_model(folder / "model"), load_model(expected.folder.model)
     assert found.epoch == kept.epoch
     assert found.weights.sha256 == kept.weights.sha256
+    last, uninterrupted = (torch.load(run / "checkpoints/last.ckpt") for run in (folder, tmp_path / "whole"))
+    assert torch.equal(last["rng_state"], uninterrupted["rng_state"])

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
@@ -21,6 +21,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _ORPHAN_POLL_S = 1.0
+# No image takes minutes; a worker that somebody stopped, or that hangs on a network drive, would be waited for forever.
+_STALL_S = 600.0
 
 
 def cpu_count() -> int:
@@ -48,16 +50,41 @@ def ordered_map(
             for item in items:
                 pending.append(pool.submit(_call, function, item))
                 if len(pending) > 2 * workers:
-                    yield pending.popleft().result()
+                    yield _result(pending.popleft())
             while pending:
-                yield pending.popleft().result()
+                yield _result(pending.popleft())
         except BrokenProcessPool:
+            _kill(pool)
             raise UserError(
                 "a worker process was ended from outside, probably for want of memory: use fewer workers"
+            ) from None
+        except _StalledError:
+            _kill(pool)
+            raise UserError(
+                f"no worker process gave a result within {_STALL_S:g} s: one is stopped, or the disk or network drive "
+                f"of the data hangs; see to it, then start again"
             ) from None
         finally:
             for future in pending:
                 future.cancel()
+
+
+class _StalledError(Exception):
+    """Nothing comes from the workers."""
+
+
+def _result(future: Future[Result]) -> Result:
+    """Its result, or what the work raised."""
+    wait([future], _STALL_S)
+    if not future.done():
+        raise _StalledError
+    return future.result()
+
+
+def _kill(pool: ProcessPoolExecutor) -> None:
+    """A stopped process takes no request to end, and Python would wait for it for ever."""
+    for process in list((pool._processes or {}).values()):
+        process.kill()
 
 
 class _Worker:

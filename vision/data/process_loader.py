@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, _utils
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from vision.settings.errors import DataError, UserError
+
+_POLL_S = 2.0
 
 
 class ProcessLoader(DataLoader):
@@ -18,28 +22,50 @@ class ProcessLoader(DataLoader):
     """
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        batches = super().__iter__()
-        while True:
-            try:
-                batch = next(batches, None)
-            except RuntimeError as error:
-                sentence = _sentence(str(error), self.timeout)
-                if sentence is None:
-                    raise
-                self._end_processes(batches)
-                raise UserError(sentence) from error
-            if batch is None:
-                return
-            if isinstance(batch, UserError):
-                self._end_processes(batches)
-                raise batch
-            yield batch
+        batches: Any = self._iterator
+        try:
+            # Waits too, for processes that go on with the next pass.
+            batches = super().__iter__()
+            while (batch := next(batches, None)) is not None:
+                if isinstance(batch, UserError):
+                    _end_processes(batches)
+                    raise batch
+                yield batch
+        except RuntimeError as error:
+            sentence = _sentence(str(error), self.timeout)
+            if sentence is None:
+                raise
+            _end_processes(batches)
+            raise UserError(sentence) from error
 
-    @staticmethod
-    def _end_processes(batches: Any) -> None:
-        """A stopped process takes no request to end, and Python would wait for it for ever."""
-        for worker in getattr(batches, "_workers", ()):
-            worker.kill()
+    def _get_iterator(self) -> Any:
+        return _Batches(self) if self.num_workers else super()._get_iterator()
+
+
+class _Batches(_MultiProcessingDataLoaderIter):
+    """torch's own, which here sees a dead process within seconds, and only while it waits for one."""
+
+    def __init__(self, loader: ProcessLoader) -> None:
+        super().__init__(loader)
+        # Else a signal raises the error at whatever place the run is then, be it with a lock held.
+        _utils.signal_handling._remove_worker_pids(id(self))
+        self._worker_pids_set = False
+
+    def _try_get_data(self, timeout: float = _utils.MP_STATUS_CHECK_INTERVAL) -> tuple[bool, Any]:
+        deadline = time.monotonic() + timeout
+        while True:
+            # Looks after the processes when its time is over.
+            found = super()._try_get_data(max(0.0, min(_POLL_S, deadline - time.monotonic())))
+            if found[0] or time.monotonic() >= deadline:
+                return found
+
+
+def _end_processes(batches: Any) -> None:
+    """A stopped process takes no request to end, and Python would wait for it for ever."""
+    for worker in getattr(batches, "_workers", ()):
+        worker.kill()
+    for worker in getattr(batches, "_workers", ()):
+        worker.join()
 
 
 class TellsErrors:
