@@ -112,3 +112,23 @@ def test_a_lost_machine_ends_the_other_within_a_minute(tmp_path: Path) -> None:
     assert time.monotonic() - started < 60
     assert status == 2
     assert "machine localhost has left the job before its end" in first.prefix.failure.read_text()
+
+
+def test_a_stopped_machine_is_named_and_ends_the_other(tmp_path: Path) -> None:
+    # Importing torch, twice on one machine, must not take as long.
+    first, second = machines(tmp_path, {"epochs": 5000, "run.stall_timeout_s": 60})
+    first.start()
+    second.start(("setsid", sys.executable, "-m", "vision.sagemaker.train"))
+    wait_for(first, "Epoch[0] Validation-accuracy")
+    assert second.process is not None
+    os.killpg(second.process.pid, signal.SIGSTOP)
+    try:
+        status, log = first.finish(300)
+    finally:
+        os.killpg(second.process.pid, signal.SIGKILL)
+        second.finish(100)
+    assert status == 2, log
+    failure = first.prefix.failure.read_text()
+    assert failure.startswith("ClientError: machine localhost has said nothing to machine 127.0.0.1 for ")
+    assert "it is stopped, or the network between them is cut" in failure
+    assert (first.prefix.checkpoints / "last.ckpt").exists()

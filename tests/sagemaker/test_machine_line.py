@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from vision.sagemaker.hosts import Hosts
-from vision.sagemaker.machine_line import MachineLine
+from vision.sagemaker.machine_line import LostMachine, MachineLine
 from vision.settings.errors import UserError
 
 NAMES = ("127.0.0.1", "localhost")
@@ -30,12 +30,12 @@ def lines() -> Iterator[tuple[MachineLine, MachineLine]]:
     second.finish(in_order=False)
 
 
-def lost_within(line: MachineLine, seconds: float) -> str | None:
+def lost_within(line: MachineLine, seconds: float, silence_s: float | None = None) -> LostMachine | None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        name = line.lost()
-        if name is not None:
-            return name
+        lost = line.lost(silence_s)
+        if lost is not None:
+            return lost
         time.sleep(0.01)
     return None
 
@@ -47,19 +47,37 @@ def test_nobody_is_lost_while_all_work(lines: tuple[MachineLine, MachineLine]) -
 def test_a_machine_that_ends_without_a_word_is_lost(lines: tuple[MachineLine, MachineLine]) -> None:
     first, second = lines
     second.finish(in_order=False)
-    assert lost_within(first, 10) == "localhost"
+    assert lost_within(first, 10) == LostMachine("localhost")
 
 
 def test_the_loss_of_the_first_is_seen_too(lines: tuple[MachineLine, MachineLine]) -> None:
     first, second = lines
     first.finish(in_order=False)
-    assert lost_within(second, 10) == "127.0.0.1"
+    assert lost_within(second, 10) == LostMachine("127.0.0.1")
 
 
 def test_a_machine_that_is_done_is_not_lost(lines: tuple[MachineLine, MachineLine]) -> None:
     first, second = lines
     second.finish(in_order=True)
     assert lost_within(first, 0.3) is None
+
+
+def test_a_silent_machine_is_lost(lines: tuple[MachineLine, MachineLine]) -> None:
+    first, second = lines
+    lost = lost_within(first, 20, silence_s=1.5)
+    assert lost is not None
+    assert lost.name == "localhost"
+    assert lost.silent_s >= 1.5  # type: ignore[operator]
+    # It hears what was said to it before it judges.
+    assert lost_within(second, 0.1, silence_s=1.0) is None
+
+
+def test_the_machine_that_is_blamed_is_the_one_that_is_gone(lines: tuple[MachineLine, MachineLine]) -> None:
+    first, second = lines
+    second.hosts = Hosts((*NAMES, "third"), "localhost")
+    first.tell_lost("third")
+    first.finish(in_order=False)
+    assert lost_within(second, 10) == LostMachine("third")
 
 
 def test_one_machine_needs_no_line() -> None:

@@ -32,7 +32,7 @@ from vision.training.best_model import BestModel
 from vision.training.checkpoints import Checkpoints
 from vision.training.early_stopping import EarlyStopping
 from vision.training.history import History, Row
-from vision.training.processes import leave_group, machines
+from vision.training.processes import leave_group, machines, peer_losses
 from vision.training.progress import Progress, quiet_lightning
 from vision.training.stop_early import StopEarly
 from vision.training.task import TrainingTask
@@ -143,7 +143,8 @@ def _train(run: _Run, data: RunData | None) -> RunResult:
         for logger in trainer.loggers:
             logger.log_hyperparams(hp.to_strings())
     try:
-        trainer.fit(task, datamodule=module, ckpt_path=resume_from, weights_only=True)
+        with peer_losses(job.run.stall_timeout_s):
+            trainer.fit(task, datamodule=module, ckpt_path=resume_from, weights_only=True)
     except Terminated:
         if trainer.is_global_zero:
             if not (run.folder.model / "model.json").exists():

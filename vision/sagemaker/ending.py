@@ -16,6 +16,8 @@ from vision.settings.errors import UserError
 
 USER_ERROR = 2
 ALGORITHM_ERROR = 1
+# Of one process among several, for the launcher, which finds out why.
+PEER_LOST = 3
 _SIGNALLED = 128
 
 log = logging.getLogger(__name__)

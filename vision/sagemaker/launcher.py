@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import FrameType
 
-from vision.sagemaker.ending import Stopped, fail
+from vision.sagemaker.ending import PEER_LOST, Stopped, fail
 from vision.sagemaker.hosts import Hosts
-from vision.sagemaker.machine_line import MachineLine
+from vision.sagemaker.machine_line import LostMachine, MachineLine
 from vision.sagemaker.prefix import VARIABLE, Prefix
 from vision.settings.errors import UserError
 from vision.settings.run import RunSettings
@@ -30,7 +30,11 @@ DEFAULT_PORT = 29400
 _POLL_S = 0.2
 # The others of a machine see a lost one by themselves; then they may save what they have.
 _GRACE_S = 30.0
-_LOSS_SEEN_S = 3.0
+# DDP sees the loss of a process at once, where its launcher may take a moment to end or to fall silent.
+_LOSS_SEEN_S = 15.0
+_SUSPECT_AFTER_S = 5.0
+# NCCL ends a process that waits for others in vain.
+_BLAMES_OTHERS = (PEER_LOST, -signal.SIGABRT)
 
 
 @dataclass(frozen=True)
@@ -59,13 +63,15 @@ class Launcher:
                 child.send_signal(signum)
 
         signal.signal(signal.SIGTERM, pass_on)
+        in_order = False
         try:
             status = self._watch(children, line)
+            # Machines stop together; that one of them is the first to be gone is no loss.
+            in_order = status in (0, Stopped.status)
         finally:
+            # First, since ending processes may take a while, in which the others would wait.
+            line.finish(in_order=in_order)
             _end(children)
-        # Machines stop together; that one of them is the first to be gone is no loss.
-        in_order = status in (0, Stopped.status)
-        line.finish(in_order=in_order)
         if not in_order and not prefix.failure.exists():
             # Killed, or gone before it could say anything.
             text = f"Algorithm Error: a process of machine {self.hosts.current} ended with status {status}; see the log"
@@ -92,32 +98,42 @@ class Launcher:
         return {**os.environ, **names}
 
     def _watch(self, children: list[subprocess.Popen[bytes]], line: MachineLine) -> int:
+        """The status of the first process that failed for a reason of its own, or 0. Raises UserError for others'."""
+        blamed_s: float | None = None
         while True:
             statuses = [child.poll() for child in children]
-            failed = next((status for status in statuses if status), None)
-            if failed is not None:
-                if failed != Stopped.status:
-                    # DDP may see the loss of a machine first, but cannot say which it was.
-                    self._raise_if_lost(line, _LOSS_SEEN_S)
+            failed = [status for status in statuses if status]
+            own = [status for status in failed if status not in _BLAMES_OTHERS]
+            if own:
                 # A signal shows as a negative status.
-                return failed if failed > 0 else 128 - failed
+                return own[0] if own[0] > 0 else 128 - own[0]
             if all(status == 0 for status in statuses):
                 return 0
-            self._raise_if_lost(line, 0.0)
+            if failed and blamed_s is None:
+                blamed_s = time.monotonic()
+            lost = line.lost(None if blamed_s is None else min(_SUSPECT_AFTER_S, self.timeout_s / 2))
+            if lost is not None:
+                line.tell_lost(lost.name)
+                raise UserError(self._loss(lost))
+            if blamed_s is not None and time.monotonic() - blamed_s > _LOSS_SEEN_S:
+                raise UserError(
+                    f"a process of the job is gone, or has given nothing for {self.timeout_s:g} s "
+                    f"(run.stall_timeout_s), as machine {self.hosts.current} sees it; see the logs of the job's "
+                    f"machines ({', '.join(self.hosts.names)}). A restarted job goes on from the last checkpoint"
+                )
             time.sleep(_POLL_S)
 
-    def _raise_if_lost(self, line: MachineLine, wait_s: float) -> None:
-        deadline = time.monotonic() + wait_s
-        while True:
-            lost = line.lost()
-            if lost is not None:
-                raise UserError(
-                    f"machine {lost} has left the job before its end, so machine {self.hosts.current} ends too; see "
-                    f"{lost}'s log for the reason. A restarted job goes on from the last checkpoint"
-                )
-            if time.monotonic() >= deadline or len(self.hosts.names) == 1:
-                return
-            time.sleep(_POLL_S)
+    def _loss(self, lost: LostMachine) -> str:
+        if lost.silent_s is None:
+            return (
+                f"machine {lost.name} has left the job before its end, so machine {self.hosts.current} ends too; see "
+                f"{lost.name}'s log for the reason. A restarted job goes on from the last checkpoint"
+            )
+        return (
+            f"machine {lost.name} has said nothing to machine {self.hosts.current} for {lost.silent_s:.0f} s "
+            f"(run.stall_timeout_s is {self.timeout_s:g}): it is stopped, or the network between them is cut; see to "
+            f"both. A restarted job goes on from the last checkpoint"
+        )
 
 
 def _end(children: list[subprocess.Popen[bytes]]) -> None:

@@ -1,6 +1,7 @@
 """A connection between the machines of a job, only to know when one of them is gone.
 
-Every machine keeps a connection to the first one. DDP by itself notices a lost machine late, and does not say which.
+Every machine keeps a connection to the first one, and both ends say every second that they are there: a machine that is
+stopped, or behind a network that is gone, closes no connection. DDP by itself does not say which machine is lost.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import logging
 import socket
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 
 from vision.sagemaker.hosts import Hosts
 from vision.settings.errors import UserError
@@ -17,21 +19,45 @@ log = logging.getLogger(__name__)
 
 _RETRY_S = 1.0
 _CONNECT_TIMEOUT_S = 10.0
-_DONE = b"done\n"
+_BEAT_EVERY_S = 1.0
+_BEAT, _DONE, _LOST = b"beat", b"done", b"lost "
 _LONGEST_NAME = 255
-# A machine without power sends no farewell: probes after 10 s, three of them 10 s apart.
-_KEEPALIVE = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
+_READ_BYTES = 1 << 12
+# A machine without power answers nothing: what it does not acknowledge within this time ends the connection.
+_UNANSWERED_MS = 40_000
+
+
+@dataclass
+class _Peer:
+    """The other end of a connection; ``heard_s`` is when something came from it."""
+
+    connection: socket.socket
+    heard_s: float
+    received: bytes = b""
+    done: bool = False
+    gone: bool = False
+
+
+@dataclass(frozen=True)
+class LostMachine:
+    """A machine that left without a word, or that has said nothing for ``silent_s``."""
+
+    name: str
+    silent_s: float | None = None
 
 
 class MachineLine:
-    """``port`` of the first machine takes the others' connections. One machine alone has no line."""
+    """``port`` of the first machine takes the others' connections. One machine alone has no line.
+
+    A machine that says nothing for ``timeout_s`` is lost.
+    """
 
     def __init__(self, hosts: Hosts, port: int, timeout_s: float) -> None:
         self.hosts = hosts
         self.port = port
         self.timeout_s = timeout_s
-        self._peers: dict[str, socket.socket] = {}
-        self._done: set[str] = set()
+        self._peers: dict[str, _Peer] = {}
+        self._beaten_s = 0.0
 
     def connect(self) -> None:
         """Wait until all machines are there. Raises UserError naming those that do not come in time."""
@@ -43,29 +69,67 @@ class MachineLine:
             self._call_master()
         log.info("machines of this job: %s", ", ".join(self.hosts.names))
 
-    def lost(self) -> str | None:
-        """Name of a machine whose connection ended before it said that it was done."""
+    def lost(self, silence_s: float | None = None) -> LostMachine | None:
+        """The machine that is gone before it said that it was done; ask several times a second.
+
+        ``silence_s`` takes the place of ``timeout_s`` where something else says that a machine is gone.
+        """
+        self._beat()
+        told = [name for name in map(self._listen, self._peers.values()) if name is not None]
+        if told:
+            return LostMachine(told[0])
+        now = time.monotonic()
         for name, peer in self._peers.items():
-            if name in self._done:
+            if peer.done:
                 continue
-            try:
-                received = peer.recv(len(_DONE))
-            except BlockingIOError:
-                continue
-            except OSError:
-                return name
-            if received != _DONE:
-                return name
-            self._done.add(name)
+            silent_s = now - peer.heard_s
+            if peer.gone:
+                return LostMachine(name)
+            if silent_s >= (self.timeout_s if silence_s is None else silence_s):
+                return LostMachine(name, silent_s)
         return None
+
+    def tell_lost(self, lost: str) -> None:
+        """Say to the others which machine is gone; they would blame this one, whose end they see."""
+        for name, peer in self._peers.items():
+            if name != lost:
+                _send(peer, _LOST + lost.encode())
 
     def finish(self, *, in_order: bool) -> None:
         """Say good-bye; after a failure the connection ends without a word, which tells the others."""
         for peer in self._peers.values():
+            if in_order:
+                _send(peer, _DONE)
             with suppress(OSError):
-                if in_order:
-                    peer.sendall(_DONE)
-                peer.close()
+                peer.connection.close()
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        if now - self._beaten_s >= _BEAT_EVERY_S:
+            self._beaten_s = now
+            for peer in self._peers.values():
+                _send(peer, _BEAT)
+
+    def _listen(self, peer: _Peer) -> str | None:
+        """Take in what has come; a machine that this one says is lost."""
+        try:
+            while not peer.gone and not peer.done:
+                received = peer.connection.recv(_READ_BYTES)
+                peer.gone = not received
+                peer.heard_s = time.monotonic()
+                *words, peer.received = (peer.received + received).split(b"\n")
+                peer.done = _DONE in words
+                for word in words:
+                    name = word.removeprefix(_LOST).decode("utf-8", "replace")
+                    if word.startswith(_LOST) and name in self.hosts.names:
+                        return name
+                if len(peer.received) > _LONGEST_NAME + len(_LOST):
+                    peer.gone = True
+        except BlockingIOError:
+            pass
+        except OSError:
+            peer.gone = True
+        return None
 
     def _await_all(self) -> None:
         deadline = time.monotonic() + self.timeout_s
@@ -110,9 +174,14 @@ class MachineLine:
             self._keep(master, peer)
             return
 
-    def _keep(self, name: str, peer: socket.socket) -> None:
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _KEEPALIVE:
-            peer.setsockopt(socket.IPPROTO_TCP, option, value)
-        peer.setblocking(False)
-        self._peers[name] = peer
+    def _keep(self, name: str, connection: socket.socket) -> None:
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED_MS)
+        connection.setblocking(False)
+        self._peers[name] = _Peer(connection, time.monotonic())
+
+
+def _send(peer: _Peer, word: bytes) -> None:
+    # A connection that is gone, or full since nobody reads, shows when it is listened to.
+    with suppress(OSError):
+        peer.connection.sendall(word + b"\n")

@@ -8,7 +8,7 @@ import signal
 import sys
 
 from vision.sagemaker.container_job import ContainerJob
-from vision.sagemaker.ending import run_to_its_end
+from vision.sagemaker.ending import PEER_LOST, run_to_its_end
 from vision.sagemaker.job_log import log_to_stdout
 from vision.sagemaker.prefix import Prefix
 
@@ -30,9 +30,15 @@ def _end_with_parent() -> None:
 
 def _train(prefix: Prefix) -> int:
     from vision.sagemaker.run_job import run_job
+    from vision.training.processes import PeerLostError
 
     given = ContainerJob.read(prefix, os.environ)
-    return run_job(given.job, given.hosts.current, prefix)
+    try:
+        return run_job(given.job, given.hosts.current, prefix)
+    except PeerLostError as error:
+        # The process that went first has the reason, and may have left it as the job's.
+        print(error, file=sys.stderr, flush=True)
+        return PEER_LOST
 
 
 if __name__ == "__main__":

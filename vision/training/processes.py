@@ -3,6 +3,34 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from vision.settings.errors import UserError
+
+# What errors say that came over the network between processes: gloo's, NCCL's, and torch's own store of addresses.
+_FROM_PEERS = ("gloo/transport", "NCCL error", "Connection reset by peer", "Connection closed by peer", "Broken pipe")
+
+
+class PeerLostError(UserError):
+    """Another process of the run is gone, or says nothing more."""
+
+
+@contextmanager
+def peer_losses(timeout_s: float) -> Iterator[None]:
+    """Raise PeerLostError in place of what DDP raises when another process is gone, or silent for ``timeout_s``."""
+    try:
+        yield
+    except RuntimeError as error:
+        import torch.distributed as dist
+
+        from_peers = dist.is_available() and isinstance(error, dist.DistError)
+        if not from_peers and not any(text in str(error) for text in _FROM_PEERS):
+            raise
+        raise PeerLostError(
+            f"another process of this run is gone, or has given nothing for {timeout_s:g} s (run.stall_timeout_s): "
+            f"{str(error).splitlines()[0][-200:]}; see its log, then go on with run.resume=true"
+        ) from error
 
 
 def is_first_process() -> bool:
