@@ -46,9 +46,11 @@ def images(tmp_path: Path) -> Path:
     return tmp_path / "images"
 
 
-def test_predict_passes_over_them(api: FakeApi, images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_predict_passes_over_them(
+    api: FakeApi, model_here: None, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (images / "cats" / ".hidden.png").touch()
-    assert main(["predict", f"model={images}", str(images)]) == 0
+    assert main(["predict", "model=model.tar.gz", str(images)]) == 0
     shown = capsys.readouterr()
     assert [json.loads(line)["file"] for line in shown.out.splitlines()] == [
         str(images / name / "a.png") for name in ("cats", "dogs")
@@ -60,8 +62,8 @@ def test_predict_passes_over_them(api: FakeApi, images: Path, capsys: pytest.Cap
     ]
 
 
-def test_predict_of_a_pipe(api: FakeApi, images: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["predict", f"model={images}", str(images / "cats" / "pipe.png")]) == 2
+def test_predict_of_a_pipe(api: FakeApi, model_here: None, images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "model=model.tar.gz", str(images / "cats" / "pipe.png")]) == 1
     assert "pipe.png: cannot be read (it is a named pipe, not a file)" in capsys.readouterr().err
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -142,10 +143,20 @@ def test_nothing_to_resume(plans: list[Any], capsys: pytest.CaptureFixture[str],
 
 
 def test_only_one_sweep_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
-    folder = SweepFolder(tmp_path)
-    with folder.locked(), pytest.raises(UserError, match="another sweep is at work"), folder.locked():
-        pass
-    with folder.locked():
+    """The lock is a process's: threads and sweeps of one process do not keep each other out."""
+    at_work = (
+        "import sys; from pathlib import Path; from vision.sweeps.sweep_folder import SweepFolder\n"
+        "with SweepFolder(Path(sys.argv[1])).locked():\n    print('locked', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", at_work, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+        named = f"a sweep is at work there .process {process.pid} "
+        with pytest.raises(UserError, match=named), SweepFolder(tmp_path).locked():
+            pass
+        process.kill()
+    with SweepFolder(tmp_path).locked():
         pass
 
 

@@ -180,7 +180,7 @@ def test_missing_config_files_say_what_is_missing(tmp_path: Path) -> None:
     status, _ = platform.finish(100)
     assert status == 2
     failure = platform.prefix.failure.read_text()
-    for part in ("num_classes is required but missing", "Channel train is required but missing"):
+    for part in ("num_classes is left out and cannot be counted", "Channel train is required but missing"):
         assert part in failure[:1024]
 
 

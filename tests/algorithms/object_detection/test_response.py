@@ -68,7 +68,7 @@ def test_weak_scores_are_not_nothing(form: str) -> None:
 def test_an_annotation_takes_a_pixel_at_least() -> None:
     thin = np.array([[0.9999, 0.2, 1.0, 0.2001], [0.5, 0.0, 0.5001, 1.0]], np.float32)
     boxes = ImageDetections(thin, np.array([0.5, 0.5], np.float32), np.array([0, 0]))
-    found = respond(boxes, "application/json;annotation=1", (100, 10))["annotations"]
+    found = respond(boxes, "application/json;annotation=1", (100, 10), NAMES)["annotations"]
     sides = [[box[name] for name in ("left", "top", "width", "height")] for box in found]
     assert sides == [[99, 2, 1, 1], [50, 0, 1, 10]]
 
