@@ -1,15 +1,30 @@
 #!/usr/bin/env bash
 # Sets up an environment and runs every check: style, types, layers, tests. Arguments go to pytest.
 # "test.sh interop" instead compares with the real MXNet, and "test.sh dali" the DALI loader with the standard one, in
-# environments of their own.
+# environments of their own. "test.sh gpu" tries what runs on a GPU, where there is one, and on the CPU the tests of it;
+# with VISION_PYTHON=python3 by the interpreter at hand, into which nothing is installed.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
-install_vision dev
 cd "$root"
-export PATH="$venv/bin:$PATH"
+if [[ ${1:-} == gpu && -n ${VISION_PYTHON:-} ]]; then
+    export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+    python=$VISION_PYTHON
+else
+    install_vision dev
+    export PATH="$venv/bin:$PATH"
+    python=python
+fi
 # Tests start dozens of processes; each would compile PyTorch and the rest anew, which takes longer than the tests.
 unset PYTHONDONTWRITEBYTECODE
+
+if [[ ${1:-} == gpu ]]; then
+    folders=(tests/gpu)
+    "$python" -c 'import nvidia.dali' 2>/dev/null && folders+=(tests/interop_dali)
+    echo "== the GPU's tests: ${folders[*]}"
+    export VISION_GPU_TESTS=1
+    exec "$python" -m pytest "${folders[@]}" -rA --durations=0 "${@:2}"
+fi
 
 if [[ ${1:-} == interop ]]; then
     source scripts/mxnet_environment.sh

@@ -26,7 +26,7 @@ from vision.settings.errors import UserError
 IMAGES, BATCH, SIDE = 64, 16, 64
 # The tag in a photograph's EXIF.
 ORIENTATION = 0x0112
-SETTINGS = DaliSettings(threads=1, on_gpu=False)
+SETTINGS = DaliSettings(threads=1, on_gpu=torch.cuda.is_available())
 
 
 def smooth_picture(random: np.random.Generator) -> np.ndarray:
@@ -62,7 +62,8 @@ def both(data: ImageDataset, epochs: int, **sampling: int) -> list[tuple[Batch, 
     """Batches of the standard and of the DALI loader, in pairs."""
     ours = TrainSampler(IMAGES, BATCH, seed=3, **sampling)
     loader = DaliLoader(data, TrainSampler(IMAGES, BATCH, seed=3, **sampling), SETTINGS)
-    return [(data.__getitems__(draw), batch) for _ in range(epochs) for draw, batch in zip(ours, loader, strict=True)]
+    pairs = [(data.__getitems__(draw), batch) for _ in range(epochs) for draw, batch in zip(ours, loader, strict=True)]
+    return [(expected, found._replace(images=found.images.cpu())) for expected, found in pairs]
 
 
 @pytest.mark.parametrize("level", [None, "crop", "crop_color", "crop_color_transform"])

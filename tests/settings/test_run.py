@@ -79,7 +79,8 @@ def test_accepts(name: str, given: object, expected: object) -> None:
 
 REJECTED = [
     ("seed", "-1", "an integer of at least 0 and below"),
-    ("device", "gpu", "auto, cpu or cuda"),
+    ("device", "gpu", "auto, cpu, cuda or a GPU by its number, such as cuda:1"),
+    ("device", "cuda:one", "auto, cpu, cuda or a GPU by its number, such as cuda:1"),
     ("devices", "0", "of at least 1"),
     ("precision", "bfloat", "did you mean precision=bfloat16?"),
     ("accumulate", "0", "of at least 1"),

@@ -27,7 +27,7 @@ from vision.data.sample import Reader
 from vision.data.sampler import Draw, image_seeds
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import Job
-from vision.training.accelerator import choose_accelerator
+from vision.training.accelerator import choose_accelerator, choose_device
 from vision.training.log_lines import BatchReport, EpochReport
 
 SAMPLE_IMAGES = 8
@@ -163,7 +163,8 @@ def _look_at_network(algorithm: Algorithm, job: Job[Any], start: StartModel, bat
     memory = training_memory_bytes(network, batch.images, hp.mini_batch_size, hp.optimizer)
     text = f"{parameters / 1e6:.1f} million weights; training takes about {memory / 1e9:.1f} GB in float32"
     result.facts.append(("network", f"{text} with mini_batch_size={hp.mini_batch_size}"))
-    if torch.cuda.is_available() and memory > torch.cuda.get_device_properties(0).total_memory:
+    device = choose_device(job.run)
+    if device.type == "cuda" and memory > torch.cuda.get_device_properties(device).total_memory:
         result.warnings.append(f"{text}, more than this GPU has: lower hp.mini_batch_size")
 
 

@@ -26,9 +26,10 @@ from vision.settings.job import Job
 from vision.settings.run import RunSettings
 from vision.settings.thresholds import Thresholds
 from vision.training.accelerator import choose_accelerator
+from vision.training.out_of_memory import told_of_training
 from vision.training.progress import quiet_lightning
 from vision.training.task import TrainingTask
-from vision.training.trainer import build_trainer
+from vision.training.trainer import build_trainer, wanted_precision
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +106,10 @@ def evaluated_task(
         seed=run.seed,
         pin_memory=accelerator == "cuda",
     )
-    build_trainer(hp, run, callbacks=[], alone=alone).validate(task, datamodule=data, verbose=False)
+    trainer = build_trainer(hp, run, callbacks=[], alone=alone)
+    sharing = 1 if alone else processes
+    with told_of_training(hp.mini_batch_size, sharing, wanted_precision(hp, run), trainer.strategy.root_device):
+        trainer.validate(task, datamodule=data, verbose=False)
     return task
 
 

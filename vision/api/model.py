@@ -23,6 +23,10 @@ from vision.metrics.evaluation import Evaluation
 from vision.settings.errors import DataError, UserError
 from vision.settings.regular_file import open_regular
 from vision.settings.run import RunSettings
+from vision.training.accelerator import choose_device
+from vision.training.out_of_memory import told_of_memory
+
+_FEWER = "give fewer at a time (a server: lower max_batch), or take the CPU (device=cpu)"
 
 Image = str | Path | bytes | np.ndarray
 
@@ -57,9 +61,11 @@ class Model:
         """Predictions of images that ``prepare`` made, as one batch."""
         if not images:
             return []
-        with torch.inference_mode():
-            outputs = self.network(stack_images(images).to(self.device))
-        return self.algorithm.predict(outputs, self.network, self.hyperparameters)
+        shape = "x".join(map(str, images[0].shape))
+        with told_of_memory(f"answering {len(images)} images of {shape} at once", self.device, _FEWER):
+            with torch.inference_mode():
+                outputs = self.network(stack_images(images).to(self.device))
+            return self.algorithm.predict(outputs, self.network, self.hyperparameters)
 
     def prepare(self, encoded: bytes | memoryview, key: str) -> np.ndarray:
         """Decode and resize an encoded image to what the network takes, uint8 [H, W, C]."""
@@ -155,11 +161,3 @@ def model_of(stored: StoredModel, shown: str, device: torch.device) -> Model:
         device=device,
         stored=stored,
     )
-
-
-def choose_device(run: RunSettings) -> torch.device:
-    """The device to answer on. Raises UserError if CUDA was asked for and is not there."""
-    available = torch.cuda.is_available()
-    if run.device == "cuda" and not available:
-        raise UserError("run.device=cuda was asked for, but torch finds no CUDA GPU here; use run.device=cpu or auto")
-    return torch.device("cuda" if available and run.device != "cpu" else "cpu")

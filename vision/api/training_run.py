@@ -32,6 +32,7 @@ from vision.training.best_model import BestModel
 from vision.training.checkpoints import Checkpoints
 from vision.training.early_stopping import EarlyStopping
 from vision.training.history import History, Row
+from vision.training.out_of_memory import told_of_training
 from vision.training.processes import leave_group, machines, peer_losses
 from vision.training.progress import Progress, quiet_lightning
 from vision.training.stop_early import StopEarly
@@ -142,8 +143,11 @@ def _train(run: _Run, data: RunData | None) -> RunResult:
     if resume_from is None:
         for logger in trainer.loggers:
             logger.log_hyperparams(hp.to_strings())
+    _, processes = choose_accelerator(job.run)
+    precision, there = wanted_precision(hp, job.run), trainer.strategy.root_device
+    told = told_of_training(hp.mini_batch_size, processes, precision, there)
     try:
-        with peer_losses(job.run.stall_timeout_s):
+        with peer_losses(job.run.stall_timeout_s), told:
             trainer.fit(task, datamodule=module, ckpt_path=resume_from, weights_only=True)
     except Terminated:
         if trainer.is_global_zero:

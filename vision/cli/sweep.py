@@ -180,8 +180,8 @@ def _most_epochs(job: Job[Any], space: SearchSpace) -> int:
 
 
 def visible_gpus(device: str) -> tuple[str, ...]:
-    """GPUs as CUDA_VISIBLE_DEVICES names them; none where the run settings ask for the CPU."""
-    if device == "cpu":
+    """GPUs as CUDA_VISIBLE_DEVICES names them; none where the run settings ask for the CPU or for one GPU."""
+    if device not in ("auto", "cuda"):
         return ()
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:

@@ -9,14 +9,14 @@ import numpy as np
 
 from vision import algorithms
 from vision.api import EvaluatedModel, RunResult, load
-from vision.api.model import choose_device, model_of
+from vision.api.model import model_of
 from vision.data.image_codec import decode_rgb
 from vision.data.sample import Reader
 from vision.reports.label_files import write_evaluation_files, write_run_files
 from vision.reports.model_version import run_name
 from vision.reports.report import write_report
 from vision.settings.errors import DataError
-from vision.settings.run import RunSettings
+from vision.training.accelerator import choose_device
 
 
 def write_run_report(result: RunResult) -> Path:
@@ -43,7 +43,7 @@ def write_run_report(result: RunResult) -> Path:
 
 def write_evaluation_report(folder: Path, evaluated: EvaluatedModel, model: Path) -> Path:
     """The same of an evaluation of ``model``, a path."""
-    answering = model_of(evaluated.stored, str(model), choose_device(RunSettings()))
+    answering = model_of(evaluated.stored, str(model), choose_device(evaluated.run))
     image_of = image_reader(evaluated.validation)
     page = write_report(
         folder,

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import torch
 
-from vision.api.model import Model, choose_device, load
+from vision.api.model import Model, load
 from vision.data.collate import stack_images
 from vision.data.image_codec import check_image, decode_checked, prepare_process
 from vision.nn.fold_batch_norm import fold_batch_norm
@@ -27,6 +27,7 @@ from vision.serving.request_body import EncodedImage
 from vision.serving.settings import ServingSettings
 from vision.settings.errors import DataError
 from vision.settings.run import RunSettings
+from vision.training.accelerator import choose_device
 
 # Some 0.7 s on one core: a plain JPEG of any size that is allowed, a progressive one of 12 megapixels.
 MAX_THREAD_WORK = 1 << 27
@@ -60,7 +61,7 @@ class Workshop:
         self.metrics = metrics
         self.places = DecodingPlaces(settings)
         self.run = RunSettings.parse({"device": settings.device, "max_archive_gb": settings.max_archive_gb})
-        self.cores = Cores(settings.thread_count() if choose_device(self.run).type == "cpu" else 1)
+        self.cores = Cores(settings.thread_count() if choose_device(self.run, "device").type == "cpu" else 1)
 
 
 class HostedModel:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 
+from vision.settings.device import device_field, device_hint
 from vision.settings.table import Rule, SettingsTable
 
 MEBIBYTE = 1 << 20
@@ -101,7 +102,7 @@ class ServingSettings(SettingsTable):
         description="processor time for decoding an image of much work (progressive and of many megapixels, AVIF),"
         " which a process of its own does; what takes longer is refused",
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto takes a GPU if there is one")
+    device: str = device_field()
     prepack: bool = Field(
         default=True,
         description="on the CPU: fold batch normalisation into the convolutions and keep their weights in the"
@@ -141,6 +142,10 @@ class ServingSettings(SettingsTable):
     max_models_gb: float = Field(default=4.0, gt=0, description="weights of all loaded models together, in GB")
     max_archive_gb: float = Field(default=8.0, gt=0, description="unpacked size above which an archive is refused")
 
+    @classmethod
+    def hint(cls, name: str, value: object) -> str | None:
+        return device_hint(cls.NOUN, value) if name == "device" else None
+
     @property
     def max_payload_bytes(self) -> int:
         """The largest body that is read."""
@@ -154,7 +159,11 @@ class ServingSettings(SettingsTable):
         """Processes to run: as set, else one for each GPU that can be used."""
         if self.workers is not None:
             return self.workers
-        return 1 if self.multi_model or self.device == "cpu" else max(1, len(visible_gpus()))
+        return 1 if self.multi_model else max(1, len(self.shared_gpus()))
+
+    def shared_gpus(self) -> list[str]:
+        """GPUs that the processes share out, as CUDA_VISIBLE_DEVICES names them; none where ``device`` is one."""
+        return visible_gpus() if self.device in ("auto", "cuda") else []
 
     def thread_count(self) -> int:
         """Cores for the network in each process: as set here, by OMP_NUM_THREADS, or an even share."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from vision.artifacts.model_place import look_at_model
 from vision.serving.metrics import Metrics, shared_bytes
 from vision.serving.server import FAILED, SIGNALS, run_worker
-from vision.serving.settings import ServingSettings, visible_gpus
+from vision.serving.settings import ServingSettings
 from vision.settings.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class _Supervisor:
     def __init__(self, settings: ServingSettings, listener: socket.socket, workers: int) -> None:
         self._settings = settings
         self._listener = listener
-        self._gpus = visible_gpus() if settings.device != "cpu" else []
+        self._gpus = settings.shared_gpus()
         self._memory = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as this
         self._memory.truncate(shared_bytes(workers))
         self._is_ending = False

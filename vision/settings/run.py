@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from vision.settings.device import device_field, device_hint, gpu_number
 from vision.settings.errors import UserError
 from vision.settings.file_names import local_path, name_problem, shown_name, strip_blanks
 from vision.settings.form import Form
@@ -55,6 +56,15 @@ def _output_problem(given: RunSettings) -> str | None:
     return f"Run setting output is {given.output}, which is a file: give a folder, new or of an earlier run."
 
 
+def _devices_problem(given: RunSettings) -> str | None:
+    if gpu_number(given.device) is None or given.devices in (None, 1):
+        return None
+    return (
+        f"Run setting devices is {given.devices}, but device={given.device} is one GPU: leave devices out, or give"
+        " device=cuda and choose the GPUs by the variable CUDA_VISIBLE_DEVICES."
+    )
+
+
 class RunSettings(SettingsTable):
     """Everything about a run that the SageMaker documentation does not name."""
 
@@ -63,6 +73,7 @@ class RunSettings(SettingsTable):
         Rule(("class_names",), _names_problem),
         Rule(("weights_folder",), _weights_problem),
         Rule(("output",), _output_problem),
+        Rule(("device", "devices"), _devices_problem),
     )
 
     output: Path | None = Field(
@@ -72,7 +83,7 @@ class RunSettings(SettingsTable):
         default=False, description="continue from the last checkpoint in the run folder, if there is one"
     )
     seed: int = Field(default=0, ge=0, lt=2**32, description="where all random numbers start")
-    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto takes a GPU if there is one")
+    device: str = device_field()
     devices: int | None = Field(
         default=None, ge=1, description="processes on this machine; unset is one for each GPU, or one", examples=[1]
     )
@@ -166,7 +177,7 @@ class RunSettings(SettingsTable):
     def hint(cls, name: str, value: object) -> str | None:
         if name == "class_names" and isinstance(value, str | Path) and Path(str(value).strip()).is_file():
             return f"Run setting class_names is the file {value}, which is no UTF-8 text of one name a line."
-        return None
+        return device_hint(cls.NOUN, value) if name == "device" else None
 
     @classmethod
     def rows(cls) -> tuple[HyperparameterRow, ...]:

@@ -14,6 +14,7 @@ from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.strategies import DDPStrategy
 
 from vision.data.allocation import keep_large_blocks
+from vision.settings.device import gpu_number
 from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.settings.run import RunSettings
 from vision.training.accelerator import choose_accelerator
@@ -60,6 +61,7 @@ def build_trainer(
     ``alone`` keeps it to this process, whatever the environment says.
     """
     accelerator, devices = choose_accelerator(run)
+    number = gpu_number(run.device)
     if alone:
         devices = 1
     if accelerator == "cuda":
@@ -76,7 +78,7 @@ def build_trainer(
         options["strategy"] = DDPStrategy(timeout=timedelta(seconds=run.stall_timeout_s))
     return pl.Trainer(
         accelerator=accelerator,
-        devices=devices,
+        devices=devices if number is None else [number],
         num_nodes=nodes,
         precision=choose_precision(hyperparameters, run, accelerator),
         max_epochs=hyperparameters.epochs,
