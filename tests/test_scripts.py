@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,23 @@ def test_the_quickstart_refuses_what_it_does_not_know(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "was given 'segmentation'" in done.stderr
     assert not (tmp_path / "none").exists()
+
+
+def test_the_gpu_report_tells_what_its_parts_found(tmp_path: Path) -> None:
+    """On the CPU and with one part, the shortest there is."""
+    words = f"output={tmp_path} size=tiny only=tests"
+    done = bash(f"{ROOT}/scripts/gpu_report.sh 1 {words}", VISION_PYTHON=sys.executable)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["parts"]["tests"]["ended"] == "done", done.stdout
+    assert report["parts"]["tests"]["found"]["passed"] > 0
+    assert "| tests | done |" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"), [("3", "give 1, then 2"), ("1 outptu=x", "is no setting of gpu_report")]
+)
+def test_the_gpu_report_refuses_what_it_does_not_know(words: str, sentence: str, tmp_path: Path) -> None:
+    done = bash(f"{ROOT}/scripts/gpu_report.sh {words} output={tmp_path}", VISION_PYTHON=sys.executable)
+    assert done.returncode != 0
+    assert sentence in done.stderr

@@ -21,6 +21,10 @@ SETTINGS: dict[str, tuple[Any, str]] = {
     "device": ("auto", "cpu, cuda, or auto: cuda where there is one"),
     "batch": (0, "images of a step; 0 is as many as the device likes"),
     "precision": ("", "float32, float16 or bfloat16; empty is float16 on a GPU and float32 on a CPU"),
+    "loader": (
+        "standard",
+        "standard, or dali where NVIDIA DALI is installed: then decoded each time alone is measured",
+    ),
     "pictures": (2048, "records, of 500x375 pixels, of which 64 differ"),
 }
 GPU_GOAL = 0.95
@@ -80,21 +84,22 @@ def _compare(name: str, case: Case, settings: Settings, device: str) -> Iterator
         }
 
         def start(told: Mapping[str, Any], cache: str) -> Contestant:
-            run = {"precision": precision, "device": device, "cache": cache}
+            run = {"precision": precision, "device": device, "cache": cache, "loader": settings["loader"]}
             cores = os.cpu_count() or 1
             given = {**job, **told, "run": run}
             return stack.enter_context(
                 Contestant("vision_step.py", given, threads=cores, cores=cores, gpu=device == "cuda")
             )
 
-        sides = {feed: start({"records": str(records)}, cache) for feed, cache in FEEDS.items()}
+        feeds = {feed: cache for feed, cache in FEEDS.items() if settings["loader"] == "standard" or cache == "none"}
+        sides = {feed: start({"records": str(records)}, cache) for feed, cache in feeds.items()}
         sides[PEER] = start({}, "none")
         found = images_per_second(
             sides, batch, rounds=settings["rounds"], seconds=settings["seconds"], clock=settings["clock"]
         )
         goal = GPU_GOAL if device == "cuda" else None
-        for feed in FEEDS:
-            work = f"{name}, batch {batch}, {precision}, {device}, {feed}"
+        for feed in feeds:
+            work = f"{name}, batch {batch}, {precision}, {device}, {feed}, loader {settings['loader']}"
             unit = f"images/s{' of CPU' if settings['clock'] == 'cpu' else ''}"
             yield Comparison.of(work, unit, PEER, found[feed], found[PEER], goal, sides[feed].versions)
 

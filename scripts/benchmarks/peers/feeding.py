@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 
 from vision import algorithms
 from vision.api.run_data import dataset
+from vision.data.dali.settings import DaliSettings
 from vision.data.datamodule import VisionDataModule, choose_workers
 from vision.data.readers.recordio import RecordIOReader
 from vision.settings.job import Job
@@ -24,11 +25,13 @@ def training_data(job: Job[Any], records: str) -> TrainingData:
     """The data module of a run of ``job`` that reads one file."""
     on_gpu = choose_accelerator(job.run)[0] == "cuda"
     data = dataset(algorithms.get(job.algorithm), job, RecordIOReader([records]), "train")
+    workers = choose_workers(job.run.workers, 1, on_gpu=on_gpu)
     return TrainingData(
         train=data,
         validation=data,
         batch_size=job.hyperparameters.mini_batch_size,
-        workers=choose_workers(job.run.workers, 1, on_gpu=on_gpu),
+        workers=workers,
         seed=0,
         pin_memory=on_gpu,
+        dali=DaliSettings(max(1, workers), on_gpu) if job.run.loader == "dali" else None,
     )
