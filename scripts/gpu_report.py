@@ -42,16 +42,16 @@ def parts(number: int, given: dict[str, str], output: Path) -> list[Part]:
     tiny = given["size"] == "tiny"
     python = sys.executable
     benchmark = [python, "scripts/benchmark.py"]
-    few = ["rounds=1", "seconds=0.2", "batch=2", "pictures=4"] if tiny else ["rounds=3", "seconds=3"]
+    few = ["rounds=1", "seconds=0.2", "batch=2", "pictures=4"] if tiny else ["rounds=3", "seconds=2"]
     tests = ["bash", "scripts/test.sh", "gpu", *(["tests/gpu/test_choice.py", "-k", "why"] if tiny else [])]
 
     def feed(name: str, only: str, *more: str) -> Part:
         words = [f"only={only}", "peers=", f"output={output / (name + '.json')}", *few, *more]
-        return Part(name, [*benchmark, "feed", *words], 120)
+        return Part(name, [*benchmark, "feed", *words], 150)
 
     if number == 1:
         return [
-            Part("tests", tests, 270),
+            Part("tests", tests, 220),
             feed("feed-resnet-50", "ResNet-50"),
             feed("feed-ssd-300", "SSD-300"),
         ]
