@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 
 from vision.data.process_loader import ProcessLoader, TellsErrors
 from vision.files.steady_file import FileChangedError
@@ -13,16 +15,16 @@ from vision.settings.errors import DataError, UserError
 
 
 class Batches:
-    """Makes lists of its process and an index; batch ``bad`` is an error."""
+    """Makes lists of its process and a tensor of an index; batch ``bad`` is an error."""
 
     def __init__(self, error: Exception | None = None, bad: int = -1) -> None:
         self.error = error
         self.bad = bad
 
-    def __getitems__(self, indices: list[int]) -> list[tuple[int, int]]:
+    def __getitems__(self, indices: list[int]) -> list[tuple[int, Tensor]]:
         if self.error is not None and self.bad in indices:
             raise self.error
-        return [(os.getpid(), index) for index in indices]
+        return [(os.getpid(), torch.tensor(index)) for index in indices]
 
 
 def loader(batches: Batches, timeout_s: float = 100.0, count: int = 1000) -> ProcessLoader:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
+import weakref
 from collections.abc import Iterator
+from multiprocessing.connection import wait
 from typing import Any
 
 from torch.utils.data import DataLoader, _utils
@@ -12,6 +15,7 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 from vision.settings.errors import DataError, UserError
 
 _POLL_S = 2.0
+_GONE_S = 5.0
 
 
 class ProcessLoader(DataLoader):
@@ -31,8 +35,8 @@ class ProcessLoader(DataLoader):
                     _end_processes(batches)
                     raise batch
                 yield batch
-        except RuntimeError as error:
-            sentence = _sentence(str(error), self.timeout)
+        except (RuntimeError, EOFError, OSError) as error:
+            sentence = _sentence(error, batches, self.timeout)
             if sentence is None:
                 raise
             _end_processes(batches)
@@ -43,21 +47,48 @@ class ProcessLoader(DataLoader):
 
 
 class _Batches(_MultiProcessingDataLoaderIter):
-    """torch's own, which here sees a dead process within seconds, and only while it waits for one."""
+    """torch's own, which here sees a dead process within seconds, and only while it waits for one.
+
+    A batch is fetched from its process without a time-out: a thread ends processes that are stopped in the midst.
+    """
 
     def __init__(self, loader: ProcessLoader) -> None:
         super().__init__(loader)
         # Else a signal raises the error at whatever place the run is then, be it with a lock held.
         _utils.signal_handling._remove_worker_pids(id(self))
         self._worker_pids_set = False
+        self.has_stalled = False
+        self._deadline: float | None = None
+        threading.Thread(target=_end_stalled, args=(weakref.ref(self),), name="loader watch", daemon=True).start()
 
     def _try_get_data(self, timeout: float = _utils.MP_STATUS_CHECK_INTERVAL) -> tuple[bool, Any]:
-        deadline = time.monotonic() + timeout
-        while True:
-            # Looks after the processes when its time is over.
-            found = super()._try_get_data(max(0.0, min(_POLL_S, deadline - time.monotonic())))
-            if found[0] or time.monotonic() >= deadline:
-                return found
+        self._deadline = deadline = time.monotonic() + timeout
+        try:
+            while True:
+                # Looks after the processes when its time is over.
+                found = super()._try_get_data(max(0.0, min(_POLL_S, deadline - time.monotonic())))
+                if found[0] or time.monotonic() >= deadline:
+                    return found
+        finally:
+            self._deadline = None
+
+    def end_if_stalled(self) -> None:
+        """Kill the processes if a batch should long have come."""
+        deadline = self._deadline
+        if deadline is not None and time.monotonic() > deadline + _POLL_S:
+            self.has_stalled = True
+            for worker in self._workers:
+                worker.kill()
+
+
+def _end_stalled(reference: weakref.ref[_Batches]) -> None:
+    while True:
+        time.sleep(_POLL_S)
+        batches = reference()
+        if batches is None or batches._shutdown:
+            return
+        batches.end_if_stalled()
+        del batches
 
 
 def _end_processes(batches: Any) -> None:
@@ -65,7 +96,7 @@ def _end_processes(batches: Any) -> None:
     for worker in getattr(batches, "_workers", ()):
         worker.kill()
     for worker in getattr(batches, "_workers", ()):
-        worker.join()
+        worker.join(_GONE_S)
 
 
 class TellsErrors:
@@ -85,16 +116,20 @@ class TellsErrors:
             return error if isinstance(error, DataError) else UserError(str(error))
 
 
-def _sentence(said: str, timeout_s: float) -> str | None:
-    """Put torch's words for the death of a loader process into ours; None for other errors."""
-    if "timed out after" in said:
+def _sentence(error: Exception, batches: Any, timeout_s: float) -> str | None:
+    """Say that loader processes are stopped or were ended, if that is behind an error; None for others."""
+    if "timed out after" in str(error) or getattr(batches, "has_stalled", False):
         return (
             f"no loader process gave a batch within {timeout_s:g} s (run.stall_timeout_s): a process is stopped, or "
             f"the disk or network drive of the data hangs; see to it, then go on with run.resume=true"
         )
-    if "worker" in said and ("killed by signal" in said or "exited unexpectedly" in said):
-        return (
-            f"a loader process was ended from outside, perhaps for want of memory ({said.split('.')[0][:200]}): lower "
-            f"run.workers, or free memory, then go on with run.resume=true"
-        )
-    return None
+    workers = getattr(batches, "_workers", ())
+    # The end of its connection shows a little earlier than its own.
+    wait([worker.sentinel for worker in workers], 0 if type(error) is RuntimeError else _GONE_S)
+    ended = [f"process {worker.pid} with status {worker.exitcode}" for worker in workers if not worker.is_alive()]
+    if not ended:
+        return None
+    return (
+        f"a loader process was ended from outside, perhaps for want of memory ({', '.join(ended)}): lower "
+        f"run.workers, or free memory, then go on with run.resume=true"
+    )

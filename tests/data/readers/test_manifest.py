@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+from pathlib import Path
 
 import pytest
 
 from vision.data.readers.manifest import ManifestReader
+from vision.data.readers.manifest_line import iter_lines
 from vision.data.sample import Reader
+from vision.files.steady_file import FileChangedError, SteadyFile
 from vision.settings.errors import DataError
 
 BOXES = {
@@ -150,3 +154,23 @@ def test_lines_are_bounded(tree, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vision.data.readers.manifest_line.MAX_LINE_BYTES", 100)
     with pytest.raises(DataError, match=r"line 2: has more than the 100 bytes"):
         ManifestReader(root / "t.manifest")
+
+
+def test_a_manifest_that_shrinks_is_a_sentence(tree) -> None:
+    path = tree({"i.png": None, "t.manifest": lines(0, 1, 2)}) / "t.manifest"
+    reader = ManifestReader(path)
+    assert reader.target(2) == 2
+    os.truncate(path, 10)
+    with pytest.raises(FileChangedError, match="and has 10 now; it must not change while it is in use"):
+        reader.target(2)
+
+
+@pytest.mark.parametrize("block_bytes", [1, 7, 1 << 20])
+def test_lines_are_found_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int) -> None:
+    monkeypatch.setattr("vision.data.readers.manifest_line._BLOCK_BYTES", block_bytes)
+    content = b"\xef\xbb\xbf{}\r\n\n  \n" + b"x" * 30 + b"\nlast"
+    (tmp_path / "t").write_bytes(content)
+    found = list(iter_lines(SteadyFile(tmp_path / "t", "t")))
+    assert [line.number for line in found] == [1, 4, 5]
+    assert [line.text for line in found] == [b"{}\r", b"x" * 30, b"last"]
+    assert all(content[line.start :].startswith(line.text) for line in found)
