@@ -42,13 +42,13 @@ class OptimizerEntry:
 
 
 def _sgd(groups: Groups, values: Mapping[str, float], fused: bool) -> Optimizer:
-    from torch.optim import SGD
+    from vision.training.update_rules import SGD
 
     return SGD(groups, lr=values["learning_rate"], momentum=values["momentum"], fused=fused)
 
 
 def _nag(groups: Groups, values: Mapping[str, float], fused: bool) -> Optimizer:
-    from torch.optim import SGD
+    from vision.training.update_rules import SGD
 
     # torch refuses nesterov without momentum, where it is plain gradient descent anyway.
     momentum = values["momentum"]

@@ -1,4 +1,4 @@
-"""The update rules of MXNet that torch computes differently.
+"""The update rules of MXNet that torch computes differently, or not safely in float16.
 
 Legend: w weight, g gradient, t number of the update, from 1.
 """
@@ -12,6 +12,28 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+
+
+class SGD(torch.optim.SGD):
+    """torch's SGD, with a velocity that starts at 0 even where the scaler of float16 leaves out the first update.
+
+    torch's fused kernel then returns at once, and what it was to write the velocity into stays undefined. The next
+    update takes that for the velocity.
+    """
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Update every parameter that has a gradient."""
+        if getattr(self, "found_inf", None) is not None:
+            self._start_velocity()
+        return super().step(closure)
+
+    def _start_velocity(self) -> None:
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                state = self.state[parameter]
+                if group["momentum"] != 0 and parameter.grad is not None and state.get("momentum_buffer") is None:
+                    state["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 class RMSProp(Optimizer):
