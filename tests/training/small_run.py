@@ -90,6 +90,7 @@ class SmallRun:
         callbacks: tuple[pl.Callback, ...] = (),
         run: dict[str, Any] | None = None,
         train_images: int = 50,
+        validation_images: int = 30,
         broken: tuple[int, ...] = (),
         **hyperparameters: Any,
     ) -> None:
@@ -111,7 +112,8 @@ class SmallRun:
         self.run = RunSettings.parse({"device": "cpu", "workers": 0, **(run or {})})
         decoder = LabelDecoder(3, multi_label=False)
         train = ImageDataset(RandomImages(train_images, broken=broken), decoder, Jitter(), _stack, replace_broken=True)
-        validation = ImageDataset(RandomImages(30, seed=1), decoder, Jitter(), _stack, replace_broken=False)
+        validation_reader = RandomImages(validation_images, seed=1)
+        validation = ImageDataset(validation_reader, decoder, Jitter(), _stack, replace_broken=False)
         batch = self.hp.mini_batch_size
         self.data = VisionDataModule(
             train=train, validation=validation, batch_size=batch, workers=0, seed=0, pin_memory=False
@@ -127,7 +129,7 @@ class SmallRun:
         )
         self.task.broken = {
             "train": BrokenImages("train", train_images, self.run.max_broken),
-            "validation": BrokenImages("validation", 30, self.run.max_broken),
+            "validation": BrokenImages("validation", validation_images, self.run.max_broken),
         }
         self.saved: list[tuple[int, bool]] = []
         self.checkpoints = Checkpoints(folder / "checkpoints", every_n_steps)

@@ -1,12 +1,18 @@
-"""Which of a run's processes this one is, from the environment that torchrun and our launcher set."""
+"""Which of a run's processes this one is, from the environment that torchrun, our launcher or Lightning sets."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from vision.settings.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Answer = Callable[[], int | None]
 
 # What errors say that came over the network between processes: gloo's, NCCL's, and torch's own store of addresses.
 _FROM_PEERS = ("gloo/transport", "NCCL error", "Connection reset by peer", "Connection closed by peer", "Broken pipe")
@@ -41,8 +47,9 @@ def is_first_process() -> bool:
 
 def machines() -> int:
     """Machines that work on this run."""
-    world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    return max(1, world // local)
+    here = processes_here()
+    # Lightning, which starts this machine's other processes where nobody else has, gives them WORLD_SIZE alone.
+    return 1 if here is None else max(1, int(os.environ.get("WORLD_SIZE", 1)) // here)
 
 
 def processes_here() -> int | None:
@@ -53,15 +60,77 @@ def processes_here() -> int | None:
 
 def told_to_end(signum: int | None) -> int | None:
     """The signal that any of the processes has received; each must ask at the same moment."""
+    return _ask(signum)()
+
+
+class EndSignal:
+    """The same for questions that come again and again.
+
+    On GPUs each answer is that to the question before: waiting for this one would let the GPU run out of work.
+    """
+
+    def __init__(
+        self, ask: Callable[[int | None], Answer] | None = None, is_late: Callable[[], bool] | None = None
+    ) -> None:
+        self._ask = ask or _ask
+        self._is_late = is_late or _are_on_gpus
+        self._before: Answer | None = None
+
+    def ask(self, signum: int | None) -> int | None:
+        """Tell the others of a signal received here, again and again until it is heard; hear of theirs."""
+        answer = self._ask(signum)
+        if not self._is_late():
+            return answer()
+        before, self._before = self._before, answer
+        return None if before is None else before()
+
+
+def _ask(signum: int | None) -> Answer:
+    """A function that gives the answer, and waits for it."""
     import torch
     import torch.distributed as dist
 
-    if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
-        return signum
-    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-    received = torch.tensor(signum or 0, device=device)
+    if not is_one_of_several():
+        return lambda: signum
+    on_gpus = _are_on_gpus()
+    # Filled in place: what torch.tensor makes would have to travel to the GPU, for which the host waits.
+    received = torch.full((), signum or 0, dtype=torch.int64, device="cuda" if on_gpus else "cpu")
     dist.all_reduce(received, dist.ReduceOp.MAX)
-    return int(received) or None
+    if not on_gpus:
+        return lambda: int(received) or None
+    # Copied behind what the GPU has been given so far. Reading it later would wait for all that comes after, too.
+    host = torch.empty((), dtype=torch.int64, pin_memory=True)
+    host.copy_(received, non_blocking=True)
+    copied = torch.cuda.Event()
+    copied.record()
+
+    def answer() -> int | None:
+        copied.synchronize()
+        return int(host) or None
+
+    return answer
+
+
+def _are_on_gpus() -> bool:
+    import torch.distributed as dist
+
+    return is_one_of_several() and dist.get_backend() == "nccl"
+
+
+def is_one_of_several() -> bool:
+    """Whether other processes train with this one, as far as they have found each other."""
+    import torch.distributed as dist
+
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
+def share_buffers(module: nn.Module) -> None:
+    """Give every process the first one's buffers: batch normalisation's statistics."""
+    import torch.distributed as dist
+
+    if is_one_of_several():
+        for buffer in module.buffers():
+            dist.broadcast(buffer, src=0)
 
 
 def leave_group() -> None:

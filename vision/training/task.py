@@ -21,6 +21,7 @@ from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.settings.run import RunSettings
 from vision.training.gather import gather_arrays
 from vision.training.optimizer import build_optimizer, reads_rate
+from vision.training.processes import share_buffers
 from vision.training.schedule import StepSchedule
 
 
@@ -121,7 +122,8 @@ class TrainingTask(pl.LightningModule):
             previous = self._sums.get(name)
             # Doubles, so that counts stay exact and the order of adding does not show.
             value = value.detach().to(torch.float64)
-            self._sums[name] = value if previous is None else previous + value.to(previous.device)
+            # Where the value is: what a checkpoint has brought lies on the host, for which every step would wait.
+            self._sums[name] = value if previous is None else previous.to(value.device) + value
 
     def _watch(self, loss: Tensor, indices: Tensor) -> None:
         """Remember the images of the first batch whose loss is not finite, without asking the device for it."""
@@ -189,6 +191,7 @@ class TrainingTask(pl.LightningModule):
             schedule = self.lr_schedulers()
             assert isinstance(schedule, StepSchedule)
             rate = schedule.last_used_rate()
+            share_buffers(self.network)
             self.epoch_metrics = {**self.finish_training_epoch(), "learning_rate": rate}
 
     def on_validation_epoch_start(self) -> None:

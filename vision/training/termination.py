@@ -12,7 +12,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from vision.training.checkpoints import Checkpoints
-from vision.training.processes import told_to_end
+from vision.training.processes import EndSignal, told_to_end
 
 VALIDATION_GRACE_S = 60.0
 AGREE_EVERY_STEPS = 5
@@ -45,6 +45,7 @@ class Termination(pl.Callback):
         self.received: int | None = None
         self._received_at_s = 0.0
         self._terminal: list[int] = []
+        self._signal = EndSignal()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # Lightning has put its own handlers in place by now, and restores the earlier ones when it ends.
@@ -73,10 +74,11 @@ class Termination(pl.Callback):
             return
         if trainer.world_size > 1 and batch_idx % AGREE_EVERY_STEPS:
             return
-        self.received = told_to_end(self.received)
-        if self.received is not None:
+        heard = self._signal.ask(self.received)
+        if heard is not None:
+            self.received = heard
             self.checkpoints.save(trainer)
-            raise Terminated(self.received)
+            raise Terminated(heard)
 
     def on_validation_batch_end(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
         if trainer.world_size > 1:

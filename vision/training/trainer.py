@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import warnings
 from datetime import timedelta
@@ -12,6 +13,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.strategies import DDPStrategy
+from torch.nn.parallel import DistributedDataParallel
 
 from vision.data.allocation import keep_large_blocks
 from vision.settings.device import gpu_number
@@ -23,6 +25,13 @@ from vision.training.loggers import build_loggers
 from vision.training.processes import machines
 
 log = logging.getLogger(__name__)
+
+# Its name since torch 2.13, and before.
+_SYNC_BUFFERS = next(
+    name
+    for name in ("forward_sync_buffers", "broadcast_buffers")
+    if name in inspect.signature(DistributedDataParallel).parameters
+)
 
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
 
@@ -75,7 +84,10 @@ def build_trainer(
     options: dict[str, Any] = {}
     nodes = 1 if alone else machines()
     if devices * nodes > 1:
-        options["strategy"] = DDPStrategy(timeout=timedelta(seconds=run.stall_timeout_s))
+        # The task shares batch normalisation's statistics before each validation. DDP would do so at every step of
+        # training, and at a process's first batch of validation, in which the others need not have one.
+        ddp_options: dict[str, Any] = {_SYNC_BUFFERS: False}
+        options["strategy"] = DDPStrategy(timeout=timedelta(seconds=run.stall_timeout_s), **ddp_options)
     return pl.Trainer(
         accelerator=accelerator,
         devices=devices if number is None else [number],
