@@ -92,5 +92,7 @@ def test_on_a_device_crop_and_mirror_give_the_same_pixels(sizes: list[tuple[int,
     assert isinstance(here, CachedDataset)
     there = CachedDataset(source, here.kept, here.recipe, torch.device("cpu"))
     assert there.on_device and not there.works_by_image
+    # The host has room for other things.
+    assert not there.kept.pixels.size
     for draw in draws(30):
         assert_equal(there.__getitems__(draw), here.__getitems__(draw))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training.fake_gpu import NoCopies, fake_gpu
 from vision.data.augmentations.crop import Crop
 from vision.data.augmentations.grey import Grey
 from vision.data.augmentations.hls_shift import HLSShift
@@ -58,3 +59,11 @@ def test_a_batch_is_the_hosts(sizes: list[tuple[int, int]], colour: HLSShift | N
     difference = np.abs(found - expected)
     assert (difference > 0).mean() <= (0.002 if colour else 0.0)
     assert difference.max() <= (9 if colour else 0)
+
+
+def test_nothing_waits_for_the_device() -> None:
+    with fake_gpu():
+        images = torch.empty(4, 12, 15, 3, dtype=torch.uint8, device="cuda")
+        offsets = torch.empty(4, 3, dtype=torch.int64, device="cuda")
+        with NoCopies():
+            assert to_grey(shift_hls(images, offsets)).shape == (4, 12, 15, 1)

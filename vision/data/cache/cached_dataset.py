@@ -5,6 +5,7 @@ Legend: N batch, h w size of a batch's images, C channels.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,8 +44,9 @@ class CachedDataset(Dataset[Any]):
         self._targets = targets
         # Targets of one shape are joined once; padded ones depend on their batch.
         self._joined = None if self._broken else self._join(targets, device)
-        self.kept = kept
         self._on_device = None if device is None else torch.from_numpy(kept.pixels).to(device)
+        # Not held twice: the host's memory is free again.
+        self.kept = kept if device is None else replace(kept, pixels=np.empty(0, np.uint8))
 
     @property
     def on_device(self) -> bool:

@@ -54,9 +54,12 @@ def _cut(pixels: Tensor, places: Tensor, height: int, width: int) -> Tensor:
 
 def to_grey(images: Tensor) -> Tensor:
     """RGB uint8 [..., 3] to luminance uint8 [..., 1], in OpenCV's integers."""
-    weights = torch.tensor(_GREY_WEIGHTS, dtype=torch.int32, device=images.device)
-    weighted = (images.to(torch.int32) * weights).sum(dim=-1, keepdim=True, dtype=torch.int32)
-    return ((weighted + (1 << (_GREY_BITS - 1))) >> _GREY_BITS).to(torch.uint8)
+    # Numbers one by one: a tensor of them would have to travel to the device, for which the host waits.
+    red, green, blue = (
+        channel * weight for channel, weight in zip(images.to(torch.int32).unbind(-1), _GREY_WEIGHTS, strict=True)
+    )
+    half = 1 << (_GREY_BITS - 1)
+    return ((red + green + blue + half) >> _GREY_BITS).to(torch.uint8).unsqueeze(-1)
 
 
 def shift_hls(images: Tensor, offsets: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from vision.data.augmentations.crop import Crop
 from vision.data.augmentations.resize import ShortSideResize
 from vision.data.dali.draws import ImageDraw, ImagePart
 from vision.data.dali.settings import DaliSettings
+from vision.data.side_stream import CudaStreams
 
 _BILINEAR = {"interp_type": types.INTERP_LINEAR, "antialias": False}
 
@@ -39,6 +40,7 @@ class CropPipeline:
     ) -> None:
         self._crop = next(step for step in augmentations if isinstance(step, Crop))
         self._device = torch.device("cuda", torch.cuda.current_device()) if settings.on_gpu else torch.device("cpu")
+        self._streams = CudaStreams(self._device) if settings.on_gpu else None
         self._batches: Iterator[EncodedBatch] = iter(())
         self._pipeline = Pipeline(
             batch_size=batch_size,
@@ -123,10 +125,14 @@ class CropPipeline:
 
     def _copied(self, found: Any) -> Tensor:
         shape = (len(found), self._crop.height, self._crop.width, 3)
-        images = torch.empty(shape, dtype=torch.uint8, device=self._device)
-        stream = torch.cuda.current_stream(self._device) if self._device.type == "cuda" else None
-        feed_ndarray(found.as_tensor(), images, cuda_stream=stream)
-        if stream is not None:
+        if self._streams is None:
+            return feed_ndarray(found.as_tensor(), torch.empty(shape, dtype=torch.uint8))
+        # Beside the network's work: on its own line the host would wait for all of it.
+        with self._streams.beside():
+            images = torch.empty(shape, dtype=torch.uint8, device=self._device)
+            side = torch.cuda.current_stream(self._device)
+            feed_ndarray(found.as_tensor(), images, cuda_stream=side)
             # DALI writes another batch over this one once it is released.
-            stream.synchronize()
+            side.synchronize()
+        self._streams.join(iter([images]))
         return images
