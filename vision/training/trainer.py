@@ -44,7 +44,8 @@ def wanted_precision(hyperparameters: TrainingHyperparameters, run: RunSettings)
 def choose_precision(hyperparameters: TrainingHyperparameters, run: RunSettings, accelerator: str) -> Precision:
     """Lightning's name of the precision; float16 means automatic mixed precision with loss scaling on CUDA.
 
-    A CPU has no fast float16, so there float16 trains in float32 and says so.
+    A CPU has no fast float16, so there float16 trains in float32 and says so. float32 on CUDA is NVIDIA's TF32 where
+    the GPU has it, for matrix products (``build_trainer``) as PyTorch has it for convolutions: 10 bits of mantissa.
     """
     wanted = wanted_precision(hyperparameters, run)
     if wanted == "float16" and accelerator == "cpu":
@@ -53,6 +54,11 @@ def choose_precision(hyperparameters: TrainingHyperparameters, run: RunSettings,
             "on a CPU that has it"
         )
         wanted = "float32"
+    if wanted == "bfloat16" and accelerator == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        log.warning(
+            "this GPU has no bfloat16, which came with the generation of the A100, and imitates it slowly: "
+            "run.precision=float16 is its fast choice"
+        )
     names: dict[str, Precision] = {"float32": "32-true", "float16": "16-mixed", "bfloat16": "bf16-mixed"}
     return names[wanted]
 
