@@ -23,13 +23,13 @@ def main(folder: Path) -> None:
     run.task.network.register_buffer("gathered", torch.zeros(1))
     run.task.network.register_forward_pre_hook(lambda network, _: gather(network, rank))
     weights = run.train()
-    assert run.task.network.gathered == 0, "all evaluate with what the first process has gathered"
+    assert run.task.network.get_buffer("gathered") == 0, "all evaluate with what the first process has gathered"
     torch.save({"weights": weights, "rows": run.history.rows}, folder / f"result{rank}.pt")
 
 
 def gather(network: nn.Module, rank: int) -> None:
     """Change the buffer, as a forward pass of batch norm does."""
-    network.gathered += rank
+    network.get_buffer("gathered").add_(rank)
 
 
 if __name__ == "__main__":
