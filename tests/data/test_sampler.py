@@ -60,3 +60,8 @@ def test_evaluation_shows_each_image_once(world: int) -> None:
     shown = [index for sampler in samplers for draw in sampler for index in draw.indices.tolist()]
     assert sorted(shown) == list(range(10))
     assert sum(map(len, samplers)) == sum(1 for sampler in samplers for _ in sampler)
+
+
+def test_no_process_is_without_an_image_to_evaluate() -> None:
+    shown = [[draw.indices.tolist() for draw in EvaluationSampler(3, 2, rank=rank, world=5)] for rank in range(5)]
+    assert shown == [[[0]], [[1]], [[2]], [[0]], [[1]]]

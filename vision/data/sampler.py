@@ -87,10 +87,14 @@ class TrainSampler(Sampler[Draw]):
 
 
 class EvaluationSampler(Sampler[Draw]):
-    """Every image exactly once over all processes, in the reader's order; process r takes images r, r+world, ..."""
+    """Every image exactly once over all processes, in the reader's order; process r takes images r, r+world, ...
+
+    Where there are fewer images than processes, the last processes take one that another has, too: all have to take
+    part in what follows, where an image that comes twice counts once.
+    """
 
     def __init__(self, num_images: int, batch_size: int, *, rank: int = 0, world: int = 1) -> None:
-        self.indices = np.arange(rank, num_images, world)
+        self.indices = np.arange(rank if rank < num_images else rank % max(1, num_images), num_images, world)
         self.batch_size = batch_size
 
     def __len__(self) -> int:
