@@ -115,6 +115,8 @@ def test_records_answer_as_list_or_lines(server: ServerProcess, expected: dict[b
 
 
 BIG = bytes(1 << 20) + b"x"
+# A record in a hundred thousand parts, all empty.
+SPLIT = PART_HEADER.pack(MAGIC, 1 << 29) + PART_HEADER.pack(MAGIC, 2 << 29) * 100_000 + PART_HEADER.pack(MAGIC, 3 << 29)
 REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
     ("an empty body", {"body": b""}, 400, "empty"),
     ("text", {"body": b"hello"}, 400, "text beginning 'hello'"),
@@ -128,6 +130,7 @@ REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
     ("boxes of a classifier", {"body": JPEG, "accept": "application/json;annotation=1"}, 406, "annotation=1"),
     ("nothing wanted", {"body": JPEG, "accept": "application/json;q=0"}, 406, "q=0"),
     ("no records", {"body": b"", "content_type": "application/x-recordio"}, 400, "at least one record"),
+    ("many parts", {"body": SPLIT, "content_type": "application/x-recordio"}, 400, "have 16384 parts or more"),
     ("no magic", {"body": JPEG, "content_type": "application/x-recordio"}, 400, "record magic"),
     ("a lying record", {"body": PART_HEADER.pack(MAGIC, 1 << 20) + b"1234"}, 400, "ends at byte"),
     ("too many records", {"body": framed(*[pack(1.0, 7, b"")] * 9)}, 413, "8 records"),

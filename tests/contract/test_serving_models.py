@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.contract.raw_http import answer_of, connect, head
 from tests.contract.server_process import ServerProcess
 from tests.serving.small_model import picture, write_model
 from vision.artifacts.model_folder import pack_model
@@ -159,6 +161,21 @@ def test_many_clients_of_three_models_with_room_for_two(server: ServerProcess) -
     for thread in threads:
         thread.join()
     assert statuses == [200] * 48
+
+
+def test_a_slow_body_keeps_no_model_from_its_memory(server: ServerProcess) -> None:
+    """Without end, if the bodies are as slow as they may be and there are enough of them."""
+    with ExitStack() as stack:
+        slow = [stack.enter_context(connect(server)) for _ in "ab"]
+        for connection, name in zip(slow, "ab", strict=True):
+            assert endpoint(server, f"{name}/model") == 200
+            target = f"X-Amzn-SageMaker-Target-Model: {name}/model"
+            line = "POST /endpoints/many/invocations HTTP/1.1"
+            connection.sendall(head(line, "Host: localhost", target, f"Content-Length: {len(IMAGE)}") + IMAGE[:1])
+        assert endpoint(server, "c/model") == 200
+        for connection in slow:
+            connection.sendall(IMAGE[1:])
+            assert answer_of(connection).status == 200
 
 
 def endpoint(server: ServerProcess, target: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -42,7 +43,7 @@ def build_app(service: Service) -> Starlette:
         return page_response()
 
     async def invocations(request: Request) -> Response:
-        return await service.answer(request, service.model)
+        return await service.answer(request, nullcontext(service.model))
 
     routes = [
         Route("/ping", ping, methods=["GET"]),

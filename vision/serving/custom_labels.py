@@ -45,7 +45,11 @@ class CustomLabels:
             raise ExceptionByName(
                 400, "UnknownOperationException", f"X-Amz-Target is {shown(target)}, but {TARGET} is answered here"
             )
-        _, text = await self._service.within_limits(lambda: self._receive(request), self._answer)
+        loop = asyncio.get_running_loop()
+        started_s = loop.time()
+        asked = await self._receive(request)
+        async with self._service.at_work(loop.time() - started_s):
+            text = await self._answer(asked)
         return Response(text, headers={"x-amzn-requestid": str(uuid.uuid4())}, media_type=AMAZON_JSON)
 
     async def _receive(self, request: Request) -> LabelRequest:

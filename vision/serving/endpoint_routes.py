@@ -33,8 +33,7 @@ class EndpointRoutes:
         }
         self._check_name(request.path_params["name"])
         try:
-            async with self._model(request) as model:
-                response = await self._service.answer(request, model)
+            response = await self._service.answer(request, self._model(request))
         except PlatformFailure:
             raise
         except RequestFailure as failure:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,9 +97,14 @@ class HostedModel:
         """Answer what waits, then stop."""
         self._batcher.close()
 
-    def expect(self, change: int) -> None:
-        """Tell of images on their way, so that a batch may wait for them."""
-        self._batcher.expect(change)
+    @contextmanager
+    def expected(self) -> Iterator[None]:
+        """While an image is on its way: a batch may wait for it."""
+        self._batcher.expect(1)
+        try:
+            yield
+        finally:
+            self._batcher.expect(-1)
 
     async def answer(self, images: Sequence[EncodedImage], form: str) -> list[Answer]:
         """One answer for each image, as SageMaker's endpoints give it. A broken image disturbs no other."""
@@ -111,17 +117,15 @@ class HostedModel:
     async def _tell_one(self, image: EncodedImage, describe: Describe) -> Answer:
         loop = asyncio.get_running_loop()
         metrics, places = self._workshop.metrics, self._workshop.places
-        self.expect(1)
         try:
-            prepared = await loop.run_in_executor(places.usual, self._prepare, image)
-            if prepared is None:
-                prepared = await loop.run_in_executor(places.heavy, self._prepare_heavy, image)
-            waiting = self._batcher.submit(prepared.pixels)
+            with self.expected():
+                prepared = await loop.run_in_executor(places.usual, self._prepare, image)
+                if prepared is None:
+                    prepared = await loop.run_in_executor(places.heavy, self._prepare_heavy, image)
+                waiting = self._batcher.submit(prepared.pixels)
         except DataError as error:
             metrics.count("vision_images_total", 'outcome="broken"')
             return Answer(problem=str(error))
-        finally:
-            self.expect(-1)
         text = await loop.run_in_executor(places.usual, _json_text, describe, await waiting, prepared)
         metrics.count("vision_images_total", 'outcome="answered"')
         return Answer(text)

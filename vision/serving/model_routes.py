@@ -56,8 +56,10 @@ class ModelRoutes:
 
     async def invoke(self, request: Request) -> Response:
         """``POST /models/NAME/invoke``."""
-        async with self._store.use(request.path_params["name"]) as model:
-            return await self._service.answer(request, model)
+        name = request.path_params["name"]
+        # Before the body is sent.
+        self._store.get(name)
+        return await self._service.answer(request, self._store.use(name))
 
 
 def _shown(loaded: LoadedModel) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +22,9 @@ from vision.data.recordio import (
 from vision.serving.failure import RequestFailure
 from vision.serving.media_types import BodyKind
 from vision.settings.errors import DataError
+
+# Of all records of a body. A record has a part more for each magic in its image: by chance none.
+_MOST_PARTS = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -85,11 +89,14 @@ def images_of(body: bytes, kind: BodyKind, max_images: int) -> Images:
 
 
 def _record_images(body: memoryview) -> Iterator[EncodedImage]:
-    offset, number = 0, 0
+    offset, number, parts_left = 0, 0, _MOST_PARTS
     while offset < len(body):
         key = record_key("the body,", number, offset)
         try:
-            parts = list(iter_parts(body, offset))
+            parts = list(itertools.islice(iter_parts(body, offset), parts_left))
+            parts_left -= len(parts)
+            if not parts_left:
+                raise BrokenRecordError(f"it and those before it have {_MOST_PARTS} parts or more; send several bodies")
             payload = body[slice(*parts[0])] if len(parts) == 1 else join_parts(body, offset)
         except BrokenRecordError as problem:
             raise DataError(key, str(problem)) from None

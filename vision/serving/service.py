@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from vision.data.recordio import MAGIC_BYTES
 from vision.serving.failure import RequestFailure
 from vision.serving.hosted_model import Answer, HostedModel, Workshop
 from vision.serving.media_types import body_kind, choose_form, read_media_type
@@ -18,9 +18,6 @@ from vision.serving.metrics import Metrics
 from vision.serving.model_store import ModelStore
 from vision.serving.request_body import Images, images_of, read_body
 from vision.serving.settings import ServingSettings
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 _CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 _LONGEST_ATTRIBUTES = 1024
@@ -55,45 +52,53 @@ class Service:
             raise RequestFailure(404, "several models are served here; call /models/NAME/invoke")
         return self._model
 
-    async def answer(self, request: Request, model: HostedModel) -> Response:
-        """Answer the images in a request's body. Raises RequestFailure."""
+    async def answer(self, request: Request, use: AbstractAsyncContextManager[HostedModel]) -> Response:
+        """Answer the images in a request's body. Raises RequestFailure.
+
+        The model is used only when the body has come: a slow one must not keep others from its memory.
+        """
         headers = _custom_attributes(request)
-        wanted, settings = request.headers.get("accept", ""), self.settings
-        form = choose_form(wanted, settings.default_accept, model.forms, verbose=settings.verbose)
-        images, answers = await self.within_limits(
-            lambda: self._receive(request, model), lambda images: model.answer(images.images, form)
-        )
+        started_s = asyncio.get_running_loop().time()
+        if self._model is not None:
+            # Whom the one model cannot answer need not send a body.
+            self._form(request, self._model)
+        images = await self._receive(request)
+        received_s = asyncio.get_running_loop().time()
+        async with use as model:
+            form = self._form(request, model)
+            # The time in which the model is loaded has a limit of its own.
+            async with self.at_work(received_s - started_s):
+                answers = await model.answer(images.images, form)
         response = _response(answers, images.is_list, form)
         response.headers.update(headers)
         return response
 
-    async def within_limits(
-        self, receive: Callable[[], Awaitable[T]], answer: Callable[[T], Awaitable[R]]
-    ) -> tuple[T, R]:
-        """What was received and its answer, if there is room for one more request and both come in time.
-
-        Raises RequestFailure 503 and what ``receive`` raises.
-        """
-        started_s = asyncio.get_running_loop().time()
-        # A body on its way takes no place of work: it may be slow, or never come.
-        found = await receive()
+    @asynccontextmanager
+    async def at_work(self, gone_s: float) -> AsyncIterator[None]:
+        """Hold one of the places of work, for no longer than is left of ``timeout_s``. Raises RequestFailure 503."""
         with self._admitted():
             try:
-                async with asyncio.timeout_at(started_s + self.settings.timeout_s):
-                    return found, await answer(found)
+                async with asyncio.timeout(self.settings.timeout_s - gone_s):
+                    yield
             except TimeoutError:
                 limit = f"{self.settings.timeout_s:g} seconds that timeout_s allows"
                 raise RequestFailure(503, f"there was no answer within the {limit}", retry_after_s=1) from None
 
-    async def _receive(self, request: Request, model: HostedModel) -> Images:
-        """The images of the body, which the model expects as long as they are coming."""
+    def _form(self, request: Request, model: HostedModel) -> str:
+        """The form in which a client wants the answer. Raises RequestFailure 406."""
+        settings = self.settings
+        wanted = request.headers.get("accept", "")
+        return choose_form(wanted, settings.default_accept, model.forms, verbose=settings.verbose)
+
+    async def _receive(self, request: Request) -> Images:
+        """The images of the body, which the one model expects as long as they are coming. Takes no place of work."""
         kind = body_kind(request.headers.get("content-type", ""))
-        model.expect(1)
-        try:
+        with nullcontext() if self._model is None else self._model.expected():
             body = await read_body(request, self.settings.max_payload_bytes, self.settings.timeout_s)
+            if body.startswith(MAGIC_BYTES):
+                # Many records take a while.
+                return await asyncio.to_thread(images_of, body, kind, self.settings.max_images)
             return images_of(body, kind, self.settings.max_images)
-        finally:
-            model.expect(-1)
 
     @property
     def is_healthy(self) -> bool:
