@@ -13,11 +13,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.contract.raw_http import answer_of, ask, connect, head, send_as_far_as_possible
 from tests.contract.server_process import ServerProcess
 from tests.serving.small_model import picture
+from vision.data.recordio import MAGIC, PART_HEADER, pack, padded
 
 IMAGE = picture(1)
 PLACES, HEAD_TIMEOUT_S = 64, 2
@@ -30,6 +33,7 @@ FLOOD = 8 << 20
 @pytest.fixture(scope="module")
 def victim(model_folder: Path) -> Iterator[ServerProcess]:
     settings = (f"max_connections={PLACES}", "max_requests=8", f"head_timeout_s={HEAD_TIMEOUT_S}", "timeout_s=20")
+    settings += ("decode_threads=2",)
     with ServerProcess(model_folder, *settings) as process:
         for _ in range(20):
             assert process.invoke(IMAGE)[0] == 200
@@ -173,6 +177,20 @@ def test_too_few_open_files_are_a_sentence(model_folder: Path) -> None:
     with ServerProcess(model_folder, files=40, wait=False) as server:
         assert server.process.wait(60) == 2
         assert "files may be open at once" in server.log
+
+
+def test_many_large_images_of_one_request_keep_no_small_one_waiting(attacked: ServerProcess) -> None:
+    """Seconds of decoding in 500 KB: images of 48 megapixels in one bit, all as they should be."""
+    large = cv2.imencode(".png", np.zeros((6000, 8000), np.uint8), [cv2.IMWRITE_PNG_BILEVEL, 1])[1].tobytes()
+    payload = pack(0.0, 1, large)
+    record = PART_HEADER.pack(MAGIC, len(payload)) + payload + bytes(padded(len(payload)) - len(payload))
+    records = record * 24
+    kind = "Content-Type: application/x-recordio"
+    with connect(attacked) as connection:
+        connection.sendall(head(INVOKE, "Host: localhost", kind, f"Content-Length: {len(records)}") + records)
+        assert_it_answers(attacked)
+        # On a slow machine it is given up.
+        assert answer_of(connection).status in (200, 503)
 
 
 def test_an_upload_that_is_never_refused_ends(attacked: ServerProcess) -> None:

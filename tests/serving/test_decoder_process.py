@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import io
 
 import numpy as np
@@ -66,11 +67,16 @@ def test_usual_photos_are_decoded_in_threads(megapixels: int) -> None:
         assert check_image(encoded, "a.jpg")[1].work <= MAX_THREAD_WORK
 
 
-def test_places_are_stuck_when_all_are_held_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["small", "large"])
+def test_places_are_stuck_when_all_of_a_lane_are_held_for_long(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     places = DecodingPlaces(ServingSettings.parse({"model": "m", "decode_threads": 1}))
+    lane = getattr(places, name)
     assert not places.are_stuck
-    with places.busy():
-        assert not places.are_stuck
+
+    async def seen() -> list[bool]:
+        found = [await lane.run(lambda: places.are_stuck)]
         monkeypatch.setattr(decoding_places, "STUCK_S", -1.0)
-        assert places.are_stuck
+        return [*found, await lane.run(lambda: places.are_stuck)]
+
+    assert asyncio.run(seen()) == [False, True]
     assert not places.are_stuck

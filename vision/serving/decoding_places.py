@@ -1,41 +1,64 @@
-"""The threads of a worker that decode, apart for usual images and for those that make much work."""
+"""The threads of a worker that decode, apart for small images, large ones, and those that make much work."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from typing import TypeVar
 
 from vision.serving.settings import ServingSettings
+
+R = TypeVar("R")
 
 # An image of the most work that a thread takes is decoded in a second.
 STUCK_S = 15.0
 
 
-class DecodingPlaces:
-    """``usual`` decodes in its threads, which cannot be ended; ``heavy`` waits for processes, which can."""
+class Lane:
+    """Threads that work in the order of arrival, and cannot be ended."""
 
-    def __init__(self, settings: ServingSettings) -> None:
-        self.count = settings.decoder_count()
-        self.usual = ThreadPoolExecutor(self.count, "decoder")
-        self.heavy = ThreadPoolExecutor(max(1, self.count // 2), "heavy-decoder")
-        # By thread, when its image was begun.
+    def __init__(self, name: str, count: int) -> None:
+        self._count = count
+        self._threads = ThreadPoolExecutor(count, name)
+        # By thread, when its work was begun.
         self._begun_s: dict[int, float] = {}
 
-    @contextmanager
-    def busy(self) -> Iterator[None]:
-        """While a thread of ``usual`` decodes."""
+    async def run(self, work: Callable[[], R]) -> R:
+        """What a thread gets from ``work``, or the exception that it raises."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._timed, work)
+
+    def _timed(self, work: Callable[[], R]) -> R:
         thread = threading.get_ident()
         self._begun_s[thread] = time.monotonic()
         try:
-            yield
+            return work()
         finally:
             del self._begun_s[thread]
 
     @property
-    def are_stuck(self) -> bool:
-        """Whether every thread is held by an image for so long that no answer can be given."""
+    def is_stuck(self) -> bool:
+        """Whether every thread is held for so long that no answer can be given."""
         begun_s = list(self._begun_s.values())
-        return len(begun_s) >= self.count and time.monotonic() - max(begun_s) > STUCK_S
+        return len(begun_s) >= self._count and time.monotonic() - max(begun_s) > STUCK_S
+
+
+class DecodingPlaces:
+    """``small`` and ``large`` decode in their threads, ``heavy`` waits for processes, which can be ended.
+
+    No lane waits for another, so that a request of many large images keeps no small one waiting.
+    """
+
+    def __init__(self, settings: ServingSettings) -> None:
+        count = settings.decoder_count()
+        self.small, self.large = Lane("decoder", count), Lane("large-decoder", count)
+        self.heavy = Lane("heavy-decoder", max(1, count // 2))
+        # Of one request that are decoded or wait for it: others come in between.
+        self.most_of_request = 2 * count
+
+    @property
+    def are_stuck(self) -> bool:
+        """Whether no image can be decoded, small or large."""
+        return self.small.is_stuck or self.large.is_stuck

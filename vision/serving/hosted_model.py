@@ -16,6 +16,7 @@ import torch
 
 from vision.api.model import Model, load
 from vision.data.collate import stack_images
+from vision.data.containers.image_parts import ImageBody, ImageHeader
 from vision.data.image_codec import check_image, decode_checked, prepare_process
 from vision.nn.fold_batch_norm import fold_batch_norm
 from vision.nn.packed_convolution import can_pack, pack_convolutions
@@ -32,6 +33,8 @@ from vision.training.accelerator import choose_device
 
 # Some 0.7 s on one core: a plain JPEG of any size that is allowed, a progressive one of 12 megapixels.
 MAX_THREAD_WORK = 1 << 27
+# Some 20 ms: more than most requests send, less than a phone's photo.
+MAX_SMALL_WORK = 1 << 22
 
 Describe = Callable[[Any, tuple[int, int]], Any]
 
@@ -112,33 +115,43 @@ class HostedModel:
 
     async def tell(self, images: Sequence[EncodedImage], describe: Describe) -> list[Answer]:
         """The same with what ``describe`` makes of (prediction, (width, height)) for JSON."""
-        return list(await asyncio.gather(*(self._tell_one(image, describe) for image in images)))
+        turns = asyncio.Semaphore(self._workshop.places.most_of_request)
+        return list(await asyncio.gather(*(self._tell_one(image, describe, turns) for image in images)))
 
-    async def _tell_one(self, image: EncodedImage, describe: Describe) -> Answer:
-        loop = asyncio.get_running_loop()
+    async def _tell_one(self, image: EncodedImage, describe: Describe, turns: asyncio.Semaphore) -> Answer:
         metrics, places = self._workshop.metrics, self._workshop.places
         try:
             with self.expected():
-                prepared = await loop.run_in_executor(places.usual, self._prepare, image)
-                if prepared is None:
-                    prepared = await loop.run_in_executor(places.heavy, self._prepare_heavy, image)
+                async with turns:
+                    prepared = await self._prepare(image)
                 waiting = self._batcher.submit(prepared.pixels)
         except DataError as error:
             metrics.count("vision_images_total", 'outcome="broken"')
             return Answer(problem=str(error))
-        text = await loop.run_in_executor(places.usual, _json_text, describe, await waiting, prepared)
+        prediction = await waiting
+        text = await places.small.run(lambda: _json_text(describe, prediction, prepared))
         metrics.count("vision_images_total", 'outcome="answered"')
         return Answer(text)
 
-    def _prepare(self, image: EncodedImage) -> _Prepared | None:
-        """None for an image of so much work that a thread, which cannot be ended, must not begin it."""
-        with self._workshop.places.busy():
-            header, body = check_image(bytes(image.encoded), image.key, max_pixels=self._workshop.settings.max_pixels)
-            if body.work > MAX_THREAD_WORK:
-                return None
-            return self._transform(decode_checked(header, body, image.key), image.key)
+    async def _prepare(self, image: EncodedImage) -> _Prepared:
+        """Decode in the lane that fits the work. Raises DataError."""
+        places = self._workshop.places
+        prepared, header, body = await places.small.run(lambda: self._prepare_small(image))
+        if prepared is not None:
+            return prepared
+        if body.work <= MAX_THREAD_WORK:
+            return await places.large.run(lambda: self._transform(decode_checked(header, body, image.key), image.key))
+        return await places.heavy.run(lambda: self._prepare_heavy(image))
+
+    def _prepare_small(self, image: EncodedImage) -> tuple[_Prepared | None, ImageHeader, ImageBody]:
+        """Check an image, and prepare it if that is little work."""
+        header, body = check_image(bytes(image.encoded), image.key, max_pixels=self._workshop.settings.max_pixels)
+        if body.work > MAX_SMALL_WORK:
+            return None, header, body
+        return self._transform(decode_checked(header, body, image.key), image.key), header, body
 
     def _prepare_heavy(self, image: EncodedImage) -> _Prepared:
+        """In a process: a thread, which cannot be ended, must not begin it."""
         settings = self._workshop.settings
         decoded = decode_elsewhere(
             image.encoded,
@@ -161,7 +174,7 @@ class HostedModel:
     def _warm_up(self) -> None:
         """The whole way of one image, and on a GPU of a full batch, whose memory is then known to suffice."""
         encoded = cv2.imencode(".jpg", np.full((64, 64, 3), 128, np.uint8))[1].tobytes()
-        prepared = self._prepare(EncodedImage(encoded, "the warm-up image"))
+        prepared, _, _ = self._prepare_small(EncodedImage(encoded, "the warm-up image"))
         assert prepared is not None
         sizes = (1, self._workshop.settings.max_batch) if self.model.device.type == "cuda" else (1,)
         with self._workshop.cores.use() as share:
