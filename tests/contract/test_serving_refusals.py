@@ -81,6 +81,11 @@ def test_who_waits_for_100_continue_is_told_and_answered(server: ServerProcess) 
             assert answer_of(connection).status == 200
 
 
+def test_http_1_0_knows_no_100_continue(server: ServerProcess) -> None:
+    request = head("POST /invocations HTTP/1.0", "Expect: 100-continue", f"Content-Length: {len(IMAGE)}")
+    assert ask(server, request + IMAGE, until_closed=True).status == 200
+
+
 UPGRADE = ("Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAAQBAAAAAAIAAAAA")
 
 

@@ -114,6 +114,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         if len(self.pipeline) >= MOST_PIPELINED:
             raise RequestFailure(400, f"{MOST_PIPELINED} requests wait on this connection for earlier answers already")
+        self.expect_100_continue &= self.parser.get_http_version() != "1.0"
         super().on_headers_complete()
         self.cycle.transport = self._exit
         # A client that is refused before it sends the body may send it all the same, or not: what would come next?
@@ -230,8 +231,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _note_body(self, size: int) -> None:
         change = size - self._noted_body_bytes
         self._body_bytes = self._noted_body_bytes = size
-        if change:
-            self._connections.hold(change)
+        self._connections.hold(change)  # which may end this very upload
 
     def _throw_away(self, size: int) -> None:
         self._rest_bytes += size
