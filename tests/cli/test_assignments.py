@@ -45,7 +45,7 @@ def test_a_known_setting_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("device=cpu", "did you mean run.device?"),
         ("hp.epochs=3", "Setting 'hp.epochs' is unknown"),
         ("--force", "Setting '--force' is unknown"),
-        ("a.jpg", "Argument 'a.jpg' is no setting: write name=value, with model."),
+        ("a.jpg", "Argument 'a.jpg' is no setting: write name=value, with run.NAME, model."),
     ],
 )
 def test_problems(word: str, part: str) -> None:

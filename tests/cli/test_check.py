@@ -92,6 +92,42 @@ def test_wrong_settings_do_not_hide_wrong_data(
     assert "validation.rec" in err
 
 
+LEFT_OUT = [word for word in HP if not word.startswith("hp.num_classes")]
+
+
+@pytest.mark.parametrize("verb", ["check", "train"])
+def test_a_channel_that_keeps_counts_from_being_counted_is_what_is_named(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zipped = tmp_path / "train.rec"
+    zipped.write_bytes(b"PK\x03\x04 no records")
+    words = [*channels(zipped, zipped), f"run.output={tmp_path / 'run'}"]
+    assert main([verb, *LEFT_OUT, *words]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"vision: {zipped}: ")
+    assert "num_classes" not in line
+
+
+@pytest.mark.parametrize("verb", ["check", "train"])
+def test_boxes_for_a_classifier_are_one_sentence_a_channel(
+    verb: str, records: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    boxed = records("boxes.rec", [[2, 5, 0, 0.1, 0.1, 0.6, 0.6], [2, 5, 1, 0.2, 0.2, 0.6, 0.6]] * 2)
+    assert main([verb, *LEFT_OUT, *channels(boxed, boxed), f"run.output={tmp_path / 'run'}"]) == 2
+    _, *lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[1] for line in lines] == [" channel 'train'", " channel 'validation'"]
+    assert all("its labels are boxes" in line and "use object_detection" in line for line in lines)
+
+
+def test_labels_that_cannot_be_used_are_told_once(records: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = channels(records("train.rec", [0, 7, 7, 7, 7]), records("validation.rec", [0, 1]))
+    assert main(["check", *HP, "hp.num_training_samples=5", *paths]) == 2
+    out, err = capsys.readouterr()
+    assert err.count("has the label 7") == 1
+    assert "4 of 5 labels cannot be used: 4 times, in train.rec record 1" in err
+    assert "the log will look like this" not in out
+
+
 def test_help_needs_no_data(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--help"]) == 0
     assert "trains nothing and writes nothing" in capsys.readouterr().out

@@ -7,6 +7,7 @@ import pytest
 from vision.data.counting import counted_line, with_counts
 from vision.data.recordio import pack
 from vision.data.recordio_writer import RecordIOWriter
+from vision.settings.errors import UserError
 
 
 def records(path: Path, labels: list[float | list[float]]) -> dict[str, object]:
@@ -60,6 +61,12 @@ def test_what_was_counted_is_said_in_one_line() -> None:
     assert counted_line({"num_classes": 3, "num_training_samples": 9}, settled) is None
 
 
-def test_an_unusable_channel_is_left_to_the_check_of_the_channels(tmp_path: Path) -> None:
-    assert with_counts({"epochs": 1}, {"train": str(tmp_path / "none.rec")}) == {"epochs": 1}
+def test_a_channel_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
+    (tmp_path / "train.rec").write_bytes(b"PK\x03\x04 no records")
+    with pytest.raises(UserError, match=r"train\.rec"):
+        with_counts({"epochs": 1}, {"train": str(tmp_path / "train.rec")})
+
+
+def test_channels_that_are_set_wrongly_are_left_to_the_check_of_the_settings() -> None:
     assert with_counts({"epochs": 1}, {}) == {"epochs": 1}
+    assert with_counts({"epochs": 1}, {"train": {"paht": "x"}}) == {"epochs": 1}

@@ -25,7 +25,7 @@ from vision.data.readers.class_names import class_name
 from vision.data.readers.open import open_channel
 from vision.data.sample import Reader
 from vision.data.sampler import Draw, image_seeds
-from vision.settings.errors import SettingsError, UserError
+from vision.settings.errors import DataError, UserError, problems_of
 from vision.settings.job import Job
 from vision.training.accelerator import choose_accelerator, choose_device
 from vision.training.log_lines import BatchReport, EpochReport
@@ -85,8 +85,9 @@ def check(job: Job[Any]) -> CheckResult:
 def check_channels(channels: dict[str, Any]) -> list[str]:
     """What is wrong with the data of channels, when the hyperparameters are not sound enough to look closer."""
     result = CheckResult()
-    for name in {"train", "validation"} & set(channels):
-        _attempt(result, lambda name=name: open_channel(channels, name))
+    for name in ("train", "validation"):
+        if name in channels:
+            _attempt(result, lambda name=name: open_channel(channels, name))
     return result.problems
 
 
@@ -94,10 +95,8 @@ def _attempt(result: CheckResult, work: Any) -> Any:
     """What ``work`` gives, or None with its sentences among the problems."""
     try:
         return work()
-    except SettingsError as error:
-        result.problems += error.problems
     except UserError as error:
-        result.problems.append(str(error))
+        result.problems += problems_of(error)
     return None
 
 
@@ -129,12 +128,16 @@ def _shown_counts(counts: np.ndarray, names: tuple[str, ...] | None) -> str:
     return f"; labels by class {shown}{', ...' if len(counts) > 20 else ''}"
 
 
-def _first_batch(algorithm: Algorithm, job: Job[Any], reader: Reader, result: CheckResult) -> Batch:
+def _first_batch(algorithm: Algorithm, job: Job[Any], reader: Reader, result: CheckResult) -> Batch | None:
+    """Images from all over the channel. Those whose labels cannot be used have been named; None if all are such."""
     data = dataset(algorithm, job, reader, "train")
     assert isinstance(data, ImageDataset)
     if job.run.loader == "dali":
         _attempt(result, lambda: require_dali(data))
     indices = np.linspace(0, len(reader) - 1, min(SAMPLE_IMAGES, len(reader))).astype(np.int64)
+    indices = indices[[_has_label(data, reader, index) for index in indices.tolist()]]
+    if not len(indices):
+        return None
     started = time.perf_counter()
     batch = data.__getitems__(Draw(indices, image_seeds(job.run.seed, np.zeros_like(indices), indices)))
     speed = len(indices) / (time.perf_counter() - started)
@@ -148,6 +151,15 @@ def _first_batch(algorithm: Algorithm, job: Job[Any], reader: Reader, result: Ch
     shape = "x".join(map(str, batch.images.shape[1:]))
     result.facts.append(("first batch", f"images uint8 {shape}; {speed:.0f} images/s prepared by one process"))
     return batch
+
+
+def _has_label(data: ImageDataset, reader: Reader, index: int) -> bool:
+    """Whether the label of an image can be used."""
+    try:
+        data.decode_target(reader.target(index), reader.key(index))
+    except DataError:
+        return False
+    return True
 
 
 def _look_at_network(algorithm: Algorithm, job: Job[Any], start: StartModel, batch: Batch, result: CheckResult) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from vision import algorithms
-from vision.api.channel_labels import look_at_labels
+from vision.algorithms.algorithm import Algorithm
+from vision.api.channel_labels import look_at_labels, task_problem
 from vision.api.open_model import open_model
 from vision.api.run_data import dataset
 from vision.api.start_model import fill_network
@@ -21,7 +22,7 @@ from vision.data.readers.open import open_channel
 from vision.data.sample import Reader
 from vision.metrics.evaluation import Evaluation
 from vision.settings.channels import Channel
-from vision.settings.errors import UserError
+from vision.settings.errors import DataError, UserError
 from vision.settings.job import Job
 from vision.settings.run import RunSettings
 from vision.settings.thresholds import Thresholds
@@ -129,10 +130,15 @@ def _open_validation(
         raise UserError("there is nothing to evaluate on: give channels.validation=PATH")
     algorithm = algorithms.get(stored.algorithm)
     hp = algorithm.hyperparameters.parse(stored.hyperparameters)
-    reader = open_channel(channels, "validation", stored.class_names)
+    try:
+        reader = open_channel(channels, "validation", stored.class_names)
+    except DataError as error:
+        # Labels of another kind than the model's are what is wrong, rather than the classes that they name.
+        problem = _kind_problem(algorithm, channels)
+        raise error if problem is None else UserError(f"channel 'validation': {problem}") from error
     summary = look_at_labels(algorithm, reader, channels["validation"], hp, run)
     problems = [f"channel 'validation': {problem}" for problem in summary.problems]
-    if run.class_names is None and reader.class_names is not None:
+    if not problems and run.class_names is None and reader.class_names is not None:
         problem = names_problem("the model", stored.class_names, "channel 'validation'", reader.class_names)
         problems += [problem] if problem else []
     if problems:
@@ -140,6 +146,14 @@ def _open_validation(
     for warning in summary.warnings if tell else ():
         log.warning("channel 'validation': %s", warning)
     return reader
+
+
+def _kind_problem(algorithm: Algorithm, channels: Mapping[str, Channel]) -> str | None:
+    """Return a sentence where the labels are of another kind than the algorithm's, whatever their classes are."""
+    try:
+        return task_problem(algorithm, open_channel(channels, "validation"))
+    except UserError:
+        return None
 
 
 def _uncompiled(run: RunSettings) -> RunSettings:

@@ -33,7 +33,7 @@ def read_assignments(
     problems: list[str] = []
     given = Assignments(sections={section: {} for section in sections})
     files: list[str] = []
-    known = [*names, *_full_names(sections)]
+    known, forms = [*names, *_full_names(sections)], [*(f"{section}.NAME" for section in sections), *names]
     for word in argv:
         name, equals, value = word.partition("=")
         section, dot, rest = name.partition(".")
@@ -48,7 +48,7 @@ def read_assignments(
         elif allow_files:
             files.append(word)
         else:
-            problems.append(f"Argument {shown(word)} is no setting: write name=value, with {', '.join(names)}.")
+            problems.append(f"Argument {shown(word)} is no setting: write name=value, with {', '.join(forms)}.")
     if problems:
         raise SettingsError(problems)
     return Assignments(given.names, given.sections, tuple(files))

@@ -10,7 +10,7 @@ from vision.cli.composition import compose_once, config_groups
 from vision.cli.overrides import plain_settings, read_overrides
 from vision.cli.train import job_of
 from vision.settings.channels import parse_channels
-from vision.settings.errors import SettingsError
+from vision.settings.errors import SettingsError, UserError, problems_of
 
 if TYPE_CHECKING:
     from vision.api.check import CheckResult
@@ -38,8 +38,10 @@ def run(argv: Sequence[str]) -> int:
     settings = compose_once(overrides) if plain is None else plain
     try:
         job = job_of(settings)
-    except SettingsError as error:
-        raise SettingsError([*error.problems, *_data_problems(settings["channels"])]) from error
+    except UserError as error:
+        # What keeps the counts from being counted is found again with the data.
+        found = dict.fromkeys([*problems_of(error), *_data_problems(settings["channels"])])
+        raise SettingsError(list(found)) from error
     from vision.api.check import check
 
     result = check(job)
@@ -65,9 +67,10 @@ def show(result: CheckResult) -> None:
     width = max((len(name) for name, _ in result.facts), default=0)
     for name, text in result.facts:
         print(f"{name:<{width}}  {text}")
-    print("\nthe log will look like this (numbers are made up):")
-    for line in result.log_lines:
-        print(f"  {line}")
+    if not result.problems:
+        print("\nthe log will look like this (numbers are made up):")
+        for line in result.log_lines:
+            print(f"  {line}")
     for warning in result.warnings:
         print(f"vision: warning: {warning}", file=sys.stderr)
     if not result.problems:

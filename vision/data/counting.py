@@ -14,7 +14,7 @@ from vision.data.readers.class_names import MAX_CLASS_ID
 from vision.data.readers.open import open_channel
 from vision.data.sample import RawTarget, Reader
 from vision.settings.channels import parse_channels
-from vision.settings.errors import DataError, UserError
+from vision.settings.errors import DataError, SettingsError
 from vision.settings.hyperparameters import COUNTED
 
 
@@ -27,17 +27,18 @@ def with_counts(hyperparameters: Mapping[str, object], channels: Mapping[str, ob
     """Return the hyperparameters, with the counts that were left out taken from the ``train`` channel.
 
     ``num_training_samples`` is its number of images, ``num_classes`` that of its class names or else of the classes
-    that its labels tell. What cannot be counted stays out, for the check of the settings to name.
+    that its labels tell. What cannot be counted stays out, for the check of the settings to name, as do the channels
+    that are set wrongly. Raises UserError where the channel cannot be opened.
     """
     values = dict(hyperparameters)
     missing = missing_counts(values)
     if not missing:
         return values
     try:
-        reader = open_channel(parse_channels(channels, ("train",)), "train")
-    except UserError:
-        # Whatever is wrong with the channel is said where the channels are checked.
+        located = parse_channels(channels, ("train",))
+    except SettingsError:
         return values
+    reader = open_channel(located, "train")
     if "num_classes" in missing:
         values["num_classes"] = count_classes(reader)
     if "num_training_samples" in missing:

@@ -12,7 +12,7 @@ from vision.sagemaker.given_channels import read_channels
 from vision.sagemaker.given_hyperparameters import GivenHyperparameters
 from vision.sagemaker.hosts import Hosts
 from vision.sagemaker.prefix import Prefix
-from vision.settings.errors import SettingsError, UserError
+from vision.settings.errors import SettingsError, UserError, problems_of
 from vision.settings.job import Job
 
 ALGORITHM_VARIABLE = "VISION_ALGORITHM"
@@ -49,8 +49,8 @@ class ContainerJob:
         try:
             counted = with_counts(given.hyperparameters, channels)
             job = Job.parse(algorithm, table, counted, channels, given.run, required_channels=())
-        except SettingsError as error:
-            raise SettingsError([*error.problems, *problems]) from error
+        except UserError as error:
+            raise SettingsError([*problems_of(error), *problems]) from error
         if problems:
             raise SettingsError(problems)
         return cls(job, hosts, counted_line(given.hyperparameters, counted))

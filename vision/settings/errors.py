@@ -17,6 +17,11 @@ class SettingsError(UserError):
         super().__init__("\n".join(self.problems))
 
 
+def problems_of(error: UserError) -> tuple[str, ...]:
+    """Return the sentences of an error."""
+    return error.problems if isinstance(error, SettingsError) else (str(error),)
+
+
 class DataError(UserError):
     """A file, record or image that cannot be used.
 

@@ -16,6 +16,9 @@ from tests.data.convert.conftest import converted, images_of, png
 from vision.data.convert.coco_segmentation import box_of
 from vision.data.convert.format import SourceOptions
 from vision.data.convert.formats import open_source
+from vision.data.readers.open import open_channel
+from vision.data.sample import Remarking
+from vision.settings.channels import Channel
 from vision.settings.errors import DataError, UserError
 
 Write = Callable[..., Path]
@@ -95,6 +98,18 @@ def test_crowds_stay_crowds_or_are_left_out(is_crowd: Any, put: Callable[[str], 
         done = converted(path, "coco", target, tmp_path / target)
         assert (done.images, done.objects) == (2, 1)
         assert any("has boxes around crowds (iscrowd)" in note for note in done.notes)
+
+
+def test_what_a_channel_uses_otherwise_is_a_remark_of_its_reader(
+    put: Callable[[str], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = put(coco(annotations=[*one_box(iscrowd=1, bbox=[0, 0, 8, 6]), *one_box(id=6)]))
+    reader = open_channel({"train": Channel(path)}, "train")
+    assert isinstance(reader, Remarking)
+    (remark,) = reader.remarks
+    assert remark.startswith(f"{path}: x.json image 0 (0.png): has boxes around crowds")
+    # It is said once, by whoever looks at the labels, not each time that the channel is opened.
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("root_at", [0, 2])

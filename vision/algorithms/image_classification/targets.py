@@ -46,7 +46,9 @@ class LabelDecoder:
             return self._from_ids(values, key)
         if values.size != self.num_classes:
             remedy = "give one 0/1 column a class, or set hp.num_classes"
-            if not isinstance(raw, np.ndarray):
+            if values.size == 1:
+                remedy = "leave hp.multi_label out if each image has one class"
+            elif not isinstance(raw, np.ndarray):
                 remedy = "set label-format=class-id if these are class ids"
             raise DataError(key, f"has {values.size} label values, but hp.num_classes is {self.num_classes}; {remedy}")
         if not np.isin(values, (0.0, 1.0)).all():

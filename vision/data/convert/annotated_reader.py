@@ -30,8 +30,9 @@ log = logging.getLogger(__name__)
 class AnnotatedReader:
     """The images of a COCO, VOC or YOLO data set with the labels that ``vision convert to=recordio`` would give them.
 
-    Targets are packed labels, float32 [W]. ``path`` and ``form`` say in messages what is read. Raises DataError with
-    every kind of problem and the command that converts the rest.
+    Targets are packed labels, float32 [W]. ``path`` and ``form`` say in messages what is read; ``remarks`` say what is
+    used in another way than it is written. Raises DataError with every kind of problem and the command that converts
+    the rest.
     """
 
     def __init__(self, source: Source, path: Path, form: str, split: str | None) -> None:
@@ -60,8 +61,7 @@ class AnnotatedReader:
                 "\n".join([f"{len(left_out)} problems:", *problems[1:]])
                 + f"\nMend them, or leave them out: {convert_command(path, form, split)}",
             )
-        for note in left_out.notes:
-            log.warning("%s: %s", path, note)
+        self.remarks = tuple(f"{path}: {note}" for note in left_out.notes)
         # A table of paths holds any texts; these are only shown.
         self._keys, self._files = FileTable(path, keys), FileTable(path, paths)
         self._labels = np.concatenate([*labels, np.empty(0, np.float32)])

@@ -135,7 +135,9 @@ def check_output(target: str, output: Path) -> None:
     """Raises UserError where ``output`` is of the wrong kind or holds something already."""
     suffixes = SUFFIXES.get(target)
     if suffixes and output.suffix.lower() not in suffixes:
-        raise UserError(f"Setting output is {str(output)!r}, but to={target} writes {FORMATS[target]}.")
+        raise UserError(
+            f"Setting output is {str(output)!r}, but to={target} writes a file: end it in {' or '.join(suffixes)}."
+        )
     if suffixes is None and output.suffix.lower() in {suffix for group in SUFFIXES.values() for suffix in group}:
         raise UserError(f"Setting output is {str(output)!r}, but to={target} writes a {FORMATS[target]}.")
     if output.is_dir() and any(output.iterdir()) if suffixes is None else output.exists():
