@@ -135,7 +135,9 @@ def _open_validation(
     except DataError as error:
         # Labels of another kind than the model's are what is wrong, rather than the classes that they name.
         problem = _kind_problem(algorithm, channels)
-        raise error if problem is None else UserError(f"channel 'validation': {problem}") from error
+        if problem is None:
+            raise
+        raise UserError(f"channel 'validation': {problem}") from error
     summary = look_at_labels(algorithm, reader, channels["validation"], hp, run)
     problems = [f"channel 'validation': {problem}" for problem in summary.problems]
     if not problems and run.class_names is None and reader.class_names is not None:
