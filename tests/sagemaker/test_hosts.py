@@ -40,10 +40,23 @@ WRONG: list[dict[str, Any]] = [
     {"hosts": ["algo-1", 2], "current_host": "algo-1"},
     {"hosts": ["algo-1", "algo-2"], "current_host": "algo-3"},
     {"hosts": ["algo-1", "algo-2"]},
+    {"hosts": {"algo-1": 1}, "current_host": "algo-1"},
+    {"hosts": [["algo-1"]], "current_host": "algo-1"},
+    {"hosts": [""], "current_host": ""},
+    {"hosts": 7, "current_host": 7},
+    {"current_host": 7},
+    {"current_host": ["algo-1"], "hosts": ["algo-1"]},
+    {"instance_groups": "algo-1", "current_host": "algo-1"},
+    {"instance_groups": ["algo-1"], "current_host": "algo-1"},
+    {"instance_groups": [{"hosts": "algo-1"}], "current_host": "algo-1"},
+    {"instance_groups": [{"hosts": 7}], "current_host": "algo-1"},
+    {"instance_groups": [{"instance_group_name": "a"}], "current_host": "algo-1"},
+    {"instance_groups": [{"hosts": [1, 2]}], "current_host": "algo-1"},
+    {"instance_groups": [{"hosts": ["algo-2"]}], "current_host": "algo-1"},
 ]
 
 
 @pytest.mark.parametrize("config", WRONG)
 def test_a_file_that_contradicts_itself_is_a_sentence(config: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=r"resourceconfig.json has (hosts|current_host)"):
+    with pytest.raises(UserError, match=r"resourceconfig.json has (hosts|current_host|instance_groups)"):
         Hosts.read(config)

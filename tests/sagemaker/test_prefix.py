@@ -38,10 +38,27 @@ def test_the_checkpoint_folder_is_the_jobs(tmp_path: Path, config: object, folde
     assert prefix.checkpoints == tmp_path / folder
 
 
-WRONG = ["", "[]", '"x"', "{", "[" * 100_000, "\xff\xfe"]
+WRONG = [
+    "",
+    "[]",
+    '"x"',
+    "{",
+    "[" * 100_000,
+    '{"a":' * 500 + "1" + "}" * 500,
+    "\xff\xfe",
+    '{"a": NaN}',
+    "{}" + " " * (10 << 20),
+]
 
 
-@pytest.mark.parametrize("text", WRONG)
+def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
+    prefix = Prefix(tmp_path)
+    prefix.config.mkdir(parents=True)
+    (prefix.config / "resourceconfig.json").write_bytes(b'\xef\xbb\xbf{"current_host": "algo-1"}')
+    assert prefix.read_config("resourceconfig.json") == {"current_host": "algo-1"}
+
+
+@pytest.mark.parametrize("text", WRONG, ids=range(len(WRONG)))
 def test_a_config_file_that_is_no_object_is_a_sentence(tmp_path: Path, text: str) -> None:
     prefix = Prefix(tmp_path)
     prefix.config.mkdir(parents=True)

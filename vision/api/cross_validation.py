@@ -28,6 +28,7 @@ from vision.files.atomic_file import write_whole
 from vision.metrics.evaluation import Table
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import Job
+from vision.settings.strict_json import read_json
 
 log = logging.getLogger(__name__)
 
@@ -164,9 +165,9 @@ def _finished(folder: RunFolder, job: Job[Any]) -> dict[str, float] | None:
     if not (job.run.resume and path.exists()):
         return None
     try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+        metrics = read_json(path)["metrics"]
         return {name: math.nan if value is None else float(value) for name, value in metrics.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is not the result of a fold ({error}): remove its folder to train it again") from error
 
 

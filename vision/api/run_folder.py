@@ -18,6 +18,7 @@ from vision.files.file_lock import locked_folder
 from vision.files.write_error import make_folder
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import RUN_FILE, Job
+from vision.settings.strict_json import read_json
 from vision.training.processes import is_first_process
 
 log = logging.getLogger(__name__)
@@ -135,7 +136,7 @@ def _describe(job: Job[Any], facts: dict[str, int]) -> dict[str, Any]:
 def _check_same(folder: RunFolder, described: dict[str, Any]) -> list[str]:
     """Refuse what may not change; returns what has changed and may."""
     try:
-        earlier = json.loads(folder.settings.read_text(encoding="utf-8"))
+        earlier = read_json(folder.settings)
         pairs = [("algorithm", earlier["algorithm"], described["algorithm"])]
         before, now = earlier["hyperparameters"], described["hyperparameters"]
         names = sorted((set(before) | set(now)) - MAY_CHANGE)
@@ -152,7 +153,7 @@ def _check_same(folder: RunFolder, described: dict[str, Any]) -> list[str]:
             (f"channels.{name}", earlier["channels"].get(name, {}).get("path"), channel["path"])
             for name, channel in described["channels"].items()
         ]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{folder.settings} is not the settings file of a run ({error}); give another run.output"
         ) from error

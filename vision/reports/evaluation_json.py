@@ -13,7 +13,7 @@ import numpy as np
 from vision.files.atomic_file import write_whole
 from vision.metrics.evaluation import Box, Curves, Evaluation, Example, Gallery, Matrix, Table
 from vision.settings.errors import UserError
-from vision.settings.regular_file import open_regular_text
+from vision.settings.strict_json import read_json
 
 FORMAT_VERSION = 1
 
@@ -56,8 +56,7 @@ def write_evaluation(path: Path, evaluation: Evaluation) -> None:
 def read_evaluation(path: Path) -> Evaluation:
     """Read what ``write_evaluation`` wrote; a null metric is NaN again, a null cell stays None."""
     try:
-        with open_regular_text(path) as file:
-            document = json.loads(file.read())
+        document = read_json(path)
         version = document["format_version"]
         if version == FORMAT_VERSION:
             return _evaluation(document)

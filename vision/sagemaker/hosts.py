@@ -22,7 +22,7 @@ class Hosts:
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Hosts:
         """From the platform's file, local mode's, or none (one machine). Raises UserError."""
-        names = config.get("hosts") or _of_groups(config.get("instance_groups"))
+        names = config.get("hosts") or _of_groups(config.get("instance_groups") or [])
         current = config.get("current_host")
         if not names:
             names = [current or "algo-1"]
@@ -46,7 +46,15 @@ class Hosts:
 
 
 def _of_groups(groups: object) -> list[Any]:
-    """All hosts of a heterogeneous cluster, where the file states them by group only."""
-    if not isinstance(groups, list):
-        return []
-    return [name for group in groups if isinstance(group, dict) for name in group.get("hosts") or []]
+    """All hosts of a heterogeneous cluster, where the file states them by group only. Raises UserError."""
+    lists = [group.get("hosts") if isinstance(group, dict) else None for group in _list_of(groups)]
+    return [name for names in lists for name in _list_of(names)]
+
+
+def _list_of(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise UserError(
+            f"{FILE} has instance_groups with {value!r:.100}, which must be a list of groups that each have hosts, a "
+            "list of host names"
+        )
+    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vision.settings.errors import UserError
-from vision.settings.regular_file import open_regular_text
+from vision.settings.strict_json import read_json
 
 PLATFORM = Path("/opt/ml")
 VARIABLE = "SAGEMAKER_BASE_DIR"
@@ -63,12 +62,9 @@ class Prefix:
         if not os.path.lexists(path):
             return {}
         try:
-            if path.stat().st_size > _LARGEST_CONFIG_BYTES:
-                raise ValueError(f"it has more than {_LARGEST_CONFIG_BYTES} bytes")
-            with open_regular_text(path) as file:
-                value = json.loads(file.read())
+            value = read_json(path, _LARGEST_CONFIG_BYTES)
             if not isinstance(value, dict):
                 raise ValueError(f"it holds a JSON {type(value).__name__}")
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             raise UserError(f"{path} must hold one JSON object, but cannot be read as one: {error}") from error
         return value

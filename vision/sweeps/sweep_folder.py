@@ -12,6 +12,7 @@ from vision.files.atomic_file import write_whole
 from vision.files.file_lock import locked_folder
 from vision.files.write_error import make_folder
 from vision.settings.errors import UserError
+from vision.settings.strict_json import read_json
 from vision.sweeps.space import SearchSpace
 
 PLAN = "sweep.json"
@@ -87,10 +88,10 @@ class SweepFolder:
         if not self.plan.exists():
             raise UserError(f"{self.path} holds no sweep to resume: give its folder as sweep.output=PATH")
         try:
-            found = json.loads(self.plan.read_text(encoding="utf-8"))
+            found = read_json(self.plan)
             space = SearchSpace.from_json(found["space"])
             return SweepPlan(**{**found, "words": tuple(found["words"]), "space": space})
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 f"{self.plan} is not the plan of a sweep ({type(error).__name__}: {error}): give another sweep.output"
             ) from error

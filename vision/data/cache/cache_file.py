@@ -30,6 +30,7 @@ from vision.files.atomic_file import atomic_file, remove_abandoned
 from vision.files.steady_file import SteadyFile
 from vision.files.write_error import WriteError, make_folder, writing
 from vision.settings.errors import DataError, UserError
+from vision.settings.strict_json import parse_json
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +127,7 @@ def _read_trailer(file: SteadyFile, size: int) -> dict[str, Any] | None:
         return None
     text = file[size:end]
     try:
-        trailer = json.loads(text)
+        trailer = parse_json(text)
     except ValueError:
         return None
     fits = isinstance(trailer, dict) and isinstance(trailer.get("broken"), dict)

@@ -10,10 +10,10 @@ from typing import Any
 from vision.data.class_list import find_class_list
 from vision.data.convert.format import SourceOptions
 from vision.data.left_out import LeftOut
-from vision.data.readers.strict_json import parse_json
 from vision.settings.errors import DataError, UserError
 from vision.settings.file_names import strip_blanks
 from vision.settings.regular_file import open_regular
+from vision.settings.strict_json import parse_json
 
 LISTS = ("images", "annotations", "categories")
 

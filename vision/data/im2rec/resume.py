@@ -14,6 +14,7 @@ from vision.data.left_out import LeftOut
 from vision.files.file_lock import try_lock
 from vision.files.write_error import make_folder, writing
 from vision.settings.errors import UserError
+from vision.settings.strict_json import parse_json
 
 # At most so much work is done twice after a kill.
 JOURNAL_EVERY_S = 2.0
@@ -147,7 +148,7 @@ def _whole_entries(text: bytes) -> list[dict[str, Any]]:
     entries = []
     for line in text.split(b"\n")[:-1]:
         try:
-            entries.append(json.loads(line))
+            entries.append(parse_json(line))
         except ValueError:
             break
     return entries

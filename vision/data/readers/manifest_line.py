@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from vision.data.readers.manifest_attributes import METADATA, check_attributes, infer_attributes
-from vision.data.readers.strict_json import parse_json
 from vision.data.sample import RawTarget
 from vision.files.steady_file import SteadyFile
 from vision.settings.channels import LabelFormat
 from vision.settings.errors import DataError
+from vision.settings.strict_json import parse_json
 
 # Ground Truth allows 100,000 characters.
 MAX_LINE_BYTES = 16 << 20
