@@ -15,6 +15,17 @@ from vision.files.write_error import WriteError, writing
 from vision.settings.errors import UserError
 
 LAST = "last.ckpt"
+# What Lightning puts into every checkpoint, and reads from it.
+_PARTS: dict[str, type] = {
+    "pytorch-lightning_version": str,
+    "state_dict": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+    "loops": dict,
+    "callbacks": dict,
+    "epoch": int,
+    "global_step": int,
+}
 
 
 class AtomicCheckpointIO(CheckpointIO):
@@ -34,14 +45,26 @@ class AtomicCheckpointIO(CheckpointIO):
 
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         try:
-            return torch.load(path, map_location="cpu", weights_only=True)
+            # Only tensors and plain values: nothing in the file can run.
+            found = torch.load(path, map_location="cpu", weights_only=True)
+        # What zip files and disks say helps; other errors, of many kinds, are of bytes that are wrong or would run.
         except Exception as error:
-            raise UserError(
-                f"{path}: not a checkpoint that can be read ({error}); remove it to train from the start"
-            ) from error
+            says = isinstance(error, OSError | RuntimeError)
+            reason = str(error).split("\n")[0][:200] if says else ""
+            raise _unusable(path, reason or "it is damaged, or holds more than tensors and plain values") from error
+        if not isinstance(found, dict):
+            raise _unusable(path, f"it holds a {type(found).__name__}")
+        missing = [name for name, kind in _PARTS.items() if not isinstance(found.get(name), kind)]
+        if missing:
+            raise _unusable(path, f"it lacks {', '.join(missing)}")
+        return found
 
     def remove_checkpoint(self, path: Any) -> None:
         Path(path).unlink(missing_ok=True)
+
+
+def _unusable(path: Path, reason: str) -> UserError:
+    return UserError(f"{path} is not a checkpoint of a run ({reason}): remove it to train from the start")
 
 
 class Checkpoints(pl.Callback):

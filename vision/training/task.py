@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -226,6 +226,20 @@ class TrainingTask(pl.LightningModule):
         checkpoint["rng_state"] = torch.get_rng_state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take over what is ours. Raises UserError for the checkpoint of another network or program."""
+        own, found = _shapes(self.state_dict()), _shapes(checkpoint["state_dict"])
+        differing = sorted((name for name in own.keys() | found.keys() if own.get(name) != found.get(name)), key=str)
+        foreign = {"epoch_sums", "rng_state"} - checkpoint.keys()
+        if differing or foreign:
+            where = (
+                f"{len(differing)} weights differ, first {differing[0]!s:.100}"
+                if differing
+                else "no sums or random state"
+            )
+            raise UserError(
+                f"the checkpoint to resume from is of another network or program ({where}): put the run's own back, or "
+                "remove it to train from the start"
+            )
         self._sums = dict(checkpoint["epoch_sums"])
         self._rng_state = checkpoint["rng_state"]
 
@@ -233,3 +247,7 @@ class TrainingTask(pl.LightningModule):
         if self._rng_state is not None:
             torch.set_rng_state(self._rng_state)
             self._rng_state = None
+
+
+def _shapes(state: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(getattr(value, "shape", ())) for name, value in state.items()}
