@@ -11,7 +11,7 @@ import torch
 from vision.api.model import Model, model_of
 from vision.api.open_model import open_model
 from vision.artifacts.export import SUFFIXES, Difference, export_network, write_sidecar
-from vision.files.write_error import make_folder
+from vision.files.atomic_file import check_writable
 from vision.settings.errors import UserError
 from vision.settings.nearest import did_you_mean, shown
 from vision.settings.run import RunSettings
@@ -55,7 +55,7 @@ def _to_file(model: Model, format: str, path: Path, nms: bool) -> Exported:
     if sidecar == path:
         raise UserError(f"Setting output is {shown(str(path))}: give it another ending, such as {SUFFIXES[format]}")
     _refuse_existing(path, sidecar)
-    make_folder(path.parent)
+    check_writable(path)
     differences = export_network(heads, format, path, pipeline=nms)
     outputs = heads.pipeline_outputs if nms else heads.outputs
     example = path.name if format == "onnx" else ""

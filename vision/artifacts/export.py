@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
-import shutil
-import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,8 +16,7 @@ import torch
 from torch import Tensor
 
 from vision.artifacts.export_heads import BATCH, INPUT, ExportHeads, HeadOutput
-from vision.files.atomic_file import atomic_file, write_whole
-from vision.files.write_error import writing
+from vision.files.atomic_file import write_whole
 from vision.settings.errors import UserError
 
 OPSET = 18
@@ -47,22 +45,15 @@ def export_network(heads: ExportHeads, format: str, path: Path, *, pipeline: boo
     raw heads before it. Raises UserError.
     """
     images = _images(heads, TRACED_BATCH)
-    # Written by foreign code, and read again to be compared; torch.export wants its own ending.
-    with (
-        writing(path),
-        tempfile.TemporaryDirectory(prefix=".vision-export-", dir=path.parent) as folder,
-        torch.no_grad(),
-        warnings.catch_warnings(),
-    ):
-        draft = Path(folder) / f"network{SUFFIXES[format]}"
+    # In memory until it is checked: on a full disk torch's own writers of files end the process.
+    with torch.no_grad(), warnings.catch_warnings():
         # Tracers warn of shapes that are constant here on purpose, and of their own future.
         warnings.simplefilter("ignore")
-        run = _EXPORTERS[format](heads, images, draft)
+        exported, run = _EXPORTERS[format](heads, images)
         differences = _compare(heads, run)
         if pipeline:
-            _append_pipeline(heads, draft)
-        with draft.open("rb") as source, atomic_file(path) as target:
-            shutil.copyfileobj(source, target, 1 << 20)
+            exported = _append_pipeline(heads, exported)
+    write_whole(path, exported)
     return differences
 
 
@@ -152,7 +143,7 @@ def _compare(heads: ExportHeads, run: Runner) -> tuple[Difference, ...]:
     return tuple(found)
 
 
-def _onnx(heads: ExportHeads, images: Tensor, path: Path) -> Runner:
+def _onnx(heads: ExportHeads, images: Tensor) -> tuple[bytes, Runner]:
     runtime = _need("onnxruntime")
     _need("onnxscript")
     program = torch.onnx.export(
@@ -166,35 +157,37 @@ def _onnx(heads: ExportHeads, images: Tensor, path: Path) -> Runner:
         verbose=False,
     )
     assert program is not None
-    program.save(str(path), external_data=False)
+    exported = program.model_proto.SerializeToString()
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return lambda batch: session.run(None, {INPUT: batch.numpy()})
+    session = runtime.InferenceSession(exported, options, providers=["CPUExecutionProvider"])
+    return exported, lambda batch: session.run(None, {INPUT: batch.numpy()})
 
 
-def _torch_export(heads: ExportHeads, images: Tensor, path: Path) -> Runner:
+def _torch_export(heads: ExportHeads, images: Tensor) -> tuple[bytes, Runner]:
     shapes = {INPUT: {0: torch.export.Dim(BATCH)}}
-    torch.export.save(torch.export.export(heads.module, (images,), dynamic_shapes=shapes), path)
-    loaded = torch.export.load(path).module()
-    return lambda batch: [tensor.numpy() for tensor in loaded(batch)]
+    file = io.BytesIO()
+    torch.export.save(torch.export.export(heads.module, (images,), dynamic_shapes=shapes), file)
+    exported = file.getvalue()
+    loaded = torch.export.load(io.BytesIO(exported)).module()
+    return exported, lambda batch: [tensor.numpy() for tensor in loaded(batch)]
 
 
-def _torchscript(heads: ExportHeads, images: Tensor, path: Path) -> Runner:
-    torch.jit.trace(heads.module, images, check_trace=False).save(str(path))
-    loaded = torch.jit.load(str(path), map_location="cpu")
-    return lambda batch: [tensor.numpy() for tensor in loaded(batch)]
+def _torchscript(heads: ExportHeads, images: Tensor) -> tuple[bytes, Runner]:
+    exported = torch.jit.trace(heads.module, images, check_trace=False).save_to_buffer()
+    loaded = torch.jit.load(io.BytesIO(exported), map_location="cpu")
+    return exported, lambda batch: [tensor.numpy() for tensor in loaded(batch)]
 
 
 _EXPORTERS = {"onnx": _onnx, "torch_export": _torch_export, "torchscript": _torchscript}
 
 
-def _append_pipeline(heads: ExportHeads, path: Path) -> None:
+def _append_pipeline(heads: ExportHeads, exported: bytes) -> bytes:
     onnx = _need("onnx")
     assert heads.append_pipeline is not None
-    model = heads.append_pipeline(onnx.load(str(path)))
+    model = heads.append_pipeline(onnx.load_from_string(exported))
     onnx.checker.check_model(model)
-    onnx.save(model, str(path))
+    return bytes(model.SerializeToString())
 
 
 def _need(package: str) -> Any:
