@@ -69,6 +69,8 @@ def test_all_problems_at_once(api: FakeApi, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_an_output_that_cannot_be_written(api: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    argv = ["evaluate", f"model={tmp_path}", f"channels.validation={tmp_path}", "output=no/such/e.json"]
+    argv = ["evaluate", f"model={tmp_path}", f"channels.validation={tmp_path}", f"output={tmp_path}/file/e.json"]
+    (tmp_path / "file").touch()
     assert main(argv) == 2
-    assert "no/such/e.json cannot be written" in capsys.readouterr().err
+    assert "file cannot be written, since a file stands where a folder is needed" in capsys.readouterr().err
+    assert not api.calls

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from vision.files.atomic_file import AtomicFile, atomic_file, part_of, remove_abandoned, write_whole
-from vision.files.write_error import WriteError, make_folder
+from vision.files.atomic_file import AtomicFile, atomic_file, check_writable, part_of, remove_abandoned, write_whole
+from vision.files.write_error import WriteError, make_below, make_folder
 from vision.settings.errors import UserError
 
 # Holds a file half written until its input ends.
@@ -114,6 +114,32 @@ def test_every_place_that_cannot_be_written_has_its_sentence(tmp_path: Path, pla
         write_whole(path, bytes(1 << 20))
     assert str(path)[:40] in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(("place", "words"), PLACES[1:2] + PLACES[3:])
+def test_it_is_said_before_the_work(tmp_path: Path, place: str, words: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError, match=words):
+        check_writable(Path(place.format(folder=tmp_path)))
+
+
+def test_the_check_makes_the_folder_and_leaves_a_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.json"
+    check_writable(path)
+    assert list(tmp_path.rglob("*")) == [path.parent]
+    path.write_text("old")
+    check_writable(path)
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+    check_writable("/dev/full")
+
+
+def test_folders_are_made_below_one_that_is_there(tmp_path: Path) -> None:
+    make_below(tmp_path, tmp_path / "a" / "b")
+    make_below(tmp_path, tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    with pytest.raises(FileNotFoundError):
+        make_below(tmp_path / "gone", tmp_path / "gone" / "a")
 
 
 def test_a_folder_that_cannot_be_made_has_its_sentence(tmp_path: Path) -> None:

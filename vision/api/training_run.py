@@ -16,7 +16,7 @@ from vision.api.run_data import RunData, dataset, open_run_data, run_names, sett
 from vision.api.run_folder import RunFolder, new_run_folder, open_run_folder
 from vision.api.start_model import StartModel, start_model
 from vision.artifacts.model_card import CardFacts, model_card
-from vision.artifacts.model_description import ModelDescription
+from vision.artifacts.model_description import MODEL_JSON, ModelDescription
 from vision.artifacts.model_folder import StoredModel, load_model, save_model
 from vision.data.broken_images import BrokenImages
 from vision.data.dali.settings import DaliSettings, require_dali
@@ -24,12 +24,13 @@ from vision.data.datamodule import VisionDataModule, choose_workers
 from vision.data.readers.pipe import PipeReader
 from vision.data.sample import Reader
 from vision.files.atomic_file import write_whole
+from vision.files.write_error import WriteError
 from vision.metrics.evaluation import Evaluation
 from vision.settings.errors import UserError
 from vision.settings.job import Job
 from vision.training.accelerator import choose_accelerator
 from vision.training.best_model import BestModel
-from vision.training.checkpoints import Checkpoints
+from vision.training.checkpoints import LAST, Checkpoints
 from vision.training.early_stopping import EarlyStopping
 from vision.training.history import History, Row
 from vision.training.out_of_memory import told_of_training
@@ -109,8 +110,19 @@ def train(job: Job[Any], folder: RunFolder | None = None, data: RunData | None =
     for anything the user can mend, and Terminated when a signal ended the run, after its state and a model were saved.
     """
     quiet_lightning()
-    with ExitStack() as stack:
-        return _train(_prepare(job, folder or new_run_folder(job), data, stack), data)
+    folder = folder or new_run_folder(job)
+    try:
+        with ExitStack() as stack:
+            return _train(_prepare(job, folder, data, stack), data)
+    except WriteError as error:
+        raise UserError(f"{error}{_kept(folder)}") from error
+
+
+def _kept(folder: RunFolder) -> str:
+    """The end of a sentence: what is whole in the folder of a run that could not write something else."""
+    kept = {"model": folder.model / MODEL_JSON, "checkpoint": folder.checkpoints / LAST}
+    found = [f"the {name} in {path.parent}" for name, path in kept.items() if path.exists()]
+    return f"; kept: {' and '.join(found)}, so that run.resume=true goes on" if found else ""
 
 
 def _train(run: _Run, data: RunData | None) -> RunResult:
@@ -151,7 +163,7 @@ def _train(run: _Run, data: RunData | None) -> RunResult:
             trainer.fit(task, datamodule=module, ckpt_path=resume_from, weights_only=True)
     except Terminated:
         if trainer.is_global_zero:
-            if not (run.folder.model / "model.json").exists():
+            if not (run.folder.model / MODEL_JSON).exists():
                 run.save(task, trainer.current_epoch, {}, best=True, keep=False)
             run.folder.pack()
         raise

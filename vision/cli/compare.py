@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from vision.cli import evaluate
 from vision.cli.assignments import read_assignments
 from vision.cli.progress import progress_bar
+from vision.files.atomic_file import check_writable
 from vision.settings.errors import SettingsError
 from vision.settings.file_names import local_path
 
@@ -53,6 +54,9 @@ def run(argv: Sequence[str]) -> int:
         )
     if problems:
         raise SettingsError(problems)
+    output = given.names.get("output")
+    if output:
+        check_writable(local_path(output) / "comparison.html")
     from vision import api
 
     with progress_bar("Drawing images", int(resamples)) as advance:
@@ -66,6 +70,6 @@ def run(argv: Sequence[str]) -> int:
     for note in comparison.notes:
         print(note)
     print(verdict(comparison))
-    if output := given.names.get("output"):
+    if output:
         print(f"report: {write_comparison(local_path(output), comparison)}")
     return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vision.artifacts.model_place import look_at_model
 from vision.cli.assignments import Assignments, read_assignments
+from vision.files.atomic_file import check_writable
 from vision.settings.channels import Channel, parse_channels
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.file_names import local_path
@@ -34,6 +35,7 @@ Usage: vision evaluate model=PATH channels.validation=PATH [channels.NAME=PATH] 
 Example: vision evaluate model=runs/first channels.validation=test.rec threshold=0.5 output=runs/first/test"""
 
 _OF_LABEL = "thresholds."
+REPORT_PAGE = "report.html"
 
 
 def run(argv: Sequence[str]) -> int:
@@ -56,6 +58,9 @@ def run(argv: Sequence[str]) -> int:
         problems += error.problems
     if problems:
         raise SettingsError(problems)
+    if output := given.names.get("output"):
+        path = local_path(output)
+        check_writable(path if path.suffix == ".json" else path / REPORT_PAGE)
     show(evaluate(model, channels, settings, thresholds), model, given.names.get("output"))
     return 0
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from vision.cli.assignments import read_assignments
-from vision.files.atomic_file import write_whole
-from vision.files.write_error import make_folder
+from vision.files.atomic_file import check_writable, write_whole
 from vision.settings.channels import Channel, parse_channels
 from vision.settings.errors import DataError, SettingsError
 from vision.settings.file_names import local_path
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from vision.data.sample import Reader
 
 ERRORS = 1
+PAGE = "inspection.html"
 MANIFESTS = (".manifest", ".jsonl")
 HELP = """\
 Usage: vision inspect channels.train=PATH [channels.validation=PATH] [channels.NAME=PATH] [name=value ...]
@@ -63,7 +63,7 @@ def run(argv: Sequence[str]) -> int:
     if not names:
         raise SettingsError(["Channel train or validation is required but missing: give channels.train=PATH."])
     folder = local_path(settings.output)
-    make_folder(folder)
+    check_writable(folder / PAGE)
     return _inspect(channels, names, folder, settings.workers)
 
 
@@ -92,8 +92,9 @@ def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, w
         document |= to_json(inspection)
         document["errors"] = errors = errors + inspection.errors
         title = f"Inspection of {', '.join(str(channels[name].path) for name in readers)}"
-        write_inspection_page(folder / "inspection.html", inspection, title, _image_reader(readers))
+        # First to the terminal: what was found is not lost where a file cannot be written.
         _show(inspection.findings, inspection.settings)
+        write_inspection_page(folder / PAGE, inspection, title, _image_reader(readers))
     text = json.dumps(document, indent=1, allow_nan=False)
     write_whole(folder / "inspection.json", text)
     print(f"{folder}: {errors} errors; see inspection.html" if readers else f"{folder}: {errors} errors")

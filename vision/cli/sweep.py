@@ -54,9 +54,9 @@ def run_plan(folder: SweepFolder, plan: SweepPlan, settings: SweepSettings) -> i
     """Run what is left of a sweep, then report. Returns the exit status."""
     from vision.sweeps.display import sweep_display
     from vision.sweeps.driver import Driver, SweepEnded
-    from vision.sweeps.study import Study
+    from vision.sweeps.study import Study, keeping
 
-    with folder.locked():
+    with folder.locked(), keeping(folder.study):
         study = Study(folder.study, plan.space, settings, plan.epochs)
         display = sweep_display(plan.metric, settings.trials)
         print(f"sweep folder: {folder.path}", flush=True)
@@ -78,16 +78,18 @@ def _report(folder: SweepFolder, plan: SweepPlan, study: Any) -> int:
     from vision.sweeps.study import best_record
 
     records = study.records()
-    write_result(folder, plan, records)
-    # A file has no width of its own, and the table should be whole there.
+    # First to the terminal: what was found is not lost where a file cannot be written.
+    # A terminal that is a file has no width of its own, and the table should be whole there.
     width = None if sys.stdout.isatty() else WIDE
     Console(width=width).print(trial_table(records, plan.metric, len(records)))
-    path = write_sweep_report(folder, plan, records, study.importances())
     best = best_record(records)
+    if best is not None:
+        print(f"best: trial {best.number}, validation {plan.metric} {best.value:.4f}\n\n{best_command(plan, best)}\n")
+    write_result(folder, plan, records)
+    path = write_sweep_report(folder, plan, records, study.importances())
     if best is None:
         print("vision: no trial came to its end, so there are no best settings", file=sys.stderr)
         return 1
-    print(f"best: trial {best.number}, validation {plan.metric} {best.value:.4f}\n\n{best_command(plan, best)}\n")
     print(f"model: {folder.trial(best.number) / 'model.tar.gz'}\nreport: {path}")
     return 0
 

@@ -13,8 +13,9 @@ import threading
 import time
 from collections.abc import Sequence
 
-from vision.cli.main import main
+from vision.cli.main import main, print_problems
 from vision.files.atomic_file import write_whole
+from vision.settings.errors import UserError
 
 GRACE_S = 60.0
 
@@ -27,7 +28,11 @@ def run_trial(argv: Sequence[str]) -> int:
         return main(["train", *words])
     threading.Thread(target=_end_with_the_sweep, args=(int(descriptor),), daemon=True).start()
     status = main(["train", *words])
-    write_whole(status_file, str(status))
+    try:
+        write_whole(status_file, str(status))
+    except UserError as error:
+        # The sweep that waits for this process learns the status from the system.
+        print_problems(error)
     return status
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from vision.data.readers.class_names import ClassNames
 from vision.files.atomic_file import write_whole
-from vision.files.write_error import WriteError
+from vision.files.write_error import make_folder
 from vision.settings.errors import DataError
 from vision.settings.file_names import BLANKS, line_problem, shown_name, strip_blanks
 from vision.settings.regular_file import open_regular_text
@@ -91,10 +91,7 @@ def check_class_list(folder: Path, names: Sequence[str]) -> None:
 def write_class_list(folder: Path, names: Sequence[str]) -> None:
     """Write ``folder``/classes.txt; an existing one must say the same. Raises DataError."""
     check_class_list(folder, names)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(folder, error) from error
+    make_folder(folder)
     write_whole(folder / NAME, "".join(f"{name}\n" for name in names).encode())
 
 

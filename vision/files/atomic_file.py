@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import IO, BinaryIO, Self
 
 from vision.files.file_lock import open_locked
-from vision.files.write_error import WriteError
+from vision.files.write_error import WriteError, make_folder
 from vision.settings.errors import UserError
 
 PART_SUFFIX = ".part"
@@ -118,6 +118,14 @@ def write_whole(path: str | Path, content: bytes | memoryview | str, *, durable:
     """Write a file, text as UTF-8, whole or not at all. Raises WriteError."""
     with AtomicFile(path, durable=durable) as file:
         file.write(content)
+
+
+def check_writable(path: str | Path) -> None:
+    """Raise WriteError now where the result of long work could not be written to ``path`` later; makes its folder."""
+    make_folder(Path(path).parent)
+    # A pipe's reader would take the closing for the end.
+    if not os.path.exists(path) or os.path.isfile(path) or os.path.isdir(path):
+        AtomicFile(path, durable=False).discard()
 
 
 def part_of(path: Path) -> Path:

@@ -72,6 +72,16 @@ def writing(path: Path) -> Iterator[None]:
         raise WriteError(error.filename if error.filename is not None else path, error) from error
 
 
+def make_below(root: Path, folder: Path) -> None:
+    """Make the folders between ``root`` and ``folder``, but never ``root``: with it what was written there is gone.
+
+    Raises OSError.
+    """
+    if folder != root and not folder.is_dir():
+        make_below(root, folder.parent)
+        folder.mkdir(exist_ok=True)
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it where they are missing. Raises WriteError."""
     with writing(path):

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from vision.files.write_error import machine_trouble
+from vision.files.atomic_file import write_whole
+from vision.files.write_error import machine_trouble, make_folder
 from vision.settings.errors import UserError
 
 USER_ERROR = 2
@@ -69,8 +70,8 @@ def fail(failure: Path, text: str, status: int) -> int:
     """Leave the text as the job's FailureReason and give the status back."""
     print(text, file=sys.stderr, flush=True)
     try:
-        failure.parent.mkdir(parents=True, exist_ok=True)
-        failure.write_text(text + "\n", encoding="utf-8", errors="replace")
-    except OSError as error:
-        print(f"{failure} cannot be written: {error}", file=sys.stderr, flush=True)
+        make_folder(failure.parent)
+        write_whole(failure, f"{text}\n".encode(errors="replace"))
+    except UserError as error:
+        print(error, file=sys.stderr, flush=True)
     return status

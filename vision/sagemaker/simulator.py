@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from vision.data import class_list
+from vision.files.atomic_file import write_whole
+from vision.files.write_error import make_folder, writing
 from vision.sagemaker.pipe_feeder import Passes, PipeFeeder, file_bytes, manifest_records
 from vision.sagemaker.prefix import Prefix
 
@@ -46,7 +48,7 @@ class Simulator:
         manifest, ``attributes`` and ``shuffle_seed``.
         """
         inputs = {}
-        self.prefix.data.mkdir(parents=True, exist_ok=True)
+        make_folder(self.prefix.data)
         for name, channel in channels.items():
             wrapped = self._bring(name, channel)
             inputs[name] = {
@@ -68,12 +70,12 @@ class Simulator:
 
     def write_config(self, name: str, value: object) -> None:
         """Write one file into ``input/config``."""
-        self.prefix.config.mkdir(parents=True, exist_ok=True)
-        (self.prefix.config / name).write_text(json.dumps(value), encoding="utf-8")
+        make_folder(self.prefix.config)
+        write_whole(self.prefix.config / name, json.dumps(value))
 
     def feed(self, name: str, contents: Passes, **options: Any) -> PipeFeeder:
         """Begin to feed the pipes of a channel."""
-        self.prefix.data.mkdir(parents=True, exist_ok=True)
+        make_folder(self.prefix.data)
         feeder = PipeFeeder(self.prefix.data / name, contents, **options)
         self.feeders.append(feeder)
         feeder.start()
@@ -91,12 +93,13 @@ class Simulator:
             self.feed(name, contents)
             return wrapped
         place = self.prefix.data / name
-        if path.is_dir():
-            place.symlink_to(path)
-        else:
-            place.mkdir()
-            for file in (path, *_companions(path)):
-                (place / file.name).symlink_to(file)
+        with writing(place):
+            if path.is_dir():
+                place.symlink_to(path)
+            else:
+                place.mkdir()
+                for file in (path, *_companions(path)):
+                    (place / file.name).symlink_to(file)
         return False
 
     def start(

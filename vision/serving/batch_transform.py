@@ -17,12 +17,13 @@ from pathlib import Path
 from vision.data.readers.file_table import MAX_FILE_BYTES, walk_files
 from vision.data.recordio import MAGIC_BYTES, iter_records, unpack
 from vision.files.atomic_file import AtomicFile, write_whole
-from vision.files.write_error import WriteError, make_folder
+from vision.files.write_error import WriteError, make_below, make_folder, writing
 from vision.serving.hosted_model import Answer, HostedModel
 from vision.serving.media_types import read_media_type
 from vision.serving.request_body import EncodedImage
 from vision.settings.errors import DataError, UserError
 from vision.settings.regular_file import open_regular
+from vision.settings.strict_json import read_json
 
 OUT_SUFFIX = ".out"
 # Remembers of which model and in which form the answers are.
@@ -107,7 +108,7 @@ class BatchTransform:
         try:
             make_folder(self._target)
             if path.exists():
-                if json.loads(path.read_bytes()) != origin:
+                if read_json(path) != origin:
                     raise UserError(
                         f"Setting output is {str(self._target)!r}, which holds answers of another model or in"
                         " another form: give another folder, or remove that one."
@@ -148,7 +149,8 @@ class BatchTransform:
         out = self._out(name)
         try:
             is_records, portions = await asyncio.to_thread(_open, path, name)
-            await asyncio.to_thread(make_folder, out.parent)
+            with writing(out):
+                make_below(self._target, out.parent)
             with AtomicFile(out) as file:
                 for images in portions:
                     for answer in await self._answer(images):

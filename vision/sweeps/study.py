@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -103,6 +104,22 @@ class Study:
         except (ValueError, RuntimeError):
             # No dimension is common to all trials, or all trials drew the same.
             return {}
+
+
+@contextmanager
+def keeping(path: Path) -> Iterator[None]:
+    """Raise UserError in place of the errors of a study's file, of which a full disk is the usual cause."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+        raise UserError(
+            f"{path} can no longer be written ({_first_line(cause)}): free some space on its disk, or allow this user "
+            "to write there, then go on with sweep.resume=true"
+        ) from error
 
 
 class OpenTrial:

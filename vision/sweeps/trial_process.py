@@ -8,9 +8,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from vision.files.atomic_file import write_whole
+from vision.files.write_error import writing
 from vision.settings.errors import UserError
 
 LOG, LOCK, STATUS, PROCESS = "output.log", ".lock", ".status", ".process"
@@ -37,25 +39,30 @@ class TrialProcess:
         self.folder = folder
         self.asked_to_end_s: float | None = None
         watched, self._pipe = os.pipe()
-        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        (folder / STATUS).unlink(missing_ok=True)
+        with ExitStack() as opened:
+            opened.callback(os.close, watched)
+            with writing(folder):
+                lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+                opened.callback(os.close, lock)
+                (folder / STATUS).unlink(missing_ok=True)
+                log = opened.enter_context((folder / LOG).open("ab"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._process = subprocess.Popen(
+                [*command, str(watched), str(folder / STATUS), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **environment},
+                cwd=working_folder,
+                pass_fds=(watched, lock),
+                start_new_session=True,
+            )
         try:
-            with (folder / LOG).open("ab") as log:
-                self._process = subprocess.Popen(
-                    [*command, str(watched), str(folder / STATUS), *words],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    env={**os.environ, **environment},
-                    cwd=working_folder,
-                    pass_fds=(watched, lock),
-                    start_new_session=True,
-                )
-        finally:
-            os.close(watched)
-            os.close(lock)
-        (folder / PROCESS).write_text(str(self._process.pid))
+            write_whole(folder / PROCESS, str(self._process.pid), durable=False)
+        except BaseException:
+            # Nobody else knows of it yet.
+            self.kill()
+            raise
 
     def poll(self) -> int | None:
         """The exit status, negative for a signal; None while it runs."""

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vision.data.convert.format import Sink, Source, SourceOptions
-from vision.data.convert.image_files import IMAGES, ImagePlacer, below_images_folder
+from vision.data.convert.image_files import IMAGES, ImagePlacer, below_images_folder, write_beside
 from vision.data.convert.neutral import AnnotatedImage, Plan
 from vision.data.convert.object_boxes import annotation_of, read_objects
 from vision.data.labels import Task
 from vision.data.left_out import LeftOut
 from vision.data.readers.annotation_json import AnnotationJsonReader
+from vision.files.write_error import make_folder
 from vision.settings.errors import DataError, UserError
 from vision.settings.file_names import MAX_NAME_BYTES
 
@@ -62,7 +63,7 @@ class AnnotationJsonSink(Sink):
             )
         self._placer = ImagePlacer(output / IMAGES, images, walked=True)
         self._annotations = output / ANNOTATIONS
-        self._annotations.mkdir(parents=True, exist_ok=True)
+        make_folder(self._annotations)
         self._categories = [{"class_id": class_id, "name": name} for class_id, name in enumerate(plan.class_names)]
         self._stems: set[str] = set()
 
@@ -77,9 +78,7 @@ class AnnotationJsonSink(Sink):
             raise DataError(image.key, "has a name too long for a file that ends in .json; rename the image")
         self._placer.place(name, image, encoded)
         annotation = {"file": name, **annotation_of(image.objects, size_px), "categories": self._categories}
-        path = self._annotations / f"{stem}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(annotation), encoding="utf-8")
+        write_beside(self._annotations, f"{stem}.json", json.dumps(annotation), image)
 
     def close(self) -> None:
         """Every file is complete already."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 from vision.data.convert.neutral import AnnotatedImage, ImageBytes
 from vision.data.image_header import BadHeaderError, read_header
 from vision.data.readers.file_table import is_clutter, is_image_name, path_problem, read_file
 from vision.files.atomic_file import atomic_file, write_whole
-from vision.files.write_error import WriteError
+from vision.files.write_error import WriteError, make_below, make_folder, writing
 from vision.settings.errors import DataError
 from vision.settings.file_names import name_problem, shown_name
 
@@ -75,6 +75,7 @@ class ImagePlacer:
     def __init__(self, folder: Path, how: str, walked: bool = False) -> None:
         self.folder, self._how, self._walked = folder, how, walked
         self._placed: set[str] = set()
+        self._made: set[Path] = set()
 
     def place(self, name: str, image: AnnotatedImage, encoded: bytes | memoryview) -> None:
         """Put the image at ``name`` below the folder. Raises DataError if something else is there."""
@@ -92,18 +93,19 @@ class ImagePlacer:
             raise DataError(image.key, f"has the name {name!r} of an earlier image; every image needs its own")
         self._placed.add(name)
         target = self.folder / name
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+        with _of_one_image(image, target):
+            if not self._made:
+                make_folder(self.folder)
+            # Once each: where a folder has vanished, so have the images in it.
+            if target.parent not in self._made:
+                make_below(self.folder, target.parent)
+                self._made.add(target.parent)
             if target.exists():
                 self._check_same(target, image, encoded)
             elif self._how == "link" and isinstance(image.image, Path):
                 _link(image.image, target)
             else:
                 write_whole(target, encoded, durable=False)
-        except WriteError as error:
-            _raise_for(image, error)
-        except OSError as error:
-            _raise_for(image, WriteError(target, error))
 
     @staticmethod
     def _check_same(target: Path, image: AnnotatedImage, encoded: bytes | memoryview) -> None:
@@ -111,11 +113,27 @@ class ImagePlacer:
             raise DataError(image.key, f"{target} exists with other content; give another output folder")
 
 
-def _raise_for(image: AnnotatedImage, error: WriteError) -> NoReturn:
+def write_beside(folder: Path, name: str, content: bytes | str, image: AnnotatedImage) -> None:
+    """Write a file that belongs to an image at ``name`` below a folder that exists.
+
+    Raises DataError if the disk cannot hold its name, else WriteError.
+    """
+    path = folder / name
+    with _of_one_image(image, path):
+        make_below(folder, path.parent)
+        write_whole(path, content, durable=False)
+
+
+@contextmanager
+def _of_one_image(image: AnnotatedImage, path: Path) -> Iterator[None]:
     """A name that the disk cannot hold concerns one image; a full disk, say, all of them."""
-    if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ENOTDIR, errno.EISDIR):
-        raise DataError(image.key, str(error)) from error
-    raise error
+    try:
+        with writing(path):
+            yield
+    except WriteError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ENOTDIR, errno.EISDIR):
+            raise DataError(image.key, str(error)) from error
+        raise
 
 
 def _link(source: Path, target: Path) -> None:

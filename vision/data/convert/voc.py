@@ -12,7 +12,7 @@ from vision.data.class_list import find_class_list
 from vision.data.convert.dataset_parts import is_part
 from vision.data.convert.decimals import number
 from vision.data.convert.format import Sink, Source, SourceOptions
-from vision.data.convert.image_files import ImagePlacer, below_images_folder
+from vision.data.convert.image_files import ImagePlacer, below_images_folder, write_beside
 from vision.data.convert.image_finder import ImageFinder
 from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Plan
 from vision.data.convert.stated_size import size_note, stated_size
@@ -20,6 +20,7 @@ from vision.data.convert.voc_layout import ANNOTATIONS, JPEG_IMAGES, VocLayout
 from vision.data.convert.voc_xml import Element, read_xml, text_of
 from vision.data.labels import Task
 from vision.data.left_out import LeftOut
+from vision.files.write_error import make_folder
 from vision.settings.errors import DataError, UserError
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -140,10 +141,11 @@ class VocSink(Sink):
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
         if images == "keep":
             raise UserError("images=keep does not go with to=voc, which has a folder of images: use images=link.")
-        self._output, self._names = output, plan.class_names
+        self._names = plan.class_names
         self._placer = ImagePlacer(output / JPEG_IMAGES, images)
         self._stems: set[str] = set()
-        output.mkdir(parents=True, exist_ok=True)
+        self._annotations = output / ANNOTATIONS
+        make_folder(self._annotations)
 
     def write(self, image: AnnotatedImage, encoded: bytes | memoryview, size_px: tuple[int, int]) -> None:
         assert image.objects is not None
@@ -162,9 +164,7 @@ class VocSink(Sink):
         for item in image.objects:
             self._add_object(root, item)
         ElementTree.indent(root)
-        path = self._output / ANNOTATIONS / f"{stem}.xml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(ElementTree.tostring(root, encoding="utf-8"))
+        write_beside(self._annotations, f"{stem}.xml", ElementTree.tostring(root, encoding="utf-8"), image)
 
     def _add_object(self, root: Element, item: AnnotatedObject) -> None:
         element = ElementTree.SubElement(root, "object")

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from vision.data.convert.decimals import ARITHMETIC_PX, shortest
 from vision.data.convert.format import Sink, Source, SourceOptions
-from vision.data.convert.image_files import ImagePlacer, below_images_folder
+from vision.data.convert.image_files import ImagePlacer, below_images_folder, write_beside
 from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Plan
 from vision.data.convert.yolo_layout import IMAGES, LABELS, YoloLayout, plain_name
 from vision.data.labels import Task
 from vision.data.left_out import LeftOut
 from vision.data.readers.file_table import file_size_px
+from vision.files.atomic_file import write_whole
+from vision.files.write_error import make_folder
 from vision.settings.errors import DataError, UserError
 from vision.settings.regular_file import open_regular_text
 
@@ -88,11 +90,9 @@ class YoloSink(Sink):
             raise UserError("images=keep does not go with to=yolo, which has a folder of images: use images=link.")
         self._placer = ImagePlacer(output / IMAGES, images, walked=True)
         self._labels = output / LABELS
-        self._labels.mkdir(parents=True, exist_ok=True)
+        make_folder(self._labels)
         self._stems: set[str] = set()
-        # JSON texts are YAML.
-        names = "".join(f"  {class_id}: {json.dumps(name)}\n" for class_id, name in enumerate(plan.class_names))
-        (output / "data.yaml").write_text(f"path: .\ntrain: images\nval: images\nnames:\n{names}", encoding="utf-8")
+        self._output, self._class_names = output, plan.class_names
 
     def write(self, image: AnnotatedImage, encoded: bytes | memoryview, size_px: tuple[int, int]) -> None:
         assert image.objects is not None
@@ -102,12 +102,13 @@ class YoloSink(Sink):
             raise DataError(image.key, f"{stem}.txt belongs to an earlier image already; rename the image")
         self._stems.add(stem)
         self._placer.place(name, image, encoded)
-        path = self._labels / f"{stem}.txt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(object_line(item, size_px) for item in image.objects), encoding="ascii")
+        lines = "".join(object_line(item, size_px) for item in image.objects)
+        write_beside(self._labels, f"{stem}.txt", lines, image)
 
     def close(self) -> None:
-        """Every file is complete already."""
+        # JSON texts are YAML.
+        names = "".join(f"  {class_id}: {json.dumps(name)}\n" for class_id, name in enumerate(self._class_names))
+        write_whole(self._output / "data.yaml", f"path: .\ntrain: images\nval: images\nnames:\n{names}")
 
 
 def parse_object(line: str, size_px: tuple[int, int]) -> AnnotatedObject:
