@@ -9,26 +9,40 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from vision.data.allocation import return_freed_memory
 from vision.serving.settings import ServingSettings
 
 R = TypeVar("R")
 
 # An image of the most work that a thread takes is decoded in a second.
 STUCK_S = 15.0
+# Of large images is given back when none has come for so long; while they come it would have to be fetched again.
+_KEEP_MEMORY_S = 1.0
 
 
 class Lane:
-    """Threads that work in the order of arrival, and cannot be ended."""
+    """Threads that work in the order of arrival, and cannot be ended. ``is_large``: their images take much memory."""
 
-    def __init__(self, name: str, count: int) -> None:
+    def __init__(self, name: str, count: int, *, is_large: bool = False) -> None:
         self._count = count
+        self._is_large = is_large
+        self._return_memory: asyncio.TimerHandle | None = None
         self._threads = ThreadPoolExecutor(count, name)
         # By thread, when its work was begun.
         self._begun_s: dict[int, float] = {}
 
     async def run(self, work: Callable[[], R]) -> R:
         """What a thread gets from ``work``, or the exception that it raises."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._timed, work)
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, self._timed, work)
+        finally:
+            if self._return_memory is not None:
+                self._return_memory.cancel()
+            if self._is_large:
+                self._return_memory = loop.call_later(
+                    _KEEP_MEMORY_S, loop.run_in_executor, self._threads, return_freed_memory
+                )
 
     def _timed(self, work: Callable[[], R]) -> R:
         thread = threading.get_ident()
@@ -53,8 +67,8 @@ class DecodingPlaces:
 
     def __init__(self, settings: ServingSettings) -> None:
         count = settings.decoder_count()
-        self.small, self.large = Lane("decoder", count), Lane("large-decoder", count)
-        self.heavy = Lane("heavy-decoder", max(1, count // 2))
+        self.small, self.large = Lane("decoder", count), Lane("large-decoder", count, is_large=True)
+        self.heavy = Lane("heavy-decoder", max(1, count // 2), is_large=True)
         # Of one request that are decoded or wait for it: others come in between.
         self.most_of_request = 2 * count
 
