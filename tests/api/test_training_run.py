@@ -184,6 +184,16 @@ def test_early_stopping_ends_a_run_that_learns_nothing(channels: dict[str, str],
     assert again.history == result.history
 
 
+def test_evaluate_tells_boxes_from_foreign_classes(trained: RunResult, tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("zebra\n")
+    (tmp_path / "a.png").write_bytes(picture(0, np.random.default_rng(0)))
+    (tmp_path / "a.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    with pytest.raises(UserError, match=r"^channel 'validation': its labels are boxes") as caught:
+        evaluate(trained.folder.path, parse_channels({"validation": str(tmp_path)}))
+    # That the model has no class zebra is no news then.
+    assert "zebra" not in str(caught.value)
+
+
 def test_evaluate_uses_the_precision_of_training(channels: dict[str, str], tmp_path: Path) -> None:
     result = train(job(channels, tmp_path / "run", {"precision": "bfloat16"}, epochs=1))
     located = parse_channels({"validation": channels["validation"]})
