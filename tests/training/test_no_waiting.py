@@ -58,7 +58,8 @@ def test_a_step_waits_for_no_value(name: str) -> None:
 
 def test_an_epoch_resumed_on_a_gpu_adds_up_there() -> None:
     task = task_of("image_classification")
-    task.on_load_checkpoint({"epoch_sums": dict.fromkeys(names_of_sums(), torch.zeros(())), "rng_state": None})
+    sums = dict.fromkeys(names_of_sums(), torch.zeros(()))
+    task.on_load_checkpoint({"state_dict": task.state_dict(), "epoch_sums": sums, "rng_state": None})
     with fake_gpu():
         give_to_gpu(task)
         task.training_step(batch_of("image_classification"), 0)
