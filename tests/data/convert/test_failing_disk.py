@@ -14,6 +14,7 @@ from vision.data.convert.conversion import convert
 from vision.data.convert.format import SourceOptions
 from vision.data.convert.formats import open_source
 from vision.files.write_error import WriteError
+from vision.settings.errors import UserError
 
 Write = Callable[..., Path]
 BOXES = "".join(f"{number}\t2\t6\t0\t0.125\t0.5\t0.25\t1\t0\t{number}.png\n" for number in range(4))
@@ -56,3 +57,16 @@ def test_a_folder_that_vanishes_is_not_made_again(lists: Path, tmp_path: Path, t
     with pytest.raises(WriteError, match=r"its folder does not exist, or was removed meanwhile"):
         convert(source, target, output, "copy", 1, advance)
     assert not output.exists()
+
+
+@pytest.mark.parametrize("target", sorted({*TARGETS} - {"recordio"}))
+def test_images_that_go_meanwhile_are_missed(lists: Path, tmp_path: Path, target: str) -> None:
+    output = tmp_path / "out"
+
+    def advance(count: int) -> None:
+        for placed in output.rglob("0.png"):
+            placed.unlink()
+
+    source = open_source("lst", source_for(lists, target), SourceOptions())
+    with pytest.raises(UserError, match=r"0\.png was written and is gone: another program removes files there"):
+        convert(source, target, output_in(output, target), "copy", 1, advance)

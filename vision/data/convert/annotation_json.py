@@ -81,7 +81,7 @@ class AnnotationJsonSink(Sink):
         write_beside(self._annotations, f"{stem}.json", json.dumps(annotation), image)
 
     def close(self) -> None:
-        """Every file is complete already."""
+        self._placer.check()
 
 
 SOURCE, SINK = AnnotationJsonSource, AnnotationJsonSink

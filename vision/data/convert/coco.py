@@ -118,6 +118,7 @@ class CocoSink(Sink):
             self._annotation_file.write(f"{comma}\n{json.dumps(annotation)}")
 
     def close(self) -> None:
+        self._references.check()
         self._annotation_file.close()
         self._file.write('],\n"annotations": [')
         with self._annotations.open(encoding="utf-8") as file:

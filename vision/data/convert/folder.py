@@ -60,7 +60,7 @@ class FolderSink(Sink):
         self._placer.place(name if name.startswith(f"{folder}/") else f"{folder}/{name}", image, encoded)
 
     def close(self) -> None:
-        """Every image is in its place already."""
+        self._placer.check()
 
 
 SOURCE, SINK = FolderSource, FolderSink

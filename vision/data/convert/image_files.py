@@ -14,7 +14,7 @@ from vision.data.image_header import BadHeaderError, read_header
 from vision.data.readers.file_table import is_clutter, is_image_name, path_problem, read_file
 from vision.files.atomic_file import atomic_file, write_whole
 from vision.files.write_error import WriteError, make_below, make_folder, writing
-from vision.settings.errors import DataError
+from vision.settings.errors import DataError, UserError
 from vision.settings.file_names import name_problem, shown_name
 
 IMAGES = "images"
@@ -91,7 +91,6 @@ class ImagePlacer:
             )
         if name in self._placed:
             raise DataError(image.key, f"has the name {name!r} of an earlier image; every image needs its own")
-        self._placed.add(name)
         target = self.folder / name
         with _of_one_image(image, target):
             if not self._made:
@@ -106,6 +105,16 @@ class ImagePlacer:
                 _link(image.image, target)
             else:
                 write_whole(target, encoded, durable=False)
+        self._placed.add(name)
+
+    def check(self) -> None:
+        """Raise UserError if an image that was placed is gone."""
+        for name in sorted(self._placed):
+            if not (self.folder / name).exists():
+                raise UserError(
+                    f"{self.folder / name} was written and is gone: another program removes files there; give another "
+                    "output"
+                )
 
     @staticmethod
     def _check_same(target: Path, image: AnnotatedImage, encoded: bytes | memoryview) -> None:

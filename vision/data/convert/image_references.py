@@ -28,6 +28,10 @@ class ReferenceWriter:
         self._placer.place(name, image, encoded)
         return name
 
+    def check(self) -> None:
+        """Raise UserError if an image that was placed is gone."""
+        self._placer.check()
+
     def _kept(self, image: AnnotatedImage) -> str:
         if not isinstance(image.image, Path):
             raise DataError(image.key, "has no file of its own, so images=keep cannot refer to it; use images=copy")

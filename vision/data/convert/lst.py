@@ -94,6 +94,7 @@ class LstSink(Sink):
         self._file.write(list_line(self._numbering.id_of(image), vector_of(image, size_px, self._plan), path))
 
     def close(self) -> None:
+        self._references.check()
         self._file.close()
 
     def discard(self) -> None:

@@ -120,6 +120,7 @@ class ManifestSink(Sink):
         self._file.write(json.dumps(line) + "\n")
 
     def close(self) -> None:
+        self._references.check()
         self._file.close()
 
     def discard(self) -> None:

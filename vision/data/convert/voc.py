@@ -177,7 +177,7 @@ class VocSink(Sink):
             _add(box, corner, str(number(value)))
 
     def close(self) -> None:
-        """Every file is complete already."""
+        self._placer.check()
 
 
 def _add(parent: Element, tag: str, text: str) -> None:

@@ -106,6 +106,7 @@ class YoloSink(Sink):
         write_beside(self._labels, f"{stem}.txt", lines, image)
 
     def close(self) -> None:
+        self._placer.check()
         # JSON texts are YAML.
         names = "".join(f"  {class_id}: {json.dumps(name)}\n" for class_id, name in enumerate(self._class_names))
         write_whole(self._output / "data.yaml", f"path: .\ntrain: images\nval: images\nnames:\n{names}")
