@@ -21,9 +21,8 @@ from vision.data.sample import Sample
 from vision.settings.run import RunSettings
 from vision.training.best_model import BestModel
 from vision.training.checkpoints import Checkpoints
-from vision.training.early_stopping import EarlyStopping
+from vision.training.early_stopping import EarlyStopping, StopEarly
 from vision.training.history import History
-from vision.training.stop_early import StopEarly
 from vision.training.termination import Termination
 from vision.training.trainer import build_trainer
 

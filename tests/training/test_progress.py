@@ -13,8 +13,7 @@ from torch.utils.data import DataLoader
 
 from vision.training.log_lines import ClassificationLogLines
 from vision.training.progress import Mode, Progress, make_display, quiet_lightning
-from vision.training.progress_bar import BarDisplay
-from vision.training.progress_display import Display, LogDisplay
+from vision.training.progress_display import BarDisplay, Display, LogDisplay
 
 LINES = ClassificationLogLines({"epochs": "2"})
 

@@ -1,13 +1,26 @@
-"""Log lines as a run goes by."""
+"""Log lines and the bar as a run goes by, and how seldom they ask the device."""
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+from rich.console import Console
+
 from vision.training.log_lines import ClassificationLogLines, LogWriter
-from vision.training.progress_display import Display, LogDisplay, Position, Readings, with_prefix
+from vision.training.progress_display import (
+    BarDisplay,
+    Display,
+    LogDisplay,
+    Position,
+    Readings,
+    clock_text,
+    epoch_line,
+    with_prefix,
+)
 from vision.training.stopwatch import Stopwatch, Times
 
 
@@ -82,3 +95,65 @@ def test_prefixes() -> None:
 def test_position_counts_parts_of_epochs() -> None:
     assert Position(3, 10, 5, 20).epochs_done == 3.25
     assert Position(0, 10, 0, 0).epochs_done == 0
+
+
+def run_epoch(width: int = 120) -> tuple[str, list[int]]:
+    """An epoch of 100 steps of 0.1 s at 10 images; returns all that was drawn and when the loss was read."""
+    now = [0.0]
+    written = io.StringIO()
+    console = Console(file=written, force_terminal=True, width=width, color_system=None, legacy_windows=False)
+    display = BarDisplay(console, every_batches=20, clock=lambda: now[0])
+    watch = Stopwatch(lambda: now[0])
+    read_at: list[int] = []
+    display.run_started(Position(0, 4, 0, 100))
+    watch.start()
+    for batch in range(1, 101):
+        now[0] += 0.02
+        watch.batch_ready()
+        now[0] += 0.08
+        watch.batch_done(10)
+        place = Position(0, 4, batch, 100)
+        display.step(place, watch, Readings(lambda b=batch: read_at.append(b) or 0.5 / b, dict))
+    display.validating(Position(0, 4, 100, 100))
+    metrics = {"train_loss": 0.5, "train_accuracy": 0.8, "validation_accuracy": 0.75, "validation_macro_f1": 0.7}
+    display.epoch_done(Position(0, 4, 100, 100), watch.stop(), metrics)
+    display.model_saved(Path("runs/[bold]/model"), 0.75)
+    display.run_ended()
+    display.run_ended()
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", written.getvalue()), read_at
+
+
+def test_the_loss_is_read_at_first_and_then_every_twenty_batches() -> None:
+    assert run_epoch()[1] == [1, 20, 40, 60, 80, 100]
+
+
+def test_the_bar_says_speed_wait_loss_and_time_left() -> None:
+    drawn, _ = run_epoch()
+    assert "epoch 1/4" in drawn
+    assert "100 images/s  data wait 20%  loss 0.0125  0:36 left" in drawn
+    assert "validating" in drawn
+
+
+def test_it_is_drawn_a_few_times_a_second_only() -> None:
+    drawn, read_at = run_epoch()
+    assert len(read_at) < drawn.count("epoch 1/4") <= 60
+
+
+def test_a_line_for_the_epoch_stays() -> None:
+    drawn, _ = run_epoch()
+    line = (
+        "epoch 1/4  train loss 0.5000  train accuracy 0.8000  validation accuracy 0.7500  100 images/s  data wait 20%"
+    )
+    assert f"{line}  10.0 s" in drawn
+    assert "best so far, model saved in runs/[bold]/model" in drawn
+
+
+def test_epoch_line_takes_any_metrics() -> None:
+    assert epoch_line(Position(8, 10, 1, 1), Times(), {"validation_mAP": 0.5}) == (
+        "epoch  9/10  validation mAP 0.5000  0 images/s  data wait 0%  0.0 s"
+    )
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (95, "1:35"), (3725, "1:02:05")])
+def test_clock_text(seconds: float, text: str) -> None:
+    assert clock_text(seconds) == text

@@ -1,9 +1,14 @@
-"""When to end training because the validation metric no longer rises."""
+"""Early stopping: ends training when the validation metric no longer rises."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+
+from vision.training.task import TrainingTask
 
 
 class EarlyStopping:
@@ -31,7 +36,7 @@ class EarlyStopping:
         self.epochs_without_improvement = 0
 
     def update(self, value: float) -> bool:
-        """Take the metric of one more finished epoch; true when training should end now."""
+        """Take the metric of one more finished epoch and return whether training should end now."""
         self.epochs += 1
         if self._has_improved(value):
             self.epochs_without_improvement = 0
@@ -52,7 +57,7 @@ class EarlyStopping:
         return gain > 0 and gain / abs(self.best) >= self.tolerance
 
     def state_dict(self) -> dict[str, float | int | None]:
-        """What has been seen so far, as plain numbers; the three settings are not part of it."""
+        """Return what has been seen so far, without the three settings."""
         return {
             "best": self.best,
             "epochs": self.epochs,
@@ -60,10 +65,35 @@ class EarlyStopping:
         }
 
     def load_state_dict(self, state: Mapping[str, float | int | None]) -> None:
-        """Go on from what ``state_dict`` returned."""
+        """Continue from what ``state_dict`` returned."""
         best, epochs, waited = state["best"], state["epochs"], state["epochs_without_improvement"]
         assert epochs is not None
         assert waited is not None
         self.best = best
         self.epochs = int(epochs)
         self.epochs_without_improvement = int(waited)
+
+
+class StopEarly(pl.Callback):
+    """Applies the rule to the validation metric after each epoch. A run that had stopped stays stopped when resumed."""
+
+    def __init__(self, metric: str, rule: EarlyStopping) -> None:
+        self.metric = metric
+        self.rule = rule
+        self.ended = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        trainer.should_stop = self.ended
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, TrainingTask)
+        if trainer.state.fn == "fit" and self.rule.update(pl_module.epoch_metrics[f"validation_{self.metric}"]):
+            self.ended = True
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rule": self.rule.state_dict(), "ended": self.ended}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rule.load_state_dict(state_dict["rule"])
+        self.ended = state_dict["ended"]

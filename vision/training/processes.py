@@ -1,4 +1,4 @@
-"""Which of a run's processes this one is, from the environment that torchrun, our launcher or Lightning sets."""
+"""The processes of a run: which one this is, by the launcher's environment, and what they say to each other."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from vision.settings.errors import UserError
 
@@ -19,7 +21,7 @@ _FROM_PEERS = ("gloo/transport", "NCCL error", "Connection reset by peer", "Conn
 
 
 class PeerLostError(UserError):
-    """Another process of the run is gone, or says nothing more."""
+    """Another process of the run is gone or no longer answers."""
 
 
 @contextmanager
@@ -40,33 +42,33 @@ def peer_losses(timeout_s: float) -> Iterator[None]:
 
 
 def is_first_process() -> bool:
-    """Whether this process writes the run's files: the first of the first machine, or the only one."""
+    """Return whether this process writes the run's files: the first of the first machine, or the only one."""
     rank = os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or "0"
     return rank == "0"
 
 
 def machines() -> int:
-    """Machines that work on this run."""
+    """Return the number of machines that work on this run."""
     here = processes_here()
-    # Lightning, which starts this machine's other processes where nobody else has, gives them WORLD_SIZE alone.
+    # Lightning, which starts this machine's other processes where no launcher has, gives them WORLD_SIZE alone.
     return 1 if here is None else max(1, int(os.environ.get("WORLD_SIZE", 1)) // here)
 
 
 def processes_here() -> int | None:
-    """Processes on this machine, if whoever started them says so."""
+    """Return the number of processes on this machine, None if their launcher does not say."""
     count = os.environ.get("LOCAL_WORLD_SIZE")
     return int(count) if count else None
 
 
 def told_to_end(signum: int | None) -> int | None:
-    """The signal that any of the processes has received; each must ask at the same moment."""
+    """Return the signal that any of the processes has received; all must ask at the same moment."""
     return _ask(signum)()
 
 
 class EndSignal:
-    """The same for questions that come again and again.
+    """Asks the processes repeatedly whether one of them was told to end.
 
-    On GPUs each answer is that to the question before: waiting for this one would let the GPU run out of work.
+    On GPUs each answer belongs to the question before: waiting for this one would let the GPU run out of work.
     """
 
     def __init__(
@@ -77,7 +79,7 @@ class EndSignal:
         self._before: Answer | None = None
 
     def ask(self, signum: int | None) -> int | None:
-        """Tell the others of a signal received here, again and again until it is heard; hear of theirs."""
+        """Share a signal received here, at each call until one returns it, and return that of any process."""
         answer = self._ask(signum)
         if not self._is_late():
             return answer()
@@ -86,7 +88,7 @@ class EndSignal:
 
 
 def _ask(signum: int | None) -> Answer:
-    """A function that gives the answer, and waits for it."""
+    """Return a function that waits for the answer and returns it."""
     import torch
     import torch.distributed as dist
 
@@ -118,19 +120,36 @@ def _are_on_gpus() -> bool:
 
 
 def is_one_of_several() -> bool:
-    """Whether other processes train with this one, as far as they have found each other."""
+    """Return whether other processes train with this one, as far as they have found each other."""
     import torch.distributed as dist
 
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
 def share_buffers(module: nn.Module) -> None:
-    """Give every process the first one's buffers: batch normalisation's statistics."""
+    """Copy the first process's buffers, batch normalization's statistics, to all."""
     import torch.distributed as dist
 
     if is_one_of_several():
         for buffer in module.buffers():
             dist.broadcast(buffer, src=0)
+
+
+def gather_arrays(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Join the per-image results of all processes, sorted by image; a repeated image counts once.
+
+    ``arrays`` have one row an image; ``index`` int64 [n] among them says which.
+    """
+    import torch.distributed as dist
+
+    parts = [arrays]
+    if is_one_of_several():
+        gathered: list[dict[str, np.ndarray] | None] = [None] * dist.get_world_size()
+        dist.all_gather_object(gathered, arrays)
+        parts = [part for part in gathered if part]
+    index = np.concatenate([part["index"] for part in parts])
+    _, first = np.unique(index, return_index=True)
+    return {name: np.concatenate([part[name] for part in parts])[first] for name in parts[0]}
 
 
 def leave_group() -> None:

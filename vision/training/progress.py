@@ -1,4 +1,4 @@
-"""Times every epoch and tells whoever watches how the run goes."""
+"""Times each epoch and reports progress: metrics of speed, log lines or a bar."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ import pytorch_lightning as pl
 from rich.console import Console
 from torch import Tensor
 
-from vision.training.device_gaps import gaps_of
 from vision.training.log_lines import LogLines, LogWriter
-from vision.training.progress_bar import BarDisplay
-from vision.training.progress_display import Display, LogDisplay, Position, Readings
-from vision.training.stopwatch import Stopwatch
+from vision.training.progress_display import BarDisplay, Display, LogDisplay, Position, Readings
+from vision.training.stopwatch import Stopwatch, gaps_of
 
 Mode = Literal["auto", "bar", "plain", "none"]
 
@@ -30,7 +28,7 @@ class WatchedTask(Protocol):
     epoch_metrics: dict[str, float]
 
     def running_metrics(self) -> Mapping[str, float]:
-        """Metrics of the epoch so far, without prefix."""
+        """Return the metrics of the epoch so far, without prefix."""
 
 
 log = logging.getLogger(__name__)
@@ -53,7 +51,7 @@ class Progress(pl.Callback):
         self.has_begun = False
 
     def model_saved(self, path: Path, best: float | None) -> None:
-        """To be called when the model was written; ``best`` is its score if it is the best so far."""
+        """Report that the model was written; ``best`` is its score if it is the best so far."""
         self.display.model_saved(path, best)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -120,7 +118,7 @@ class Progress(pl.Callback):
 
 
 def make_display(lines: LogLines, mode: Mode, every_batches: int, out: TextIO, err: TextIO) -> Display:
-    """The display for a mode: ``auto`` is a bar on a terminal and log lines elsewhere.
+    """Return the display for a mode: ``auto`` is a bar on a terminal and log lines elsewhere.
 
     Log lines go to ``out``, where SageMaker reads them, and a bar to whichever of the two is a terminal.
     """
@@ -134,7 +132,7 @@ def make_display(lines: LogLines, mode: Mode, every_batches: int, out: TextIO, e
 
 
 def quiet_lightning() -> None:
-    """Leave out Lightning's product tips, device listings and advice on loaders; its warnings and errors stay."""
+    """Silence Lightning's product tips, device listings and advice on loaders; its warnings and errors stay."""
     for name in ("utilities.rank_zero", "trainer.connectors.checkpoint_connector"):
         logging.getLogger(f"pytorch_lightning.{name}").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
@@ -146,7 +144,7 @@ def quiet_lightning() -> None:
 
 
 def _in_training(trainer: pl.Trainer) -> bool:
-    """Whether a validation is that of an epoch, not one for its own sake or Lightning's trial before the first."""
+    """Return whether a validation belongs to an epoch of training."""
     return trainer.state.fn == "fit" and not trainer.sanity_checking
 
 

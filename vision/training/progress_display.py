@@ -1,13 +1,20 @@
-"""How the progress of a run is shown: not at all, as SageMaker's log lines, or (progress_bar.py) as a bar."""
+"""How the progress of a run is shown: not at all, as SageMaker's log lines, or as a bar on a terminal."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+
 from vision.training.log_lines import BatchReport, EpochReport, LogLines, LogWriter
 from vision.training.stopwatch import Stopwatch, Times
+
+REDRAW_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -21,26 +28,26 @@ class Position:
 
     @property
     def epochs_done(self) -> float:
-        """Epochs and parts of epochs behind us."""
+        """Epochs done, with the share of the one under way."""
         return self.epoch + self.batch / max(1, self.batches)
 
 
 @dataclass(frozen=True)
 class Readings:
-    """What can be asked about the epoch so far. Each call waits for the device, so not for every step."""
+    """Reads loss and metrics of the epoch so far. Each call waits for the device: do not call it at every step."""
 
     loss: Callable[[], float]
     metrics: Callable[[], Mapping[str, float]]
 
 
 class Display:
-    """Shows nothing; the others override what they show."""
+    """Shows nothing; subclasses override what they show."""
 
     def run_started(self, position: Position) -> None:
-        """Training begins, or goes on, here."""
+        """Training starts or resumes at this position."""
 
     def step(self, position: Position, watch: Stopwatch, readings: Readings) -> None:
-        """One more batch is done."""
+        """Another batch is done."""
 
     def validating(self, position: Position) -> None:
         """The epoch's batches are done and validation begins."""
@@ -56,7 +63,7 @@ class Display:
 
 
 class LogDisplay(Display):
-    """SageMaker's log lines, a batch line every so many batches."""
+    """SageMaker's log lines, with one for every ``every_batches`` batches."""
 
     def __init__(self, lines: LogLines, writer: LogWriter, every_batches: int) -> None:
         self.lines = lines
@@ -91,6 +98,112 @@ class LogDisplay(Display):
         self.writer.write([*kept, *self.lines.checkpoint(path)])
 
 
+class BarDisplay(Display):
+    """A bar, and a line for each finished epoch above it.
+
+    It is drawn a few times a second; the loss, which waits for the device, is read every ``every_batches`` batches.
+    """
+
+    def __init__(self, console: Console, every_batches: int, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.console = console
+        self.every_batches = every_batches
+        self.clock = clock
+        self._loss: float | None = None
+        self._speed: Times = Times()
+        self._began = self._drawn = 0.0
+        self._began_at: Position | None = None
+        # Drawn by hand: a thread of its own would take time from the training loop.
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[state]}", markup=False),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=1, state="", visible=False)
+
+    def run_started(self, position: Position) -> None:
+        self._began, self._began_at = self.clock(), position
+        self._bar.start()
+
+    def step(self, position: Position, watch: Stopwatch, readings: Readings) -> None:
+        if position.batch % self.every_batches == 0 or self._loss is None:
+            self._loss = readings.loss()
+            self._speed = watch.lap()
+        elif self.clock() - self._drawn < REDRAW_SECONDS and position.batch < position.batches:
+            return
+        self._draw(position, self._state(position))
+
+    def validating(self, position: Position) -> None:
+        self._draw(position, "validating")
+
+    def epoch_done(self, position: Position, times: Times, metrics: Mapping[str, float]) -> None:
+        self._loss = None
+        self.console.print(Text(epoch_line(position, times, metrics)), soft_wrap=True)
+
+    def model_saved(self, path: Path, best: float | None) -> None:
+        if best is not None:
+            self.console.print(Text(f"  best so far, model saved in {path}", style="green"), soft_wrap=True)
+
+    def run_ended(self) -> None:
+        self._bar.stop()
+
+    def _state(self, position: Position) -> str:
+        speed = self._speed
+        parts = [f"{speed.images_per_second:,.0f} images/s", f"data wait {speed.data_wait_share:.0%}"]
+        if self._loss is not None:
+            parts.append(f"loss {self._loss:.4g}")
+        left = self._seconds_left(position)
+        if left is not None:
+            parts.append(f"{clock_text(left)} left")
+        return "  ".join(parts)
+
+    def _seconds_left(self, position: Position) -> float | None:
+        """Return the seconds left for the whole run, validation included, at the pace so far."""
+        assert self._began_at is not None
+        done = position.epochs_done - self._began_at.epochs_done
+        if done <= 0:
+            return None
+        return (self.clock() - self._began) / done * (position.epochs - position.epochs_done)
+
+    def _draw(self, position: Position, state: str) -> None:
+        self._drawn = self.clock()
+        self._bar.update(
+            self._task,
+            description=f"epoch {position.epoch + 1}/{position.epochs}",
+            completed=position.batch,
+            total=position.batches,
+            state=state,
+            visible=True,
+        )
+        self._bar.refresh()
+
+
+def epoch_line(position: Position, times: Times, metrics: Mapping[str, float]) -> str:
+    """Return the line of a finished epoch: its loss, first training and validation score, speed and time."""
+    train, validation = with_prefix(metrics, "train_"), with_prefix(metrics, "validation_")
+    shown = {f"train {name}": value for name, value in train.items() if name == "loss"}
+    shown |= {f"train {name}": train[name] for name in list(validation)[:1] if name in train}
+    shown |= {f"validation {name}": validation[name] for name in list(validation)[:1]}
+    width = len(str(position.epochs))
+    parts = [
+        f"epoch {position.epoch + 1:{width}d}/{position.epochs}",
+        *(f"{name} {value:.4f}" for name, value in shown.items()),
+        f"{times.images_per_second:,.0f} images/s",
+        f"data wait {times.data_wait_share:.0%}",
+        f"{times.seconds:.1f} s",
+    ]
+    return "  ".join(parts)
+
+
+def clock_text(seconds: float) -> str:
+    """``3725`` -> ``1:02:05``, ``95`` -> ``1:35``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
 def with_prefix(metrics: Mapping[str, float], prefix: str) -> dict[str, float]:
-    """The metrics whose name begins so, without that beginning."""
+    """Return the metrics whose name begins with the prefix, without it."""
     return {name.removeprefix(prefix): value for name, value in metrics.items() if name.startswith(prefix)}

@@ -19,9 +19,8 @@ from vision.nn.memory_format import memory_format
 from vision.settings.errors import UserError
 from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.settings.run import RunSettings
-from vision.training.gather import gather_arrays
 from vision.training.optimizer import build_optimizer, reads_rate
-from vision.training.processes import share_buffers
+from vision.training.processes import gather_arrays, share_buffers
 from vision.training.schedule import StepSchedule
 
 

@@ -9,7 +9,7 @@ from vision.algorithms.object_detection.evaluation import DetectionEvaluator
 from vision.algorithms.object_detection.hyperparameters import HYPERPARAMETERS
 from vision.algorithms.object_detection.network import SSDOutput
 from vision.algorithms.object_detection.targets import DetectionTarget, collate_targets
-from vision.training.gather import gather_arrays
+from vision.training.processes import gather_arrays
 
 ANCHORS = torch.tensor([[0.0, 0.0, 0.4, 0.4], [0.5, 0.5, 1.0, 1.0], [0.0, 0.6, 0.3, 1.0]])
 
