@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.metrics.test_label_evaluation import of_boxes, of_images
 from vision.data.sample import Sample
-from vision.reports.model_version import ModelVersion
+from vision.reports.custom_labels_files import ModelVersion
 from vision.settings.errors import DataError
 
 VERSION = ModelVersion("project", "v1", 500, datetime(2019, 11, 21, 7, 30, 23, 910943, UTC))

@@ -122,8 +122,8 @@ def show(evaluated: EvaluatedModel, model: Path, output: str | None) -> None:
     print_evaluation(evaluated.evaluation, str(model))
     if not output:
         return
+    from vision.reports.custom_labels_files import write_evaluation_files
     from vision.reports.evaluation_json import write_evaluation
-    from vision.reports.label_files import write_evaluation_files
 
     path = local_path(output)
     if path.suffix == ".json":

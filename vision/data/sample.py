@@ -52,6 +52,14 @@ class Sized(Protocol):
 
 
 @runtime_checkable
+class Located(Protocol):
+    """A reader whose images are files, each under a path of its own."""
+
+    def path(self, index: int) -> str:
+        """Return the image's path as its channel states it."""
+
+
+@runtime_checkable
 class Remarking(Protocol):
     """A reader that decided something for the user that may be said."""
 

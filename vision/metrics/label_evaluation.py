@@ -12,6 +12,7 @@ import numpy as np
 
 from vision.metrics.average_precision import AveragePrecision, DetectionRecords
 from vision.metrics.confusion import DecisionCounts
+from vision.metrics.label_annotations import Annotate, annotate_boxes, annotate_image
 from vision.metrics.score_curve import ScoreCurve
 
 STEPS = np.linspace(0, 1, 101).round(2)
@@ -42,7 +43,8 @@ class LabelEvaluation:
     ``are_assumed``: chosen here for the best F1, at least in part. ``counts`` are those of all decisions at the
     thresholds, ``by_step`` those with one of STEPS for all labels; of boxes, true negatives count as 0. ``num_images``
     int64 [K] have the label. ``records`` hold the true boxes; None, like the two averages over labels (at the overlap
-    that average precision was asked for), for labels of whole images.
+    that average precision was asked for), for labels of whole images. ``annotate`` writes one image's attributes of an
+    evaluation manifest.
     """
 
     class_names: tuple[str, ...]
@@ -53,6 +55,7 @@ class LabelEvaluation:
     num_images: np.ndarray
     image_indices: np.ndarray
     decisions: Decisions
+    annotate: Annotate
     records: DetectionRecords | None = None
     average_precision: float | None = None
     average_recall: float | None = None
@@ -87,7 +90,9 @@ def evaluate_image_labels(
         is_assigned=is_assigned[rows, labels],
         is_true=truth[rows, labels],
     )
-    return LabelEvaluation(class_names, thresholds, are_assumed, counts, by_step, num_images, indices, decisions)
+    return LabelEvaluation(
+        class_names, thresholds, are_assumed, counts, by_step, num_images, indices, decisions, annotate_image
+    )
 
 
 def evaluate_box_labels(
@@ -116,6 +121,7 @@ def evaluate_box_labels(
         num_images=np.bincount(pairs[1], minlength=num_classes),
         image_indices=records.image_indices,
         decisions=_box_decisions(records, found, thresholds),
+        annotate=annotate_boxes,
         records=records,
         average_precision=found.mean,
         average_recall=by_step[0].macro(by_step[0].recall()) if found.num_truths.any() else 0.0,

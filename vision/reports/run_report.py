@@ -12,8 +12,7 @@ from vision.api import EvaluatedModel, RunResult, load
 from vision.api.model import model_of
 from vision.data.image_codec import decode_rgb
 from vision.data.sample import Reader
-from vision.reports.label_files import write_evaluation_files, write_run_files
-from vision.reports.model_version import run_name
+from vision.reports.custom_labels_files import run_name, write_evaluation_files, write_run_files
 from vision.reports.report import write_report
 from vision.settings.errors import DataError
 from vision.training.accelerator import choose_device

@@ -10,7 +10,8 @@ import pytest
 
 from tests.reports.label_cases import VERSION, Stored, Streamed, of_boxes, of_images
 from vision.data.readers.manifest import ManifestReader
-from vision.reports.evaluation_manifest import DETAILS, manifest_lines, write_manifest
+from vision.metrics.label_annotations import DETAILS
+from vision.reports.custom_labels_manifest import manifest_lines, write_manifest
 from vision.settings.errors import DataError
 
 TRUTH, FOUND = "rekognition-custom-labels-training", "rekognition-custom-labels-evaluation"
@@ -88,8 +89,8 @@ def test_lines_are_read_as_a_channel(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     for index in (4, 9):
         (tmp_path / "photos" / f"{index}.png").write_bytes(Stored()[index].encoded)
-    path = write_manifest(tmp_path, of_boxes(), VERSION, Stored())
-    assert path.name == "EvaluationManifest-project-v1.manifest"
+    path = tmp_path / "evaluation.manifest"
+    write_manifest(path, of_boxes(), VERSION.timestamp, Stored())
     reader = ManifestReader(path, ("source-ref", f"{TRUTH}-0"))
     assert [reader.path(index) for index in range(len(reader))] == ["photos/4.png", "photos/9.png"]
     target = reader.target(0)
@@ -99,5 +100,5 @@ def test_lines_are_read_as_a_channel(tmp_path: Path) -> None:
 
 def test_a_stream_leaves_no_half_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is gone"):
-        write_manifest(tmp_path, of_boxes(), VERSION, Streamed())
+        write_manifest(tmp_path / "evaluation.manifest", of_boxes(), VERSION.timestamp, Streamed())
     assert list(tmp_path.iterdir()) == []

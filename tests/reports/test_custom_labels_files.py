@@ -1,16 +1,26 @@
-"""The summary in the schema of Custom Labels, of labels worked by hand."""
+"""The files of Custom Labels: names, and the summary in its schema, of labels worked by hand."""
 
 from __future__ import annotations
 
 import json
+import logging
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.reports.label_cases import VERSION, of_boxes, of_images
+from tests.reports.label_cases import VERSION, Stored, Streamed, of_boxes, of_images
+from vision.metrics.evaluation import Evaluation
 from vision.metrics.label_evaluation import evaluate_image_labels
-from vision.reports.evaluation_summary import confusion_shares, summary, write_summary
+from vision.reports.custom_labels_files import (
+    ModelVersion,
+    confusion_shares,
+    run_name,
+    summary,
+    write_label_files,
+    write_summary,
+)
 
 
 def test_summary_of_images() -> None:
@@ -86,3 +96,41 @@ def test_file(tmp_path: Path) -> None:
     assert path.name == "EvaluationSummary-project-v1.json"
     assert json.loads(path.read_text()) == summary(of_images(), VERSION)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_both_files_or_a_sentence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    evaluation = Evaluation(2, {}, ("cat", "dog", "owl"), labels=of_boxes())
+    names = ["EvaluationSummary-project-v1.json", "EvaluationManifest-project-v1.manifest"]
+    written = write_label_files(tmp_path, evaluation, VERSION, Stored())
+    assert [path.name for path in written] == names
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+    with caplog.at_level(logging.WARNING):
+        assert write_label_files(tmp_path, evaluation, VERSION, Streamed()) == written[:1]
+    assert "the evaluation manifest was not written: a.rec record 4: is gone" in caplog.text
+
+
+def test_an_evaluation_without_labels_leaves_no_files(tmp_path: Path) -> None:
+    assert write_label_files(tmp_path, Evaluation(2, {}, ("cat", "dog")), VERSION, Stored()) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_are_those_that_custom_labels_would_take() -> None:
+    moment = datetime(2019, 11, 21, 8, 30, 23, 910943, timezone(timedelta(hours=1)))
+    version = ModelVersion("image-classification", "v0", 500, moment)
+    assert version.timestamp == "2019-11-21T07:30:23.910943"
+    assert version.arn == (
+        "arn:aws:rekognition:local:000000000000:project/image-classification/version/v0/1574321423911"
+    )
+    assert version.file_stem == "image-classification-v0"
+
+
+@pytest.mark.parametrize(("name", "expected"), [("my run/2: ü", "my-run-2"), ("..", "model"), ("a_b.c-1", "a_b.c-1")])
+def test_other_characters_become_hyphens(name: str, expected: str) -> None:
+    version = ModelVersion.now("object_detection", name, 1)
+    assert (version.project, version.version) == ("object-detection", expected)
+    assert (datetime.now(UTC) - version.evaluated_at).total_seconds() >= 0
+
+
+@pytest.mark.parametrize("form", ["runs/first", "runs/first/model", "runs/first/model.tar.gz", "first.tar.gz"])
+def test_a_run_has_one_name_whatever_part_is_named(form: str) -> None:
+    assert run_name(Path(form)) == "first"
