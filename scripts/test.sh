@@ -2,7 +2,8 @@
 # Sets up an environment and runs every check: style, types, layers, tests. Arguments go to pytest.
 # "test.sh interop" instead compares with the real MXNet, and "test.sh dali" the DALI loader with the standard one, in
 # environments of their own. "test.sh gpu" tries what runs on a GPU, where there is one, and on the CPU the tests of it;
-# with VISION_PYTHON=python3 by the interpreter at hand, into which nothing is installed.
+# with VISION_PYTHON=python3 by the interpreter at hand, into which nothing is installed. "test.sh python 3.13" runs the
+# fast tests on another Python (without a version: the newest that can be had), and "test.sh names" one check alone.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
@@ -38,6 +39,12 @@ if [[ ${1:-} == dali ]]; then
     exec "$VISION_DALI_PYTHON" -m pytest tests/interop_dali -rA --durations=0 "${@:2}"
 fi
 
+if [[ ${1:-} == python ]]; then
+    source scripts/python_environment.sh
+    run_fast_tests "${@:2}"
+    exit
+fi
+
 failed=()
 check() {
     echo "== $*"
@@ -60,6 +67,10 @@ same_tests_twice() {
 collect() {
     python -m pytest --collect-only 2>&1 | grep -v 'tests collected in'
 }
+if [[ ${1:-} == names ]]; then
+    same_tests_twice
+    exit
+fi
 check ruff check .
 check ruff format --check .
 check mypy

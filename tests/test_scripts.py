@@ -24,7 +24,7 @@ def bash(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def stub(folder: Path, name: str, text: str) -> None:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(f"#!/bin/bash\n{text}\n")
     (folder / name).chmod(0o755)
 
@@ -61,6 +61,22 @@ def test_an_environment_that_is_up_to_date_is_left_alone(tmp_path: Path) -> None
     done = bash(install, VISION_VENV=str(venv))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert [path.name for path in venv.iterdir()] == [".vision-dev"]
+
+
+def test_another_python_is_skipped_in_a_sentence_where_it_cannot_be_had(tmp_path: Path) -> None:
+    stub(tmp_path / "venv" / "bin", "python", "exit 1")
+    command = f"source {ROOT}/scripts/environment.sh; source {ROOT}/scripts/python_environment.sh; run_fast_tests 3.99"
+    done = bash(command, VISION_VENV=str(tmp_path / "venv"), PYENV_ROOT=str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "== skipped: none of Python 3.99 is on this machine or can be downloaded by uv\n"
+
+
+def test_pyenvs_python_is_found(tmp_path: Path) -> None:
+    stub(tmp_path / "venv" / "bin", "python", "exit 1")
+    stub(tmp_path / "versions" / "3.99.1" / "bin", "python", "exit 0")
+    command = f"source {ROOT}/scripts/environment.sh; source {ROOT}/scripts/python_environment.sh; find_version 3.99"
+    done = bash(command, VISION_VENV=str(tmp_path / "venv"), PYENV_ROOT=str(tmp_path))
+    assert done.stdout == f"{tmp_path}/versions/3.99.1/bin/python\n"
 
 
 def test_the_quickstart_refuses_what_it_does_not_know(tmp_path: Path) -> None:
