@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vision.data.augmentations.augmentation import NO_BOXES
+from vision.data.augmentations.augmentation import NO_TARGET, SpatialTarget
 from vision.data.augmentations.overlap_crop import OverlapCrop
 from vision.data.augmentations.window import Window
 
@@ -38,7 +38,7 @@ def iou(window: Window, box_px: np.ndarray) -> float:
 @given(seed=st.integers(0, 2**63 - 1), size=SIZES, boxes=box_lists())
 @settings(deadline=None, max_examples=300)
 def test_boxes_that_stay(seed: int, size: tuple[int, int], boxes: np.ndarray) -> None:
-    window = CROP.draw(random.Random(seed), size, boxes)["window"]
+    window = CROP.draw(random.Random(seed), size, SpatialTarget(boxes))["window"]
     kept = CROP.apply_to_bboxes(boxes, window, size)
     assert window.inside(size) == window
     assert not window.is_empty
@@ -59,7 +59,7 @@ def test_boxes_that_stay(seed: int, size: tuple[int, int], boxes: np.ndarray) ->
 @given(seed=st.integers(0, 2**63 - 1), size=st.tuples(st.integers(100, 900), st.integers(100, 900)))
 @settings(deadline=None, max_examples=200)
 def test_size_and_aspect_ratio(seed: int, size: tuple[int, int]) -> None:
-    window = CROP.draw(random.Random(seed), size, NO_BOXES)["window"]
+    window = CROP.draw(random.Random(seed), size, NO_TARGET)["window"]
     height, width = window.shape
     assert window.inside(size) == window
     # Whole pixels are up to one less than what was drawn.
@@ -86,12 +86,12 @@ def test_the_first_success_of_the_first_sampler_wins() -> None:
             if has_centre and max(iou(window, box * scale) for box in boxes) >= order[trial // 25]:
                 expected = window
                 break
-        assert CROP.draw(random.Random(seed), (480, 640), boxes)["window"] == expected
+        assert CROP.draw(random.Random(seed), (480, 640), SpatialTarget(boxes))["window"] == expected
 
 
 def test_without_success_the_image_stays_whole() -> None:
     speck = np.array([[0.5, 0.5, 0.501, 0.501, 0.0]])
-    window = CROP.draw(random.Random(0), (480, 640), speck)["window"]
+    window = CROP.draw(random.Random(0), (480, 640), SpatialTarget(speck))["window"]
     assert window == Window.whole((480, 640))
     assert np.array_equal(CROP.apply_to_bboxes(speck, window, (480, 640)), speck)
 
@@ -101,7 +101,7 @@ def test_every_sampler_comes_first_sometimes() -> None:
     everything = np.array([[0.0, 0.0, 1.0, 1.0]])
     rng, shares = random.Random(4), []
     for _ in range(1000):
-        height, width = CROP.draw(rng, (500, 500), everything)["window"].shape
+        height, width = CROP.draw(rng, (500, 500), SpatialTarget(everything))["window"].shape
         shares.append(height * width / 250000)
     # The share is s^2 with s uniform in [0.3, 1]. Given that it reaches 0.1, 0.3, 0.5, 0.7, 0.9, it is above
     # 0.88 with probability 0.09, 0.14, 0.21, 0.38, 1; in 15 % of its turns 0.9 is not met at all. Mean: 0.34.

@@ -14,7 +14,7 @@ import numpy as np
 from vision.algorithms.algorithm import Stage
 from vision.algorithms.object_detection.hyperparameters import ObjectDetectionHyperparameters
 from vision.algorithms.object_detection.targets import DetectionTarget
-from vision.data.augmentations.augmentation import Augmentation
+from vision.data.augmentations.augmentation import Augmentation, SpatialTarget
 from vision.data.augmentations.contrast import Contrast
 from vision.data.augmentations.expand import Expand
 from vision.data.augmentations.hls_shift import HLSShift
@@ -137,7 +137,7 @@ class SSDAugmentation:
         for augmentation in steps:
             if augmentation.draws(rng):
                 shown = window.shape
-                drawn = augmentation.draw(rng, shown, boxes)
+                drawn = augmentation.draw(rng, shown, SpatialTarget(boxes))
                 boxes = augmentation.apply_to_bboxes(boxes, drawn["window"], shown)
                 window = drawn["window"].shifted(window.left, window.top)
         return window, boxes

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vision.data.augmentations.augmentation import NO_BOXES, Augmentation
+from vision.data.augmentations.augmentation import IGNORED_CLASS, NO_TARGET, Augmentation, SpatialTarget
 
 
 def centred_matrix(shape: tuple[int, ...], angle_deg: float, shear: float, aspect_ratio: float) -> np.ndarray:
@@ -33,6 +33,8 @@ def centred_matrix(shape: tuple[int, ...], angle_deg: float, shear: float, aspec
 class Affine(Augmentation):
     """Angle a whole number of degrees in [-max_angle_deg, max_angle_deg], shear in [-max_shear, max_shear],
     aspect ratio in 1 +- max_aspect_change, each uniform. Bilinear; the size stays; the border is filled.
+
+    Boxes are refused: what encloses a turned box is larger than the object.
     """
 
     def __init__(
@@ -49,9 +51,7 @@ class Affine(Augmentation):
         self.max_aspect_change = max_aspect_change
         self.fill_value = fill_value
 
-    def draw(
-        self, rng: random.Random, shape: tuple[int, ...], boxes_xyxy_unit: np.ndarray = NO_BOXES
-    ) -> dict[str, Any]:
+    def draw(self, rng: random.Random, shape: tuple[int, ...], target: SpatialTarget = NO_TARGET) -> dict[str, Any]:
         shear = rng.uniform(-self.max_shear, self.max_shear)
         angle_deg = rng.randint(-self.max_angle_deg, self.max_angle_deg)
         aspect_ratio = 1.0 + rng.uniform(-self.max_aspect_change, self.max_aspect_change)
@@ -65,4 +65,17 @@ class Affine(Augmentation):
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=(self.fill_value,) * 3,
+        )
+
+    def apply_to_bboxes(self, bboxes: np.ndarray, **params: Any) -> np.ndarray:
+        raise NotImplementedError("boxes cannot be turned; use augmentations that keep them upright")
+
+    def apply_to_mask(self, mask: np.ndarray, matrix: np.ndarray, **params: Any) -> np.ndarray:
+        return cv2.warpAffine(
+            mask,
+            matrix,
+            (mask.shape[1], mask.shape[0]),
+            flags=cv2.INTER_NEAREST,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=IGNORED_CLASS,
         )

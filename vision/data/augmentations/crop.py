@@ -5,9 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-import numpy as np
-
-from vision.data.augmentations.augmentation import NO_BOXES
+from vision.data.augmentations.augmentation import NO_TARGET, SpatialTarget
 from vision.data.augmentations.window import Window, WindowAugmentation
 
 
@@ -40,9 +38,7 @@ class Crop(WindowAugmentation):
     def shape_after(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
         return self.height, self.width, shape[2]
 
-    def draw(
-        self, rng: random.Random, shape: tuple[int, ...], boxes_xyxy_unit: np.ndarray = NO_BOXES
-    ) -> dict[str, Any]:
+    def draw(self, rng: random.Random, shape: tuple[int, ...], target: SpatialTarget = NO_TARGET) -> dict[str, Any]:
         spare_rows, spare_columns = shape[0] - self.height, shape[1] - self.width
         if spare_rows < 0 or spare_columns < 0:
             raise ImageSmallerThanCropError(shape[0], shape[1])

@@ -5,9 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-import numpy as np
-
-from vision.data.augmentations.augmentation import NO_BOXES
+from vision.data.augmentations.augmentation import NO_TARGET, SpatialTarget
 from vision.data.augmentations.window import Window, WindowAugmentation
 
 # MXNet does not pad by less than this factor.
@@ -22,9 +20,7 @@ class Expand(WindowAugmentation):
         self.max_scale = max_scale
         self.fill_value = fill_value
 
-    def draw(
-        self, rng: random.Random, shape: tuple[int, ...], boxes_xyxy_unit: np.ndarray = NO_BOXES
-    ) -> dict[str, Any]:
+    def draw(self, rng: random.Random, shape: tuple[int, ...], target: SpatialTarget = NO_TARGET) -> dict[str, Any]:
         height, width = shape[:2]
         spare = rng.uniform(1.0, self.max_scale) - 1.0
         if spare < _LEAST_SCALE - 1.0:

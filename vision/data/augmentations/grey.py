@@ -8,10 +8,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vision.data.augmentations.augmentation import NO_BOXES, Augmentation
+from vision.data.augmentations.augmentation import NO_TARGET, PixelAugmentation, SpatialTarget
 
 
-class Grey(Augmentation):
+class Grey(PixelAugmentation):
     """RGB [H, W, 3] to luminance [H, W, 1] (ITU-R BT.601)."""
 
     def __init__(self, p: float = 1.0) -> None:
@@ -24,13 +24,8 @@ class Grey(Augmentation):
     def shape_after(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
         return shape[0], shape[1], 1
 
-    def draw(
-        self, rng: random.Random, shape: tuple[int, ...], boxes_xyxy_unit: np.ndarray = NO_BOXES
-    ) -> dict[str, Any]:
+    def draw(self, rng: random.Random, shape: tuple[int, ...], target: SpatialTarget = NO_TARGET) -> dict[str, Any]:
         return {}
 
     def apply(self, img: np.ndarray, **params: Any) -> np.ndarray:
         return cv2.cvtColor(img, cv2.COLOR_RGB2GRAY)[:, :, None]
-
-    def apply_to_bboxes(self, bboxes: np.ndarray, **params: Any) -> np.ndarray:
-        return bboxes

@@ -8,12 +8,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vision.data.augmentations.augmentation import NO_BOXES, Augmentation
+from vision.data.augmentations.augmentation import NO_TARGET, PixelAugmentation, SpatialTarget
 
 _MAX_HUE = 180
 
 
-class HLSShift(Augmentation):
+class HLSShift(PixelAugmentation):
     """Add whole numbers within +-max_hue (unit 2 degrees), +-max_saturation and +-max_lightness (of 255).
 
     Each is drawn uniformly, cut off towards zero and, with probability ``channel_p`` of its own, applied.
@@ -29,9 +29,7 @@ class HLSShift(Augmentation):
         self.max_lightness = max_lightness
         self.channel_p = channel_p
 
-    def draw(
-        self, rng: random.Random, shape: tuple[int, ...], boxes_xyxy_unit: np.ndarray = NO_BOXES
-    ) -> dict[str, Any]:
+    def draw(self, rng: random.Random, shape: tuple[int, ...], target: SpatialTarget = NO_TARGET) -> dict[str, Any]:
         limits = (self.max_hue, self.max_lightness, self.max_saturation)
         offsets = [int(rng.uniform(-limit, limit)) for limit in limits]
         if self.channel_p < 1.0:
@@ -46,6 +44,3 @@ class HLSShift(Augmentation):
         if hls_offsets[0] > 0:
             cv2.min(hls, (_MAX_HUE, 255, 255, 255), dst=hls)  # type: ignore[call-overload]
         return cv2.cvtColor(hls, cv2.COLOR_HLS2RGB, dst=hls)
-
-    def apply_to_bboxes(self, bboxes: np.ndarray, **params: Any) -> np.ndarray:
-        return bboxes

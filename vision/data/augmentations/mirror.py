@@ -1,4 +1,4 @@
-"""Flipping an image and its boxes left to right."""
+"""Flipping an image, its boxes and its mask left to right."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vision.data.augmentations.augmentation import NO_BOXES, Augmentation
+from vision.data.augmentations.augmentation import NO_TARGET, Augmentation, SpatialTarget
 
 
 class Mirror(Augmentation):
@@ -17,9 +17,7 @@ class Mirror(Augmentation):
     def __init__(self, p: float = 0.5) -> None:
         super().__init__(p=p)
 
-    def draw(
-        self, rng: random.Random, shape: tuple[int, ...], boxes_xyxy_unit: np.ndarray = NO_BOXES
-    ) -> dict[str, Any]:
+    def draw(self, rng: random.Random, shape: tuple[int, ...], target: SpatialTarget = NO_TARGET) -> dict[str, Any]:
         return {}
 
     def apply(self, img: np.ndarray, **params: Any) -> np.ndarray:
@@ -30,3 +28,6 @@ class Mirror(Augmentation):
         flipped[:, 0] = 1.0 - bboxes[:, 2]
         flipped[:, 2] = 1.0 - bboxes[:, 0]
         return flipped
+
+    def apply_to_mask(self, mask: np.ndarray, **params: Any) -> np.ndarray:
+        return cv2.flip(mask, 1)

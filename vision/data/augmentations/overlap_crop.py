@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vision.data.augmentations.augmentation import NO_BOXES
+from vision.data.augmentations.augmentation import NO_TARGET, SpatialTarget
 from vision.data.augmentations.window import Window, WindowAugmentation
 
 
@@ -21,7 +21,8 @@ class OverlapCrop(WindowAugmentation):
     A rectangle succeeds if its IoU with at least one box reaches the sampler's minimum and the centre of at
     least one box lies in it. Its size relative to the image is drawn from ``scales``, its aspect ratio
     (width over height, in pixels) from ``aspect_ratios``. Boxes whose centre lies outside are dropped, the
-    others cut off at the edge. Without boxes the first rectangle is taken (MXNet cannot hold such images).
+    others cut off at the edge. Without boxes the first rectangle is taken (MXNet cannot hold such images);
+    a mask alone does not steer the choice.
     """
 
     def __init__(
@@ -38,15 +39,14 @@ class OverlapCrop(WindowAugmentation):
         self.aspect_ratios = aspect_ratios
         self.trials = trials
 
-    def draw(
-        self, rng: random.Random, shape: tuple[int, ...], boxes_xyxy_unit: np.ndarray = NO_BOXES
-    ) -> dict[str, Any]:
+    def draw(self, rng: random.Random, shape: tuple[int, ...], target: SpatialTarget = NO_TARGET) -> dict[str, Any]:
+        boxes = np.zeros((0, 4)) if target.boxes_xyxy_unit is None else target.boxes_xyxy_unit
         order = rng.sample(self.min_overlaps, len(self.min_overlaps))
         min_overlap = np.repeat(order, self.trials)  # [T]
         # All trials in one draw: arrays need numpy's generator, seeded by ours.
         generator = np.random.default_rng(rng.getrandbits(64))
         windows_px = self._windows_px(generator, shape, len(min_overlap))  # [T, 4]
-        succeeds = _succeeds(windows_px, min_overlap, _to_px(boxes_xyxy_unit, shape))
+        succeeds = _succeeds(windows_px, min_overlap, _to_px(boxes, shape))
         first = int(succeeds.argmax())
         window = Window(*windows_px[first].tolist()) if succeeds[first] else Window.whole(shape)
         return {"window": window}

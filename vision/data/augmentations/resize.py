@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vision.data.augmentations.augmentation import NO_BOXES, Augmentation
+from vision.data.augmentations.augmentation import NO_TARGET, Augmentation, SpatialTarget
 
 # What MXNet's inter_method=10 draws from.
 ALL_INTERPOLATIONS = (
@@ -49,15 +49,13 @@ class Resize(Augmentation):
         return len(self.interpolations) > 1 or self.p < 1.0
 
     def size(self, image_height: int, image_width: int) -> tuple[int, int]:
-        """Height and width after resizing."""
+        """Return height and width after resizing."""
         return self.height, self.width
 
     def shape_after(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
         return *self.size(shape[0], shape[1]), shape[2]
 
-    def draw(
-        self, rng: random.Random, shape: tuple[int, ...], boxes_xyxy_unit: np.ndarray = NO_BOXES
-    ) -> dict[str, Any]:
+    def draw(self, rng: random.Random, shape: tuple[int, ...], target: SpatialTarget = NO_TARGET) -> dict[str, Any]:
         height, width = self.size(shape[0], shape[1])
         if height * width > MAX_PIXELS:
             raise ResizedImageTooLargeError(height, width)
@@ -71,6 +69,12 @@ class Resize(Augmentation):
 
     def apply_to_bboxes(self, bboxes: np.ndarray, **params: Any) -> np.ndarray:
         return bboxes
+
+    def apply_to_mask(self, mask: np.ndarray, size: tuple[int, int], **params: Any) -> np.ndarray:
+        if mask.shape == size:
+            return mask
+        # Unlike INTER_NEAREST it looks at the centers of pixels, as the resizing of the image does.
+        return cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 class ShortSideResize(Resize):

@@ -1,4 +1,4 @@
-"""A rectangle of pixels to keep, and what keeping it does to the image and its boxes."""
+"""A rectangle of pixels to keep, and what keeping it does to the image, its boxes and its mask."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vision.data.augmentations.augmentation import Augmentation
+from vision.data.augmentations.augmentation import IGNORED_CLASS, Augmentation
 
 
 class Window(NamedTuple):
@@ -70,6 +70,11 @@ class Window(NamedTuple):
         self.view(canvas)[...] = pixels
         return canvas
 
+    def cut(self, image: np.ndarray, fill_value: int) -> np.ndarray:
+        """Return the pixels of this window, those outside the image filled; no copy where there are none."""
+        inner = self.inside(image.shape)
+        return inner.shifted(-self.left, -self.top).on_canvas(inner.view(image), self.shape, fill_value)
+
     def project(self, boxes_xyxy_unit: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Boxes of an image of ``shape`` as fractions of this window, cut off at its edges.
 
@@ -98,8 +103,10 @@ class WindowAugmentation(Augmentation):
     fill_value = 0
 
     def apply(self, img: np.ndarray, window: Window, **params: Any) -> np.ndarray:
-        inner = window.inside(img.shape)
-        return inner.shifted(-window.left, -window.top).on_canvas(inner.view(img), window.shape, self.fill_value)
+        return window.cut(img, self.fill_value)
 
     def apply_to_bboxes(self, bboxes: np.ndarray, window: Window, shape: tuple[int, ...], **params: Any) -> np.ndarray:
         return window.project(bboxes, shape)
+
+    def apply_to_mask(self, mask: np.ndarray, window: Window, **params: Any) -> np.ndarray:
+        return window.cut(mask, IGNORED_CLASS)
