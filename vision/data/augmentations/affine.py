@@ -67,7 +67,7 @@ class Affine(Augmentation):
             borderValue=(self.fill_value,) * 3,
         )
 
-    def apply_to_bboxes(self, bboxes: np.ndarray, **params: Any) -> np.ndarray:
+    def apply_to_bboxes(self, bboxes: np.ndarray, *args: Any, **params: Any) -> np.ndarray:
         raise NotImplementedError("boxes cannot be turned; use augmentations that keep them upright")
 
     def apply_to_mask(self, mask: np.ndarray, matrix: np.ndarray, **params: Any) -> np.ndarray:

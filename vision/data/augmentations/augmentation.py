@@ -64,11 +64,11 @@ class Augmentation(A.DualTransform):
         """Draw what the ``apply`` methods take, for an image of ``shape`` (height, width, ...) with ``target``."""
 
     @abstractmethod
-    def apply_to_bboxes(self, bboxes: np.ndarray, **params: Any) -> np.ndarray:
+    def apply_to_bboxes(self, bboxes: np.ndarray, *args: Any, **params: Any) -> np.ndarray:
         """Move boxes float64 [M, 4 or more], fractions of the image, and drop those that are no longer shown."""
 
     @abstractmethod
-    def apply_to_mask(self, mask: np.ndarray, **params: Any) -> np.ndarray:
+    def apply_to_mask(self, mask: np.ndarray, *args: Any, **params: Any) -> np.ndarray:
         """Move a mask uint8 [H, W] by the nearest pixel; what is uncovered becomes ``IGNORED_CLASS``."""
 
     def apply_to_target(self, target: SpatialTarget, shape: tuple[int, ...], **drawn: Any) -> SpatialTarget:
@@ -91,8 +91,8 @@ class Augmentation(A.DualTransform):
 class PixelAugmentation(Augmentation):
     """A transform that changes the values of pixels and moves none: boxes and masks stay as they are."""
 
-    def apply_to_bboxes(self, bboxes: np.ndarray, **params: Any) -> np.ndarray:
+    def apply_to_bboxes(self, bboxes: np.ndarray, *args: Any, **params: Any) -> np.ndarray:
         return bboxes
 
-    def apply_to_mask(self, mask: np.ndarray, **params: Any) -> np.ndarray:
+    def apply_to_mask(self, mask: np.ndarray, *args: Any, **params: Any) -> np.ndarray:
         return mask
