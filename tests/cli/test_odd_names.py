@@ -15,7 +15,7 @@ import pytest
 from vision.cli.main import main
 from vision.data.convert.format import SourceOptions
 from vision.data.convert.formats import SUFFIXES, open_source
-from vision.data.left_out import LeftOut
+from vision.data.skipped import Skipped
 
 NAMES = {
     "blank inside": "a b",
@@ -72,13 +72,13 @@ def make_folder(root: Path, name: str) -> Path:
 def content(form: str, path: Path) -> dict[bytes, tuple[str, ...]]:
     """Names of the classes, with their boxes, of each image by its bytes."""
     source = open_source(form, path, SourceOptions())
-    left_out, found = LeftOut(), {}
-    for item in source.images(left_out):
+    skipped, found = Skipped(), {}
+    for item in source.images(skipped):
         names = source.class_names or ("0", "1")
         objects = [f"{names[o.class_id]} {tuple(map(round, o.xyxy_px))}" for o in item.objects or ()]
         encoded = item.image.read_bytes() if isinstance(item.image, Path) else bytes(item.image)
         found[encoded] = tuple(names[class_id] for class_id in item.class_ids or ()) + tuple(objects)
-    assert not left_out.sentences
+    assert not skipped.sentences
     return found
 
 

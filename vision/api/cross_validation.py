@@ -20,7 +20,7 @@ from vision.api.run_folder import RunFolder, new_run_folder
 from vision.api.training_run import train
 from vision.data.folds import stratified_folds
 from vision.data.inspect.look_alikes import find_look_alikes, groups_to_keep
-from vision.data.inspect.looking import look
+from vision.data.inspect.scan import scan
 from vision.data.readers.open import open_channel
 from vision.data.readers.subset import SubsetReader
 from vision.data.sample import Reader
@@ -125,7 +125,7 @@ def _read_labels(algorithm: Algorithm, job: Job[Any], folds: int) -> tuple[Reade
 def _copies(reader: Reader, folds: int) -> np.ndarray:
     """Number of the group of each image, int64 [images]; copies in two folds would flatter the score."""
     # In this process alone: torch has started threads, so that forking is no longer safe.
-    parts = list(look(reader, workers=1))
+    parts = list(scan(reader, workers=1))
     digests, hashes, thumbnails, sizes_px = (
         np.concatenate([getattr(part, name) for part in parts])
         for name in ("digests", "hashes", "thumbnails", "sizes_px")

@@ -18,9 +18,9 @@ from vision.settings.table import SettingsTable
 
 if TYPE_CHECKING:
     from vision.data.convert.format import Source
-    from vision.data.left_out import LeftOut
+    from vision.data.skipped import Skipped
 
-LEFT_OUT = 1
+SOME_SKIPPED = 1
 HELP = """\
 Usage: vision convert from=FORMAT to=FORMAT input=PATH output=PATH [name=value ...]
 
@@ -87,7 +87,7 @@ def run(argv: Sequence[str]) -> int:
     print(f"{output}: {done.images:,} images{boxes}, {len(done.class_names):,} classes")
     for note in done.notes:
         print(f"vision: {note}", file=sys.stderr)
-    return tell_left_out(done.left_out, output, "images or boxes")
+    return report_skipped(done.skipped, output, "images or boxes")
 
 
 def format_rows(formats: dict[str, str]) -> str:
@@ -129,10 +129,10 @@ def source_of(name: str, path: str, settings: SourceSettings) -> Source:
     return open_source(name, local_path(path), options)
 
 
-def tell_left_out(left_out: LeftOut, output: Path, what: str) -> int:
+def report_skipped(skipped: Skipped, output: Path, what: str) -> int:
     """Write and print what is left out; returns the exit status."""
     file = output.with_name(f"{output.name}.left-out.txt")
-    left_out.write(file)
-    for line in left_out.summary(what, file):
+    skipped.write(file)
+    for line in skipped.summary(what, file):
         print(line, file=sys.stderr)
-    return LEFT_OUT if len(left_out) else 0
+    return SOME_SKIPPED if len(skipped) else 0

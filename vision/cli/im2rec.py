@@ -13,7 +13,7 @@ from typing import NoReturn
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.file_names import shown_name
 
-LEFT_OUT = 1
+SOME_SKIPPED = 1
 DESCRIPTION = """\
 Lists images (--list), or packs listed images into .rec and .idx files, with the options of MXNet's im2rec.py and the
 same records. A killed packing continues when the same command is given again.
@@ -118,9 +118,9 @@ def _list(given: argparse.Namespace) -> int:
         tuple(given.exts), given.recursive, given.shuffle, given.chunks, given.train_ratio, given.test_ratio
     )
     listing = list_images(Path(given.root), options)
-    if listing.left_out.sentences:
-        print("\n".join(listing.left_out.summary("files")), file=sys.stderr)
-    if not listing.images and listing.left_out.sentences:
+    if listing.skipped.sentences:
+        print("\n".join(listing.skipped.summary("files")), file=sys.stderr)
+    if not listing.images and listing.skipped.sentences:
         raise UserError(f"{given.root} holds no image that can be listed.")
     if not listing.images:
         hint = "" if given.recursive else "; --recursive looks into its folders too"
@@ -139,7 +139,7 @@ def _list(given: argparse.Namespace) -> int:
             "lists them, too, and im2rec packs what OpenCV can decode",
             file=sys.stderr,
         )
-    return LEFT_OUT if listing.left_out.sentences else 0
+    return SOME_SKIPPED if listing.skipped.sentences else 0
 
 
 def _write_classes(folder: Path, names: tuple[str, ...], root: str) -> None:
@@ -159,7 +159,7 @@ def _write_classes(folder: Path, names: tuple[str, ...], root: str) -> None:
 def _pack(given: argparse.Namespace) -> int:
     from vision.cli.progress import progress_bar
     from vision.data.im2rec.encoding import PackOptions
-    from vision.data.im2rec.packing import count_lines, left_out_file, lists_of, pack_list
+    from vision.data.im2rec.packing import count_lines, lists_of, pack_list, skipped_file
     from vision.data.parallel import cpu_count
 
     options = PackOptions(
@@ -182,7 +182,7 @@ def _pack(given: argparse.Namespace) -> int:
             packed = pack_list(lst, options, given.num_thread or cpu_count(), advance)
         continued = f", continued after {packed.lines_resumed} lines" if packed.lines_resumed else ""
         print(f"{lst.with_suffix('.rec')}: {packed.records} records{continued}")
-        for line in packed.left_out.summary("lines", left_out_file(lst)):
+        for line in packed.skipped.summary("lines", skipped_file(lst)):
             print(line, file=sys.stderr)
-        status = LEFT_OUT if len(packed.left_out) else status
+        status = SOME_SKIPPED if len(packed.skipped) else status
     return status

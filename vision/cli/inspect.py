@@ -20,7 +20,7 @@ from vision.settings.table import SettingsTable
 if TYPE_CHECKING:
     import numpy as np
 
-    from vision.data.inspect.findings import Finding
+    from vision.data.inspect.issues import Issue
     from vision.data.sample import Reader
 
 ERRORS = 1
@@ -93,7 +93,7 @@ def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, w
         document["errors"] = errors = errors + inspection.errors
         title = f"Inspection of {', '.join(str(channels[name].path) for name in readers)}"
         # First to the terminal: what was found is not lost where a file cannot be written.
-        _show(inspection.findings, inspection.settings)
+        _show(inspection.issues, inspection.settings)
         write_inspection_page(folder / PAGE, inspection, title, _image_reader(readers))
     text = json.dumps(document, indent=1, allow_nan=False)
     write_whole(folder / "inspection.json", text)
@@ -135,8 +135,8 @@ def _image_reader(readers: dict[str, Reader]) -> Any:
     return image_of
 
 
-def _show(findings: Sequence[Finding], settings: Sequence[tuple[str, str, str]]) -> None:
-    for finding in findings:
-        stream = sys.stderr if finding.severity == "error" else sys.stdout
-        print(f"{finding.severity}: {finding.sentence}", file=stream)
+def _show(issues: Sequence[Issue], settings: Sequence[tuple[str, str, str]]) -> None:
+    for issue in issues:
+        stream = sys.stderr if issue.severity == "error" else sys.stdout
+        print(f"{issue.severity}: {issue.sentence}", file=stream)
     print("settings that fit:", " ".join(f"{name}={value}" for name, value, _ in settings))

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from vision.cli.assignments import read_assignments
-from vision.cli.convert import SourceSettings, check_places, format_rows, source_of, tell_left_out
+from vision.cli.convert import SourceSettings, check_places, format_rows, report_skipped, source_of
 from vision.settings.errors import SettingsError
 from vision.settings.file_names import local_path
 from vision.settings.nearest import shown
@@ -75,7 +75,7 @@ def run(argv: Sequence[str]) -> int:
         print(f"{name}: {count:,} images ({classes}{', ...' if len(parts.classes[name]) > 10 else ''})")
     for note in parts.notes:
         print(f"vision: {note}", file=sys.stderr)
-    return tell_left_out(parts.left_out, output / "split", "images or boxes")
+    return report_skipped(parts.skipped, output / "split", "images or boxes")
 
 
 def read_shares(text: str) -> dict[str, float]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from vision.data.inspect.findings import ChannelFacts, Finding, Inspection, Place
 from vision.data.inspect.inspection import channel_json
+from vision.data.inspect.issues import ChannelFacts, Inspection, Issue, Place
 from vision.files.atomic_file import write_whole
 from vision.metrics.evaluation import Box, Example, Gallery, Table
 from vision.reports import page as html
@@ -23,12 +23,12 @@ ImageOf = Callable[[str, int], "np.ndarray | None"]
 
 def write_inspection_page(path: Path, inspection: Inspection, title: str, image_of: ImageOf) -> None:
     """Write one self-contained HTML file."""
-    sections = [html.Section("Findings", html.table_html(_findings_table(inspection)))]
+    sections = [html.Section("Findings", html.table_html(_issues_table(inspection)))]
     sections += [html.Section("Settings that fit", html.table_html(_settings_table(inspection)))]
     for facts in inspection.channels:
         sections += _channel_sections(facts)
-    sections += [_gallery_section(finding, image_of) for finding in inspection.findings if finding.groups]
-    warnings = len(inspection.findings) - inspection.errors
+    sections += [_gallery_section(issue, image_of) for issue in inspection.issues if issue.groups]
+    warnings = len(inspection.issues) - inspection.errors
     document = html.page(
         title=title,
         subtitle=", ".join(f"{facts.name} {len(facts):,} images" for facts in inspection.channels),
@@ -37,14 +37,14 @@ def write_inspection_page(path: Path, inspection: Inspection, title: str, image_
             html.Tile("warnings", str(warnings)),
             *(html.Tile(f"images in {facts.name}", f"{len(facts):,}") for facts in inspection.channels),
         ],
-        notes=[finding.sentence for finding in inspection.findings if finding.severity == "error"],
+        notes=[issue.sentence for issue in inspection.issues if issue.severity == "error"],
         sections=sections,
     )
     write_whole(path, document.encode(errors="replace"))
 
 
-def _findings_table(inspection: Inspection) -> Table:
-    rows = tuple((f.severity, f.code.replace("_", " "), f.count, f.sentence) for f in inspection.findings)
+def _issues_table(inspection: Inspection) -> Table:
+    rows = tuple((f.severity, f.code.replace("_", " "), f.count, f.sentence) for f in inspection.issues)
     return Table("Findings", ("", "what", "count", "in words"), rows)
 
 
@@ -86,11 +86,11 @@ def _quantile_rows(document: dict[str, Any]) -> tuple[tuple[str | int | float | 
     return tuple((label, *(f"{value:g}" for value in values.values())) for label, values in found if values)
 
 
-def _gallery_section(finding: Finding, image_of: ImageOf) -> html.Section:
-    """Pictures of a finding, those of one group side by side."""
+def _gallery_section(issue: Issue, image_of: ImageOf) -> html.Section:
+    """Pictures of an issue, those of one group side by side."""
     examples: list[Example] = []
     places: list[Place] = []
-    for number, group in enumerate(finding.groups):
+    for number, group in enumerate(issue.groups):
         if len(examples) + len(group) > MOST_PICTURES and examples:
             break
         for place in group[:MOST_PICTURES]:
@@ -98,7 +98,7 @@ def _gallery_section(finding: Finding, image_of: ImageOf) -> html.Section:
             caption = f"{number + 1}: {place.detail}" if len(group) > 1 else place.detail
             boxes = tuple(Box(corners, "", "prediction") for corners in place.boxes)
             examples.append(Example(place.index, f"{place.channel} {place.key}", caption, boxes))
-    gallery = Gallery(f"{finding.code.replace('_', ' ')} ({finding.count})", tuple(examples))
+    gallery = Gallery(f"{issue.code.replace('_', ' ')} ({issue.count})", tuple(examples))
     side = thumbnail_side_px(gallery)
     thumbnails = [
         make_thumbnail(example, image_of(place.channel, place.index), side)

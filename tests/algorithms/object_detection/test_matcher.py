@@ -12,11 +12,11 @@ import torch
 from vision.algorithms.object_detection.anchors import Anchors, GridShape, anchor_levels, make_anchors
 from vision.algorithms.object_detection.box_coder import BoxCoder
 from vision.algorithms.object_detection.matcher import (
-    HARDNESS_UNIT,
+    DIFFICULTY_UNIT,
     MatcherSettings,
     Matches,
     assign_classes,
-    hardness,
+    difficulty,
     match,
     match_dense,
     pairwise_iou,
@@ -50,7 +50,7 @@ def fixture_case(name: str) -> tuple[Anchors, torch.Tensor, torch.Tensor, torch.
         train_images_without_objects=False,
     )
     logits = torch.from_numpy(fixture["cls_pred"]).transpose(1, 2)
-    return anchors, label[..., 1:5], label[..., 0].long(), hardness(logits), settings, fixture
+    return anchors, label[..., 1:5], label[..., 0].long(), difficulty(logits), settings, fixture
 
 
 @pytest.mark.parametrize("way", ["pairs", "dense"])
@@ -183,10 +183,10 @@ def test_negatives_are_the_hardest_and_ties_go_to_the_lower_anchor() -> None:
     assert targets.tolist() == [[-1, 0, 7, 0, -1, -1]]
 
 
-def test_hardness_is_one_over_the_probability_of_background() -> None:
+def test_difficulty_is_one_over_the_probability_of_background() -> None:
     logits = torch.tensor([[[2.0, -1.0, 0.5], [-40.0, 40.0, 0.0], [40.0, 0.0, 0.0], [-300.0, -301.0, -300.0]]])
-    expected = HARDNESS_UNIT / logits.double().softmax(-1)[..., 0]
-    torch.testing.assert_close(hardness(logits).double(), expected, rtol=1e-5, atol=0)
+    expected = DIFFICULTY_UNIT / logits.double().softmax(-1)[..., 0]
+    torch.testing.assert_close(difficulty(logits).double(), expected, rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
@@ -202,5 +202,5 @@ def test_negatives_of_any_logits_are_those_of_the_probability(dtype: torch.dtype
     logits = torch.cat([logits, logits[:, :1]], dim=1)
     settings = MatcherSettings(negative_mining_ratio=5.0)
     matches = Matches(object_index, torch.ones(1, 11, dtype=torch.bool))
-    targets = assign_classes(matches, torch.tensor([[0]]), hardness(logits), settings)
+    targets = assign_classes(matches, torch.tensor([[0]]), difficulty(logits), settings)
     assert set(torch.nonzero(targets[0] == 0).flatten().tolist()) == expected

@@ -11,7 +11,7 @@ from vision.data.convert.conversion import Converted, convert
 from vision.data.convert.format import SourceOptions
 from vision.data.convert.formats import open_source
 from vision.data.convert.neutral import AnnotatedImage
-from vision.data.left_out import LeftOut
+from vision.data.skipped import Skipped
 
 OUTPUTS = {"lst": "out.lst", "recordio": "out.rec", "manifest": "out.manifest", "coco": "out.json"}
 
@@ -34,9 +34,9 @@ def converted(path: Path, origin: str, target: str, folder: Path, images: str = 
 
 def images_of(path: Path, form: str, **options: object) -> tuple[list[AnnotatedImage], list[str]]:
     """Every image of a data set, and what could not be read."""
-    left_out = LeftOut()
+    skipped = Skipped()
     source = open_source(form, path, SourceOptions(**options))  # type: ignore[arg-type]
-    return list(source.images(left_out)), left_out.sentences
+    return list(source.images(skipped)), skipped.sentences
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from tests.data.convert.conftest import converted, png
 from tests.data.convert.test_coco import coco, one_box
-from tests.data.convert.test_left_out import voc, voc_object
+from tests.data.convert.test_skipped import voc, voc_object
 from tests.data.convert.test_yolo import CAT, DOG, LISTS
 from vision.data.convert.recognition import recognised
 from vision.data.readers.open import open_channel

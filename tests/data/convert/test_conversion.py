@@ -99,7 +99,7 @@ def test_another_image_of_that_name_is_not_overwritten(boxes: Path, tmp_path: Pa
     there.write_bytes(b"mine")
     done = converted(boxes, "lst", "coco", tmp_path / "out")
     assert done.images == 1
-    assert "exists with other content" in done.left_out.sentences[0]
+    assert "exists with other content" in done.skipped.sentences[0]
     assert there.read_bytes() == b"mine"
 
 

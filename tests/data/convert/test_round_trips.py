@@ -16,7 +16,7 @@ from vision.data.convert.format import Source, SourceOptions
 from vision.data.convert.formats import open_source, sink_type
 from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject
 from vision.data.labels import Task
-from vision.data.left_out import LeftOut
+from vision.data.skipped import Skipped
 
 BOX_FORMATS = ("lst", "recordio", "manifest", "annotation_json", "coco", "voc", "yolo")
 NAMES = ("zebra", "Äpfel & <b>", "a b")
@@ -29,7 +29,7 @@ class ListSource(Source):
     def __len__(self) -> int:
         return len(self._images)
 
-    def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
+    def images(self, skipped: Skipped) -> Iterator[AnnotatedImage]:
         yield from self._images
 
 
@@ -71,9 +71,9 @@ def chain(task: Task, images: list[AnnotatedImage], forms: tuple[str, ...]) -> l
         for number, form in enumerate(forms):
             output = output_in(Path(folder) / str(number), form)
             done = convert(source, form, output, "copy", 1, lambda count: None)
-            assert not done.left_out.sentences
+            assert not done.skipped.sentences
             source = open_source(form, output, SourceOptions())
-        found = list(source.images(LeftOut()))
+        found = list(source.images(Skipped()))
         for each in found:
             encoded = each.image.read_bytes() if isinstance(each.image, Path) else bytes(each.image)
             assert encoded == bytes(images[int(Path(each.name).stem)].image)  # type: ignore[arg-type]

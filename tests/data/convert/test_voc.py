@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.convert.conftest import converted, images_of, png
-from tests.data.convert.test_left_out import voc, voc_object
+from tests.data.convert.test_skipped import voc, voc_object
 from vision.data.convert.format import SourceOptions
 from vision.data.convert.formats import open_source
 from vision.settings.errors import UserError

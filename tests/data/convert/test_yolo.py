@@ -93,7 +93,7 @@ def test_orphans_and_images_without_labels_are_named(write: Write, tmp_path: Pat
     root = write({**files, **others, "c.txt": CAT, "log.txt": "hello"})
     done = converted(root, "yolo", "recordio", tmp_path / "out")
     reason = f"has no image below {root}"
-    assert done.left_out.sentences == [f"c.txt: {reason}", f"labels/b.jpg.txt: {reason}"]
+    assert done.skipped.sentences == [f"c.txt: {reason}", f"labels/b.jpg.txt: {reason}"]
     assert "b.png: has no label file: it counts as an image without objects" in done.notes
 
 

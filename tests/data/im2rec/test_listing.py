@@ -80,7 +80,7 @@ def test_names_that_a_list_cannot_hold_are_told(root: Path) -> None:
     (root / "b/tab\there.jpg").touch()
     listing = list_images(root, ListOptions(recursive=True))
     assert len(listing.images) == 5
-    assert listing.left_out.sentences == [
+    assert listing.skipped.sentences == [
         "'b/tab\\there.jpg': holds a tab or a line break, which a line of a text file cannot hold; rename it"
     ]
 

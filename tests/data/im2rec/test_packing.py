@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vision.data.im2rec.encoding import PackOptions
-from vision.data.im2rec.packing import left_out_file, lists_of, pack_list
+from vision.data.im2rec.packing import lists_of, pack_list, skipped_file
 from vision.data.readers.recordio import RecordIOReader
 
 MXNET = Path(__file__).parents[2] / "fixtures" / "mxnet"
@@ -21,7 +21,7 @@ def pack(lst: Path, root: Path, workers: int = 1, **options: object) -> list[str
     options = {"pass_through": True, **options}
     packed = pack_list(lst, PackOptions(str(root), **options), workers, done.append)  # type: ignore[arg-type]
     assert sum(done) == len(lst.read_bytes().splitlines())
-    return packed.left_out.sentences
+    return packed.skipped.sentences
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_what_gives_no_record_is_told_and_the_rest_is_packed(unpacked: Unpacked,
     for number, (sentence, part) in enumerate(zip(sentences, [*expected, "--pack-label"], strict=True), 1):
         assert sentence.startswith(f"det_difficult.lst line {number + (number == 7)}: "), sentence
         assert part in sentence
-    assert left_out_file(lst).read_text().splitlines() == sentences
+    assert skipped_file(lst).read_text().splitlines() == sentences
     reader = RecordIOReader([lst.with_suffix(".rec")])
     assert len(reader) == 1
     assert reader.target(0).tolist() == [3]

@@ -10,8 +10,8 @@ from PIL import Image
 
 from vision.algorithms.image_classification.network import SMALL_HEIGHT
 from vision.data.inspect.advice import SMALL_IMAGE_PX
-from vision.data.inspect.findings import Inspection
 from vision.data.inspect.inspection import inspect, to_json
+from vision.data.inspect.issues import Inspection
 from vision.data.readers.recordio import RecordIOReader
 from vision.data.recordio import pack
 from vision.data.recordio_writer import RecordIOWriter
@@ -40,7 +40,7 @@ def inspected(tmp_path: Path, workers: int = 1, **channels: list[tuple[object, b
 
 
 def counts(inspection: Inspection) -> dict[str, int]:
-    return {finding.code: finding.count for finding in inspection.findings}
+    return {issue.code: issue.count for issue in inspection.issues}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -77,7 +77,7 @@ def test_every_kind_of_dirt(tmp_path: Path) -> None:
         "near_leak": 1,
     }
     assert found.errors == 5
-    groups = {finding.code: finding.groups for finding in found.findings}
+    groups = {issue.code: issue.groups for issue in found.issues}
     assert [[(place.channel, place.index) for place in group] for group in groups["leak"]] == [
         [("train", 0), ("train", 2), ("validation", 1)],
         [("train", 3), ("validation", 0)],
@@ -112,11 +112,11 @@ def boxes(*rows: tuple[float, ...]) -> list[float]:
 def test_boxes(rows: list[tuple[float, ...]], code: str | None, severity: str, tmp_path: Path) -> None:
     sound = boxes((0, 0.2, 0.2, 0.6, 0.6), (1, 0.1, 0.1, 0.3, 0.3))
     found = inspected(tmp_path, train=[(sound, picture(0)), (boxes(*rows), picture(1)), (sound, picture(2))])
-    assert [(finding.code, finding.severity, finding.count) for finding in found.findings] == (
+    assert [(issue.code, issue.severity, issue.count) for issue in found.issues] == (
         [] if code is None else [(code, severity, 1)]
     )
     if rows and code:
-        (((place,),),) = (finding.groups for finding in found.findings)
+        (((place,),),) = (issue.groups for issue in found.issues)
         assert (place.index, place.boxes[0]) == (1, pytest.approx(rows[-1][1:]))
 
 
@@ -133,7 +133,7 @@ def test_numbers_of_boxes(tmp_path: Path) -> None:
 
 def test_classes_counted_from_one(tmp_path: Path) -> None:
     found = inspected(tmp_path, train=[(1 + number % 2, picture(number)) for number in range(6)])
-    assert "counted from 1" in found.findings[0].sentence
+    assert "counted from 1" in found.issues[0].sentence
 
 
 def test_small_images_are_those_that_networks_take_as_small() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vision.algorithms.object_detection.targets import DetectionTarget
-from vision.data.boxes.faults import (
+from vision.data.boxes.box_errors import (
     Fault,
     Policy,
     clipped,

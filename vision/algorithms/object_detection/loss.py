@@ -16,7 +16,7 @@ from vision.algorithms.object_detection.matcher import (
     MatcherSettings,
     Matches,
     assign_classes,
-    hardness,
+    difficulty,
     match,
 )
 from vision.algorithms.object_detection.rows import used_rows
@@ -37,7 +37,7 @@ def multibox_loss(
     """
     with torch.no_grad():
         matches = match(anchors, boxes, labels, settings)
-        class_targets = assign_classes(matches, labels, hardness(class_logits), settings)
+        class_targets = assign_classes(matches, labels, difficulty(class_logits), settings)
     return {
         "cross_entropy": classification_loss(class_logits, class_targets),
         "smooth_l1": localization_loss(box_offsets, matches, anchors.boxes_xyxy_unit, boxes),

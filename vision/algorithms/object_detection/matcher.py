@@ -21,8 +21,8 @@ IGNORED = -1
 BACKGROUND = 0
 # MXNet gives an object its best anchor only if they overlap by more than this.
 MIN_BIPARTITE_IOU = 1e-6
-# Small, so that ``hardness`` is finite as long as the probability is a float32, be it subnormal.
-HARDNESS_UNIT = 2.0**-22
+# Small, so that ``difficulty`` is finite as long as the probability is a float32, be it subnormal.
+DIFFICULTY_UNIT = 2.0**-22
 _LOG2_E = math.log2(math.e)
 _ROWS_IN_CACHE = 32768
 
@@ -118,8 +118,8 @@ def _bipartite(iou: Tensor) -> Tensor:
     return torch.where(value > MIN_BIPARTITE_IOU, anchor, -1)
 
 
-def hardness(class_logits: Tensor) -> Tensor:
-    """HARDNESS_UNIT / (probability of background), float32 [N, A] from logits [N, A, K]: how wrong a negative is.
+def difficulty(class_logits: Tensor) -> Tensor:
+    """DIFFICULTY_UNIT / (probability of background), float32 [N, A] from logits [N, A, K]: how wrong a negative is.
 
     Infinity where that probability is 0 in float32, whatever the size of the logits.
     """
@@ -129,7 +129,7 @@ def hardness(class_logits: Tensor) -> Tensor:
     # half as long as exp and sum do.
     rows = _ROWS_IN_CACHE if logits.device.type == "cpu" else max(logits.shape[0], 1)
     likelihood = torch.empty_like(logits[:rows])
-    unit = logits.new_full((), math.log2(HARDNESS_UNIT))
+    unit = logits.new_full((), math.log2(DIFFICULTY_UNIT))
     for part, part_of_result in zip(logits.split(rows), result.split(rows), strict=True):
         # Over background's logit, so that nothing but a hopeless probability leaves the range of floats.
         powers = torch.sub(part, part[:, :1], out=likelihood[: part.shape[0]])

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vision.algorithms.object_detection.box_coder import BoxCoder
-from vision.algorithms.object_detection.matcher import HARDNESS_UNIT, hardness
+from vision.algorithms.object_detection.matcher import DIFFICULTY_UNIT, difficulty
 from vision.algorithms.object_detection.rows import used_rows
 from vision.algorithms.object_detection.suppression import survivors
 
@@ -63,7 +63,7 @@ def best_classes(class_logits: Tensor, score_threshold: float) -> tuple[Tensor, 
     logits = class_logits.flatten(0, 1)
     # Where background leaves less than the threshold, no class can reach it; rounding gets a margin.
     most_background = 1.0 - score_threshold + 1e-4
-    rows = used_rows(~(hardness(class_logits) * most_background < HARDNESS_UNIT))
+    rows = used_rows(~(difficulty(class_logits) * most_background < DIFFICULTY_UNIT))
     if rows is not None:
         logits = logits.index_select(0, rows)
     scores, labels = logits.float().softmax(dim=-1)[:, 1:].max(dim=-1)

@@ -9,7 +9,7 @@ import numpy as np
 
 from vision.algorithms.algorithm import TargetSummary
 from vision.algorithms.object_detection.box_decoder import BoxDecoder
-from vision.data.boxes.faults import Fault, find_faults, is_fatal, is_kept, sentence
+from vision.data.boxes.box_errors import Fault, find_faults, is_fatal, is_kept, sentence
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.equal_problems import EqualProblems
 from vision.data.labels import read_objects

@@ -19,9 +19,9 @@ from vision.data.convert.stated_size import fitted
 from vision.data.convert.survey import survey
 from vision.data.convert.voc_layout import VocLayout
 from vision.data.convert.yolo_layout import image_folders
-from vision.data.left_out import LeftOut
 from vision.data.readers.file_table import FileTable, file_size_px
 from vision.data.sample import Sample
+from vision.data.skipped import Skipped
 from vision.settings.errors import DataError, UserError
 
 log = logging.getLogger(__name__)
@@ -36,32 +36,32 @@ class AnnotatedReader:
     """
 
     def __init__(self, source: Source, path: Path, form: str, split: str | None) -> None:
-        left_out = LeftOut()
+        skipped = Skipped()
         source = WithoutCrowds(source)
         plan = survey(source).plan
         self.class_names = None if source.class_names is None else plan.class_names
         keys: list[str] = []
         paths: list[str] = []
         labels: list[np.ndarray] = []
-        for image in source.images(left_out):
+        for image in source.images(skipped):
             assert isinstance(image.image, Path)
             try:
                 size_px = file_size_px(image.image, image.key)
-                placed = fitted(image, size_px, left_out)
+                placed = fitted(image, size_px, skipped)
             except DataError as error:
-                left_out.add(error.key, error.reason)
+                skipped.add(error.key, error.reason)
                 continue
             keys.append(image.key)
             paths.append(str(image.image.resolve()))
             labels.append(np.array(packed_label(placed, size_px, plan), np.float32))
-        problems = left_out.summary("images or boxes")
+        problems = skipped.summary("images or boxes")
         if problems:
             raise DataError(
                 str(path),
-                "\n".join([f"{len(left_out)} problems:", *problems[1:]])
+                "\n".join([f"{len(skipped)} problems:", *problems[1:]])
                 + f"\nMend them, or leave them out: {convert_command(path, form, split)}",
             )
-        self.remarks = tuple(f"{path}: {note}" for note in left_out.notes)
+        self.remarks = tuple(f"{path}: {note}" for note in skipped.notes)
         # A table of paths holds any texts; these are only shown.
         self._keys, self._files = FileTable(path, keys), FileTable(path, paths)
         self._labels = np.concatenate([*labels, np.empty(0, np.float32)])

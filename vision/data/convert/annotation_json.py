@@ -12,8 +12,8 @@ from vision.data.convert.image_files import IMAGES, ImagePlacer, below_images_fo
 from vision.data.convert.neutral import AnnotatedImage, Plan
 from vision.data.convert.object_boxes import annotation_of, read_objects
 from vision.data.labels import Task
-from vision.data.left_out import LeftOut
 from vision.data.readers.annotation_json import AnnotationJsonReader
+from vision.data.skipped import Skipped
 from vision.files.write_error import make_folder
 from vision.settings.errors import DataError, UserError
 from vision.settings.file_names import MAX_NAME_BYTES
@@ -38,7 +38,7 @@ class AnnotationJsonSource(Source):
     def __len__(self) -> int:
         return len(self._reader)
 
-    def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
+    def images(self, skipped: Skipped) -> Iterator[AnnotatedImage]:
         for index in range(len(self._reader)):
             key, name = self._reader.key(index), self._reader.path(index)
             try:
@@ -46,7 +46,7 @@ class AnnotationJsonSource(Source):
                 assert isinstance(annotation, dict)
                 objects, size_px = read_objects(annotation, key, "annotation_json.")
             except DataError as error:
-                left_out.add(error.key, error.reason)
+                skipped.add(error.key, error.reason)
                 continue
             yield AnnotatedImage(name, key, self._root / name, None, objects, size_px)
 

@@ -19,7 +19,7 @@ from vision.data.convert.object_boxes import ltwh_of_xyxy, xyxy_of_ltwh
 from vision.data.convert.stated_size import size_note, stated_size
 from vision.data.convert.text_file import TextFile
 from vision.data.labels import Task
-from vision.data.left_out import LeftOut
+from vision.data.skipped import Skipped
 from vision.settings.errors import DataError
 
 EXTRA = ("segmentation", "iscrowd", "attributes", "keypoints", "num_keypoints")
@@ -43,15 +43,15 @@ class CocoSource(Source):
     def __len__(self) -> int:
         return len(self._file.images)
 
-    def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
-        self._file.tell(left_out)
+    def images(self, skipped: Skipped) -> Iterator[AnnotatedImage]:
+        self._file.tell(skipped)
         for number, image in enumerate(self._file.images):
             try:
-                yield self._image(image, number, left_out)
+                yield self._image(image, number, skipped)
             except DataError as error:
-                left_out.add(error.key, error.reason)
+                skipped.add(error.key, error.reason)
 
-    def _image(self, image: Any, number: int, left_out: LeftOut) -> AnnotatedImage:
+    def _image(self, image: Any, number: int, skipped: Skipped) -> AnnotatedImage:
         key = f"{self._path.name} image {number}"
         if not isinstance(image, Mapping) or not is_id(image.get("id")):
             raise DataError(key, "is no object with a number or a text as its id")
@@ -60,17 +60,17 @@ class CocoSource(Source):
         sides = image.get("width"), image.get("height")
         size_px = stated_size(*sides)
         if size_px is None:
-            left_out.note(key, size_note(*sides))
+            skipped.note(key, size_note(*sides))
         objects = []
         for annotation in self._file.annotations_of[image["id"]]:
             try:
-                objects.append(self._object(annotation, key, left_out))
+                objects.append(self._object(annotation, key, skipped))
             except DataError as error:
-                left_out.add(error.key, error.reason)
+                skipped.add(error.key, error.reason)
         extra = {ID: image["id"]} if isinstance(image["id"], int) else {}
         return AnnotatedImage(name, key, path, None, tuple(objects), size_px, extra)
 
-    def _object(self, annotation: Mapping[str, Any], key: str, left_out: LeftOut) -> AnnotatedObject:
+    def _object(self, annotation: Mapping[str, Any], key: str, skipped: Skipped) -> AnnotatedObject:
         where = f"{key} annotation {annotation.get('id')!s:.40}"
         category_id = annotation.get("category_id")
         if not is_id(category_id) or category_id not in self._file.class_of:
@@ -83,7 +83,7 @@ class CocoSource(Source):
             extra.pop("coco.iscrowd", None)
         if not extra.get("coco.segmentation"):
             extra.pop("coco.segmentation", None)
-        return AnnotatedObject(self._file.class_of[category_id], _box(annotation, where, left_out), difficult, extra)
+        return AnnotatedObject(self._file.class_of[category_id], _box(annotation, where, skipped), difficult, extra)
 
 
 class CocoSink(Sink):
@@ -156,7 +156,7 @@ def _annotation(item: AnnotatedObject, image_id: int, annotation_id: int) -> dic
     }
 
 
-def _box(annotation: Mapping[str, Any], where: str, left_out: LeftOut) -> Box:
+def _box(annotation: Mapping[str, Any], where: str, skipped: Skipped) -> Box:
     """Corners by the bbox, or by the segmentation where there is no bbox. Raises DataError."""
     bbox = annotation.get("bbox")
     if bbox or not annotation.get("segmentation"):
@@ -167,7 +167,7 @@ def _box(annotation: Mapping[str, Any], where: str, left_out: LeftOut) -> Box:
         box = box_of(annotation["segmentation"])
     except ValueError as problem:
         raise DataError(where, f"has no bbox and {problem}") from None
-    left_out.note(where, "has no bbox: its box is that around its segmentation")
+    skipped.note(where, "has no bbox: its box is that around its segmentation")
     return box
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from vision.data.class_list import find_class_list
 from vision.data.convert.format import SourceOptions
-from vision.data.left_out import LeftOut
+from vision.data.skipped import Skipped
 from vision.settings.errors import DataError, UserError
 from vision.settings.file_names import strip_blanks
 from vision.settings.regular_file import open_regular
@@ -61,12 +61,12 @@ class CocoFile:
             )
         self.class_of = {category_id: ids[name] for category_id, name in named.items() if name in ids}
 
-    def tell(self, left_out: LeftOut) -> None:
+    def tell(self, skipped: Skipped) -> None:
         """Say what of the file belongs to no image."""
         for name, reason in self._lost:
-            left_out.add(name, reason)
+            skipped.add(name, reason)
         for name, remark in self._notes:
-            left_out.note(name, remark)
+            skipped.note(name, remark)
 
     def _check_images(self) -> None:
         first: dict[Any, int] = {}

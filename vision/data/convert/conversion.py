@@ -19,7 +19,7 @@ from vision.data.convert.stated_size import fitted
 from vision.data.convert.survey import cannot_hold, doubts, survey
 from vision.data.image_codec import check_image
 from vision.data.labels import TASK_NAMES
-from vision.data.left_out import LeftOut
+from vision.data.skipped import Skipped
 from vision.settings.errors import DataError, UserError
 
 IMAGE_MODES = ("copy", "link", "keep")
@@ -35,7 +35,7 @@ class Converted:
     images: int
     objects: int
     class_names: tuple[str, ...]
-    left_out: LeftOut
+    skipped: Skipped
     notes: tuple[str, ...]
 
 
@@ -63,39 +63,39 @@ def convert(
     found = survey(source)
     names_folder = class_list_folder(target, output)
     check_class_list(names_folder, found.plan.class_names)
-    left_out, written, objects = LeftOut(), 0, 0
+    skipped, written, objects = Skipped(), 0, 0
     sink = kind(output, found.plan, images)
     try:
-        for loaded in load_all(source.images(left_out), workers):
+        for loaded in load_all(source.images(skipped), workers):
             advance(1)
             try:
-                write_one(sink, loaded, left_out)
+                write_one(sink, loaded, skipped)
             except DataError as error:
-                left_out.add(error.key, error.reason)
+                skipped.add(error.key, error.reason)
                 continue
             written, objects = written + 1, objects + len(loaded.image.objects or ())
-        check_written(written, source, left_out)
+        check_written(written, source, skipped)
         sink.close()
         write_class_list(names_folder, found.plan.class_names)
     except BaseException:
         sink.discard()
         raise
-    notes = (*source.remarks, *left_out.notes, *cannot_hold(found, kind, target, images == "keep"), *doubts(found))
-    return Converted(written, objects, found.plan.class_names, left_out, notes)
+    notes = (*source.remarks, *skipped.notes, *cannot_hold(found, kind, target, images == "keep"), *doubts(found))
+    return Converted(written, objects, found.plan.class_names, skipped, notes)
 
 
-def check_written(count: int, source: Source, left_out: LeftOut) -> None:
+def check_written(count: int, source: Source, skipped: Skipped) -> None:
     """Raise UserError where not one image of ``source`` was written."""
     if not count:
-        first = f"; first: {left_out.sentences[0]}" if left_out.sentences else ""
+        first = f"; first: {skipped.sentences[0]}" if skipped.sentences else ""
         raise UserError(f"None of {len(source)} images could be written{first}")
 
 
-def write_one(sink: Sink, loaded: Loaded, left_out: LeftOut) -> None:
+def write_one(sink: Sink, loaded: Loaded, skipped: Skipped) -> None:
     """Hand one image to a sink. Raises DataError where it is broken or cannot be held."""
     if loaded.problem is not None:
         raise loaded.problem
-    sink.write(fitted(loaded.image, loaded.size_px, left_out), loaded.encoded, loaded.size_px)
+    sink.write(fitted(loaded.image, loaded.size_px, skipped), loaded.encoded, loaded.size_px)
 
 
 def load_all(images: Iterable[AnnotatedImage], workers: int) -> Iterator[Loaded]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from vision.data.convert.format import Sink, Source
 from vision.data.convert.neutral import AnnotatedImage
-from vision.data.left_out import LeftOut
+from vision.data.skipped import Skipped
 
 IS_CROWD = "coco.iscrowd"
 
@@ -27,13 +27,13 @@ class WithoutCrowds(Source):
     def __len__(self) -> int:
         return len(self._source)
 
-    def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
-        for image in self._source.images(left_out):
+    def images(self, skipped: Skipped) -> Iterator[AnnotatedImage]:
+        for image in self._source.images(skipped):
             objects = tuple(item for item in image.objects or () if not item.extra.get(IS_CROWD))
             if image.objects is None or len(objects) == len(image.objects):
                 yield image
                 continue
-            left_out.note(image.key, "has boxes around crowds (iscrowd), which are no single objects: left out")
+            skipped.note(image.key, "has boxes around crowds (iscrowd), which are no single objects: left out")
             yield replace(image, objects=objects)
 
 

@@ -10,9 +10,9 @@ from vision.data.convert.format import Sink, Source, SourceOptions
 from vision.data.convert.image_files import ImagePlacer, below_images_folder
 from vision.data.convert.neutral import AnnotatedImage, Plan
 from vision.data.labels import Task
-from vision.data.left_out import LeftOut
 from vision.data.readers.file_table import is_clutter
 from vision.data.readers.folder import FolderReader
+from vision.data.skipped import Skipped
 from vision.settings.errors import UserError
 from vision.settings.file_names import MAX_NAME_BYTES, shown_name
 
@@ -30,7 +30,7 @@ class FolderSource(Source):
     def __len__(self) -> int:
         return len(self._reader)
 
-    def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
+    def images(self, skipped: Skipped) -> Iterator[AnnotatedImage]:
         for index in range(len(self._reader)):
             name = self._reader.path(index)
             class_id = int(self._reader.target(index)[0])

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from vision.data.convert.neutral import AnnotatedImage, Plan
 from vision.data.labels import Task
-from vision.data.left_out import LeftOut
+from vision.data.skipped import Skipped
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Source(ABC):
         """Images, those that will be left out included."""
 
     @abstractmethod
-    def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
-        """All images in their order; ``left_out`` is told what cannot be read. Can be called again."""
+    def images(self, skipped: Skipped) -> Iterator[AnnotatedImage]:
+        """All images in their order; ``skipped`` is told what cannot be read. Can be called again."""
 
 
 class Sink(ABC):

@@ -16,9 +16,9 @@ from vision.data.convert.numbering import ID, Numbering
 from vision.data.convert.packed_boxes import COLUMNS, HEADER
 from vision.data.convert.text_file import TextFile
 from vision.data.convert.vector_label import first_task, read_vector, vector_of
-from vision.data.left_out import LeftOut
 from vision.data.readers.file_table import file_size_px
 from vision.data.readers.image_list import parse_list_line
+from vision.data.skipped import Skipped
 from vision.settings.errors import DataError
 from vision.settings.file_names import line_problem, shown_name
 from vision.settings.regular_file import open_regular_text
@@ -40,13 +40,13 @@ class LstSource(Source):
     def __len__(self) -> int:
         return self._count
 
-    def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
+    def images(self, skipped: Skipped) -> Iterator[AnnotatedImage]:
         for number, text in self._lines():
             key = f"{self._path.name} line {number}"
             try:
                 yield self._image(text, key)
             except DataError as error:
-                left_out.add(error.key, error.reason)
+                skipped.add(error.key, error.reason)
 
     def _image(self, text: str, key: str) -> AnnotatedImage:
         try:

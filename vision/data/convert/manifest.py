@@ -13,11 +13,11 @@ from vision.data.convert.manifest_label import LINE_KEYS, METADATA_KEYS, label_o
 from vision.data.convert.neutral import AnnotatedImage, Plan
 from vision.data.convert.text_file import TextFile
 from vision.data.labels import Task, task_of
-from vision.data.left_out import LeftOut
 from vision.data.readers.class_names import ClassNames
 from vision.data.readers.image_reference import ImageReferences
 from vision.data.readers.manifest_attributes import METADATA
 from vision.data.readers.manifest_line import LineReader, ManifestLine, iter_lines
+from vision.data.skipped import Skipped
 from vision.files.steady_file import SteadyFile
 from vision.settings.errors import DataError
 
@@ -45,16 +45,16 @@ class ManifestSource(Source):
     def remarks(self) -> tuple[str, ...]:
         return () if self._lines.remark is None else (f"{self._path.name}: {self._lines.remark}",)
 
-    def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
+    def images(self, skipped: Skipped) -> Iterator[AnnotatedImage]:
         references = ImageReferences(self._root)
         for raw in iter_lines(self._text):
             key = self._key(raw.number)
             try:
                 yield self._image(self._lines.read(raw), key, references)
             except ValueError as error:
-                left_out.add(key, str(error))
+                skipped.add(key, str(error))
             except DataError as error:
-                left_out.add(error.key, error.reason)
+                skipped.add(error.key, error.reason)
 
     def _image(self, line: ManifestLine, key: str, references: ImageReferences) -> AnnotatedImage:
         path = references.find(line.reference)

@@ -17,11 +17,11 @@ from vision.data.convert.packed_boxes import COLUMNS, HEADER
 from vision.data.convert.text_file import TextFile
 from vision.data.convert.vector_label import first_task, read_vector, vector_of
 from vision.data.image_codec import image_size
-from vision.data.left_out import LeftOut
 from vision.data.readers.image_list import parse_list_line
 from vision.data.readers.recordio import RecordIOReader
 from vision.data.recordio import pack, unpack
 from vision.data.recordio_writer import RecordIOWriter
+from vision.data.skipped import Skipped
 from vision.settings.errors import DataError
 from vision.settings.file_names import line_problem, shown_name
 from vision.settings.regular_file import open_regular_text
@@ -42,13 +42,13 @@ class RecordIOSource(Source):
     def __len__(self) -> int:
         return len(self._reader)
 
-    def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
+    def images(self, skipped: Skipped) -> Iterator[AnnotatedImage]:
         used: set[str] = set()
         for index in range(len(self._reader)):
             try:
                 image = self._image(index)
             except DataError as error:
-                left_out.add(error.key, error.reason)
+                skipped.add(error.key, error.reason)
                 continue
             if image.name in used:
                 image = self._image(index, f"record{index:08d}")

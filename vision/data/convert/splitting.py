@@ -35,7 +35,7 @@ from vision.data.inspect.look_alikes import (
     groups_to_keep,
     joined,
 )
-from vision.data.left_out import LeftOut
+from vision.data.skipped import Skipped
 from vision.data.split import assign_parts
 from vision.settings.errors import DataError, UserError
 
@@ -65,7 +65,7 @@ class Parts:
 
     images: dict[str, int]
     classes: dict[str, dict[str, int]]
-    left_out: LeftOut
+    skipped: Skipped
     notes: tuple[str, ...]
 
 
@@ -89,7 +89,7 @@ def split(
     folders = {class_list_folder(form, path) for path in paths.values()}
     for folder in folders:
         check_class_list(folder, found.plan.class_names)
-    listed = list(map(_classes_and_group(options), source.images(LeftOut())))
+    listed = list(map(_classes_and_group(options), source.images(Skipped())))
     groups = _by_text([group for _, group in listed]) if options.group else np.arange(len(listed))
     apart = 0
     if options.keep_copies:
@@ -101,23 +101,23 @@ def split(
     names = list(options.shares)
     counts = {name: 0 for name in names}
     classes: dict[str, dict[str, int]] = {name: dict.fromkeys(found.plan.class_names, 0) for name in names}
-    left_out = LeftOut()
+    skipped = Skipped()
     sinks: dict[str, Sink] = {}
     try:
         for name, path in paths.items():
             sinks[name] = kind(path, found.plan, images)
-        for number, loaded in enumerate(load_all(source.images(left_out), workers)):
+        for number, loaded in enumerate(load_all(source.images(skipped), workers)):
             advance(1)
             name = names[part_of[number]]
             try:
-                write_one(sinks[name], loaded, left_out)
+                write_one(sinks[name], loaded, skipped)
             except DataError as error:
-                left_out.add(error.key, error.reason)
+                skipped.add(error.key, error.reason)
                 continue
             counts[name] += 1
             for class_id in image_classes(loaded.image):
                 classes[name][found.plan.class_names[class_id]] += 1
-        check_written(sum(counts.values()), source, left_out)
+        check_written(sum(counts.values()), source, skipped)
         for sink in sinks.values():
             sink.close()
         for folder in folders:
@@ -128,7 +128,7 @@ def split(
         raise
     chains = (_CHAINS.format(apart),) if apart else ()
     lost = cannot_hold(found, kind, form, images == "keep")
-    return Parts(counts, classes, left_out, (*source.remarks, *left_out.notes, *chains, *lost))
+    return Parts(counts, classes, skipped, (*source.remarks, *skipped.notes, *chains, *lost))
 
 
 def _look_alikes(source: Source, count: int, workers: int, advance: Callable[[int], None]) -> tuple[np.ndarray, int]:
@@ -138,7 +138,7 @@ def _look_alikes(source: Source, count: int, workers: int, advance: Callable[[in
     hashes = np.zeros(count, np.uint64)
     thumbnails = np.zeros((count, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), np.uint8)
     sound = np.zeros(count, bool)
-    for place, found in enumerate(read_ahead(_fingerprint, source.images(LeftOut()), workers)):
+    for place, found in enumerate(read_ahead(_fingerprint, source.images(Skipped()), workers)):
         advance(1)
         if found is not None:
             digests[place], hashes[place], thumbnails[place] = found

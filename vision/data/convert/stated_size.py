@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from vision.data.boxes.image_size import REMEDY, Fit, fit_of, sentence
 from vision.data.convert.neutral import AnnotatedImage, Box
-from vision.data.left_out import LeftOut
+from vision.data.skipped import Skipped
 from vision.settings.errors import DataError
 
 
@@ -23,10 +23,10 @@ def size_note(width: object, height: object) -> str:
     return f"states {stated}: the image's own is used"
 
 
-def fitted(image: AnnotatedImage, size_px: tuple[int, int], left_out: LeftOut) -> AnnotatedImage:
+def fitted(image: AnnotatedImage, size_px: tuple[int, int], skipped: Skipped) -> AnnotatedImage:
     """The image with its boxes in the pixels of the upright picture of (width, height) ``size_px``.
 
-    ``left_out`` notes where they were scaled with it. Raises DataError where the stated size is of another picture.
+    ``skipped`` notes where they were scaled with it. Raises DataError where the stated size is of another picture.
     """
     stated = image.size_px
     fit = Fit.EQUAL if stated is None else fit_of(stated, size_px)
@@ -34,7 +34,7 @@ def fitted(image: AnnotatedImage, size_px: tuple[int, int], left_out: LeftOut) -
         return image
     if fit is Fit.OTHER:
         raise DataError(image.key, f"{sentence(stated, size_px)}, {REMEDY}")
-    left_out.note(image.key, f"{sentence(stated, size_px)}: its boxes are scaled with it")
+    skipped.note(image.key, f"{sentence(stated, size_px)}: its boxes are scaled with it")
     across, down = size_px[0] / stated[0], size_px[1] / stated[1]
 
     def corners(box: Box) -> Box:

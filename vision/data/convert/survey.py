@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from vision.data.convert.format import Source
 from vision.data.convert.neutral import AnnotatedImage, Plan
 from vision.data.convert.packed_boxes import COLUMNS
-from vision.data.left_out import LeftOut
+from vision.data.skipped import Skipped
 from vision.settings.errors import DataError
 
 MOST_CLASSES = 1_000_000
@@ -33,7 +33,7 @@ def survey(source: Source) -> Survey:
     """Look at every image's labels, without its pixels."""
     found = Survey(Plan(source.task, ()))
     columns = 0
-    for image in source.images(LeftOut()):
+    for image in source.images(Skipped()):
         found.images += 1
         found.extra.update((key, "images") for key in image.extra)
         found.seen_classes.update(image.class_ids or ())

@@ -19,7 +19,7 @@ from vision.data.convert.stated_size import size_note, stated_size
 from vision.data.convert.voc_layout import ANNOTATIONS, JPEG_IMAGES, VocLayout
 from vision.data.convert.voc_xml import Element, read_xml, text_of
 from vision.data.labels import Task
-from vision.data.left_out import LeftOut
+from vision.data.skipped import Skipped
 from vision.files.write_error import make_folder
 from vision.settings.errors import DataError, UserError
 
@@ -42,7 +42,7 @@ class VocSource(Source):
         self._annotations = self._layout.annotations
         self._finder = ImageFinder([options.root] if options.root else self._layout.roots)
         self._offset = 1 if options.one_based else 0
-        self._list_problems = LeftOut()
+        self._list_problems = Skipped()
         listed = self._layout.listed(options.split, self._list_problems) if options.split else None
         self._files = self._layout.files() if listed is None else listed
         if not self._files:
@@ -59,27 +59,27 @@ class VocSource(Source):
     def __len__(self) -> int:
         return len(self._files)
 
-    def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
-        left_out.extend(self._list_problems)
+    def images(self, skipped: Skipped) -> Iterator[AnnotatedImage]:
+        skipped.extend(self._list_problems)
         for file in self._files:
             try:
-                yield self._image(file, left_out)
+                yield self._image(file, skipped)
             except DataError as error:
-                left_out.add(error.key, error.reason)
+                skipped.add(error.key, error.reason)
 
-    def _image(self, file: str, left_out: LeftOut) -> AnnotatedImage:
+    def _image(self, file: str, skipped: Skipped) -> AnnotatedImage:
         root = read_xml(self._annotations / file, file)
-        name, path = self._find_image(file, text_of(root, "filename"), left_out)
+        name, path = self._find_image(file, text_of(root, "filename"), skipped)
         sides = text_of(root, "size/width"), text_of(root, "size/height")
         size_px = stated_size(*sides)
         if size_px is None:
-            left_out.note(file, size_note(*sides))
+            skipped.note(file, size_note(*sides))
         objects = []
         for place, element in enumerate(root.findall("object")):
             try:
                 objects.append(self._object(element, f"{file} object {place}"))
             except DataError as error:
-                left_out.add(error.key, error.reason)
+                skipped.add(error.key, error.reason)
         return AnnotatedImage(name, f"{file} ({name})", path, None, tuple(objects), size_px)
 
     def _object(self, element: Element, key: str) -> AnnotatedObject:
@@ -98,7 +98,7 @@ class VocSource(Source):
         box = (corners[0], corners[1], corners[2], corners[3])
         return AnnotatedObject(self._ids[name], box, text_of(element, "difficult") == "1", extra)
 
-    def _find_image(self, file: str, filename: str, left_out: LeftOut) -> tuple[str, Path]:
+    def _find_image(self, file: str, filename: str, skipped: Skipped) -> tuple[str, Path]:
         """The image beside the XML's own path in its tree, by its file name, then by the XML's name."""
         stem = os.path.splitext(file)[0]
         folder = os.path.dirname(file)
@@ -108,7 +108,7 @@ class VocSource(Source):
             # The XML was copied, or renamed with its image, and its text forgotten.
             own = self._finder.by_stem(stem, file)
             if own is not None:
-                left_out.note(file, f"names {filename!r:.100}, the image of {other}.xml: {own[0]!r:.100} is used")
+                skipped.note(file, f"names {filename!r:.100}, the image of {other}.xml: {own[0]!r:.100} is used")
                 return own
         try:
             return self._finder.find(name or stem, file)

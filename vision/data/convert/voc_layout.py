@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from vision.data.convert.dataset_parts import siblings
-from vision.data.left_out import LeftOut
 from vision.data.readers.file_table import is_image_name, walk_files
+from vision.data.skipped import Skipped
 from vision.settings.errors import UserError
 from vision.settings.file_names import strip_blanks
 from vision.settings.regular_file import open_regular_text
@@ -53,8 +53,8 @@ class VocLayout:
         """Names of the lists in ImageSets."""
         return [path.stem for folder in _LIST_FOLDERS[:2] for path in sorted((self.top / folder).glob("*.txt"))]
 
-    def listed(self, split: str, left_out: LeftOut) -> list[str]:
-        """The annotations that a list of ImageSets names; ``left_out`` is told the lines that name none."""
+    def listed(self, split: str, skipped: Skipped) -> list[str]:
+        """The annotations that a list of ImageSets names; ``skipped`` is told the lines that name none."""
         name = split if split.endswith(".txt") else f"{split}.txt"
         tried = [self.top / folder / name for folder in _LIST_FOLDERS]
         path = next((path for path in tried if path.is_file()), tried[0])
@@ -69,7 +69,7 @@ class VocLayout:
             if strip_blanks(line):
                 is_meant, file = index.find(strip_blanks(line))
                 if file is None:
-                    left_out.add(
+                    skipped.add(
                         f"{path.name} line {number}", f"names {strip_blanks(line)!r:.100}, which has no annotation"
                     )
                 elif is_meant:

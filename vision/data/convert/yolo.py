@@ -14,8 +14,8 @@ from vision.data.convert.image_files import ImagePlacer, below_images_folder, wr
 from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Plan
 from vision.data.convert.yolo_layout import IMAGES, LABELS, YoloLayout, plain_name
 from vision.data.labels import Task
-from vision.data.left_out import LeftOut
 from vision.data.readers.file_table import file_size_px
+from vision.data.skipped import Skipped
 from vision.files.atomic_file import write_whole
 from vision.files.write_error import make_folder
 from vision.settings.errors import DataError, UserError
@@ -41,28 +41,28 @@ class YoloSource(Source):
     def __len__(self) -> int:
         return len(self._layout.images)
 
-    def images(self, left_out: LeftOut) -> Iterator[AnnotatedImage]:
+    def images(self, skipped: Skipped) -> Iterator[AnnotatedImage]:
         for file in self._layout.orphans():
-            left_out.add(file, f"has no image below {self._layout.images_root}")
+            skipped.add(file, f"has no image below {self._layout.images_root}")
         if self.class_names is None:
-            left_out.note(str(self._layout.images_root), "names no class, so they go by number: give classes=FILE")
+            skipped.note(str(self._layout.images_root), "names no class, so they go by number: give classes=FILE")
         owners: dict[str, str] = {}
         for image in self._layout.images:
             name, label = plain_name(image), self._layout.label_of(image)
             try:
                 if label is None:
-                    left_out.note(name, "has no label file: it counts as an image without objects")
+                    skipped.note(name, "has no label file: it counts as an image without objects")
                 elif owners.setdefault(label, name) != name:
                     raise DataError(name, f"has the label file {label} of {owners[label]}: rename one of the two")
                 path = self._layout.images_root / image
                 size_px = file_size_px(path, name)
-                objects = tuple(self._objects(label, size_px, left_out)) if label else ()
+                objects = tuple(self._objects(label, size_px, skipped)) if label else ()
             except DataError as error:
-                left_out.add(error.key, error.reason)
+                skipped.add(error.key, error.reason)
                 continue
             yield AnnotatedImage(name, f"{label} ({name})" if label else name, path, None, objects, size_px)
 
-    def _objects(self, label: str, size_px: tuple[int, int], left_out: LeftOut) -> Iterator[AnnotatedObject]:
+    def _objects(self, label: str, size_px: tuple[int, int], skipped: Skipped) -> Iterator[AnnotatedObject]:
         try:
             with open_regular_text(self._layout.labels_root / label) as file:
                 lines = file.read(_MAX_LABEL_BYTES).splitlines()
@@ -74,10 +74,10 @@ class YoloSource(Source):
                 try:
                     yield parse_object(line, size_px)
                 except ValueError as problem:
-                    left_out.add(key, str(problem))
+                    skipped.add(key, str(problem))
                     continue
                 if len(line.split()) > LINE_WORDS:
-                    left_out.note(key, "is a polygon: the box around it is used")
+                    skipped.note(key, "is a polygon: the box around it is used")
 
 
 class YoloSink(Sink):

@@ -7,8 +7,8 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from vision.data.left_out import LeftOut
 from vision.data.readers.file_table import is_foreign_image_name, is_image_name
+from vision.data.skipped import Skipped
 from vision.files.atomic_file import write_whole
 from vision.files.write_error import make_folder
 from vision.settings.errors import DataError
@@ -44,7 +44,7 @@ class Listing:
 
     images: list[tuple[int, str, int]]
     folders: tuple[str, ...]
-    left_out: LeftOut
+    skipped: Skipped
     others: tuple[str, ...]
 
 
@@ -54,7 +54,7 @@ def list_images(root: Path, options: ListOptions) -> Listing:
         raise DataError(str(root), "is no folder; give the folder of the images as ROOT")
     found: list[tuple[int, str, int]] = []
     folders: dict[str, int] = {}
-    left_out, others = LeftOut(), []
+    skipped, others = Skipped(), []
     suffixes = {f".{extension.lower().removeprefix('.')}" for extension in options.extensions}
     for folder, below in _walk(root) if options.recursive else [("", sorted(os.listdir(root)))]:
         for name in below:
@@ -67,18 +67,18 @@ def list_images(root: Path, options: ListOptions) -> Listing:
                 continue
             kind = irregular_kind(root / path)
             if kind is not None:
-                left_out.add(shown_name(path), f"is {kind}, not a file")
+                skipped.add(shown_name(path), f"is {kind}, not a file")
                 continue
             problem = name_problem(path)
             if problem:
                 raise DataError(str(root), f"holds the image {shown_name(path)}, whose name {problem}")
             problem = line_problem(path)
             if problem:
-                left_out.add(shown_name(path), problem)
+                skipped.add(shown_name(path), problem)
                 continue
             label = folders.setdefault(folder.rstrip("/") or ".", len(folders)) if options.recursive else 0
             found.append((len(found), path, label))
-    return Listing(found, tuple(folders), left_out, tuple(others))
+    return Listing(found, tuple(folders), skipped, tuple(others))
 
 
 def write_lists(prefix: str, listing: Listing, options: ListOptions) -> dict[str, int]:

@@ -16,10 +16,10 @@ import cv2
 from vision.data.im2rec.encoding import CannotPackError, PackOptions, payload_of_line
 from vision.data.im2rec.resume import Batch, ResumableRecords
 from vision.data.image_codec import prepare_process
-from vision.data.left_out import LeftOut
 from vision.data.parallel import ordered_map
 from vision.data.recordio import MAX_PAYLOAD_BYTES
 from vision.data.recordio_writer import frame
+from vision.data.skipped import Skipped
 from vision.settings.errors import DataError
 from vision.settings.regular_file import open_regular_text
 
@@ -40,7 +40,7 @@ class Packed:
 
     records: int
     lines_resumed: int
-    left_out: LeftOut
+    skipped: Skipped
 
 
 def lists_of(prefix: str) -> list[Path]:
@@ -67,11 +67,11 @@ def pack_list(lst: Path, options: PackOptions, workers: int, advance: Callable[[
         for batch in ordered_map(_pack, options, _batches(lst, options, resumed), workers):
             records.append(batch)
             advance(batch.lines)
-    records.left_out.write(left_out_file(lst))
-    return Packed(records.count, resumed, records.left_out)
+    records.skipped.write(skipped_file(lst))
+    return Packed(records.count, resumed, records.skipped)
 
 
-def left_out_file(lst: Path) -> Path:
+def skipped_file(lst: Path) -> Path:
     """Where the sentences about lines without a record are written."""
     return lst.with_name(f"{lst.stem}.left-out.txt")
 
@@ -120,7 +120,7 @@ def _pack(options: PackOptions, work: _Work) -> Batch:
     prepare_process()
     pieces: list[bytes] = []
     sizes: list[tuple[int, int]] = []
-    left_out: list[tuple[str, str]] = []
+    skipped: list[tuple[str, str]] = []
     for number, line in enumerate(work.lines, work.first_line):
         if not line.strip():
             continue
@@ -129,9 +129,9 @@ def _pack(options: PackOptions, work: _Work) -> Batch:
             if len(payload) > MAX_PAYLOAD_BYTES:
                 raise CannotPackError(f"makes a record of more than {MAX_PAYLOAD_BYTES} bytes, the most it can hold")
         except CannotPackError as problem:
-            left_out.append((f"{work.list_name} line {number}", str(problem)))
+            skipped.append((f"{work.list_name} line {number}", str(problem)))
             continue
         framed = list(frame(payload))
         pieces += framed
         sizes.append((record_id, sum(map(len, framed))))
-    return Batch(b"".join(pieces), sizes, len(work.lines), left_out)
+    return Batch(b"".join(pieces), sizes, len(work.lines), skipped)

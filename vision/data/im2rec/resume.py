@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple
 
-from vision.data.left_out import LeftOut
+from vision.data.skipped import Skipped
 from vision.files.file_lock import try_lock
 from vision.files.write_error import make_folder, writing
 from vision.settings.errors import UserError
@@ -26,7 +26,7 @@ class Batch(NamedTuple):
     records: bytes
     sizes: list[tuple[int, int]]
     lines: int
-    left_out: list[tuple[str, str]]
+    skipped: list[tuple[str, str]]
 
 
 class ResumableRecords:
@@ -39,9 +39,9 @@ class ResumableRecords:
     def __init__(self, rec_path: Path, made_from: str) -> None:
         self.rec_path, self.idx_path = rec_path, rec_path.with_suffix(".idx")
         self.lines_done = self.count = self._offset = 0
-        self.left_out = LeftOut()
+        self.skipped = Skipped()
         self._made_from = made_from
-        self._pending_left_out: list[tuple[str, str]] = []
+        self._pending_skipped: list[tuple[str, str]] = []
         self._journalled_at = -JOURNAL_EVERY_S
         make_folder(rec_path.parent)
         with writing(rec_path):
@@ -59,9 +59,9 @@ class ResumableRecords:
                 self._offset += size
             self.count += len(batch.sizes)
             self.lines_done += batch.lines
-            self._pending_left_out += batch.left_out
-            for name, reason in batch.left_out:
-                self.left_out.add(name, reason)
+            self._pending_skipped += batch.skipped
+            for name, reason in batch.skipped:
+                self.skipped.add(name, reason)
             if time.monotonic() - self._journalled_at >= JOURNAL_EVERY_S:
                 self._write_journal()
 
@@ -116,7 +116,7 @@ class ResumableRecords:
         self.lines_done, self.count, self._offset = last["lines"], last["records"], last["rec_bytes"]
         self._rec.truncate(last["rec_bytes"])
         self._idx.truncate(last["idx_bytes"])
-        self.left_out = LeftOut((name, reason) for entry in entries[1:] for name, reason in entry["left_out"])
+        self.skipped = Skipped((name, reason) for entry in entries[1:] for name, reason in entry["left_out"])
 
     def _has(self, entry: dict[str, Any]) -> bool:
         sizes = [os.fstat(file.fileno()).st_size for file in (self._rec, self._idx)]
@@ -132,10 +132,10 @@ class ResumableRecords:
                 "records": self.count,
                 "rec_bytes": self._offset,
                 "idx_bytes": os.fstat(self._idx.fileno()).st_size,
-                "left_out": self._pending_left_out,
+                "left_out": self._pending_skipped,
             }
         )
-        self._pending_left_out = []
+        self._pending_skipped = []
         self._journalled_at = time.monotonic()
 
     def _write_line(self, entry: dict[str, Any]) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from vision.data.boxes.object_rows import ObjectRows
-from vision.data.inspect.box_findings import all_boxes
-from vision.data.inspect.findings import ChannelFacts
+from vision.data.inspect.box_issues import all_boxes
+from vision.data.inspect.issues import ChannelFacts
 
 # SageMaker's default for hp.label_width.
 LABEL_WIDTH = 350

@@ -10,21 +10,21 @@ import numpy as np
 from vision.data.boxes.image_size import Fit, SizeTally, sentence
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.equal_problems import EqualProblems
-from vision.data.inspect.box_findings import box_findings
-from vision.data.inspect.findings import MOST_NAMED, ChannelFacts, Finding, Place, Severity
-from vision.data.inspect.looking import Part, look
+from vision.data.inspect.box_issues import box_issues
+from vision.data.inspect.issues import MOST_NAMED, ChannelFacts, Issue, Place, Severity
+from vision.data.inspect.scan import Part, scan
 from vision.data.sample import Reader, Remarking
 
 # A class this many times rarer than the most frequent one is hard to learn without help.
 RARE_TIMES = 20
-# Kinds of problems that a finding tells.
+# Kinds of problems that an issue tells.
 _KINDS = 3
 
 
 def inspect_channel(name: str, reader: Reader, workers: int, advance: Callable[[int], None]) -> ChannelFacts:
     """Read every record of a channel; ``advance`` is told the records done."""
     parts: list[Part] = []
-    for part in look(reader, workers):
+    for part in scan(reader, workers):
         parts.append(part)
         advance(len(part.sizes_px))
     labels = [label for part in parts for label in part.labels]
@@ -46,18 +46,18 @@ def inspect_channel(name: str, reader: Reader, workers: int, advance: Callable[[
         labels=kept,
         class_counts=_class_counts(kept),
     )
-    add = facts.findings.extend
+    add = facts.issues.extend
     add(_problems(facts, reader, "broken_image", "images cannot be decoded", _all(parts, "broken_images")))
     add(_problems(facts, reader, "unusable_label", "labels cannot be used", _all(parts, "unusable_labels")))
     other = "classes" if task == "boxes" else "boxes"
     reasons = [(index, f"has {other}, where most have {task}") for index in mixed]
     add(_problems(facts, reader, "other_task", f"labels are {other}, where most are {task}", reasons))
-    add(_size_findings(facts, reader, [size for part in parts for size in part.stated_px]))
+    add(_size_issues(facts, reader, [size for part in parts for size in part.stated_px]))
     if isinstance(reader, Remarking):
-        add(Finding("label_meaning", "warning", f"channel {name}: {remark}", len(labels)) for remark in reader.remarks)
-    add(_class_findings(facts))
+        add(Issue("label_meaning", "warning", f"channel {name}: {remark}", len(labels)) for remark in reader.remarks)
+    add(_class_issues(facts))
     if task == "boxes":
-        add(box_findings(facts, reader))
+        add(box_issues(facts, reader))
     return facts
 
 
@@ -89,18 +89,16 @@ def _problems(
     what: str,
     reasons: list[tuple[int, str]],
     severity: Severity = "error",
-) -> list[Finding]:
+) -> list[Issue]:
     if not reasons:
         return []
     named = tuple((Place(facts.name, index, reader.key(index), reason),) for index, reason in reasons[:MOST_NAMED])
     kinds = EqualProblems((reader.key(index), reason) for index, reason in reasons)
     sentence = f"channel {facts.name}: {len(reasons)} of {len(facts)} {what}; {'; '.join(kinds.lines(_KINDS))}"
-    return [Finding(code, severity, sentence, len(reasons), named)]
+    return [Issue(code, severity, sentence, len(reasons), named)]
 
 
-def _size_findings(
-    facts: ChannelFacts, reader: Reader, stated_px: Sequence[tuple[float, float] | None]
-) -> list[Finding]:
+def _size_issues(facts: ChannelFacts, reader: Reader, stated_px: Sequence[tuple[float, float] | None]) -> list[Issue]:
     """Images whose size is not the one that their label states."""
     tally = SizeTally(len(facts))
     places: dict[Fit, list[Place]] = {Fit.SCALED: [], Fit.OTHER: []}
@@ -115,21 +113,21 @@ def _size_findings(
     if tally.problem:
         groups = tuple((place,) for place in places[Fit.OTHER])
         text = f"channel {facts.name}: {tally.problem}"
-        found.append(Finding("image_size_differs", "error", text, tally.other, groups))
+        found.append(Issue("image_size_differs", "error", text, tally.other, groups))
     if tally.warning:
         groups = tuple((place,) for place in places[Fit.SCALED])
         text = f"channel {facts.name}: {tally.warning}"
-        found.append(Finding("image_size_scaled", "warning", text, tally.scaled, groups))
+        found.append(Issue("image_size_scaled", "warning", text, tally.scaled, groups))
     return found
 
 
-def _class_findings(facts: ChannelFacts) -> list[Finding]:
+def _class_issues(facts: ChannelFacts) -> list[Issue]:
     counts = facts.class_counts
     named = len(facts.class_names or ())
     present = counts[counts > 0]
     found = []
     if not present.size:
-        return [Finding("no_class", "error", f"channel {facts.name}: not one label names a class", len(facts))]
+        return [Issue("no_class", "error", f"channel {facts.name}: not one label names a class", len(facts))]
     absent = [
         class_id for class_id in range(max(len(counts), named)) if class_id >= len(counts) or not counts[class_id]
     ]
@@ -141,7 +139,7 @@ def _class_findings(facts: ChannelFacts) -> list[Finding]:
         if absent == [0] and not named:
             hint = "; if classes are counted from 1, subtract 1 from each"
         sentence = f"channel {facts.name}: {len(absent)} classes do not occur: {shown}{hint}"
-        found.append(Finding("absent_class", "warning", sentence, len(absent)))
+        found.append(Issue("absent_class", "warning", sentence, len(absent)))
     rare = [class_id for class_id in np.flatnonzero(counts).tolist() if counts[class_id] * RARE_TIMES < counts.max()]
     if rare:
         shown = ", ".join(f"{facts.class_name(class_id)} {counts[class_id]}" for class_id in rare[:10])
@@ -149,5 +147,5 @@ def _class_findings(facts: ChannelFacts) -> list[Finding]:
             f"channel {facts.name}: {len(rare)} classes are more than {RARE_TIMES} times rarer than "
             f"{facts.class_name(int(counts.argmax()))} with {counts.max()}: {shown}"
         )
-        found.append(Finding("rare_class", "warning", sentence, len(rare)))
+        found.append(Issue("rare_class", "warning", sentence, len(rare)))
     return found

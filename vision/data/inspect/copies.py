@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from vision.data.boxes.object_rows import ObjectRows
-from vision.data.inspect.findings import MOST_NAMED, ChannelFacts, Finding, Place, Severity
+from vision.data.inspect.issues import MOST_NAMED, ChannelFacts, Issue, Place, Severity
 from vision.data.inspect.look_alikes import find_look_alikes
 from vision.data.sample import Reader
 
 Member = tuple[int, int]
 
 
-def copies(channels: Sequence[ChannelFacts], readers: Mapping[str, Reader]) -> list[Finding]:
+def copies(channels: Sequence[ChannelFacts], readers: Mapping[str, Reader]) -> list[Issue]:
     """Exact copies by the bytes of the files, near copies by their looks, over all channels together."""
     members = [(number, index) for number, facts in enumerate(channels) for index in range(len(facts))]
     sound = np.concatenate([facts.sizes_px[:, 0] > 0 for facts in channels])
@@ -26,53 +26,53 @@ def copies(channels: Sequence[ChannelFacts], readers: Mapping[str, Reader]) -> l
         "exact": [[members[place] for place in group] for group in alike.exact],
         "near": [[members[place] for place in group] for group in alike.near],
     }
-    found = [*_exact_findings(groups["exact"], channels, readers), *_near_findings(groups["near"], channels, readers)]
+    found = [*_exact_issues(groups["exact"], channels, readers), *_near_issues(groups["near"], channels, readers)]
     if not alike.complete:
         sentence = "there are too many images to compare each with each, so not every near copy was found"
-        found.append(Finding("near_duplicates_incomplete", "warning", sentence, 1))
+        found.append(Issue("near_duplicates_incomplete", "warning", sentence, 1))
     return found
 
 
-def _exact_findings(
+def _exact_issues(
     groups: list[list[Member]], channels: Sequence[ChannelFacts], readers: Mapping[str, Reader]
-) -> list[Finding]:
+) -> list[Issue]:
     across = [group for group in groups if len({number for number, _ in group}) > 1]
     within = [group for group in groups if len(group) > len({number for number, _ in group})]
     differing = [group for group in groups if len({_label_key(channels[number], index) for number, index in group}) > 1]
     return [
-        *_finding("leak", "error", "images are in more than one channel, byte for byte", across, channels, readers),
-        *_finding("duplicate", "warning", "images occur more than once in a channel", within, channels, readers),
-        *_finding("contradiction", "error", "images occur with different labels", differing, channels, readers),
+        *_issues("leak", "error", "images are in more than one channel, byte for byte", across, channels, readers),
+        *_issues("duplicate", "warning", "images occur more than once in a channel", within, channels, readers),
+        *_issues("contradiction", "error", "images occur with different labels", differing, channels, readers),
     ]
 
 
-def _near_findings(
+def _near_issues(
     groups: list[list[Member]], channels: Sequence[ChannelFacts], readers: Mapping[str, Reader]
-) -> list[Finding]:
+) -> list[Issue]:
     across = [group for group in groups if len({number for number, _ in group}) > 1]
     within = [group for group in groups if len({number for number, _ in group}) == 1]
     what = "groups of images that look alike"
     return [
-        *_finding("near_leak", "warning", f"{what} are spread over channels", across, channels, readers),
-        *_finding("near_duplicate", "warning", f"{what} are in one channel", within, channels, readers),
+        *_issues("near_leak", "warning", f"{what} are spread over channels", across, channels, readers),
+        *_issues("near_duplicate", "warning", f"{what} are in one channel", within, channels, readers),
     ]
 
 
-def _finding(
+def _issues(
     code: str,
     severity: Severity,
     what: str,
     groups: list[list[Member]],
     channels: Sequence[ChannelFacts],
     readers: Mapping[str, Reader],
-) -> list[Finding]:
+) -> list[Issue]:
     if not groups:
         return []
     named = tuple(
         tuple(_place(channels[number], index, readers) for number, index in group[:8]) for group in groups[:MOST_NAMED]
     )
     first = "; ".join(f"{place.channel} {place.key} [{place.detail}]" for place in named[0])
-    return [Finding(code, severity, f"{len(groups)} {what}; first: {first}", len(groups), named)]
+    return [Issue(code, severity, f"{len(groups)} {what}; first: {first}", len(groups), named)]
 
 
 def _place(facts: ChannelFacts, index: int, readers: Mapping[str, Reader]) -> Place:

@@ -9,10 +9,10 @@ import numpy as np
 
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.inspect.advice import needed_label_width, recommended
-from vision.data.inspect.box_findings import all_boxes
+from vision.data.inspect.box_issues import all_boxes
 from vision.data.inspect.channel import inspect_channel
 from vision.data.inspect.copies import copies
-from vision.data.inspect.findings import ChannelFacts, Finding, Inspection
+from vision.data.inspect.issues import ChannelFacts, Inspection, Issue
 from vision.data.readers.class_names import names_problem
 from vision.data.sample import Reader
 
@@ -23,14 +23,14 @@ QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 def inspect(readers: Mapping[str, Reader], workers: int, advance: Callable[[int], None]) -> Inspection:
     """Look at everything. ``readers`` are in the order of importance, the training channel first."""
     channels = [inspect_channel(name, reader, workers, advance) for name, reader in readers.items()]
-    findings = [finding for facts in channels for finding in facts.findings]
-    findings += _across(channels)
-    findings += copies(channels, readers)
-    findings.sort(key=lambda finding: finding.severity != "error")
-    return Inspection(tuple(channels), tuple(findings), recommended(channels))
+    issues = [issue for facts in channels for issue in facts.issues]
+    issues += _across(channels)
+    issues += copies(channels, readers)
+    issues.sort(key=lambda issue: issue.severity != "error")
+    return Inspection(tuple(channels), tuple(issues), recommended(channels))
 
 
-def _across(channels: list[ChannelFacts]) -> list[Finding]:
+def _across(channels: list[ChannelFacts]) -> list[Issue]:
     """Classes and tasks in which the other channels differ from the first."""
     found = []
     train = channels[0]
@@ -38,18 +38,18 @@ def _across(channels: list[ChannelFacts]) -> list[Finding]:
     for other in channels[1:]:
         if other.task != train.task:
             sentence = f"channel {train.name} has {train.task}, but channel {other.name} has {other.task}"
-            found.append(Finding("other_task", "error", sentence, len(other)))
+            found.append(Issue("other_task", "error", sentence, len(other)))
         if train.class_names is not None and other.class_names is not None:
             problem = names_problem(
                 f"channel {train.name}", train.class_names, f"channel {other.name}", other.class_names
             )
             if problem:
-                found.append(Finding("class_names_differ", "error", problem, 1))
+                found.append(Issue("class_names_differ", "error", problem, 1))
         unknown = [class_id for class_id in np.flatnonzero(other.class_counts).tolist() if class_id not in known]
         if unknown:
             shown = ", ".join(map(other.class_name, unknown[:10]))
             sentence = f"channel {other.name} has {len(unknown)} classes that channel {train.name} has not: {shown}"
-            found.append(Finding("unknown_class", "error", sentence, len(unknown)))
+            found.append(Issue("unknown_class", "error", sentence, len(unknown)))
     return found
 
 
@@ -58,9 +58,9 @@ def to_json(inspection: Inspection) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
         "errors": inspection.errors,
-        "warnings": len(inspection.findings) - inspection.errors,
+        "warnings": len(inspection.issues) - inspection.errors,
         "channels": {facts.name: channel_json(facts) for facts in inspection.channels},
-        "findings": [finding.to_json() for finding in inspection.findings],
+        "findings": [issue.to_json() for issue in inspection.issues],
         "settings": [{"name": name, "value": value, "reason": reason} for name, value, reason in inspection.settings],
     }
 

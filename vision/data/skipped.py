@@ -11,7 +11,7 @@ from vision.files.atomic_file import write_whole
 SHOWN = 10
 
 
-class LeftOut:
+class Skipped:
     """Collects (name, reason) pairs; ``name`` says where it lies, ``reason`` is the rest of the sentence.
 
     ``notes`` tells of what is used in another way than it is written.
@@ -41,7 +41,7 @@ class LeftOut:
         """Note one thing that is used, but not as it is written."""
         self._notes.add(name, remark)
 
-    def extend(self, other: LeftOut) -> None:
+    def extend(self, other: Skipped) -> None:
         """Add all that another has left out."""
         for sentence in other.sentences:
             self.add(*sentence.split(": ", 1))

@@ -151,9 +151,9 @@ def test_broken_images_and_wrong_sizes_are_not_converted(write: Write, tmp_path:
     images = {"JPEGImages/a.png": png(), "JPEGImages/b.png": png()[:-20], "JPEGImages/c.png": png(6, 8)}
     done = converted(write({**files, **images}), "voc", "recordio", tmp_path / "out")
     assert done.images == 1
-    assert [sentence.split(": ")[0] for sentence in done.left_out.sentences] == ["b.xml (b.png)", "c.xml (c.png)"]
-    assert "is cut off after" in done.left_out.sentences[0]
-    assert "states the size 8x6, but the image has 6x8" in done.left_out.sentences[1]
+    assert [sentence.split(": ")[0] for sentence in done.skipped.sentences] == ["b.xml (b.png)", "c.xml (c.png)"]
+    assert "is cut off after" in done.skipped.sentences[0]
+    assert "states the size 8x6, but the image has 6x8" in done.skipped.sentences[1]
 
 
 def test_two_images_that_would_share_a_label_file(write: Write, tmp_path: Path) -> None:
@@ -162,4 +162,4 @@ def test_two_images_that_would_share_a_label_file(write: Write, tmp_path: Path) 
     for target in ("voc", "yolo", "annotation_json"):
         done = converted(root / "l.lst", "lst", target, tmp_path / target)
         assert done.images == 1
-        assert "belongs to an earlier image already" in done.left_out.sentences[0]
+        assert "belongs to an earlier image already" in done.skipped.sentences[0]

@@ -28,8 +28,8 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One kind of dirt. ``groups`` are records that belong together, such as copies; else each is a group."""
+class Issue:
+    """A problem of one kind. ``groups`` are records that belong together, such as copies; else each is a group."""
 
     code: str
     severity: Severity
@@ -38,7 +38,7 @@ class Finding:
     groups: tuple[tuple[Place, ...], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As the JSON file has it."""
+        """Return the entry of the JSON file."""
         groups = [
             [{"channel": p.channel, "index": p.index, "key": p.key, "detail": p.detail} for p in group]
             for group in self.groups
@@ -54,7 +54,7 @@ class Finding:
 
 @dataclass
 class ChannelFacts:
-    """A whole channel, N images. Arrays as in ``looking.Part``; ``task`` is what most labels are."""
+    """A whole channel, N images. Arrays as in ``scan.Part``; ``task`` is what most labels are."""
 
     name: str
     class_names: tuple[str, ...] | None
@@ -67,7 +67,7 @@ class ChannelFacts:
     kinds: Counter[str]
     labels: list[tuple[int, ...] | ObjectRows | None]
     class_counts: np.ndarray
-    findings: list[Finding] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.sizes_px)
@@ -79,13 +79,13 @@ class ChannelFacts:
 
 @dataclass(frozen=True)
 class Inspection:
-    """All channels, all findings, and settings that fit the data as (name, value, reason)."""
+    """All channels, all issues, and settings that fit the data as (name, value, reason)."""
 
     channels: tuple[ChannelFacts, ...]
-    findings: tuple[Finding, ...]
+    issues: tuple[Issue, ...]
     settings: tuple[tuple[str, str, str], ...]
 
     @property
     def errors(self) -> int:
-        """Findings that a data set should not have."""
-        return sum(finding.severity == "error" for finding in self.findings)
+        """Issues that a data set should not have."""
+        return sum(issue.severity == "error" for issue in self.issues)

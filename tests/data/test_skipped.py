@@ -2,18 +2,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vision.data.left_out import LeftOut
+from vision.data.skipped import Skipped
 
 
 def test_all_are_written_and_each_kind_is_shown_once(tmp_path: Path) -> None:
-    left_out = LeftOut()
+    skipped = Skipped()
     for number in range(12):
-        left_out.add(f"line {number}", f"has no image 'x{number}.jpg' below /data/{number}")
-    left_out.add("line 12", "is empty")
+        skipped.add(f"line {number}", f"has no image 'x{number}.jpg' below /data/{number}")
+    skipped.add("line 12", "is empty")
     file = tmp_path / "left-out.txt"
-    left_out.write(file)
+    skipped.write(file)
     assert file.read_text().splitlines()[11] == "line 11: has no image 'x11.jpg' below /data/11"
-    assert left_out.summary("lines", file) == [
+    assert skipped.summary("lines", file) == [
         f"13 lines left out (all in {file}):",
         "  12 times, in line 0, line 1, line 2, ...: has no image 'x0.jpg' below /data/0",
         "  line 12: is empty",
@@ -21,8 +21,8 @@ def test_all_are_written_and_each_kind_is_shown_once(tmp_path: Path) -> None:
 
 
 def test_ten_kinds_are_shown_and_the_others_counted() -> None:
-    left_out = LeftOut((f"line {number}", f"is {chr(97 + number // 2)}") for number in range(30))
-    lines = left_out.summary("lines")
+    skipped = Skipped((f"line {number}", f"is {chr(97 + number // 2)}") for number in range(30))
+    lines = skipped.summary("lines")
     assert len(lines) == 12
     assert lines[10] == "  2 times, in line 18, line 19: is j"
     assert lines[11] == "  and 10 more"
@@ -31,6 +31,6 @@ def test_ten_kinds_are_shown_and_the_others_counted() -> None:
 def test_nothing_to_say_leaves_no_file(tmp_path: Path) -> None:
     file = tmp_path / "left-out.txt"
     file.touch()
-    LeftOut().write(file)
+    Skipped().write(file)
     assert not file.exists()
-    assert LeftOut().summary("lines") == []
+    assert Skipped().summary("lines") == []

@@ -46,13 +46,13 @@ class Part(NamedTuple):
     unusable_labels: list[tuple[int, str]]
 
 
-def look(reader: Reader, workers: int) -> Iterator[Part]:
+def scan(reader: Reader, workers: int) -> Iterator[Part]:
     """Parts of the channel in order; together they hold every record."""
     starts = range(0, len(reader), PART_IMAGES)
-    yield from ordered_map(_look_at_part, reader, starts, workers)
+    yield from ordered_map(_scan_part, reader, starts, workers)
 
 
-def _look_at_part(reader: Reader, first: int) -> Part:
+def _scan_part(reader: Reader, first: int) -> Part:
     prepare_process()
     count = min(PART_IMAGES, len(reader) - first)
     part = Part(
@@ -68,7 +68,7 @@ def _look_at_part(reader: Reader, first: int) -> Part:
         [],
     )
     for place in range(count):
-        _look_at_image(reader, first + place, place, part)
+        _scan_image(reader, first + place, place, part)
         try:
             raw = reader.target(first + place)
             part.stated_px.append(stated_size_of(raw))
@@ -81,7 +81,7 @@ def _look_at_part(reader: Reader, first: int) -> Part:
     return part
 
 
-def _look_at_image(reader: Reader, index: int, place: int, part: Part) -> None:
+def _scan_image(reader: Reader, index: int, place: int, part: Part) -> None:
     try:
         encoded = bytes(reader[index].encoded)
         rgb = decode_rgb(encoded, "")

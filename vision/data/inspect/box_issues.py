@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from vision.data.boxes.faults import Fault, find_faults
+from vision.data.boxes.box_errors import Fault, find_faults
 from vision.data.boxes.object_rows import ObjectRows
-from vision.data.inspect.findings import MOST_NAMED, ChannelFacts, Finding, Place, Severity
+from vision.data.inspect.issues import MOST_NAMED, ChannelFacts, Issue, Place, Severity
 from vision.data.sample import Reader
 
 # What a detector at 300 pixels sees of such a box is less than a pixel of its finest feature map.
@@ -42,7 +42,7 @@ def all_boxes(facts: ChannelFacts) -> tuple[np.ndarray, ObjectRows | None]:
     return image.astype(np.int64), ObjectRows.joined([rows for _, rows in held])
 
 
-def box_findings(facts: ChannelFacts, reader: Reader) -> list[Finding]:
+def box_issues(facts: ChannelFacts, reader: Reader) -> list[Issue]:
     """What is wrong with the boxes of a channel."""
     image, rows = all_boxes(facts)
     found = []
@@ -50,7 +50,7 @@ def box_findings(facts: ChannelFacts, reader: Reader) -> list[Finding]:
     if empty:
         named = tuple((Place(facts.name, index, reader.key(index)),) for index in empty[:MOST_NAMED])
         sentence = f"channel {facts.name}: {len(empty)} of {len(facts)} images have no boxes and count as background"
-        found.append(Finding("image_without_boxes", "warning", sentence, len(empty), named))
+        found.append(Issue("image_without_boxes", "warning", sentence, len(empty), named))
     if rows is None:
         return found
     faults = find_faults(rows, 1_000_000)
@@ -68,7 +68,7 @@ def box_findings(facts: ChannelFacts, reader: Reader) -> list[Finding]:
             sentence = (
                 f"channel {facts.name}: {places.size} of {len(rows)} boxes {what}; first: {first.key} {first.detail}"
             )
-            found.append(Finding(code, severity, sentence, int(places.size), named))
+            found.append(Issue(code, severity, sentence, int(places.size), named))
     return found
 
 
