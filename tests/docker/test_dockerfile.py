@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -65,6 +66,19 @@ def test_no_build_tool_is_in_the_image(target: str) -> None:
     assert len(runs) == 1
     assert not [tool for tool in ("pip", "venv", "gcc", "build-essential", "git", "curl") if tool in runs[0]]
     assert "cuda" in (DOCKER / "Dockerfile").read_text().partition("FROM")[0]
+
+
+@pytest.mark.parametrize("command", ["train", "serve"])
+def test_the_platforms_commands_are_on_the_path_of_the_image_alone(command: str, tmp_path: Path) -> None:
+    (step,) = [rest for word, rest in whole("build") if word == "RUN" and "printf" in rest]
+    subprocess.run(["sh", "-c", step.replace("/opt/venv/bin", str(tmp_path))], check=True)
+    path = os.pathsep.join((str(tmp_path), str(Path(sys.executable).parent), os.environ["PATH"]))
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([tmp_path / command, "--help"], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"usage: {command} ")
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert list(scripts) == ["vision"]
 
 
 def test_the_build_gets_only_what_it_copies() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.training_jobs import HYPERPARAMETERS, machine, records
-from vision.sagemaker.ending import run_to_its_end
+from vision.sagemaker.exit_status import exit_status_of
 from vision.sagemaker.pipe_feeder import file_bytes
 from vision.sagemaker.simulator import Simulator
 from vision.sagemaker.train import train
@@ -35,6 +35,6 @@ def test_a_stalled_pipe_ends_the_job_with_a_sentence(
     platform.write(HYPERPARAMETERS, {})
     platform.write_config("inputdataconfig.json", {"train": pipe, "validation": pipe})
     platform.feed("train", file_bytes([data]), stall_after=2000)
-    assert run_to_its_end(lambda: train(platform.prefix), platform.prefix.failure) == 2
+    assert exit_status_of(lambda: train(platform.prefix), platform.prefix.failure) == 2
     failure = platform.prefix.failure.read_text()
     assert failure.startswith("ClientError: the pipe train_0 stalled: no data for 1 s")

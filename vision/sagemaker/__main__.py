@@ -1,4 +1,4 @@
-"""The image's entry point: ``train`` or ``serve``, as the platform says it."""
+"""The image's entry point; the platform gives ``train`` or ``serve`` as its argument."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-COMMANDS = {"train": "vision.sagemaker.train", "serve": "vision.serving.serve"}
+COMMANDS = {"train": "vision.sagemaker.train", "serve": "vision.sagemaker.serve"}
 
 
 def main(argv: Sequence[str]) -> int:

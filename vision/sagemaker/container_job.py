@@ -1,4 +1,4 @@
-"""What the platform gives a training container, as the job that all front doors build."""
+"""Reads the platform's config files and environment into the job that all front doors build."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from vision import algorithms
 from vision.data.counting import counted_line, with_counts
-from vision.sagemaker.given_channels import read_channels
-from vision.sagemaker.given_hyperparameters import GivenHyperparameters
 from vision.sagemaker.hosts import Hosts
+from vision.sagemaker.hyperparameters_json import ContainerSettings
+from vision.sagemaker.input_data_config import read_channels
 from vision.sagemaker.prefix import Prefix
 from vision.settings.errors import SettingsError, UserError, problems_of
 from vision.settings.job import Job
@@ -20,7 +20,7 @@ ALGORITHM_VARIABLE = "VISION_ALGORITHM"
 
 @dataclass(frozen=True)
 class ContainerJob:
-    """A checked job, the machines that work on it, and a line on what was counted in the data, if anything was."""
+    """A checked job and its machines. ``counted`` is a log line on settings that were counted in the data, if any."""
 
     job: Job[Any]
     hosts: Hosts
@@ -28,7 +28,7 @@ class ContainerJob:
 
     @classmethod
     def read(cls, prefix: Prefix, environ: Mapping[str, str]) -> ContainerJob:
-        """Read the config files and the environment. Raises one SettingsError with the problems of all of them."""
+        """Read everything. Raises one SettingsError with the problems of all files."""
         problems: list[str] = []
         algorithm = _algorithm(environ, problems)
         hosts = Hosts()
@@ -40,24 +40,24 @@ class ContainerJob:
             inputs = prefix.read_config("inputdataconfig.json")
         except UserError as error:
             raise SettingsError([*problems, str(error)]) from error
-        given = GivenHyperparameters.read(hyperparameters, environ)
+        settings = ContainerSettings.read(hyperparameters, environ)
         channels, channel_problems = read_channels(inputs, prefix.data, len(hosts.names))
-        problems += [*given.problems, *channel_problems]
+        problems += [*settings.problems, *channel_problems]
         if algorithm is None:
             raise SettingsError(problems)
         table = algorithms.hyperparameters_class(algorithm)
         try:
-            counted = with_counts(given.hyperparameters, channels)
-            job = Job.parse(algorithm, table, counted, channels, given.run, required_channels=())
+            counted = with_counts(settings.hyperparameters, channels)
+            job = Job.parse(algorithm, table, counted, channels, settings.run, required_channels=())
         except UserError as error:
             raise SettingsError([*problems_of(error), *problems]) from error
         if problems:
             raise SettingsError(problems)
-        return cls(job, hosts, counted_line(given.hyperparameters, counted))
+        return cls(job, hosts, counted_line(settings.hyperparameters, counted))
 
 
 def _algorithm(environ: Mapping[str, str], problems: list[str]) -> str | None:
-    """The algorithm's full name; it is the image's choice, as with SageMaker's own images, not a hyperparameter."""
+    """Return the full name of the image's algorithm, or None with a sentence added to ``problems``."""
     name = environ.get(ALGORITHM_VARIABLE, "")
     if not name:
         known = " or ".join(algorithms.names())

@@ -21,8 +21,8 @@ class Hosts:
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Hosts:
-        """From the platform's file, local mode's, or none (one machine). Raises UserError."""
-        names = config.get("hosts") or _of_groups(config.get("instance_groups") or [])
+        """Read the platform's file or that of local mode; an empty one means a single machine. Raises UserError."""
+        names = config.get("hosts") or _hosts_of_groups(config.get("instance_groups") or [])
         current = config.get("current_host")
         if not names:
             names = [current or "algo-1"]
@@ -41,12 +41,12 @@ class Hosts:
 
     @property
     def rank(self) -> int:
-        """Of this machine among all."""
+        """Index of this machine in ``names``."""
         return self.names.index(self.current)
 
 
-def _of_groups(groups: object) -> list[Any]:
-    """All hosts of a heterogeneous cluster, where the file states them by group only. Raises UserError."""
+def _hosts_of_groups(groups: object) -> list[Any]:
+    """Return all hosts of a heterogeneous cluster, whose file lists them by group. Raises UserError."""
     lists = [group.get("hosts") if isinstance(group, dict) else None for group in _list_of(groups)]
     return [name for names in lists for name in _list_of(names)]
 

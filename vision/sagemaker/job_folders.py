@@ -1,4 +1,4 @@
-"""The run folder of a training container: its parts lie where the platform restores and fetches them."""
+"""The run folder of a training container, with its parts where the platform restores and fetches them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ MODEL_JSON = "model.json"
 class JobFolders(RunFolder):
     """``path`` is ``output/data``: history, logger files and the report.
 
-    A job that goes on after a spot interruption finds its checkpoint folder again and nothing else, so the best model
-    so far is kept there too; ``published`` gets a copy, which is what the platform makes into the job's model.tar.gz.
+    After a spot interruption the platform restores the checkpoint folder and nothing else, so the best model so far is
+    kept there too; ``published`` gets a copy, which the platform packs into the job's model.tar.gz.
     """
 
     checkpoint_folder: Path
@@ -51,7 +51,7 @@ class JobFolders(RunFolder):
         raise AssertionError("the platform packs the model")
 
     def model_changed(self) -> None:
-        """Copy the model to where the platform fetches it; a stop at any moment leaves a whole model there."""
+        """Copy the model to ``published``; after a stop at any moment there is a whole model there."""
         if not (self.model / MODEL_JSON).exists():
             return
         try:
@@ -70,5 +70,5 @@ class JobFolders(RunFolder):
             raise WriteError(self.published, error) from error
 
     def pack(self) -> None:
-        """The platform packs; it only needs the newest copy."""
+        """Copy the newest model; the platform does the packing."""
         self.model_changed()

@@ -1,6 +1,6 @@
-"""One process for each GPU of this machine, in the environment that torchrun gives, together with the other machines.
+"""Starts one process for each GPU of this machine, with torchrun's environment variables.
 
-The processes work by PyTorch's DDP; this only starts them, passes signals on, and ends them all when one is lost.
+The processes train by PyTorch's DDP; this only starts them, passes signals on, and ends them all when one is lost.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import FrameType
 
-from vision.sagemaker.ending import PEER_LOST, Stopped, fail
+from vision.sagemaker.exit_status import PEER_LOST, Stopped, fail
 from vision.sagemaker.hosts import Hosts
-from vision.sagemaker.machine_line import LostMachine, MachineLine
+from vision.sagemaker.peer_connection import LostMachine, PeerConnection
 from vision.sagemaker.prefix import VARIABLE, Prefix
 from vision.settings.errors import UserError
 from vision.settings.run import RunSettings
@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 PORT_VARIABLE = "MASTER_PORT"
 DEFAULT_PORT = 29400
 _POLL_S = 0.2
-# The others of a machine see a lost one by themselves; then they may save what they have.
+# Processes notice the loss of another by themselves and may then save what they have.
 _GRACE_S = 30.0
-# DDP sees the loss of a process at once, where its launcher may take a moment to end or to fall silent.
+# DDP notices a lost process at once; its launcher may take a moment to end or to fall silent.
 _LOSS_SEEN_S = 15.0
 _SUSPECT_AFTER_S = 5.0
 # NCCL ends a process that waits for others in vain.
@@ -39,7 +39,7 @@ _BLAMES_OTHERS = (PEER_LOST, -signal.SIGABRT)
 
 @dataclass(frozen=True)
 class Launcher:
-    """``processes`` of this machine, which is one of ``hosts``."""
+    """Runs ``processes`` on this machine, which is one of ``hosts``."""
 
     hosts: Hosts
     processes: int
@@ -48,13 +48,13 @@ class Launcher:
 
     @classmethod
     def plan(cls, hosts: Hosts, processes: int, run: RunSettings, environ: Mapping[str, str]) -> Launcher:
-        """What to start for a job. ``MASTER_PORT`` may name another port than 29400; the next one is used too."""
+        """Return the launcher of a job. ``MASTER_PORT`` may replace port 29400; the port after it is used too."""
         return cls(hosts, processes, run.stall_timeout_s, int(environ.get(PORT_VARIABLE) or DEFAULT_PORT))
 
     def run(self, prefix: Prefix) -> int:
-        """Start the processes and wait for their end. Returns the first status that is not 0."""
-        line = MachineLine(self.hosts, self.port + 1, self.timeout_s)
-        line.connect()
+        """Start the processes, wait for their end and return the first status that is not 0."""
+        peers = PeerConnection(self.hosts, self.port + 1, self.timeout_s)
+        peers.connect()
         command = [sys.executable, "-m", "vision.sagemaker.process"]
         children = [subprocess.Popen(command, env=self.environment(rank, prefix)) for rank in range(self.processes)]
 
@@ -65,12 +65,12 @@ class Launcher:
         signal.signal(signal.SIGTERM, pass_on)
         in_order = False
         try:
-            status = self._watch(children, line)
+            status = self._watch(children, peers)
             # Machines stop together; that one of them is the first to be gone is no loss.
             in_order = status in (0, Stopped.status)
         finally:
             # First, since ending processes may take a while, in which the others would wait.
-            line.finish(in_order=in_order)
+            peers.finish(in_order=in_order)
             _end(children)
         if not in_order and not prefix.failure.exists():
             # Killed, or gone before it could say anything.
@@ -79,7 +79,7 @@ class Launcher:
         return status
 
     def environment(self, local_rank: int, prefix: Prefix) -> dict[str, str]:
-        """The variables of one process, named as torchrun names them."""
+        """Return the environment of one process, with variables named as torchrun names them."""
         machines = len(self.hosts.names)
         names = {
             VARIABLE: str(prefix.path),
@@ -97,8 +97,8 @@ class Launcher:
             names |= {"GLOO_SOCKET_IFNAME": interface, "NCCL_SOCKET_IFNAME": interface}
         return {**os.environ, **names}
 
-    def _watch(self, children: list[subprocess.Popen[bytes]], line: MachineLine) -> int:
-        """The status of the first process that failed for a reason of its own, or 0. Raises UserError for others'."""
+    def _watch(self, children: list[subprocess.Popen[bytes]], peers: PeerConnection) -> int:
+        """Return the status of the first process that failed by itself, or 0. Raises UserError if a peer was lost."""
         blamed_s: float | None = None
         while True:
             statuses = [child.poll() for child in children]
@@ -111,9 +111,9 @@ class Launcher:
                 return 0
             if failed and blamed_s is None:
                 blamed_s = time.monotonic()
-            lost = line.lost(None if blamed_s is None else min(_SUSPECT_AFTER_S, self.timeout_s / 2))
+            lost = peers.lost(None if blamed_s is None else min(_SUSPECT_AFTER_S, self.timeout_s / 2))
             if lost is not None:
-                line.tell_lost(lost.name)
+                peers.report_lost(lost.name)
                 raise UserError(self._loss(lost))
             if blamed_s is not None and time.monotonic() - blamed_s > _LOSS_SEEN_S:
                 raise UserError(
@@ -137,7 +137,7 @@ class Launcher:
 
 
 def _end(children: list[subprocess.Popen[bytes]]) -> None:
-    """End what still runs, at first politely."""
+    """Terminate the processes that still run; kill those that do not end in time."""
     for child in children:
         if child.poll() is None:
             child.terminate()

@@ -1,4 +1,4 @@
-"""Where the platform puts what it gives a container, and where it fetches what the container leaves."""
+"""The folders in which the platform puts a container's input, and from which it fetches the output."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Prefix:
 
     @classmethod
     def choose(cls, argument: str | None, environ: Mapping[str, str]) -> Prefix:
-        """As asked for, else from the environment, else the platform's."""
+        """Return the folder asked for, else that of the environment, else ``/opt/ml``."""
         return cls(Path(argument or environ.get(VARIABLE) or PLATFORM).absolute())
 
     @property
@@ -40,6 +40,11 @@ class Prefix:
         return self.path / "model"
 
     @property
+    def models(self) -> Path:
+        """The folder of models of a multi-model server."""
+        return self.path / "models"
+
+    @property
     def output_data(self) -> Path:
         return self.path / "output" / "data"
 
@@ -49,7 +54,7 @@ class Prefix:
 
     @property
     def checkpoints(self) -> Path:
-        """The folder that the platform keeps in S3: ``checkpoints``, or what the job's CheckpointConfig says."""
+        """The folder that the platform copies to S3: ``checkpoints``, or the one in the job's CheckpointConfig."""
         local = self.read_config("checkpointconfig.json").get("LocalPath")
         if not isinstance(local, str) or not local.startswith("/"):
             return self.path / "checkpoints"
@@ -57,7 +62,7 @@ class Prefix:
         return self.path / asked.relative_to(PLATFORM) if asked.is_relative_to(PLATFORM) else asked
 
     def read_config(self, name: str) -> dict[str, Any]:
-        """The JSON object of a file in ``input/config``, empty if there is none. Raises UserError."""
+        """Return the JSON object in a file of ``input/config``, empty if there is no file. Raises UserError."""
         path = self.config / name
         if not os.path.lexists(path):
             return {}

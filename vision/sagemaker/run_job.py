@@ -1,4 +1,4 @@
-"""Trains one job in this process, and leaves its parts where the platform looks for them."""
+"""Trains one job in this process and writes its output where the platform fetches it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ JOB_NAME_VARIABLE = "TRAINING_JOB_NAME"
 
 
 def run_job(job: Job[Any], host: str, prefix: Prefix) -> int:
-    """Train on the machine called ``host``, and draw the report into ``output/data``. The status; 143 after SIGTERM."""
+    """Train on the machine named ``host``, write the report, and return the exit status; 143 after SIGTERM."""
     folder = JobFolders(
         path=prefix.output_data,
         checkpoint_folder=prefix.checkpoints,

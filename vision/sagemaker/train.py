@@ -1,7 +1,7 @@
-"""The command ``train`` of the container: reads what the platform gives, trains, leaves what it fetches.
+"""The command ``train`` of the container: train the job that the platform describes in files.
 
-The image says which algorithm it is by the environment variable VISION_ALGORITHM, as each of SageMaker's own images
-is one algorithm.
+The image sets its algorithm as the environment variable VISION_ALGORITHM: each of SageMaker's own images is one
+algorithm too.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vision.sagemaker.container_job import ContainerJob
-from vision.sagemaker.ending import run_to_its_end
-from vision.sagemaker.job_log import log_to_stdout
+from vision.sagemaker.exit_status import exit_status_of
 from vision.sagemaker.prefix import VARIABLE, Prefix
+from vision.sagemaker.process import log_to_stdout
 
 log = logging.getLogger(__name__)
 
@@ -30,45 +30,45 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     prefix = Prefix.choose(arguments.prefix, os.environ)
     log_to_stdout()
-    return run_to_its_end(lambda: train(prefix), prefix.failure)
+    return exit_status_of(lambda: train(prefix), prefix.failure)
 
 
 def train(prefix: Prefix) -> int:
     """Check the whole job, then train it here or, with several machines or GPUs, in one process for each."""
     log.info("Reading the configuration below %s", prefix.path)
-    given = ContainerJob.read(prefix, os.environ)
-    if given.counted is not None:
-        log.info("%s", given.counted)
-    log.info("Final configuration: %s", json.dumps(given.job.hyperparameters.to_strings()))
-    log.info("Run settings: %s", given.job.run.model_dump_json(exclude_defaults=True))
-    warn_about_async(given)
+    container = ContainerJob.read(prefix, os.environ)
+    if container.counted is not None:
+        log.info("%s", container.counted)
+    log.info("Final configuration: %s", json.dumps(container.job.hyperparameters.to_strings()))
+    log.info("Run settings: %s", container.job.run.model_dump_json(exclude_defaults=True))
+    warn_about_async(container)
     # Importing torch takes seconds; every settings error is out by now.
     from vision.training.accelerator import choose_accelerator
 
-    _, processes = choose_accelerator(given.job.run)
-    processes = one_reader_per_pipe(given, processes)
-    if processes * len(given.hosts.names) > 1:
+    _, processes = choose_accelerator(container.job.run)
+    processes = one_reader_per_pipe(container, processes)
+    if processes * len(container.hosts.names) > 1:
         from vision.sagemaker.launcher import Launcher
 
-        return Launcher.plan(given.hosts, processes, given.job.run, os.environ).run(prefix)
+        return Launcher.plan(container.hosts, processes, container.job.run, os.environ).run(prefix)
     from vision.sagemaker.run_job import run_job
 
-    run = given.job.run.model_copy(update={"devices": processes})
-    return run_job(replace(given.job, run=run), given.hosts.current, prefix)
+    run = container.job.run.model_copy(update={"devices": processes})
+    return run_job(replace(container.job, run=run), container.hosts.current, prefix)
 
 
-def warn_about_async(given: ContainerJob) -> None:
-    """Say what differs where the job asks for asynchronous updates."""
-    if given.job.hyperparameters.kv_store == "dist_async":
+def warn_about_async(container: ContainerJob) -> None:
+    """Log a warning if the job asks for asynchronous updates, which are made synchronously here."""
+    if container.job.hyperparameters.kv_store == "dist_async":
         log.warning(
             "hp.kv_store=dist_async: the machines update the model together after every step, as with dist_sync; "
             "SageMaker's own algorithm lets each update by itself, faster over slow networks and less exact"
         )
 
 
-def one_reader_per_pipe(given: ContainerJob, processes: int) -> int:
-    """Processes of this machine; only one where a channel comes by pipes, since a pipe has one reader."""
-    piped = [name for name, channel in given.job.channels.items() if channel.input_mode == "Pipe"]
+def one_reader_per_pipe(container: ContainerJob, processes: int) -> int:
+    """Return the number of processes: 1 if a channel is in Pipe mode, since a pipe has one reader."""
+    piped = [name for name, channel in container.job.channels.items() if channel.input_mode == "Pipe"]
     if processes == 1 or not piped:
         return processes
     log.warning(

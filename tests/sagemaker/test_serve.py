@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vision.serving.serve import container_settings, main
+from vision.sagemaker.serve import container_settings, main
 
 
 @pytest.mark.parametrize(

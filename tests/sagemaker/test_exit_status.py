@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vision.sagemaker.ending import run_to_its_end
+from vision.sagemaker.exit_status import exit_status_of
 from vision.settings.errors import DataError, SettingsError
 
 
@@ -32,12 +32,12 @@ def test_every_error_has_its_status_and_its_sentence(
         raise error
 
     failure = tmp_path / "output" / "failure"
-    assert run_to_its_end(work, failure) == status
+    assert exit_status_of(work, failure) == status
     assert failure.read_text().startswith(text)
 
 
 def test_a_job_that_ends_well_leaves_no_failure(tmp_path: Path) -> None:
-    assert run_to_its_end(lambda: 0, tmp_path / "failure") == 0
+    assert exit_status_of(lambda: 0, tmp_path / "failure") == 0
     assert not (tmp_path / "failure").exists()
 
 
@@ -48,7 +48,7 @@ def test_sigterm_before_training_ends_with_its_status(tmp_path: Path) -> None:
 
     former = signal.getsignal(signal.SIGTERM)
     try:
-        assert run_to_its_end(work, tmp_path / "failure") == 143
+        assert exit_status_of(work, tmp_path / "failure") == 143
     finally:
         signal.signal(signal.SIGTERM, former)
     assert not (tmp_path / "failure").exists()
@@ -62,5 +62,5 @@ def test_a_failure_file_that_cannot_be_written_does_not_hide_the_error(
     def work() -> int:
         raise DataError("train.rec", "is empty")
 
-    assert run_to_its_end(work, tmp_path / "output" / "failure") == 2
+    assert exit_status_of(work, tmp_path / "output" / "failure") == 2
     assert "ClientError: train.rec: is empty" in capsys.readouterr().err

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vision.sagemaker.given_hyperparameters import DEFAULTS, GivenHyperparameters, plain_text
+from vision.sagemaker.hyperparameters_json import DEFAULTS, ContainerSettings, plain_text
 
 # As the API sends them, and as versions of the SDK encode them once more.
 TEXTS = [
@@ -32,15 +32,15 @@ def test_hyperparameters_and_run_settings_are_taken_apart() -> None:
         "_tuning_objective_metric": "validation:accuracy",
     }
     environ = {"VISION_RUN_SEED": "1", "VISION_RUN_WORKERS": "2", "VISION_ALGORITHM": "x", "HOME": "/"}
-    given = GivenHyperparameters.read(values, environ)
-    assert given.hyperparameters == {"num_classes": "10", "_tuning_objective_metric": "validation:accuracy"}
-    assert given.run == {**DEFAULTS, "seed": "3", "workers": "2", "precision": "bfloat16"}
-    assert not given.problems
+    settings = ContainerSettings.read(values, environ)
+    assert settings.hyperparameters == {"num_classes": "10", "_tuning_objective_metric": "validation:accuracy"}
+    assert settings.run == {**DEFAULTS, "seed": "3", "workers": "2", "precision": "bfloat16"}
+    assert not settings.problems
 
 
 def test_the_output_folder_cannot_be_chosen() -> None:
-    given = GivenHyperparameters.read({"run.output": "/somewhere"}, {})
-    assert "output" not in given.run
-    assert given.problems == (
+    settings = ContainerSettings.read({"run.output": "/somewhere"}, {})
+    assert "output" not in settings.run
+    assert settings.problems == (
         "Run setting output has no place in a container, whose folders the platform fixes: leave it out.",
     )

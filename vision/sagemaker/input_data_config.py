@@ -1,4 +1,4 @@
-"""inputdataconfig.json and what lies in input/data, as values for ``Channel.parse``."""
+"""Reads inputdataconfig.json and the folder input/data into values for ``Channel.parse``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PIPE = "Pipe"
 
 
 def read_channels(config: Mapping[str, Any], data: Path, machines: int) -> tuple[dict[str, object], list[str]]:
-    """(values by channel name, problems). Without a config file the folders and pipes in ``data`` are the channels."""
+    """Return (values by channel name, problems). Without a config file, folders and pipes in ``data`` are channels."""
     described = dict(config) or {name: {} for name in _found(data)}
     values: dict[str, object] = {}
     problems: list[str] = []
@@ -56,7 +56,7 @@ def _sharding_problems(name: str, settings: Mapping[str, Any], machines: int) ->
 
 
 def _found(data: Path) -> list[str]:
-    """Names of the channels that lie in ``data``."""
+    """Return the names of the channels that are present in ``data``."""
     if not data.is_dir():
         return []
     present = {entry.name for entry in data.iterdir()}

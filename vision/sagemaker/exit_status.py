@@ -1,4 +1,4 @@
-"""How a container ends: its exit status, and the sentences that the platform shows as the job's FailureReason."""
+"""The exit status of a training container, and the failure file that the platform shows as FailureReason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vision.settings.errors import UserError
 
 USER_ERROR = 2
 ALGORITHM_ERROR = 1
-# Of one process among several, for the launcher, which finds out why.
+# Of a process that lost another one; the launcher finds out why.
 PEER_LOST = 3
 _SIGNALLED = 128
 
@@ -25,15 +25,15 @@ log = logging.getLogger(__name__)
 
 
 class Stopped(BaseException):
-    """The platform told the container to end at a moment when there was nothing to save."""
+    """SIGTERM came at a moment when there was nothing to save."""
 
     status = _SIGNALLED + signal.SIGTERM
 
 
-def run_to_its_end(work: Callable[[], int], failure: Path) -> int:
-    """Do the work and give the exit status: its own, 2 for what the user can mend, 1 for a defect, 143 when stopped.
+def exit_status_of(work: Callable[[], int], failure: Path) -> int:
+    """Do the work and return the exit status: its own, 2 for a user error, 1 for a defect, 143 after SIGTERM.
 
-    Every error leaves its sentences in ``failure``, whose first 1024 characters the platform shows.
+    Errors are written to the file ``failure``, of which the platform shows the first 1024 characters.
     """
     signal.signal(signal.SIGTERM, _stop)
     try:
@@ -44,7 +44,7 @@ def run_to_its_end(work: Callable[[], int], failure: Path) -> int:
     except UserError as error:
         return fail(failure, f"ClientError: {error}", USER_ERROR)
     except Exception as error:
-        sentence = _mendable(error)
+        sentence = _machine_error(error)
         if sentence is not None:
             return fail(failure, f"ClientError: {sentence}", USER_ERROR)
         traceback.print_exc()
@@ -57,8 +57,8 @@ def _stop(signum: int, frame: FrameType | None) -> NoReturn:
     raise Stopped
 
 
-def _mendable(error: Exception) -> str | None:
-    """A sentence for errors of the machine that another setting mends."""
+def _machine_error(error: Exception) -> str | None:
+    """Return a sentence for memory and disk errors, which the user can fix; None for any other error."""
     # Known by name, because torch may not be imported yet.
     if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
         said = str(error)[:300]
@@ -67,7 +67,7 @@ def _mendable(error: Exception) -> str | None:
 
 
 def fail(failure: Path, text: str, status: int) -> int:
-    """Leave the text as the job's FailureReason and give the status back."""
+    """Print the text, write it to the file ``failure`` and return the status."""
     print(text, file=sys.stderr, flush=True)
     try:
         make_folder(failure.parent)

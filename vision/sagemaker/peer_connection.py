@@ -1,6 +1,6 @@
-"""A connection between the machines of a job, only to know when one of them is gone.
+"""Heartbeats between the machines of a job, to notice when one of them is gone.
 
-Every machine keeps a connection to the first one, and both ends say every second that they are there: a machine that is
+Every machine keeps a connection to the first one, and both ends send a heartbeat every second: a machine that is
 stopped, or behind a network that is gone, closes no connection. DDP by itself does not say which machine is lost.
 """
 
@@ -23,13 +23,13 @@ _BEAT_EVERY_S = 1.0
 _BEAT, _DONE, _LOST = b"beat", b"done", b"lost "
 _LONGEST_NAME = 255
 _READ_BYTES = 1 << 12
-# A machine without power answers nothing: what it does not acknowledge within this time ends the connection.
+# A machine without power acknowledges nothing; after this time the kernel ends the connection.
 _UNANSWERED_MS = 40_000
 
 
 @dataclass
 class _Peer:
-    """The other end of a connection; ``heard_s`` is when something came from it."""
+    """The other end of a connection; ``heard_s`` is the time of its last message."""
 
     connection: socket.socket
     heard_s: float
@@ -40,16 +40,16 @@ class _Peer:
 
 @dataclass(frozen=True)
 class LostMachine:
-    """A machine that left without a word, or that has said nothing for ``silent_s``."""
+    """A machine that closed its connection (``silent_s`` is None) or was silent for that many seconds."""
 
     name: str
     silent_s: float | None = None
 
 
-class MachineLine:
-    """``port`` of the first machine takes the others' connections. One machine alone has no line.
+class PeerConnection:
+    """Connections of this machine to its peers; the first machine listens on ``port``. A single machine has none.
 
-    A machine that says nothing for ``timeout_s`` is lost.
+    A machine that is silent for ``timeout_s`` is lost.
     """
 
     def __init__(self, hosts: Hosts, port: int, timeout_s: float) -> None:
@@ -60,7 +60,7 @@ class MachineLine:
         self._beaten_s = 0.0
 
     def connect(self) -> None:
-        """Wait until all machines are there. Raises UserError naming those that do not come in time."""
+        """Wait until all machines are connected. Raises UserError naming those that did not connect in time."""
         if len(self.hosts.names) == 1:
             return
         if self.hosts.current == self.hosts.master:
@@ -70,14 +70,14 @@ class MachineLine:
         log.info("machines of this job: %s", ", ".join(self.hosts.names))
 
     def lost(self, silence_s: float | None = None) -> LostMachine | None:
-        """The machine that is gone before it said that it was done; ask several times a second.
+        """Return a machine that is gone before its work was done, or None. Call this several times a second.
 
-        ``silence_s`` takes the place of ``timeout_s`` where something else says that a machine is gone.
+        ``silence_s`` replaces ``timeout_s`` when there is another sign that a machine is gone.
         """
         self._beat()
-        told = [name for name in map(self._listen, self._peers.values()) if name is not None]
-        if told:
-            return LostMachine(told[0])
+        reported = [name for name in map(self._listen, self._peers.values()) if name is not None]
+        if reported:
+            return LostMachine(reported[0])
         now = time.monotonic()
         for name, peer in self._peers.items():
             if peer.done:
@@ -89,14 +89,14 @@ class MachineLine:
                 return LostMachine(name, silent_s)
         return None
 
-    def tell_lost(self, lost: str) -> None:
-        """Say to the others which machine is gone; they would blame this one, whose end they see."""
+    def report_lost(self, lost: str) -> None:
+        """Send the others the name of the lost machine; otherwise they would blame this one when it ends."""
         for name, peer in self._peers.items():
             if name != lost:
                 _send(peer, _LOST + lost.encode())
 
     def finish(self, *, in_order: bool) -> None:
-        """Say good-bye; after a failure the connection ends without a word, which tells the others."""
+        """Close the connections. Without the word "done" before it, the others take the end for a failure."""
         for peer in self._peers.values():
             if in_order:
                 _send(peer, _DONE)
@@ -111,7 +111,7 @@ class MachineLine:
                 _send(peer, _BEAT)
 
     def _listen(self, peer: _Peer) -> str | None:
-        """Take in what has come; a machine that this one says is lost."""
+        """Read what the peer has sent; return the name of a machine that it reports as lost, or None."""
         try:
             while not peer.gone and not peer.done:
                 received = peer.connection.recv(_READ_BYTES)

@@ -8,18 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from vision.sagemaker.hosts import Hosts
-from vision.sagemaker.machine_line import LostMachine, MachineLine
+from vision.sagemaker.peer_connection import LostMachine, PeerConnection
 from vision.settings.errors import UserError
 
 NAMES = ("127.0.0.1", "localhost")
 
 
 @pytest.fixture
-def lines() -> Iterator[tuple[MachineLine, MachineLine]]:
+def lines() -> Iterator[tuple[PeerConnection, PeerConnection]]:
     """The lines of two machines, connected."""
     with socket.create_server(("", 0)) as server:
         port = server.getsockname()[1]
-    first, second = (MachineLine(Hosts(NAMES, name), port, timeout_s=30) for name in NAMES)
+    first, second = (PeerConnection(Hosts(NAMES, name), port, timeout_s=30) for name in NAMES)
     with ThreadPoolExecutor() as pool:
         # The master comes second, so that the other has to try again.
         late = pool.submit(second.connect)
@@ -30,7 +30,7 @@ def lines() -> Iterator[tuple[MachineLine, MachineLine]]:
     second.finish(in_order=False)
 
 
-def lost_within(line: MachineLine, seconds: float, silence_s: float | None = None) -> LostMachine | None:
+def lost_within(line: PeerConnection, seconds: float, silence_s: float | None = None) -> LostMachine | None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         lost = line.lost(silence_s)
@@ -40,29 +40,29 @@ def lost_within(line: MachineLine, seconds: float, silence_s: float | None = Non
     return None
 
 
-def test_nobody_is_lost_while_all_work(lines: tuple[MachineLine, MachineLine]) -> None:
+def test_nobody_is_lost_while_all_work(lines: tuple[PeerConnection, PeerConnection]) -> None:
     assert [line.lost() for line in lines] == [None, None]
 
 
-def test_a_machine_that_ends_without_a_word_is_lost(lines: tuple[MachineLine, MachineLine]) -> None:
+def test_a_machine_that_ends_without_a_word_is_lost(lines: tuple[PeerConnection, PeerConnection]) -> None:
     first, second = lines
     second.finish(in_order=False)
     assert lost_within(first, 10) == LostMachine("localhost")
 
 
-def test_the_loss_of_the_first_is_seen_too(lines: tuple[MachineLine, MachineLine]) -> None:
+def test_the_loss_of_the_first_is_seen_too(lines: tuple[PeerConnection, PeerConnection]) -> None:
     first, second = lines
     first.finish(in_order=False)
     assert lost_within(second, 10) == LostMachine("127.0.0.1")
 
 
-def test_a_machine_that_is_done_is_not_lost(lines: tuple[MachineLine, MachineLine]) -> None:
+def test_a_machine_that_is_done_is_not_lost(lines: tuple[PeerConnection, PeerConnection]) -> None:
     first, second = lines
     second.finish(in_order=True)
     assert lost_within(first, 0.3) is None
 
 
-def test_a_silent_machine_is_lost(lines: tuple[MachineLine, MachineLine]) -> None:
+def test_a_silent_machine_is_lost(lines: tuple[PeerConnection, PeerConnection]) -> None:
     first, second = lines
     lost = lost_within(first, 20, silence_s=1.5)
     assert lost is not None
@@ -72,16 +72,16 @@ def test_a_silent_machine_is_lost(lines: tuple[MachineLine, MachineLine]) -> Non
     assert lost_within(second, 0.1, silence_s=1.0) is None
 
 
-def test_the_machine_that_is_blamed_is_the_one_that_is_gone(lines: tuple[MachineLine, MachineLine]) -> None:
+def test_the_machine_that_is_blamed_is_the_one_that_is_gone(lines: tuple[PeerConnection, PeerConnection]) -> None:
     first, second = lines
     second.hosts = Hosts((*NAMES, "third"), "localhost")
-    first.tell_lost("third")
+    first.report_lost("third")
     first.finish(in_order=False)
     assert lost_within(second, 10) == LostMachine("third")
 
 
 def test_one_machine_needs_no_line() -> None:
-    line = MachineLine(Hosts(), 1, timeout_s=0)
+    line = PeerConnection(Hosts(), 1, timeout_s=0)
     line.connect()
     assert line.lost() is None
 
@@ -97,5 +97,5 @@ def test_a_machine_that_never_comes_is_a_sentence(current: str, sentence: str) -
     with socket.create_server(("", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(UserError) as caught:
-        MachineLine(Hosts(NAMES, current), port, timeout_s=0.2).connect()
+        PeerConnection(Hosts(NAMES, current), port, timeout_s=0.2).connect()
     assert sentence in str(caught.value)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vision.sagemaker.given_channels import read_channels
+from vision.sagemaker.input_data_config import read_channels
 
 RECORDIO = "application/x-recordio"
 # Contract 7.3: the platform's file, and what the SDK's local mode writes.

@@ -1,4 +1,4 @@
-"""hyperparameters.json and the environment, taken apart into hyperparameters and run settings."""
+"""Splits hyperparameters.json and the environment into SageMaker's hyperparameters and our run settings."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ RUN_PREFIX = "run."
 RUN_VARIABLE = "VISION_RUN_"
 # Written by the SDK's script mode, whose code does not run here.
 _SCRIPT_MODE = "sagemaker_"
-# The platform fixes the folder, reads the log, and starts a job anew after an interruption.
+# The platform collects the log, and restarts a job after an interruption.
 DEFAULTS = {"progress": "plain", "resume": "true"}
 
 
 @dataclass(frozen=True)
-class GivenHyperparameters:
-    """Texts by name: SageMaker's hyperparameters, our run settings, and sentences about what cannot be meant."""
+class ContainerSettings:
+    """Values by name, as strings, and ``problems``: a sentence for each setting that a container cannot have."""
 
     hyperparameters: dict[str, object]
     run: dict[str, object]
     problems: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, values: Mapping[str, Any], environ: Mapping[str, str]) -> GivenHyperparameters:
-        """Run settings come from ``VISION_RUN_<NAME>`` variables and, stronger, from ``run.<name>`` keys."""
+    def read(cls, values: Mapping[str, Any], environ: Mapping[str, str]) -> ContainerSettings:
+        """Take run settings from ``VISION_RUN_<NAME>`` variables and from ``run.<name>`` keys, which win."""
         hyperparameters: dict[str, object] = {}
         run: dict[str, object] = dict(DEFAULTS)
         run |= {
@@ -47,7 +47,7 @@ class GivenHyperparameters:
 
 
 def plain_text(value: object) -> object:
-    """The value without the JSON quotes that some versions of the SDK put around texts (``"\\"sgd\\""``)."""
+    """Return the value without the JSON quotes that some versions of the SDK put around it (``"\\"sgd\\""``)."""
     if isinstance(value, str) and len(value) >= 2 and value[0] == value[-1] == '"':
         try:
             return json.loads(value)
