@@ -13,7 +13,7 @@ from torch import nn
 
 from tests.training.optimizer_cases import CASES, UPDATES, problem
 from vision import algorithms
-from vision.api.memory import training_memory_bytes
+from vision.api.check import training_memory_bytes
 from vision.settings.errors import UserError
 from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.training.optimizer import (

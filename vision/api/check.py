@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from vision import algorithms
 from vision.algorithms.algorithm import Algorithm
 from vision.api.channel_labels import look_at_labels, task_problem
-from vision.api.memory import training_memory_bytes
 from vision.api.run_data import check_names, dataset, run_names, settle_counts
 from vision.api.run_folder import HOST
 from vision.api.start_model import StartModel, start_model
@@ -29,6 +29,7 @@ from vision.settings.errors import DataError, UserError, problems_of
 from vision.settings.job import Job
 from vision.training.accelerator import choose_accelerator, choose_device
 from vision.training.log_lines import BatchReport, EpochReport
+from vision.training.optimizer import OPTIMIZERS
 
 SAMPLE_IMAGES = 8
 _EXAMPLE_S = 60.0
@@ -178,6 +179,31 @@ def _look_at_network(algorithm: Algorithm, job: Job[Any], start: StartModel, bat
     device = choose_device(job.run)
     if device.type == "cuda" and memory > torch.cuda.get_device_properties(device).total_memory:
         result.warnings.append(f"{text}, more than this GPU has: lower hp.mini_batch_size")
+
+
+def training_memory_bytes(network: nn.Module, images: Tensor, batch: int, optimizer: str) -> int:
+    """Bytes for weights, gradients, optimizer and what the forward pass keeps for ``batch`` images, in float32.
+
+    ``images`` uint8 [n, C, H, W] is a sample, of which two are looked at. Libraries' own workspace is not in it.
+    """
+    # Batch normalisation wants more than one.
+    images = images[:2]
+    own = {tensor.untyped_storage().data_ptr() for tensor in network.state_dict().values()}
+    # Each piece of memory once, and held, so that none is used twice.
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        network(images)
+    activations = sum(storage.nbytes() for storage in kept.values())
+    weights = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
+    # The weights themselves, their gradients and the optimizer's averages.
+    return weights * (2 + OPTIMIZERS[optimizer].averages) + activations * batch // len(images)
 
 
 def _example_lines(algorithm: Algorithm, job: Job[Any]) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from vision import algorithms
 from vision.api.evaluation import evaluated_task
-from vision.api.open_model import open_model
+from vision.api.model import open_model
 from vision.artifacts.stored_model import StoredModel
 from vision.metrics.bootstrap import paired_bootstrap
 from vision.metrics.comparison import Compared, Comparison

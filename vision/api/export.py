@@ -8,8 +8,7 @@ from typing import Any
 
 import torch
 
-from vision.api.model import Model, model_of
-from vision.api.open_model import open_model
+from vision.api.model import Model, model_of, open_model
 from vision.artifacts.export import SUFFIXES, Difference, export_network, write_sidecar
 from vision.files.atomic_file import check_writable
 from vision.settings.errors import UserError

@@ -1,7 +1,11 @@
-"""A trained model, ready to answer."""
+"""A trained model: opened, whoever wrote it, and made ready to answer."""
 
 from __future__ import annotations
 
+import logging
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +13,12 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vision import algorithms
 from vision.algorithms.algorithm import Algorithm
-from vision.api.open_model import open_model
-from vision.api.start_model import fill_network
-from vision.artifacts.model_folder import StoredModel
+from vision.artifacts.model_folder import StoredModel, load_model
+from vision.artifacts.model_place import ForeignArchive
 from vision.data.collate import stack_images
 from vision.data.dataset import Transform
 from vision.data.image_codec import decode_rgb
@@ -26,6 +29,9 @@ from vision.settings.run import RunSettings
 from vision.training.accelerator import choose_device
 from vision.training.out_of_memory import told_of_memory
 
+log = logging.getLogger(__name__)
+
+GIGABYTE = 10**9
 _FEWER = "give fewer at a time (a server: lower max_batch), or take the CPU (device=cpu)"
 
 Image = str | Path | bytes | np.ndarray
@@ -161,3 +167,52 @@ def model_of(stored: StoredModel, shown: str, device: torch.device) -> Model:
         device=device,
         stored=stored,
     )
+
+
+def open_model(path: str | Path, run: RunSettings) -> StoredModel:
+    """Open a model folder, a model.tar.gz or a run folder. A model of MXNet is imported in passing.
+
+    What the import decided or assumed is logged; ``run.class_names`` names its classes. Raises UserError.
+    """
+    max_bytes = int(run.max_archive_gb * GIGABYTE)
+    try:
+        return load_model(path, max_bytes)
+    except ForeignArchive as foreign:
+        return _import(foreign, run, max_bytes)
+
+
+def _import(foreign: ForeignArchive, run: RunSettings, max_bytes: int) -> StoredModel:
+    from vision.interop.imported_model import ImportOptions
+    from vision.interop.mxnet_import import import_mxnet
+
+    imported = import_mxnet(foreign.path, ImportOptions(labels=run.class_names), max_bytes)
+    for remark in imported.remarks:
+        log.warning("%s: %s", foreign.path, remark)
+    folder = Path(tempfile.mkdtemp(prefix="vision-imported-"))
+    try:
+        imported.save(folder)
+        stored = StoredModel.open(folder, str(foreign.path), max_bytes)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(stored, shutil.rmtree, folder, ignore_errors=True)
+    return stored
+
+
+def fill_network(network: nn.Module, state: dict[str, Tensor], shown: str) -> None:
+    """Copy weights into the network. Raises UserError naming the first that is missing, unknown or of another shape."""
+    own = network.state_dict()
+    for name, tensor in own.items():
+        if name not in state:
+            raise UserError(f"{shown} has no weights for {name}; it is damaged or made by another version")
+        if state[name].shape != tensor.shape:
+            raise UserError(
+                f"{shown} has {name} of shape {list(state[name].shape)}, but the network that it describes needs "
+                f"{list(tensor.shape)}; it is damaged"
+            )
+    unknown = next((name for name in state if name not in own), None)
+    if unknown is not None:
+        raise UserError(
+            f"{shown} has weights {unknown[:100]!r} that the network that it describes does not have; it is damaged"
+        )
+    network.load_state_dict(state)

@@ -1,17 +1,18 @@
-"""Opens and checks the data of a run: readers, counts, class names."""
+"""Opens and checks the data of a run, in files or pipes: readers, counts, class names, data sets."""
 
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vision.algorithms.algorithm import Algorithm, TargetSummary
 from vision.api.channel_labels import look_at_labels
-from vision.api.stream_data import open_stream, stream_dataset
 from vision.data.cache.settings import CacheSettings
 from vision.data.dataset import ImageDataset
+from vision.data.pass_labels import PassLabels
 from vision.data.readers.class_names import names_problem
 from vision.data.readers.open import open_channel
 from vision.data.readers.pipe import PipeReader
@@ -22,6 +23,8 @@ from vision.settings.job import Job
 from vision.training.accelerator import choose_accelerator
 
 log = logging.getLogger(__name__)
+
+MAX_THREADS = 16
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,42 @@ def dataset(algorithm: Algorithm, job: Job[Any], reader: Reader, name: str) -> I
         algorithm.collate_targets,
         replace_broken=training,
         cache=_cache_settings(job),
+        scaled_decode=bool(job.run.scaled_decode),
+    )
+
+
+def open_stream(algorithm: Algorithm, job: Job[Any], name: str) -> tuple[PipeReader, TargetSummary]:
+    """The reader of a channel's pipes. Labels are looked at as they come, unless training needs their counts first."""
+    hp = job.hyperparameters
+    expected = hp.num_training_samples if name == "train" else 0
+    reader = PipeReader(job.channels[name].path, job.run.stall_timeout_s, expected, job.channels[name].label_format)
+    if name != "train" or not algorithm.needs_label_counts(hp):
+        return reader, TargetSummary(expected, None)
+    log.info("reading channel 'train' once to count its labels, which this loss needs")
+    labels = PassLabels(reader)
+    for index, sample in enumerate(reader.next_pass()):
+        labels.add(index, sample)
+    return reader, look_at_labels(algorithm, labels, job.channels[name], hp, job.run)
+
+
+def stream_dataset(algorithm: Algorithm, job: Job[Any], reader: PipeReader, name: str) -> StreamDataset:
+    """The dataset of one channel in Pipe mode."""
+
+    def check_labels(labels: PassLabels) -> None:
+        summary = look_at_labels(algorithm, labels, job.channels[name], job.hyperparameters, job.run)
+        for warning in summary.warnings:
+            log.warning("channel %r, pass %d: %s", name, reader.passes_opened, warning)
+        if summary.problems:
+            raise SettingsError([f"channel {name!r}: {problem}" for problem in summary.problems])
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return StreamDataset(
+        reader,
+        algorithm.target_decoder(job.channels[name], job.hyperparameters, job.run),
+        algorithm.transform(job.hyperparameters, "train" if name == "train" else "validation"),
+        algorithm.collate_targets,
+        threads=max(1, min(MAX_THREADS, cores)),
+        check_labels=check_labels,
         scaled_decode=bool(job.run.scaled_decode),
     )
 

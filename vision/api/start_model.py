@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from vision.algorithms.algorithm import Algorithm
-from vision.api.open_model import open_model
+from vision.api.model import fill_network, open_model
 from vision.artifacts.compatibility import compare_settings
 from vision.artifacts.model_folder import StoredModel
 from vision.settings.errors import SettingsError, UserError
@@ -77,22 +77,3 @@ def _continue(algorithm: Algorithm, job: Job[Any], stored: StoredModel) -> Start
         log.info("training goes on from channel 'model'; hp.use_pretrained_model has no effect")
     names = None if heads_differ else stored.class_names
     return StartModel(network, architecture, names)
-
-
-def fill_network(network: nn.Module, state: dict[str, Tensor], shown: str) -> None:
-    """Copy weights into the network. Raises UserError naming the first that is missing, unknown or of another shape."""
-    own = network.state_dict()
-    for name, tensor in own.items():
-        if name not in state:
-            raise UserError(f"{shown} has no weights for {name}; it is damaged or made by another version")
-        if state[name].shape != tensor.shape:
-            raise UserError(
-                f"{shown} has {name} of shape {list(state[name].shape)}, but the network that it describes needs "
-                f"{list(tensor.shape)}; it is damaged"
-            )
-    unknown = next((name for name in state if name not in own), None)
-    if unknown is not None:
-        raise UserError(
-            f"{shown} has weights {unknown[:100]!r} that the network that it describes does not have; it is damaged"
-        )
-    network.load_state_dict(state)

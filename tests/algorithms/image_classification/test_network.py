@@ -14,7 +14,6 @@ from vision.algorithms.image_classification.network import (
     is_head,
     load_pretrained,
     read_architecture,
-    reset_head,
 )
 from vision.nn.preact_resnet import PreactResNet, plan_for
 from vision.nn.resnet import ResNet
@@ -175,19 +174,3 @@ def test_no_image_net_weights_for_depth_200() -> None:
         network = build_network(asked(num_layers=200))
     with pytest.raises(UserError, match="no ImageNet weights for resnet200"):
         load_pretrained(network, None)
-
-
-@pytest.mark.parametrize(("depth", "head"), [(18, "resnet.fc"), (20, "resnet.fc1")])
-def test_reset_head_changes_the_last_layer_only(depth: int, head: str) -> None:
-    network = build_network(asked(num_layers=depth, image_shape="3,28,28"))
-    before = {key: value.clone() for key, value in network.state_dict().items()}
-    reset_head(network, 9)
-
-    after = network.state_dict()
-    assert network.architecture.num_classes == 9
-    assert [k for k in after if is_head(k, network.architecture)] == [f"{head}.weight", f"{head}.bias"]
-    assert after[f"{head}.weight"].shape[0] == 9
-    assert all(torch.equal(v, before[k]) for k, v in after.items() if not k.startswith(head + "."))
-    assert network(torch.zeros(2, 3, 28, 28, dtype=torch.uint8)).shape == (2, 9)
-    with pytest.raises(UserError, match="num_classes"):
-        reset_head(network, 0)

@@ -156,7 +156,6 @@ POSITIVES = (1, 0, 3)
     [
         (MINING, (2, 4, 6)),
         (replace(MINING, train_images_without_objects=False), (2, 0, 6)),
-        (replace(MINING, minimum_negative_samples=5), (5, 5, 6)),
         (replace(MINING, negative_mining_ratio=0.5), (0, 1, 1)),
         (replace(MINING, negative_mining_ratio=9.0), (8, 9, 6)),
         (replace(MINING, negative_mining_ratio=-1.0), (9, 10, 7)),

@@ -16,10 +16,8 @@ from vision.algorithms.object_detection.matcher import MatcherSettings
 from vision.algorithms.object_detection.network import (
     SSD,
     build_network,
-    is_head,
     load_pretrained,
     mxnet_names,
-    reset_head,
 )
 from vision.algorithms.object_detection.predictions import DetectionSettings, detect
 from vision.interop.mxnet_params import read_params
@@ -161,18 +159,6 @@ def test_resnet_names_follow_the_corresponding_layers() -> None:
     assert names["base.layer2.0.downsample.1.bias"] == "stage2_unit1_sc_bn_beta"
     assert names["class_heads.1.bias"] == "_plus7_cls_pred_conv_bias"
     assert len(set(names.values())) == len(names)
-
-
-def test_a_new_head_keeps_the_rest() -> None:
-    network, images, _ = narrow_network("vgg16")
-    network = build_network(network.architecture).eval()
-    before = {key: value.clone() for key, value in network.state_dict().items() if not is_head(key)}
-    reset_head(network, 7)
-    assert network.architecture.num_classes == 7
-    assert network(images).class_logits.shape == (2, 8732, 8)
-    after = network.state_dict()
-    assert all(torch.equal(after[key], value) for key, value in before.items())
-    assert network.class_heads[0].bias.learning_rate_multiplier == 2.0
 
 
 def test_pretrained_weights_fill_the_base_network(tmp_path: Path) -> None:

@@ -178,13 +178,3 @@ def is_head(parameter: str, architecture: Architecture) -> bool:
     """Whether a key of the classifier's state dict depends on the number of classes."""
     head = ResNet.HEAD if architecture.family == "resnet" else PreactResNet.HEAD
     return parameter.startswith(f"resnet.{head}.")
-
-
-def reset_head(network: ImageClassifier, num_classes: int) -> None:
-    """Replace the last layer by a new one for ``num_classes``, on the same device; the rest stays."""
-    values = network.architecture.model_dump() | {"num_classes": num_classes}
-    network.architecture = checked_plan(Architecture, values, "The new last layer is impossible")
-    old: nn.Linear = getattr(network.resnet, network.resnet.HEAD)
-    new = nn.Linear(old.in_features, num_classes, device=old.weight.device, dtype=old.weight.dtype)
-    initialise(new)
-    setattr(network.resnet, network.resnet.HEAD, new)

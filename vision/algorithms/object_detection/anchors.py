@@ -114,13 +114,11 @@ def multibox_prior(
     ratios: Sequence[float],
     *,
     steps_yx_unit: tuple[float, float] = (-1.0, -1.0),
-    offsets_yx: tuple[float, float] = (0.5, 0.5),
-    clip: bool = False,
 ) -> np.ndarray:
     """MXNet's MultiBoxPrior: float32 [H*W*T, 4], equal bit for bit.
 
-    Steps of zero or less spread the cells evenly; ``offsets_yx`` places the centre inside a cell. Widths are
-    scaled by H / W so that a ratio of 1 is square in pixels on a map with the aspect of the image.
+    Steps of zero or less spread the cells evenly. Widths are scaled by H / W so that a ratio of 1 is square in pixels
+    on a map with the aspect of the image.
     """
     height, width = map_shape
     # Every operation stays in single precision and in MXNet's order: that is what makes the bits equal.
@@ -129,8 +127,8 @@ def multibox_prior(
         single(step) if step > 0 else single(1.0) / single(cells)
         for step, cells in zip(steps_yx_unit, map_shape, strict=True)
     )
-    centre_y = (np.arange(height, dtype=single) + single(offsets_yx[0])) * step_y
-    centre_x = (np.arange(width, dtype=single) + single(offsets_yx[1])) * step_x
+    centre_y = (np.arange(height, dtype=single) + single(0.5)) * step_y
+    centre_x = (np.arange(width, dtype=single) + single(0.5)) * step_x
     shapes = [(size, ratios[0]) for size in sizes] + [(sizes[0], ratio) for ratio in ratios[1:]]
     size, ratio = (np.array(column, dtype=single) for column in zip(*shapes, strict=True))
     half_width = size * single(height) / single(width) * np.sqrt(ratio) / single(2)
@@ -141,6 +139,4 @@ def multibox_prior(
     boxes[..., 1] = centre_y[:, None, None] - half_height
     boxes[..., 2] = centre_x[None, :, None] + half_width
     boxes[..., 3] = centre_y[:, None, None] + half_height
-    if clip:
-        np.clip(boxes, 0.0, 1.0, out=boxes)
     return boxes.reshape(-1, 4)

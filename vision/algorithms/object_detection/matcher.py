@@ -34,7 +34,6 @@ class MatcherSettings:
     ``overlap_threshold``: an anchor whose best IoU is strictly above it is positive; 0 leaves only each
     object's own best anchor. ``negative_mining_ratio``: background anchors per positive one; 0 or less trains
     all others as background. ``negative_mining_threshold``: background anchors have a best IoU below it.
-    ``minimum_negative_samples``: per image, as MXNet's GPU kernel does (its CPU kernel ignores it).
 
     ``train_images_without_objects``: an image without a positive anchor trains on as many hard negatives as
     an image of the batch with objects has on average (as for one positive if there is none). False ignores
@@ -44,7 +43,6 @@ class MatcherSettings:
     overlap_threshold: float = 0.5
     negative_mining_ratio: float = 3.0
     negative_mining_threshold: float = 0.5
-    minimum_negative_samples: int = 0
     train_images_without_objects: bool = True
 
 
@@ -176,7 +174,6 @@ def _hardest(difficulty: Tensor, is_candidate: Tensor, matches: Matches, setting
 def _negatives_per_image(num_positive: Tensor, num_anchors: int, settings: MatcherSettings) -> Tensor:
     """How many negatives each image may have: int64 [N]."""
     count = (num_positive * settings.negative_mining_ratio).long()
-    count = count.clamp(min=settings.minimum_negative_samples)
     is_empty = num_positive == 0
     if settings.train_images_without_objects:
         average = num_positive.sum() / (~is_empty).sum().clamp(min=1)

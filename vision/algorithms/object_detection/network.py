@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vision.algorithms.object_detection.anchors import Anchors, make_anchors
-from vision.algorithms.object_detection.architecture import Architecture, ExtraLayer, read_architecture
+from vision.algorithms.object_detection.architecture import Architecture, ExtraLayer
 from vision.nn.init import initialise, xavier_gaussian_in, xavier_uniform_average
 from vision.nn.l2_normalization import L2Normalization
 from vision.nn.mxnet_names import mxnet_names as names_of_layers
@@ -105,12 +105,6 @@ class SSD(nn.Module):
             _mark(head.bias, "learning_rate_multiplier", 2.0)
         return nn.ModuleList(heads)
 
-    def reset_class_heads(self, num_classes: int) -> None:
-        """Put new, initialised class heads in place, on the same device and in the same precision."""
-        like = next(self.box_heads.parameters())
-        self.class_heads = self._make_heads(num_classes + 1).to(like.device, like.dtype)
-        initialise(self.class_heads, xavier_uniform_average)
-
     def maps(self, images: Tensor) -> list[Tensor]:
         """The feature maps on which the heads look."""
         features = self.base.features(self.normalize(images))
@@ -164,13 +158,6 @@ def load_pretrained(network: SSD, weights_folder: Path | None) -> str:
 def is_head(parameter: str) -> bool:
     """Whether a key of the state dict depends on the number of classes."""
     return parameter.startswith("class_heads.")
-
-
-def reset_head(network: SSD, num_classes: int) -> None:
-    """Replace the class heads by new ones for ``num_classes``, on the same device; the rest stays."""
-    values = network.architecture.model_dump() | {"num_classes": num_classes}
-    network.architecture = read_architecture(values)
-    network.reset_class_heads(num_classes)
 
 
 def mxnet_names(network: SSD) -> dict[str, str]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from vision.api.memory import training_memory_bytes
+from vision.api.check import training_memory_bytes
 
 
 class Small(nn.Module):

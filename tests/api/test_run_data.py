@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from vision import algorithms
-from vision.api.stream_data import open_stream, stream_dataset
+from vision.api.run_data import open_stream, stream_dataset
 from vision.data.recordio import pack
 from vision.data.recordio_writer import RecordIOWriter
 from vision.data.stream import EvaluationStream, TrainStream
