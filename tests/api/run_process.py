@@ -71,7 +71,7 @@ def start_run(channels: dict[str, str], folder: Path, **run: object) -> RunProce
     words += [f"run.{name}={value}" for name, value in settings.items()]
     words += [f"channels.{name}={path}" for name, path in channels.items()]
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["vision.cli.train", "vision.api.training_run", "vision.reports.summary"])
+    context.set_forkserver_preload(["vision.cli.train", "vision.api.training_run", "vision.cli.terminal"])
     number = sum(1 for _ in folder.parent.glob(f"{folder.name}.*.log"))
     log = folder.parent / f"{folder.name}.{number}.log"
     process = context.Process(target=_run, args=(words, log))

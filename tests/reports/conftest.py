@@ -28,7 +28,12 @@ def evaluation(evil: str, names: tuple[str, ...]) -> Evaluation:
         class_names=names,
         tables=(
             Table("Most confused", ("truth", "predicted", "images"), (("cat", evil, 3),)),
-            Table("Per class", ("class", "F1", "images"), tuple((n, None if n == "cat" else 0.5, 3) for n in names)),
+            Table(
+                "Per class",
+                ("class", "F1", "images"),
+                tuple((n, None if n == "cat" else 0.5, 3) for n in names),
+                shares=("F1",),
+            ),
             Table("By step", ("class", "F1"), tuple((n, 0.25) for n in names), is_long=True),
             Table("Of nothing", ("class", "F1"), (), is_long=True),
         ),

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from vision.metrics.evaluation import Box, Evaluation, Example, Gallery
-from vision.reports.contact_sheet import caption_parts, contact_sheet, make_thumbnail, thumbnail, thumbnail_side_px
+from vision.metrics.evaluation import Box, Evaluation, Example, Gallery, Heat, Overlay
+from vision.reports.contact_sheet import (
+    SIDE_WITH_BOXES_PX,
+    caption_parts,
+    contact_sheet,
+    make_thumbnail,
+    thumbnail,
+    thumbnail_side_px,
+    under_heat,
+    under_overlay,
+)
 
 
 @pytest.mark.parametrize(
@@ -69,3 +79,48 @@ def test_sheet_has_rows_of_eight() -> None:
     with Image.open(io.BytesIO(contact_sheet(gallery, [None] * 17))) as sheet:
         assert sheet.width == 8 * (160 + 14) + 14
         assert sheet.height == 3 * (160 + 2 * 17 + 2 * 14) + 14
+
+
+def test_hot_is_red_cold_is_blue_and_outside_nothing_changes() -> None:
+    picture = Image.new("RGB", (80, 40), (90, 120, 90))
+    heat = Heat(np.array([[0.0, 1.0]], np.float32), (0.25, 0.0, 0.75, 0.5))
+    plain, hot = (np.asarray(part).astype(int) for part in (picture, under_heat(picture, heat)))
+    assert hot.shape == (40, 80, 3)
+    cold_corner, hot_corner = hot[0, 21], hot[0, 58]
+    assert cold_corner[2] > cold_corner[0]
+    assert hot_corner[0] > hot_corner[2]
+    changed = (hot != plain).any(axis=2)
+    assert changed[:20, 20:60].all()
+    assert not changed[20:].any()
+    assert not changed[:, :20].any()
+    assert not changed[:, 60:].any()
+
+
+def test_an_overlay_colors_its_cells_and_hides_nothing_else() -> None:
+    picture = Image.new("RGB", (80, 40), (90, 120, 90))
+    cells = np.zeros((1, 2, 4), np.uint8)
+    cells[0, 1] = (255, 0, 0, 255)
+    laid = np.asarray(under_overlay(picture, Overlay(cells)))
+    assert (laid[:, :40] == (90, 120, 90)).all()
+    assert (laid[:, 40:] == (255, 0, 0)).all()
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"heat": Heat(np.ones((2, 2), np.float32), (0.0, 0.0, 1.0, 1.0))},
+        {"overlay": Overlay(np.full((2, 2, 4), 255, np.uint8))},
+    ],
+)
+def test_a_pair_fits_where_boxes_would(extra: dict[str, Any]) -> None:
+    example = Example(0, "a.jpg", "truth a / predicted b", **extra)
+    side = thumbnail_side_px(Gallery("Heat", (example,)))
+    assert side == SIDE_WITH_BOXES_PX
+    for shape in ((28, 28, 3), (300, 40, 3), (40, 300, 3)):
+        picture = make_thumbnail(example, np.zeros(shape, np.uint8), side)
+        assert picture is not None
+        assert max(picture.size) <= side
+        left, right = np.split(np.asarray(picture), 2, axis=1)
+        assert not left.any()
+        assert right.any()
+    assert make_thumbnail(example, None, side) is None

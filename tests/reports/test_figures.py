@@ -106,7 +106,7 @@ def test_bars_only_for_scores_of_classes(drawn: list[Figure], evaluation: Evalua
 
 def test_bars_of_many_classes_show_the_weakest(drawn: list[Figure]) -> None:
     rows = tuple((f"c{i}", 1 - i / 1000) for i in range(200))
-    size(figures.class_bars(Table("Per class", ("class", "F1"), rows)))
+    size(figures.class_bars(Table("Per class", ("class", "F1"), rows, shares=("F1",))))
     labels = [label.get_text() for label in drawn[0].axes[0].get_yticklabels()]
     assert labels == [f"c{i}" for i in range(199, 169, -1)]
 

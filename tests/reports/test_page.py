@@ -74,11 +74,19 @@ def test_links_lead_to_sections_and_narrow_neighbours_share_a_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "shown"),
-    [(0.12345, "12.3 %"), (1.0, "100.0 %"), (3.14159, "3.142"), (12, "12"), (None, "\u2013"), (float("nan"), "nan")],
+    ("cell", "shares", "shown"),
+    [
+        (0.12345, ("b",), "12.3 %"),
+        (1.0, ("b",), "100.0 %"),
+        (0.12345, ("a",), "0.1235"),
+        (3.14159, (), "3.142"),
+        (12, ("b",), "12"),
+        (None, ("b",), "\u2013"),
+        (float("nan"), ("b",), "nan"),
+    ],
 )
-def test_cells(cell: float | None, shown: str) -> None:
-    found = check(table_html(Table("t", ("a", "b"), (("x", cell), ("y", 1)))))
+def test_cells(cell: float | None, shares: tuple[str, ...], shown: str) -> None:
+    found = check(table_html(Table("t", ("a", "b"), (("x", cell), ("y", 1)), shares=shares)))
     assert found.text == f"abx{shown}y1"
 
 

@@ -7,20 +7,38 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from vision.metrics.evaluation import Evaluation, Table
-from vision.reports.summary import summary_table
+from vision.reports.labels import metric_label, metric_text, printable
 
 _MOST_ROWS = 100
 
 
 def print_evaluation(evaluation: Evaluation, title: str) -> None:
-    """The metrics, then each table of the evaluation that is there to be read, cut where it has many rows."""
+    """Print the metrics, then each table that is there to be read, cut where it has many rows."""
     tables = (table for table in evaluation.tables if not table.is_long)
     Console().print(Group(summary_table(evaluation, title), *map(_rich_table, tables)))
 
 
 def print_table(table: Table) -> None:
-    """One table by itself."""
+    """Print one table by itself."""
     Console().print(_rich_table(table))
+
+
+def summary_table(evaluation: Evaluation, title: str) -> RichTable:
+    """Return a table of the number of images and every metric, one a line, with the notes below."""
+    table = RichTable(
+        title=Text(printable(title)),
+        title_justify="left",
+        caption=Text("\n".join(printable(note) for note in evaluation.notes)) if evaluation.notes else None,
+        caption_justify="left",
+        show_header=False,
+    )
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    # Text, not str: square brackets in a name are no markup.
+    table.add_row(Text("images"), Text(f"{evaluation.num_images:,}"))
+    for name, value in evaluation.metrics.items():
+        table.add_row(Text(metric_label(name)), Text(metric_text(name, value)))
+    return table
 
 
 def _rich_table(table: Table) -> RichTable:

@@ -190,7 +190,7 @@ def _per_class_table(counts: DecisionCounts, names: tuple[str, ...], ap: np.ndar
         )
         for c, name in enumerate(names)
     )
-    return Table("Per class", ("class", *ratios, *numbers), rows)
+    return Table("Per class", ("class", *ratios, *numbers), rows, shares=tuple(ratios))
 
 
 def _most_confused(confusion: np.ndarray, names: tuple[str, ...]) -> Table:
@@ -202,7 +202,7 @@ def _most_confused(confusion: np.ndarray, names: tuple[str, ...]) -> Table:
     rows = tuple(
         (names[t], names[p], int(wrong[t, p]), float(wrong[t, p] / images[t])) for t, p in pairs if wrong[t, p]
     )
-    return Table("Most confused", ("truth", "predicted", "images", "share of truth"), rows)
+    return Table("Most confused", ("truth", "predicted", "images", "share of truth"), rows, shares=("share of truth",))
 
 
 def _pr_curves(scores: np.ndarray, truth: np.ndarray, names: tuple[str, ...]) -> Curves:

@@ -83,7 +83,8 @@ def _per_class(records: DetectionRecords, found: AveragePrecision, names: tuple[
         precision, recall = _at_decision_score(found.curves[label])
         ap = float(found.per_class[label]) if objects else None
         rows.append((name, ap, precision, recall if objects else None, objects, int(detections[label])))
-    return Table("Per class", ("class", "AP", "precision", "recall", "objects", "detections"), tuple(rows))
+    shares = ("AP", "precision", "recall")
+    return Table("Per class", ("class", *shares, "objects", "detections"), tuple(rows), shares=shares)
 
 
 def _at_decision_score(curve: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[float | None, float]:

@@ -14,13 +14,15 @@ from vision.metrics.label_evaluation import LabelEvaluation
 class Table:
     """Rows of cells under column names; numbers stay numbers so that a report can format them.
 
-    ``is_long``: to look things up in, not to read; a terminal does without it, a page folds it.
+    ``is_long``: to look things up in, not to read; a terminal does without it, a page folds it. ``shares`` names the
+    columns whose numbers lie between 0 and 1 and read best in percent.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str | int | float | None, ...], ...]
     is_long: bool = False
+    shares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,18 @@ class Heat:
     window_xyxy_unit: tuple[float, float, float, float]
 
 
+@dataclass(frozen=True, eq=False)
+class Overlay:
+    """A picture to lay over a whole image: ``rgba`` uint8 [h, w, 4]; alpha 0 lets the image through."""
+
+    rgba: np.ndarray
+
+
 @dataclass(frozen=True)
 class Example:
     """One image of the evaluated channel worth looking at; ``index`` counts in the reader's order.
 
-    ``heat`` is drawn beside the image; an evaluation.json does not hold it.
+    ``heat`` or ``overlay`` is drawn in a second picture beside the image; an evaluation.json does not hold them.
     """
 
     index: int
@@ -78,6 +87,12 @@ class Example:
     caption: str
     boxes: tuple[Box, ...] = ()
     heat: Heat | None = None
+    overlay: Overlay | None = None
+
+    @property
+    def needs_room(self) -> bool:
+        """Whether its picture has to be large: for boxes with captions, or for two pictures side by side."""
+        return bool(self.boxes) or self.heat is not None or self.overlay is not None
 
 
 @dataclass(frozen=True)

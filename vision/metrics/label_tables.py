@@ -14,6 +14,7 @@ from vision.metrics.label_evaluation import STEPS, LabelEvaluation
 TABLE_STEPS = range(5, 100, 5)
 MOST_LABELS_BY_THRESHOLD = 20
 RATIOS = ("precision", "recall", "F1")
+SHARES = ("threshold", *RATIOS)
 # True positives, false positives, false negatives: short, for narrow terminals.
 COUNTS = ("TP", "FP", "FN")
 
@@ -37,7 +38,7 @@ def label_table(labels: LabelEvaluation) -> Table:
         for label, name in enumerate(labels.class_names)
     )
     which, items = "assumed" if labels.are_assumed else "given", "objects" if labels.records else "images"
-    return Table(f"Labels at the {which} thresholds", ("class", "threshold", *RATIOS, items, *COUNTS), rows)
+    return Table(f"Labels at the {which} thresholds", ("class", *SHARES, items, *COUNTS), rows, shares=SHARES)
 
 
 def threshold_table(labels: LabelEvaluation) -> Table:
@@ -47,7 +48,8 @@ def threshold_table(labels: LabelEvaluation) -> Table:
         counts = labels.by_step[step]
         sums = map(sum, zip(*_numbers(counts), strict=True))
         rows.append((float(STEPS[step]), *map(_share, mean_ratios(counts)), *sums))
-    return Table("One threshold for all labels", ("threshold", *RATIOS, *COUNTS), tuple(rows), is_long=True)
+    columns = (*SHARES, *COUNTS)
+    return Table("One threshold for all labels", columns, tuple(rows), is_long=True, shares=SHARES)
 
 
 def label_threshold_table(labels: LabelEvaluation) -> Table:
@@ -61,7 +63,8 @@ def label_threshold_table(labels: LabelEvaluation) -> Table:
         for label in shown
         for step in TABLE_STEPS
     )
-    return Table("Each label by threshold", ("label", "threshold", *RATIOS, *COUNTS), rows, is_long=True)
+    columns = ("label", *SHARES, *COUNTS)
+    return Table("Each label by threshold", columns, rows, is_long=True, shares=SHARES)
 
 
 def threshold_curves(labels: LabelEvaluation) -> Curves:

@@ -1,25 +1,27 @@
-"""Small pictures of examples, and one sheet with all of a gallery. Truth is green, prediction red."""
+"""Small pictures of examples, and one sheet with all of a gallery. Truth is green, prediction red.
+
+Heat is blue where nothing counted, over green and yellow to red where most did.
+"""
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
+from matplotlib import colormaps
 from PIL import Image, ImageDraw, ImageFont
 
-from vision.metrics.evaluation import Box, Example, Gallery
-from vision.reports import fonts
-from vision.reports.heat_overlay import with_heat
+from vision.metrics.evaluation import Box, Example, Gallery, Heat, Overlay
+from vision.reports.drawing import draw_box, draw_caption, font, png_bytes
 from vision.reports.labels import printable
 
 TRUTH, PREDICTION, NEUTRAL = "#15803d", "#dc2626", "#374151"
 BOX_COLORS = {"truth": "#22c55e", "prediction": "#ef4444"}
 SIDE_PX, SIDE_WITH_BOXES_PX = 160, 320
 GAP_PX, LINE_PX, FONT_PX = 14, 17, 12
+HEAT_OPACITY = 0.5
 
 
 def thumbnail(image: np.ndarray, boxes: tuple[Box, ...], side_px: int) -> Image.Image:
-    """The image uint8 [H,W,3] RGB with its boxes, its longer side ``side_px``; no blur if it is small."""
+    """Return the image uint8 [H, W, 3] RGB with its boxes, its longer side ``side_px``; no blur if it is small."""
     assert image.ndim == 3, image.shape
     assert image.shape[2] == 3, image.shape
     picture = Image.fromarray(np.ascontiguousarray(image, dtype=np.uint8))
@@ -28,96 +30,116 @@ def thumbnail(image: np.ndarray, boxes: tuple[Box, ...], side_px: int) -> Image.
     picture = picture.resize(size, Image.Resampling.NEAREST if scale > 1.5 else Image.Resampling.LANCZOS)
     draw = ImageDraw.Draw(picture)
     for box in boxes:
-        _draw_box(draw, box, size)
+        _draw_example_box(draw, box)
     return picture
 
 
 def contact_sheet(gallery: Gallery, thumbnails: list[Image.Image | None]) -> bytes:
-    """A PNG with all thumbnails (None: could not be read) and their captions, in order."""
+    """Return a PNG with all thumbnails (None: could not be read) and their captions, in order."""
     side = thumbnail_side_px(gallery)
     columns = min(len(gallery.examples), 8 if side == SIDE_PX else 4)
     rows = -(-len(gallery.examples) // columns)
     cell_width, cell_height = side + GAP_PX, side + 2 * LINE_PX + 2 * GAP_PX
     sheet = Image.new("RGB", (columns * cell_width + GAP_PX, rows * cell_height + GAP_PX), "white")
     draw = ImageDraw.Draw(sheet)
-    font = fonts.font(FONT_PX)
+    letters = font(FONT_PX)
     for place, (example, picture) in enumerate(zip(gallery.examples, thumbnails, strict=True)):
         left = GAP_PX + place % columns * cell_width
         top = GAP_PX + place // columns * cell_height
         if picture is None:
             draw.rectangle((left, top, left + side, top + side), fill="#f3f4f6")
-            draw.text((left + 8, top + 8), "cannot be read", NEUTRAL, font)
+            draw.text((left + 8, top + 8), "cannot be read", NEUTRAL, letters)
         else:
             corner = (left + (side - picture.width) // 2, top + (side - picture.height) // 2)
             sheet.paste(picture, corner)
             draw.rectangle((left - 1, top - 1, left + side, top + side), outline="#e5e7eb")
         for line, (text, role) in enumerate(caption_parts(example.caption)):
             color = {"truth": TRUTH, "prediction": PREDICTION}.get(role, NEUTRAL)
-            draw.text((left, top + side + 5 + line * LINE_PX), _fitting(text, font, side), color, font)
+            draw.text((left, top + side + 5 + line * LINE_PX), _fitting(text, letters, side), color, letters)
     return png_bytes(sheet)
 
 
 def thumbnail_side_px(gallery: Gallery) -> int:
-    """Boxes and their captions need room, as do pairs of pictures."""
-    large = any(example.boxes or example.heat for example in gallery.examples)
+    """Return the longer side of each thumbnail, in pixels."""
+    large = any(example.needs_room for example in gallery.examples)
     return SIDE_WITH_BOXES_PX if large else SIDE_PX
 
 
 def make_thumbnail(example: Example, image: np.ndarray | None, side_px: int) -> Image.Image | None:
-    """The example's thumbnail, with its heat beside it if it has any, or None if its image could not be read."""
+    """Return the example's thumbnail, or None if its image could not be read.
+
+    Heat or an overlay lies on a second picture, to the right of the plain one.
+    """
     if image is None:
         return None
-    if example.heat is None:
+    if example.heat is None and example.overlay is None:
         return thumbnail(image, example.boxes, side_px)
-    return with_heat(thumbnail(image, example.boxes, side_px // 2), example.heat)
+    picture = thumbnail(image, example.boxes, side_px // 2)
+    if example.heat is not None:
+        return _pair(picture, under_heat(picture, example.heat))
+    assert example.overlay is not None
+    return _pair(picture, under_overlay(picture, example.overlay))
+
+
+def under_heat(picture: Image.Image, heat: Heat) -> Image.Image:
+    """Return the picture in grey under the heat; outside the heat's window it stays as it is."""
+    left, top, right, bottom = (
+        round(min(max(edge, 0.0), 1.0) * side)
+        for edge, side in zip(heat.window_xyxy_unit, picture.size * 2, strict=True)
+    )
+    size = (max(1, right - left), max(1, bottom - top))
+    cells = Image.fromarray(np.ascontiguousarray(heat.cells, dtype=np.float32))
+    smooth = np.asarray(cells.resize(size, Image.Resampling.BILINEAR))
+    # Without the ends of the scale, which are nearly black.
+    colors = Image.fromarray((colormaps["turbo"](0.1 + 0.8 * smooth)[..., :3] * 255).round().astype(np.uint8))
+    found = picture.copy()
+    window = picture.crop((left, top, left + size[0], top + size[1])).convert("L").convert("RGB")
+    found.paste(Image.blend(window, colors, HEAT_OPACITY), (left, top))
+    return found
+
+
+def under_overlay(picture: Image.Image, overlay: Overlay) -> Image.Image:
+    """Return the picture under the overlay, whose cells keep sharp edges."""
+    assert overlay.rgba.dtype == np.uint8, overlay.rgba.dtype
+    cells = Image.fromarray(np.ascontiguousarray(overlay.rgba), "RGBA")
+    laid = cells.resize(picture.size, Image.Resampling.NEAREST)
+    return Image.alpha_composite(picture.convert("RGBA"), laid).convert("RGB")
+
+
+def _pair(left: Image.Image, right: Image.Image) -> Image.Image:
+    width, height = left.size
+    pair = Image.new("RGB", (2 * width, height))
+    pair.paste(left, (0, 0))
+    pair.paste(right, (width, 0))
+    return pair
 
 
 def caption_parts(caption: str) -> list[tuple[str, str]]:
-    """Lines of a caption with their role: ``truth cat / predicted dog 0.98`` is a truth and a prediction."""
+    """Return the lines of a caption with their role: ``truth cat / predicted dog 0.98`` is a truth and a prediction."""
     truth, slash, prediction = printable(caption).partition(" / predicted ")
     if not slash:
         return [(truth, "neutral")]
     return [(truth, "truth"), (f"predicted {prediction}", "prediction")]
 
 
-def png_bytes(picture: Image.Image) -> bytes:
-    """The picture as the bytes of a PNG file."""
-    written = io.BytesIO()
-    picture.save(written, "PNG", optimize=True)
-    return written.getvalue()
-
-
-def jpeg_bytes(picture: Image.Image) -> bytes:
-    """The picture as the bytes of a JPEG file, good enough to look at."""
-    written = io.BytesIO()
-    picture.save(written, "JPEG", quality=88)
-    return written.getvalue()
-
-
-def _draw_box(draw: ImageDraw.ImageDraw, box: Box, size: tuple[int, int]) -> None:
-    width, height = size
-    xs = sorted(min(max(x, 0.0), 1.0) * (width - 1) for x in (box.xyxy_unit[0], box.xyxy_unit[2]))
-    ys = sorted(min(max(y, 0.0), 1.0) * (height - 1) for y in (box.xyxy_unit[1], box.xyxy_unit[3]))
+def _draw_example_box(draw: ImageDraw.ImageDraw, box: Box) -> None:
     color = BOX_COLORS[box.role]
-    draw.rectangle((xs[0], ys[0], xs[1], ys[1]), outline=color, width=2)
-    caption = printable(box.caption)
-    if not caption:
+    left, top, _, bottom = draw_box(draw, box.xyxy_unit, color, line_px=2)
+    if not box.caption:
         return
-    font = fonts.font(11)
-    text = _fitting(caption, font, width)
-    text_width = font.getlength(text) + 6
-    left = min(xs[0], max(0.0, width - text_width))
-    # Truth is labelled above its box and the prediction below, so that a good pair stays legible.
-    top = ys[0] - 15 if box.role == "truth" else ys[1]
-    top = min(max(top, 0.0), height - 15.0)
-    draw.rectangle((left, top, left + text_width, top + 14), fill=color)
-    draw.text((left + 3, top), text, "white" if box.role == "prediction" else "black", font)
+    letters = font(11)
+    width, height = draw.im.size
+    # Truth is labeled above its box and the prediction below, so that a good pair stays legible.
+    place = min(max(top - 15 if box.role == "truth" else bottom, 0.0), height - 15.0)
+    text = _fitting(printable(box.caption), letters, width)
+    ink = "white" if box.role == "prediction" else "black"
+    draw_caption(draw, (left, place), text, letters, height_px=14, inset_px=0, plate=color, ink=ink)
 
 
-def _fitting(text: str, font: ImageFont.FreeTypeFont, width_px: float) -> str:
+def _fitting(text: str, letters: ImageFont.FreeTypeFont, width_px: float) -> str:
     text = text[:200]
-    if font.getlength(text) <= width_px:
+    if letters.getlength(text) <= width_px:
         return text
-    while text and font.getlength(text + "\u2026") > width_px:
+    while text and letters.getlength(text + "\u2026") > width_px:
         text = text[:-1]
     return text + "\u2026"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from PIL import Image, ImageDraw
 from vision.data.image_codec import decode_rgb
 from vision.files.atomic_file import write_whole
 from vision.files.write_error import make_folder
-from vision.reports.fonts import font
+from vision.reports.drawing import draw_box, draw_caption, font, jpeg_bytes
 from vision.reports.labels import short_label
 
 # Dark enough for white letters, and far from each other.
@@ -36,9 +35,7 @@ class DrawnImages:
         """Draw a result as ``Model.describe`` gives it onto its image, and write the picture."""
         picture = self.draw(decode_rgb(encoded, key), result)
         path = self.folder / self._name(key)
-        encoded_picture = io.BytesIO()
-        picture.save(encoded_picture, "JPEG", quality=92)
-        write_whole(path, encoded_picture.getvalue(), durable=False)
+        write_whole(path, jpeg_bytes(picture, quality=92), durable=False)
         return path
 
     def draw(self, image: np.ndarray, result: Mapping[str, Any]) -> Image.Image:
@@ -58,22 +55,17 @@ class DrawnImages:
     def _object(self, draw: ImageDraw.ImageDraw, found: Mapping[str, Any]) -> None:
         width, height = draw.im.size
         color = self._colors.setdefault(found["label"], COLORS[len(self._colors) % len(COLORS)])
-        left, top, right, bottom = (
-            min(max(edge, 0.0), 1.0) * (side - 1) for edge, side in zip(found["box"], (width, height) * 2, strict=True)
-        )
-        corners = (min(left, right), min(top, bottom), max(left, right), max(top, bottom))
-        draw.rectangle(corners, outline=color, width=max(2, round(max(width, height) / 300)))
+        corners = draw_box(draw, found["box"], color, line_px=max(2, round(max(width, height) / 300)))
         self._caption(draw, corners[:2], f"{short_label(found['label'])} {found['score']:.0%}", color)
 
     def _caption(self, draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str, color: str) -> None:
         """A label that stands on the corner, or below it where there is no room above."""
         width, height = draw.im.size
         letters = font(max(11, round(max(width, height) / 55)))
-        text_width, line = letters.getlength(text) + 6, letters.size * 1.4
-        left = max(min(corner[0], width - text_width), 0.0)
+        line = letters.size * 1.4
         top = corner[1] - line if corner[1] >= line else corner[1]
-        draw.rectangle((left, top, left + text_width, top + line), fill=color)
-        draw.text((left + 3, top + line * 0.1), text, "white", letters)
+        place = (corner[0], top)
+        draw_caption(draw, place, text, letters, height_px=line, inset_px=line * 0.1, plate=color, ink="white")
 
     def _name(self, key: str) -> str:
         """A file name of plain characters, different for each image."""

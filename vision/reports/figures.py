@@ -136,15 +136,11 @@ def _most_confused(matrix: Matrix) -> tuple[list[int], list[int], str]:
 
 
 def score_columns(table: Table) -> list[int]:
-    """Columns of a table by class that hold shares from 0 to 1, which ``class_bars`` draws."""
-    if not table.rows or table.columns[0] != "class":
+    """Return the columns of a table by class that hold shares, which ``class_bars`` draws."""
+    if table.columns[0] != "class":
         return []
-    numbers = [[row[c] for row in table.rows if row[c] is not None] for c in range(len(table.columns))]
-    return [
-        c
-        for c, cells in enumerate(numbers)
-        if cells and all(isinstance(cell, float) and 0 <= cell <= 1 for cell in cells)
-    ]
+    columns = [table.columns.index(name) for name in table.shares]
+    return [c for c in columns if any(row[c] is not None for row in table.rows)]
 
 
 def class_bars(table: Table) -> bytes | None:

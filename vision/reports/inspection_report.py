@@ -13,7 +13,8 @@ from vision.data.inspect.issues import ChannelFacts, Inspection, Issue, Place
 from vision.files.atomic_file import write_whole
 from vision.metrics.evaluation import Box, Example, Gallery, Table
 from vision.reports import page as html
-from vision.reports.contact_sheet import jpeg_bytes, make_thumbnail, thumbnail_side_px
+from vision.reports.contact_sheet import make_thumbnail, thumbnail_side_px
+from vision.reports.drawing import jpeg_bytes
 
 MOST_PICTURES = 24
 
@@ -60,7 +61,7 @@ def _channel_sections(facts: ChannelFacts) -> list[html.Section]:
     sizes = tuple((f"{size['width']}x{size['height']}", size["count"]) for size in document["sizes_px"])
     kinds = tuple(document["kinds"].items())
     tables = [
-        Table(f"Classes of {facts.name}", ("class", counted, "share"), classes),
+        Table(f"Classes of {facts.name}", ("class", counted, "share"), classes, shares=("share",)),
         Table(f"Numbers of {facts.name}", ("what", *_quantile_names(document)), _quantile_rows(document)),
         Table(f"Frequent sizes of {facts.name}", ("pixels", "images"), sizes),
         Table(f"Formats and modes of {facts.name}", ("kind", "images"), kinds),
@@ -82,7 +83,6 @@ def _quantile_rows(document: dict[str, Any]) -> tuple[tuple[str | int | float | 
     }
     found = [(label, document[key]) for key, label in names.items()]
     found += [(label, document["boxes"].get(key, {})) for key, label in box_names.items() if "boxes" in document]
-    # As text: a page would show numbers from 0 to 1 as shares.
     return tuple((label, *(f"{value:g}" for value in values.values())) for label, values in found if values)
 
 

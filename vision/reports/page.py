@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -93,7 +94,7 @@ def folded_html(label: str, body: str) -> str:
 
 
 def table_html(table: Table) -> str:
-    """A table; shares from 0 to 1 in percent with a bar behind them, numbers to the right."""
+    """Return a table as HTML: shares in percent with a bar behind them, numbers to the right."""
     if not table.rows:
         return '<p class="empty">None.</p>'
     numeric = [any(isinstance(row[c], int | float) for row in table.rows) for c in range(len(table.columns))]
@@ -101,8 +102,9 @@ def table_html(table: Table) -> str:
         f'<th class="number">{_text(name)}</th>' if is_number else f"<th>{_text(name)}</th>"
         for name, is_number in zip(table.columns, numeric, strict=True)
     )
+    shares = [name in table.shares for name in table.columns]
     body = "".join(
-        f"<tr>{''.join(_cell(cell, n) for cell, n in zip(row, numeric, strict=True))}</tr>" for row in table.rows
+        f"<tr>{''.join(_cell(*parts) for parts in zip(row, numeric, shares, strict=True))}</tr>" for row in table.rows
     )
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
@@ -111,7 +113,7 @@ def gallery_html(gallery: Gallery, jpegs: Sequence[bytes | None]) -> str:
     """Thumbnails (None: could not be read) in a grid, with caption and key."""
     if not gallery.examples:
         return '<p class="empty">None.</p>'
-    large = any(example.boxes or example.heat for example in gallery.examples)
+    large = any(example.needs_room for example in gallery.examples)
     cards = []
     for example, jpeg in zip(gallery.examples, jpegs, strict=True):
         picture = f'<img alt="" src="{_data_url(jpeg, "jpeg")}">' if jpeg is not None else "cannot be read"
@@ -130,12 +132,12 @@ def settings_html(settings: Mapping[str, str]) -> str:
     return f"<dl>{rows}</dl>"
 
 
-def _cell(cell: str | int | float | None, is_number: bool) -> str:
+def _cell(cell: str | int | float | None, is_number: bool, is_share: bool) -> str:
     kind = ' class="number"' if is_number else ""
     if cell is None:
         return f"<td{kind}>\u2013</td>"
     if isinstance(cell, float):
-        if 0 <= cell <= 1:
+        if is_share and not math.isnan(cell):
             style = f'style="--share:{100 * cell:.1f}%"'
             return f'<td class="number share" {style}>{100 * cell:.1f} %</td>'
         return f"<td{kind}>{cell:.4g}</td>"

@@ -12,7 +12,8 @@ from vision.files.atomic_file import write_whole
 from vision.files.write_error import make_folder
 from vision.metrics.evaluation import Evaluation, Gallery
 from vision.reports import page as html
-from vision.reports.contact_sheet import contact_sheet, jpeg_bytes, make_thumbnail, thumbnail_side_px
+from vision.reports.contact_sheet import contact_sheet, make_thumbnail, thumbnail_side_px
+from vision.reports.drawing import jpeg_bytes
 from vision.reports.evaluation_json import write_evaluation
 from vision.reports.figures import class_bars, curves_figure, heat_map, learning_curves
 from vision.reports.labels import duration_text, file_stem, metric_label, metric_text

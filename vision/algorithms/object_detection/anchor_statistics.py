@@ -43,15 +43,12 @@ class AnchorStatistics:
         group = np.searchsorted(SIZES_PX, size, side="right")
         names = [f"below {SIZES_PX[0]} px", *(f"from {low} px" for low in SIZES_PX)]
         rows = [self._row(name, best[group == place]) for place, name in enumerate(names)]
+        shares = (f"share with an anchor above IoU {self.match_threshold:g}", "mean best IoU")
         return Table(
             "Anchors",
-            (
-                f"size of the object at {self.image_size_px} px",
-                "objects",
-                f"share with an anchor above IoU {self.match_threshold:g}",
-                "mean best IoU",
-            ),
+            (f"size of the object at {self.image_size_px} px", "objects", *shares),
             (*rows, self._row("all", best)),
+            shares=shares,
         )
 
     def _row(self, name: str, best_iou: np.ndarray) -> tuple[str, int, float | None, float | None]:

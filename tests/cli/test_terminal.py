@@ -6,8 +6,8 @@ import io
 
 from rich.console import Console
 
+from vision.cli.terminal import summary_table
 from vision.metrics.evaluation import Evaluation
-from vision.reports.summary import summary_table
 
 
 def test_metrics_one_a_line_and_names_are_no_markup() -> None:
