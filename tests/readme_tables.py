@@ -31,7 +31,7 @@ def settings_tables() -> str:
     """A folded Markdown table for each algorithm and for the run settings."""
     parts = [
         _folded(
-            f"Hyperparameters of {name}, as SageMaker documents them", algorithms.hyperparameters_class(name).rows()
+            f"Hyperparameters of {name}, as SageMaker documents them", algorithms.facts_of(name).hyperparameters.rows()
         )
         for name in algorithms.names()
     ]

@@ -72,7 +72,7 @@ def _job(
     hyperparameters: Mapping[str, object],
     required_channels: tuple[str, ...],
 ) -> Job[Any]:
-    table = algorithms.hyperparameters_class(algorithm)
+    table = algorithms.facts_of(algorithm).hyperparameters
     counted = with_counts(hyperparameters, channels)
     job = Job.parse(algorithms.full_name(algorithm), table, counted, channels, run, required_channels)
     tell_counts(hyperparameters, counted)

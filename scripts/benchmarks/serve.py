@@ -70,10 +70,10 @@ def write_model(folder: Path) -> Path:
     """ResNet-18 at 224 with random weights, ten classes."""
     algorithm = algorithms.get("image_classification")
     values = {"num_classes": 10, "num_training_samples": 10, "num_layers": 18, "image_shape": "3,224,224"}
-    hp = algorithm.hyperparameters.parse(values)
+    hp = algorithm.facts.hyperparameters.parse(values)
     plan = algorithm.architecture(hp)
     description = ModelDescription(
-        algorithm=algorithm.name,
+        algorithm=algorithm.facts.name,
         architecture=plan.model_dump(mode="json"),
         hyperparameters=hp.to_strings(),
         class_names=tuple("0123456789"),

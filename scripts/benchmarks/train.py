@@ -89,7 +89,9 @@ def _write_for_mxnet(case: Case, folder: Path) -> dict[str, Any]:
     from vision.interop.mxnet_export import classifier_for_mxnet
 
     algorithm = algorithms.get("image_classification")
-    network = algorithm.build_network(algorithm.architecture(algorithm.hyperparameters.parse(_hyperparameters(case))))
+    network = algorithm.build_network(
+        algorithm.architecture(algorithm.facts.hyperparameters.parse(_hyperparameters(case)))
+    )
     model = classifier_for_mxnet(network, multi_label=False, epoch=1)
     model.save(folder)
     facts = {"prefix": str(folder / model.prefix), "epoch": 1, "classes": CLASSES}

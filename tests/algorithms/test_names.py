@@ -12,7 +12,7 @@ def test_the_folders_are_the_algorithms() -> None:
 
 @pytest.mark.parametrize("name", ["image_classification", "image-classification", " image-classification "])
 def test_hyphens_are_accepted(name: str) -> None:
-    assert algorithms.hyperparameters_class(name).__name__ == "ImageClassificationHyperparameters"
+    assert algorithms.facts_of(name).name == "image_classification"
 
 
 @pytest.mark.parametrize(
@@ -25,5 +25,5 @@ def test_hyphens_are_accepted(name: str) -> None:
 )
 def test_unknown_names_are_answered(name: str, part: str) -> None:
     with pytest.raises(SettingsError, match="Algorithm") as caught:
-        algorithms.hyperparameters_class(name)
+        algorithms.facts_of(name)
     assert part in str(caught.value)

@@ -55,7 +55,7 @@ def job(channels: dict[str, str], output: Path, run: dict[str, Any] | None = Non
         **hyperparameters,
     }
     settings = {"output": output, "device": "cpu", "workers": 0, "progress": "none", **(run or {})}
-    table = algorithms.hyperparameters_class("image_classification")
+    table = algorithms.facts_of("image_classification").hyperparameters
     return Job.parse("image_classification", table, given, channels, settings)
 
 

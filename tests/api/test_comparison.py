@@ -90,13 +90,13 @@ def test_models_that_cannot_be_compared(
 def test_detectors(tmp_path: Path) -> None:
     algorithm = algorithms.get("object_detection")
     values = {"num_classes": 2, "num_training_samples": 8, "base_network": "resnet-18", "image_shape": 300}
-    hp = algorithm.hyperparameters.parse({**values, "mini_batch_size": 4})
+    hp = algorithm.facts.hyperparameters.parse({**values, "mini_batch_size": 4})
     plan = small_plan()
     folders = []
     for seed in range(2):
         torch.manual_seed(seed)
         description = ModelDescription(
-            algorithm=algorithm.name,
+            algorithm=algorithm.facts.name,
             architecture=plan.model_dump(mode="json"),
             hyperparameters=hp.to_strings(),
             class_names=("green", "purple"),

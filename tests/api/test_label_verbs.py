@@ -61,7 +61,7 @@ def look(path: Path, algorithm: str, **hyperparameters: object) -> TargetSummary
     chosen = algorithms.get(algorithm)
     channels = parse_channels({"train": str(path)})
     given = {"num_classes": 2, "num_training_samples": 2, **hyperparameters}
-    hp = chosen.hyperparameters.parse(given)
+    hp = chosen.facts.hyperparameters.parse(given)
     return look_at_labels(chosen, open_channel(channels, "train"), channels["train"], hp, RunSettings())
 
 
@@ -220,7 +220,7 @@ def test_names_beside_records_are_compared(
 
 def test_a_model_and_data_that_name_classes_differently(records: Records) -> None:
     path = records("train.rec", [0.0, 1.0])
-    hp = algorithms.hyperparameters_class("image_classification")
+    hp = algorithms.facts_of("image_classification").hyperparameters
     job: Job[Any] = Job.parse(
         "image_classification",
         hp,

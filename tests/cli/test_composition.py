@@ -28,7 +28,7 @@ def test_every_config_file_composes_to_valid_settings(group: str, name: str) -> 
     algorithm = [] if group in ("algorithm", "experiment") else [f"algorithm={named}"]
     settings = compose(*algorithm, f"{group}={name}")
     assert set(settings["channels"]) <= set(NAMES)
-    algorithms.hyperparameters_class(settings["algorithm"]).parse({**REQUIRED, **settings["hp"]})
+    algorithms.facts_of(settings["algorithm"]).hyperparameters.parse({**REQUIRED, **settings["hp"]})
     RunSettings.parse(settings["run"])
 
 

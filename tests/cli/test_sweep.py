@@ -163,7 +163,7 @@ def test_only_one_sweep_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
 FILES = [
     (name, optimizer)
     for name in algorithms.names()
-    for optimizer in (None, *map(str, algorithms.hyperparameters_class(name).forms()["optimizer"].choices))
+    for optimizer in (None, *map(str, algorithms.facts_of(name).hyperparameters.forms()["optimizer"].choices))
 ]
 
 

@@ -75,7 +75,7 @@ def test_equal_to_the_container_and_python(api: FakeApi, argv: list[str]) -> Non
         "early_stopping": "True",
         "learning_rate": "0.01",
     }
-    assert jobs(api)[0].hyperparameters == algorithms.hyperparameters_class("image_classification").parse(texts)
+    assert jobs(api)[0].hyperparameters == algorithms.facts_of("image_classification").hyperparameters.parse(texts)
 
 
 def test_all_problems_at_once(api: FakeApi, argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -168,8 +168,8 @@ def test_an_interrupted_run_ends_with_its_signal(
 def test_help_states_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--help", "algorithm=object-detection"]) == 0
     text = capsys.readouterr().out
-    detection = {row.name for row in algorithms.hyperparameters_class("object_detection").rows()}
-    classification = {row.name for row in algorithms.hyperparameters_class("image_classification").rows()}
+    detection = {row.name for row in algorithms.facts_of("object_detection").hyperparameters.rows()}
+    classification = {row.name for row in algorithms.facts_of("image_classification").hyperparameters.rows()}
     shown = {line.split()[0] for line in text.splitlines() if line.startswith("  ") and line[2:3].strip()}
     assert shown >= detection | {row.name for row in RunSettings.rows()}
     assert not shown & (classification - detection)

@@ -30,10 +30,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
     algorithm = algorithms.get("object_detection")
     plan = small_plan()
     values = {"num_classes": 2, "num_training_samples": 8, "base_network": "resnet-18", "image_shape": 300}
-    hp = algorithm.hyperparameters.parse(values)
+    hp = algorithm.facts.hyperparameters.parse(values)
     torch.manual_seed(0)
     description = ModelDescription(
-        algorithm=algorithm.name,
+        algorithm=algorithm.facts.name,
         architecture=plan.model_dump(mode="json"),
         hyperparameters=hp.to_strings(),
         class_names=("cell", "plate"),

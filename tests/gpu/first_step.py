@@ -17,6 +17,7 @@ from vision.algorithms.object_detection.targets import PADDING_LABEL, PaddedTarg
 from vision.data.collate import Batch
 from vision.settings.run import RunSettings
 from vision.training.progress import quiet_lightning
+from vision.training.task import TrainingFacts
 from vision.training.trainer import build_trainer
 
 CLASSES = 3
@@ -81,7 +82,7 @@ def first_step(
     quiet_lightning()
     torch.manual_seed(0)
     algorithm = algorithms.get(network.algorithm)
-    hp = algorithm.hyperparameters.parse(
+    hp = algorithm.facts.hyperparameters.parse(
         {
             "num_classes": CLASSES,
             "num_training_samples": network.images,
@@ -94,7 +95,7 @@ def first_step(
     settings = RunSettings.parse({"device": _name(device), "devices": 1, "precision": precision, **run})
     built = algorithm.build_network(algorithm.architecture(hp) if network.plan is None else network.plan)
     damp(built)
-    task = algorithm.task(built, hp, settings, tuple(map(str, range(CLASSES))))
+    task = algorithm.task(built, hp, settings, TrainingFacts(tuple(map(str, range(CLASSES)))))
     recorder = Recorder()
     trainer = build_trainer(hp, settings, callbacks=[recorder], folder=folder)
     torch.set_float32_matmul_precision(matmul)  # type: ignore[no-untyped-call]

@@ -53,7 +53,7 @@ def test_a_server_answers_as_the_cpu_does(
             found = asyncio.run(hosted.answer(images, "application/jsonlines"))
         finally:
             hosted.close()
-        return [json.loads(answer.text)["prediction"] for answer in found]
+        return [json.loads(answer.body)["prediction"] for answer in found]
 
     found = answers()
     warm_up = [1, MAX_BATCH] if device.type == "cuda" else [1]
@@ -75,7 +75,7 @@ def test_an_export_is_the_network_on_the_device(name: str, device: torch.device,
     there = load(folder, RunSettings.parse({"device": device.type}))
     assert next(there.network.parameters()).device.type == device.type
     exported = export(folder, "torchscript", tmp_path / "network.pt")
-    pixels = np.stack([there.prepare(picture(seed), "picture") for seed in range(3)])
+    pixels = np.stack([there.prepare(picture(seed), "picture").pixels for seed in range(3)])
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
     module = there.algorithm.export_heads(there.network, there.hyperparameters).module.to(device)
     with torch.inference_mode():

@@ -21,6 +21,7 @@ from vision.data.cache.host import augment_on_host
 from vision.data.cache.recipe import Recipe
 from vision.data.collate import Batch
 from vision.data.datamodule import VisionDataModule
+from vision.training.task import TrainingFacts
 
 BATCHES = {"cpu": 20, "cuda": 400}
 
@@ -105,9 +106,9 @@ def test_a_step_of_the_detector_does_not_wait(gpu: torch.device, tmp_path: Path)
     network = NETWORKS["ssd, narrow"]
     algorithm = algorithms.get(network.algorithm)
     given = {"num_classes": CLASSES, "num_training_samples": 2, "mini_batch_size": 2, "learning_rate": 1e-5}
-    hp = algorithm.hyperparameters.parse(given | network.hyperparameters | {"epochs": 1})
+    hp = algorithm.facts.hyperparameters.parse(given | network.hyperparameters | {"epochs": 1})
     run = RunSettings.parse({"device": f"cuda:{gpu.index}", "precision": "float16"})
-    task = algorithm.task(algorithm.build_network(network.plan), hp, run, ("a", "b", "c"))
+    task = algorithm.task(algorithm.build_network(network.plan), hp, run, TrainingFacts(("a", "b", "c")))
     watch = NoWaiting()
     trainer = build_trainer(hp, run, callbacks=[watch], folder=tmp_path)
     loader = torch.utils.data.DataLoader([batch_for(network)] * 6, batch_size=None, collate_fn=lambda batch: batch)

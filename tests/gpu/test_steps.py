@@ -71,7 +71,7 @@ def test_float16_scales_its_loss(gpu: torch.device, tmp_path: Path) -> None:
     from vision.settings.run import RunSettings
     from vision.training.trainer import build_trainer
 
-    hp = algorithms.get(CLASSIFIES).hyperparameters.parse({"num_classes": 3, "num_training_samples": 8})
+    hp = algorithms.get(CLASSIFIES).facts.hyperparameters.parse({"num_classes": 3, "num_training_samples": 8})
     run = RunSettings.parse({"device": f"cuda:{gpu.index}", "precision": "float16"})
     scaler = build_trainer(hp, run, callbacks=[], folder=tmp_path).precision_plugin.scaler
     assert scaler is not None and scaler.is_enabled()

@@ -54,9 +54,9 @@ def test_detections_of_the_fixtures(folder: Path) -> None:
     imported = import_mxnet(folder)
     algorithm = algorithms.get("object_detection")
     network = network_of(imported).eval()
-    hyperparameters = algorithm.hyperparameters.parse(imported.description.hyperparameters)
+    hyperparameters = algorithm.facts.hyperparameters.parse(imported.description.hyperparameters)
     with torch.no_grad():
-        found = algorithm.predict(network(images(folder)), network, hyperparameters)
+        found = algorithm.predict(network(images(folder)), network, hyperparameters, [(300, 300)])
     for ours, theirs in zip(found, np.load(folder / "expected_inference.npz")["detection"], strict=True):
         theirs = theirs[theirs[:, 0] >= 0]
         assert abs(len(ours) - len(theirs)) <= 1

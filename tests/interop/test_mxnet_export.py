@@ -55,7 +55,7 @@ def test_graphs_have_the_operators_of_mxnet_s_own(base: str, mxnet_name: str, si
 def test_the_resnet_of_torchvision_comes_back(tmp_path: Path) -> None:
     algorithm = algorithms.get("image_classification")
     values = {"num_classes": 3, "num_training_samples": 1, "num_layers": 18, "image_shape": "3,64,64"}
-    network = algorithm.build_network(architecture_for(algorithm.hyperparameters.parse(values)))
+    network = algorithm.build_network(architecture_for(algorithm.facts.hyperparameters.parse(values)))
     classifier_for_mxnet(network, multi_label=False, epoch=2).save(tmp_path)
     imported = import_mxnet(tmp_path)
     assert imported.description.architecture["family"] == "resnet"

@@ -51,7 +51,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dataset(records: Path, level: str | None, image_shape: str = f"3,{SIDE},{SIDE}") -> ImageDataset:
     algorithm = algorithms.get("image_classification")
     given = {"num_classes": 10, "num_training_samples": IMAGES, "image_shape": image_shape, "resize": 80}
-    hp = algorithm.hyperparameters.parse(given | ({} if level is None else {"augmentation_type": level}))
+    hp = algorithm.facts.hyperparameters.parse(given | ({} if level is None else {"augmentation_type": level}))
     transform = algorithm.transform(hp, "train")
     return ImageDataset(
         RecordIOReader([records]), LabelDecoder(10, False), transform, algorithm.collate_targets, replace_broken=True

@@ -35,7 +35,7 @@ def randomise(network: torch.nn.Module, seed: int) -> None:
 
 def save(folder: Path, name: str, plan, network, values: dict[str, object]) -> None:
     algorithm = algorithms.get(name)
-    hyperparameters = algorithm.hyperparameters.parse(values)
+    hyperparameters = algorithm.facts.hyperparameters.parse(values)
     description = ModelDescription(
         algorithm=name,
         architecture=plan.model_dump(mode="json"),
@@ -52,7 +52,7 @@ def save(folder: Path, name: str, plan, network, values: dict[str, object]) -> N
 def test_module_answers_as_the_classifier_does(oracle, report, seed, tmp_path, depth, side) -> None:
     values = {"num_classes": 6, "num_training_samples": 1, "num_layers": depth, "image_shape": f"3,{side},{side}"}
     algorithm = algorithms.get("image_classification")
-    plan = architecture_for(algorithm.hyperparameters.parse(values))
+    plan = architecture_for(algorithm.facts.hyperparameters.parse(values))
     torch.manual_seed(seed)
     network = algorithm.build_network(plan).eval()
     randomise(network, seed)

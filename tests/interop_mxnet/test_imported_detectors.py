@@ -79,7 +79,7 @@ def test_heads_and_detections_are_mxnet_s(oracle, report, seed, tmp_path, networ
         report(f"{name} offsets", outputs.box_offsets.flatten(1).numpy(), expected["multibox_loc_pred_output"]) < 2e-5
     )
     assert np.array_equal(anchors, expected["multibox_anchors_output"])
-    found = model.algorithm.predict(outputs, model.network, model.hyperparameters)
+    found = model.algorithm.predict(outputs, model.network, model.hyperparameters, [(300, 300)])
     for image, theirs in zip(found, expected["detection_output"], strict=True):
         theirs = theirs[theirs[:, 0] >= 0]
         ours = np.concatenate([image.labels[:, None], image.scores[:, None], image.boxes_xyxy_unit], axis=1)

@@ -58,6 +58,6 @@ def test_a_line_gives_its_value_to_one_metric(algorithm: str, name: str, line: s
 @pytest.mark.parametrize("algorithm", algorithms.names())
 def test_the_platforms_limits_and_the_objective(algorithm: str) -> None:
     definitions = dict(METRIC_DEFINITIONS[algorithm])
-    assert algorithms.get(algorithm).objective.sagemaker in definitions
+    assert algorithms.facts_of(algorithm).objective.sagemaker in definitions
     assert all(len(name) <= 255 and len(regex) <= 500 for name, regex in definitions.items())
     assert len(definitions) == len(METRIC_DEFINITIONS[algorithm]) <= 20

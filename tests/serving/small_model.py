@@ -20,7 +20,7 @@ NAMES = ("cat", "dog", "owl")
 def write_model(folder: Path, seed: int = 0) -> Path:
     """A classifier of three classes at 32x32 with random weights, in a model folder."""
     algorithm = algorithms.get("image_classification")
-    hp = algorithm.hyperparameters.parse(
+    hp = algorithm.facts.hyperparameters.parse(
         {"num_classes": 3, "num_training_samples": 8, "num_layers": 20, "image_shape": "3,32,32", "top_k": 2}
     )
     plan = algorithm.architecture(hp)
@@ -31,7 +31,7 @@ def write_model(folder: Path, seed: int = 0) -> Path:
         *_, last = network.parameters()
         last.uniform_(-1, 1)
     description = ModelDescription(
-        algorithm=algorithm.name,
+        algorithm=algorithm.facts.name,
         architecture=plan.model_dump(mode="json"),
         hyperparameters=hp.to_strings(),
         class_names=NAMES,
@@ -57,7 +57,7 @@ def write_any_model(folder: Path, name: str, values: dict[str, Any], plan: dict[
     ``plan`` takes the place of the architecture that the hyperparameters ask for.
     """
     algorithm = algorithms.get(name)
-    hp = algorithm.hyperparameters.parse({"num_classes": 2, "num_training_samples": 8, **values})
+    hp = algorithm.facts.hyperparameters.parse({"num_classes": 2, "num_training_samples": 8, **values})
     architecture = algorithm.architecture(hp) if plan is None else algorithm.read_architecture(plan)
     torch.manual_seed(4)
     network = algorithm.build_network(architecture)
@@ -68,7 +68,7 @@ def write_any_model(folder: Path, name: str, values: dict[str, Any], plan: dict[
             module.running_mean.normal_(0, 0.2)
             module.running_var.uniform_(0.5, 2)
     description = ModelDescription(
-        algorithm=algorithm.name,
+        algorithm=algorithm.facts.name,
         architecture=architecture.model_dump(mode="json"),
         hyperparameters=hp.to_strings(),
         class_names=("dark", "bright"),

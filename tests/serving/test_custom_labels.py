@@ -11,7 +11,7 @@ import pytest
 
 from tests.serving.asgi import Answered, post, silent, whole
 from tests.serving.small_model import picture, write_model
-from vision.algorithms.finding import Finding
+from vision.algorithms.algorithm import ScoredLabel
 from vision.serving.app import build_app
 from vision.serving.custom_labels import TARGET, custom_labels
 from vision.serving.label_request import LabelRequest
@@ -20,7 +20,7 @@ from vision.serving.service import Service
 from vision.serving.settings import ServingSettings
 
 NAMES = ("cat", "dog", "owl")
-FOUND = [Finding(1, 0.7), Finding(0, 0.25), Finding(2, 0.05)]
+FOUND = [ScoredLabel(1, 0.7), ScoredLabel(0, 0.25), ScoredLabel(2, 0.05)]
 CAT, DOG, OWL = (
     {"Name": "cat", "Confidence": 25.0},
     {"Name": "dog", "Confidence": 70.0},
@@ -51,14 +51,14 @@ def test_thresholds_and_results(
 
 
 def test_a_confidence_is_as_exact_as_the_score() -> None:
-    found = [Finding(0, float(np.float32(0.1))), Finding(1, float(np.float32(3.5e-9)))]
+    found = [ScoredLabel(0, float(np.float32(0.1))), ScoredLabel(1, float(np.float32(3.5e-9)))]
     labels = custom_labels(found, NAMES, LabelRequest("arn", b"", 0.0, None), {})
     assert json.dumps([label["Confidence"] for label in labels]) == "[10.0, 3.5e-07]"
 
 
 def test_a_box_as_left_top_width_height() -> None:
     asked = LabelRequest("arn", b"", None, None)
-    (label,) = custom_labels([Finding(2, 0.5, (0.125, 0.25, 0.5, 1.0))], NAMES, asked, {})
+    (label,) = custom_labels([ScoredLabel(2, 0.5, (0.125, 0.25, 0.5, 1.0))], NAMES, asked, {})
     box = {"Left": 0.125, "Top": 0.25, "Width": 0.375, "Height": 0.75}
     assert label == {"Name": "owl", "Confidence": 50.0, "Geometry": {"BoundingBox": box}}
 
@@ -121,7 +121,7 @@ def test_the_servers_own_limits(root: Path, settings: dict[str, Any], receive: A
 
 def test_a_failure_of_the_server_is_no_fault_of_the_client(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = service(root / "birds")
-    monkeypatch.setattr(made.model.model.algorithm, "findings", lambda prediction: 1 / 0)
+    monkeypatch.setattr(made.model.model.algorithm, "scored_labels", lambda prediction: 1 / 0)
     answered = detect(made)
     assert answered.status == 500
     assert json.loads(answered.body)["__type"] == "InternalServerError"

@@ -38,7 +38,7 @@ def test_a_prepared_network_answers_as_the_stored_one(case: str, tmp_path: Path)
         hosted = HostedModel.load(folder, Workshop(settings, Metrics()))
         found = asyncio.run(hosted.answer(IMAGES, "application/jsonlines"))
         hosted.close()
-        return hosted, [json.loads(answer.text)["prediction"] for answer in found]
+        return hosted, [json.loads(answer.body)["prediction"] for answer in found]
 
     plain, expected = answers(prepack=False)
     prepared, found = answers(prepack=True)

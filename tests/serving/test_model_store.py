@@ -96,7 +96,7 @@ def test_many_clients_with_room_for_one_model_all_get_their_answer(tmp_path: Pat
             async with store.use_or_load(tmp_path / name) as model:
                 assert len(store.list()) <= 1
                 (answer,) = await model.answer(images, "application/json")
-                found.append((name, answer.text))
+                found.append((name, answer.body))
         return found
 
     async def scenario() -> list[list[tuple[str, str]]]:

@@ -14,7 +14,7 @@ HEAVY = {"torch", "torchvision", "pytorch_lightning", "albumentations", "cv2", "
     "statement",
     [
         "import vision, os; assert os.environ['NO_ALBUMENTATIONS_UPDATE'] == '1'; vision.__version__",
-        "import vision.algorithms as a; [a.hyperparameters_class(name).rows() for name in a.names()]",
+        "import vision.algorithms as a; [a.facts_of(name).hyperparameters.rows() for name in a.names()]",
         "from vision.settings import job, run, channels; run.RunSettings.parse({})",
     ],
 )

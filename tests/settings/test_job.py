@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from vision.algorithms import hyperparameters_class
+from vision.algorithms import facts_of
 from vision.settings.channels import Channel
 from vision.settings.errors import SettingsError
 from vision.settings.job import Job
 from vision.settings.run import RunSettings
 
-TABLE = hyperparameters_class("image_classification")
+TABLE = facts_of("image_classification").hyperparameters
 
 
 def test_texts_and_typed_values_give_the_same_job(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from vision.training.best_model import BestModel
 from vision.training.checkpoints import Checkpoints
 from vision.training.early_stopping import EarlyStopping, StopEarly
 from vision.training.history import History
+from vision.training.task import TrainingFacts
 from vision.training.termination import Termination
 from vision.training.trainer import build_trainer
 
@@ -122,9 +123,7 @@ class SmallRun:
             SmallNetwork(),
             self.hp,
             self.run,
-            class_names=NAMES,
-            steps_per_epoch=train_images // batch,
-            images_per_step=batch,
+            TrainingFacts(NAMES, steps_per_epoch=train_images // batch, images_per_step=batch),
         )
         self.task.broken = {
             "train": BrokenImages("train", train_images, self.run.max_broken),

@@ -9,13 +9,9 @@ from datetime import datetime
 
 import pytest
 
-from vision.training.log_lines import (
-    BatchReport,
-    ClassificationLogLines,
-    DetectionLogLines,
-    EpochReport,
-    LogWriter,
-)
+from vision.algorithms.image_classification.log_lines import ClassificationLogLines
+from vision.algorithms.object_detection.log_lines import DetectionLogLines
+from vision.training.log_lines import BatchReport, EpochReport, LogWriter
 
 CLASSIFICATION = {
     "num_layers": "18",

@@ -14,7 +14,7 @@ from vision.algorithms.object_detection.targets import PaddedTargets
 from vision.data.collate import Batch
 from vision.settings.run import RunSettings
 from vision.training.optimizer import build_optimizer
-from vision.training.task import TrainingTask
+from vision.training.task import TrainingFacts, TrainingTask
 
 IMAGES = 4
 FACTS = {"num_classes": 3, "num_training_samples": IMAGES, "mini_batch_size": IMAGES}
@@ -26,9 +26,9 @@ def task_of(name: str) -> TrainingTask:
     if name == "object_detection":
         given = {"use_pretrained_model": 0}
     algorithm = algorithms.get(name)
-    hyperparameters = algorithm.hyperparameters.parse(FACTS | given)
+    hyperparameters = algorithm.facts.hyperparameters.parse(FACTS | given)
     network = algorithm.build_network(algorithm.architecture(hyperparameters))
-    return algorithm.task(network, hyperparameters, RunSettings.parse({}), ("a", "b", "c"))
+    return algorithm.task(network, hyperparameters, RunSettings.parse({}), TrainingFacts(("a", "b", "c")))
 
 
 def batch_of(name: str) -> Batch:

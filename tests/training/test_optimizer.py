@@ -58,7 +58,7 @@ def test_follows_mxnet(name: str) -> None:
 
 @pytest.mark.parametrize("algorithm", ["image_classification", "object_detection"])
 def test_hyperparameters_and_own_defaults_reach_the_rule(algorithm: str) -> None:
-    table = algorithms.hyperparameters_class(algorithm)
+    table = algorithms.facts_of(algorithm).hyperparameters
     assert issubclass(table, TrainingHyperparameters)
     found = {}
     for name in table.OPTIMIZER_USES:

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from vision.training.log_lines import ClassificationLogLines
+from vision.algorithms.image_classification.log_lines import ClassificationLogLines
 from vision.training.progress import Mode, Progress, make_display, quiet_lightning
 from vision.training.progress_display import BarDisplay, Display, LogDisplay
 

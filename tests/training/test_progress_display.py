@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from vision.training.log_lines import ClassificationLogLines, LogWriter
+from vision.algorithms.image_classification.log_lines import ClassificationLogLines
+from vision.training.log_lines import LogWriter
 from vision.training.progress_display import (
     BarDisplay,
     Display,

@@ -7,11 +7,11 @@ import pkgutil
 from typing import TYPE_CHECKING, cast
 
 from vision.settings.errors import SettingsError
-from vision.settings.hyperparameters import Hyperparameters
 from vision.settings.nearest import did_you_mean, shown
 
 if TYPE_CHECKING:
-    from vision.algorithms.algorithm import Algorithm
+    from vision.algorithms.algorithm import AnyAlgorithm
+    from vision.algorithms.facts import AlgorithmFacts
 
 
 def names() -> tuple[str, ...]:
@@ -28,12 +28,11 @@ def full_name(name: str) -> str:
     return plain
 
 
-def get(name: str) -> Algorithm:
-    """The algorithm of that name. Raises SettingsError naming the nearest if there is none."""
-    return cast("Algorithm", importlib.import_module(f"{__name__}.{full_name(name)}").ALGORITHM)
+def get(name: str) -> AnyAlgorithm:
+    """Return the algorithm of that name. Raises SettingsError naming the nearest if there is none."""
+    return cast("AnyAlgorithm", importlib.import_module(f"{__name__}.{full_name(name)}.algorithm").ALGORITHM)
 
 
-def hyperparameters_class(name: str) -> type[Hyperparameters]:
-    """The table of that algorithm; imports no torch."""
-    module = importlib.import_module(f"{__name__}.{full_name(name)}.hyperparameters")
-    return cast("type[Hyperparameters]", module.HYPERPARAMETERS)
+def facts_of(name: str) -> AlgorithmFacts:
+    """Return what the algorithm of that name declares; imports no torch. Raises SettingsError like ``get``."""
+    return cast("AlgorithmFacts", importlib.import_module(f"{__name__}.{full_name(name)}.facts").FACTS)

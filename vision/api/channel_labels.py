@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from vision import algorithms
-from vision.algorithms.algorithm import Algorithm, TargetSummary
+from vision.algorithms.algorithm import AnyAlgorithm, TargetSummary
 from vision.data.boxes.image_size import look_at_sizes
 from vision.data.labels import TASK_NAMES, Task, task_of
 from vision.data.sample import Reader, Remarking
@@ -20,7 +20,7 @@ _LOOKED_AT = 16
 
 
 def look_at_labels(
-    algorithm: Algorithm, reader: Reader, channel: Channel, hyperparameters: Any, run: RunSettings
+    algorithm: AnyAlgorithm, reader: Reader, channel: Channel, hyperparameters: Any, run: RunSettings
 ) -> TargetSummary:
     """Look at every label of a channel, and at the sizes that they state for their images.
 
@@ -39,19 +39,19 @@ def look_at_labels(
     )
 
 
-def task_problem(algorithm: Algorithm, reader: Reader) -> str | None:
+def task_problem(algorithm: AnyAlgorithm, reader: Reader) -> str | None:
     """Return a sentence where the labels of a channel are not of the kind that the algorithm works with."""
     found = channel_task(reader)
-    if found is None or found in algorithm.label_tasks:
+    if found is None or found in algorithm.facts.label_tasks:
         return None
-    wanted = " or ".join(TASK_NAMES[task] for task in algorithm.label_tasks)
-    others = [name for name in algorithms.names() if found in algorithms.get(name).label_tasks]
+    wanted = " or ".join(TASK_NAMES[task] for task in algorithm.facts.label_tasks)
+    others = [name for name in algorithms.names() if found in algorithms.facts_of(name).label_tasks]
     hint = ""
-    if "boxes" in algorithm.label_tasks and found == "single":
+    if "boxes" in algorithm.facts.label_tasks and found == "single":
         hint = " (a .lst with boxes needs im2rec --pack-label, or only the first number of each label is kept)"
     return (
-        f"its labels are {TASK_NAMES[found]}, but {algorithm.name} works with {wanted}: give such data{hint}, or use "
-        f"{' or '.join(others)}"
+        f"its labels are {TASK_NAMES[found]}, but {algorithm.facts.name} works with {wanted}: give such data{hint}, or "
+        f"use {' or '.join(others)}"
     )
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vision import algorithms
-from vision.algorithms.algorithm import Algorithm
+from vision.algorithms.algorithm import AnyAlgorithm
 from vision.api.channel_labels import look_at_labels, task_problem
 from vision.api.run_data import check_names, dataset, run_names, settle_counts
 from vision.api.run_folder import HOST
@@ -30,6 +30,7 @@ from vision.settings.job import Job
 from vision.training.accelerator import choose_accelerator, choose_device
 from vision.training.log_lines import BatchReport, EpochReport
 from vision.training.optimizer import OPTIMIZERS
+from vision.training.task import TrainingFacts
 
 SAMPLE_IMAGES = 8
 _EXAMPLE_S = 60.0
@@ -101,7 +102,7 @@ def _attempt(result: CheckResult, work: Any) -> Any:
     return None
 
 
-def _look_at_channel(algorithm: Algorithm, job: Job[Any], name: str, result: CheckResult) -> Reader | None:
+def _look_at_channel(algorithm: AnyAlgorithm, job: Job[Any], name: str, result: CheckResult) -> Reader | None:
     channel = job.channels[name]
     if channel.input_mode == "Pipe":
         result.facts.append((name, "in Pipe mode; check the same data as files"))
@@ -129,7 +130,7 @@ def _shown_counts(counts: np.ndarray, names: tuple[str, ...] | None) -> str:
     return f"; labels by class {shown}{', ...' if len(counts) > 20 else ''}"
 
 
-def _first_batch(algorithm: Algorithm, job: Job[Any], reader: Reader, result: CheckResult) -> Batch | None:
+def _first_batch(algorithm: AnyAlgorithm, job: Job[Any], reader: Reader, result: CheckResult) -> Batch | None:
     """Images from all over the channel. Those whose labels cannot be used have been named; None if all are such."""
     data = dataset(algorithm, job, reader, "train")
     assert isinstance(data, ImageDataset)
@@ -163,9 +164,11 @@ def _has_label(data: ImageDataset, reader: Reader, index: int) -> bool:
     return True
 
 
-def _look_at_network(algorithm: Algorithm, job: Job[Any], start: StartModel, batch: Batch, result: CheckResult) -> None:
+def _look_at_network(
+    algorithm: AnyAlgorithm, job: Job[Any], start: StartModel, batch: Batch, result: CheckResult
+) -> None:
     hp, network = job.hyperparameters, start.network.train()
-    task = algorithm.task(network, hp, job.run, tuple(map(str, range(hp.num_classes))))
+    task = algorithm.task(network, hp, job.run, TrainingFacts(tuple(map(str, range(hp.num_classes)))))
     with torch.no_grad():
         losses = task.losses(network(batch.images), batch.targets)
     shown = ", ".join(f"{name} {float(value):.4g}" for name, value in losses.items())
@@ -206,7 +209,7 @@ def training_memory_bytes(network: nn.Module, images: Tensor, batch: int, optimi
     return weights * (2 + OPTIMIZERS[optimizer].averages) + activations * batch // len(images)
 
 
-def _example_lines(algorithm: Algorithm, job: Job[Any]) -> list[str]:
+def _example_lines(algorithm: AnyAlgorithm, job: Job[Any]) -> list[str]:
     lines, hp = algorithm.log_lines(job.hyperparameters, HOST), job.hyperparameters
     steps = hp.num_training_samples // hp.mini_batch_size
     made_up = dict.fromkeys(("loss", "accuracy", f"top_k_accuracy_{getattr(hp, 'top_k', 0)}", "mAP"), 0.5)

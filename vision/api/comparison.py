@@ -57,7 +57,7 @@ def compare(
         other=str(other),
         num_images=len(rows[0]),
         resamples=resamples,
-        objective=algorithm.objective.metric,
+        objective=algorithm.facts.objective.metric,
         metrics=tuple(compared[: len(names)]),
         class_metric=figures[0].class_metric,
         classes=tuple(compared[len(names) :]),
@@ -77,8 +77,8 @@ def _check_alike(first: StoredModel, second: StoredModel) -> None:
     if first.class_names != second.class_names:
         raise UserError(_different_classes(first.class_names, second.class_names))
     algorithm = algorithms.get(first.algorithm)
-    hyperparameters: list[Any] = [algorithm.hyperparameters.parse(one.hyperparameters) for one in (first, second)]
-    for name in algorithm.measured_by:
+    hyperparameters: list[Any] = [algorithm.facts.hyperparameters.parse(one.hyperparameters) for one in (first, second)]
+    for name in algorithm.facts.measured_by:
         values = [getattr(hp, name) for hp in hyperparameters]
         if values[0] != values[1]:
             raise UserError(f"hp.{name} of model is {values[0]}, of other {values[1]}: compare models with the same")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from vision import algorithms
-from vision.algorithms.algorithm import Algorithm
+from vision.algorithms.algorithm import AnyAlgorithm
 from vision.api.channel_labels import look_at_labels
 from vision.api.run_data import RunData, check_names
 from vision.api.run_folder import RunFolder, new_run_folder
@@ -104,7 +104,7 @@ def _in_one_process(job: Job[Any]) -> Job[Any]:
     return replace(job, run=job.run.model_copy(update={"devices": 1}))
 
 
-def _read_labels(algorithm: Algorithm, job: Job[Any], folds: int) -> tuple[Reader, np.ndarray]:
+def _read_labels(algorithm: AnyAlgorithm, job: Job[Any], folds: int) -> tuple[Reader, np.ndarray]:
     """The training channel and how often each image has each label, float64 [images, classes]."""
     channel, hp = job.channels["train"], job.hyperparameters
     if channel.input_mode == "Pipe":
@@ -142,7 +142,7 @@ def _copies(reader: Reader, folds: int) -> np.ndarray:
 
 
 def _run_fold(
-    algorithm: Algorithm, job: Job[Any], folder: RunFolder, reader: Reader, held_out: np.ndarray
+    algorithm: AnyAlgorithm, job: Job[Any], folder: RunFolder, reader: Reader, held_out: np.ndarray
 ) -> dict[str, float]:
     """Train on what is not held out; the metrics on what is."""
     log.info("%s: %d of %d images held out", folder.name, held_out.sum(), len(reader))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vision import algorithms
-from vision.algorithms.algorithm import Algorithm
+from vision.algorithms.algorithm import AnyAlgorithm
 from vision.api.channel_labels import look_at_labels, task_problem
 from vision.api.model import fill_network, open_model
 from vision.api.run_data import dataset
@@ -28,7 +28,7 @@ from vision.settings.thresholds import Thresholds
 from vision.training.accelerator import choose_accelerator
 from vision.training.out_of_memory import told_of_training
 from vision.training.progress import quiet_lightning
-from vision.training.task import TrainingTask
+from vision.training.task import TrainingFacts, TrainingTask
 from vision.training.trainer import build_trainer, wanted_precision
 
 log = logging.getLogger(__name__)
@@ -90,11 +90,11 @@ def evaluated_task(
     reader = _open_validation(stored, channels, run) if given is None else given
     algorithm = algorithms.get(stored.algorithm)
     run = _as_trained(run, stored)
-    hp = algorithm.hyperparameters.parse(stored.hyperparameters)
-    job: Job[Any] = Job(algorithm.name, hp, dict(channels), _uncompiled(run))
+    hp = algorithm.facts.hyperparameters.parse(stored.hyperparameters)
+    job: Job[Any] = Job(algorithm.facts.name, hp, dict(channels), _uncompiled(run))
     network = algorithm.build_network(algorithm.read_architecture(stored.architecture))
     fill_network(network, stored.state_dict(), "the model")
-    task = algorithm.task(network, hp, job.run, tuple(stored.class_names), key_of=reader.key)
+    task = algorithm.task(network, hp, job.run, TrainingFacts(tuple(stored.class_names), key_of=reader.key))
     task.thresholds = thresholds
     task.broken = {"validation": BrokenImages("validation", reader, run.max_broken)}
     accelerator, processes = choose_accelerator(run)
@@ -128,7 +128,7 @@ def _open_validation(
     if "validation" not in channels:
         raise UserError("there is nothing to evaluate on: give channels.validation=PATH")
     algorithm = algorithms.get(stored.algorithm)
-    hp = algorithm.hyperparameters.parse(stored.hyperparameters)
+    hp = algorithm.facts.hyperparameters.parse(stored.hyperparameters)
     try:
         reader = open_channel(channels, "validation", stored.class_names)
     except DataError as error:
@@ -149,7 +149,7 @@ def _open_validation(
     return reader
 
 
-def _kind_problem(algorithm: Algorithm, channels: Mapping[str, Channel]) -> str | None:
+def _kind_problem(algorithm: AnyAlgorithm, channels: Mapping[str, Channel]) -> str | None:
     """Return a sentence where the labels are of another kind than the algorithm's, whatever their classes are."""
     try:
         return task_problem(algorithm, open_channel(channels, "validation"))

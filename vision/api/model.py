@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from vision import algorithms
-from vision.algorithms.algorithm import Algorithm
+from vision.algorithms.algorithm import AnyAlgorithm
 from vision.artifacts.model_folder import StoredModel, load_model
 from vision.artifacts.model_place import ForeignArchive
 from vision.data.collate import stack_images
@@ -37,6 +37,14 @@ _FEWER = "give fewer at a time (a server: lower max_batch), or take the CPU (dev
 Image = str | Path | bytes | np.ndarray
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedImage:
+    """What the network takes of an image, uint8 [h, w, C], and the (width, height) of the image it was made of."""
+
+    pixels: np.ndarray
+    size_px: tuple[int, int]
+
+
 @dataclass(frozen=True)
 class Model:
     """A network in evaluation mode with everything its answers need.
@@ -44,7 +52,7 @@ class Model:
     ``hyperparameters`` are those it was trained with, ``class_names`` in the order of the class ids.
     """
 
-    algorithm: Algorithm
+    algorithm: AnyAlgorithm
     hyperparameters: Any
     class_names: tuple[str, ...]
     architecture: Any
@@ -60,22 +68,27 @@ class Model:
         input without keeping its aspect, as SageMaker's endpoints do. Raises DataError naming a broken image.
         """
         several = list(images) if isinstance(images, list | tuple) else [cast(Image, images)]
-        arrays = [self._prepare(image, number) for number, image in enumerate(several)]
-        return self.predict_arrays(arrays)
+        return self.predict_prepared([self._prepare(image, number) for number, image in enumerate(several)])
 
-    def predict_arrays(self, images: list[np.ndarray]) -> list[Any]:
-        """Predictions of images that ``prepare`` made, as one batch."""
+    def predict_prepared(self, images: Sequence[PreparedImage]) -> list[Any]:
+        """Return the predictions of images that ``prepare`` made, as one batch."""
         if not images:
             return []
-        shape = "x".join(map(str, images[0].shape))
+        shape = "x".join(map(str, images[0].pixels.shape))
         with told_of_memory(f"answering {len(images)} images of {shape} at once", self.device, _FEWER):
             with torch.inference_mode():
-                outputs = self.network(stack_images(images).to(self.device))
-            return self.algorithm.predict(outputs, self.network, self.hyperparameters)
+                outputs = self.network(stack_images([image.pixels for image in images]).to(self.device))
+            sizes_px = [image.size_px for image in images]
+            return self.algorithm.predict(outputs, self.network, self.hyperparameters, sizes_px)
 
-    def prepare(self, encoded: bytes | memoryview, key: str) -> np.ndarray:
-        """Decode and resize an encoded image to what the network takes, uint8 [H, W, C]."""
-        return self._resize(decode_rgb(encoded, key), key)
+    def prepare(self, encoded: bytes | memoryview, key: str) -> PreparedImage:
+        """Decode and resize an encoded image to what the network takes. Raises DataError."""
+        return self.prepare_decoded(decode_rgb(encoded, key), key)
+
+    def prepare_decoded(self, image: np.ndarray, key: str) -> PreparedImage:
+        """Resize an image uint8 [H, W, 3] RGB to what the network takes."""
+        height, width = image.shape[:2]
+        return PreparedImage(self.transform(image, None, None, key)[0], (width, height))
 
     def describe(self, prediction: Any) -> dict[str, Any]:
         """JSON object of one prediction: SageMaker's ``prediction`` and class names."""
@@ -94,7 +107,7 @@ class Model:
         ``{"error": sentence}`` in its place and does not disturb the others.
         """
         keys: list[str] = []
-        results: list[np.ndarray | str] = []
+        results: list[PreparedImage | str] = []
         for key, content in encoded:
             keys.append(key)
             try:
@@ -108,15 +121,15 @@ class Model:
                 keys, results = [], []
         yield from self._answer(keys, results)
 
-    def _answer(self, keys: list[str], results: list[np.ndarray | str]) -> Iterator[tuple[str, dict[str, Any]]]:
-        predictions = iter(self.predict_arrays([image for image in results if not isinstance(image, str)]))
+    def _answer(self, keys: list[str], results: list[PreparedImage | str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        predictions = iter(self.predict_prepared([image for image in results if not isinstance(image, str)]))
         for key, result in zip(keys, results, strict=True):
             yield (
                 key,
                 {"error": result} if isinstance(result, str) else self.describe(next(predictions)),
             )
 
-    def _prepare(self, image: Image, number: int) -> np.ndarray:
+    def _prepare(self, image: Image, number: int) -> PreparedImage:
         if isinstance(image, np.ndarray):
             key = f"image {number}"
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
@@ -124,7 +137,7 @@ class Model:
                     key,
                     f"is an array {image.dtype} {list(image.shape)}; uint8 [height, width, 3] in RGB is expected",
                 )
-            return self._resize(image, key)
+            return self.prepare_decoded(image, key)
         if isinstance(image, bytes):
             return self.prepare(image, f"image {number}")
         try:
@@ -133,9 +146,6 @@ class Model:
             return self.prepare(encoded, str(image))
         except OSError as error:
             raise DataError(str(image), f"cannot be read ({error.strerror})") from error
-
-    def _resize(self, image: np.ndarray, key: str) -> np.ndarray:
-        return self.transform(image, None, None, key)[0]
 
 
 def load(path: str | Path, run: RunSettings | None = None) -> Model:
@@ -148,7 +158,7 @@ def load(path: str | Path, run: RunSettings | None = None) -> Model:
 def model_of(stored: StoredModel, shown: str, device: torch.device) -> Model:
     """Build the network of a stored model and fill it. ``shown`` names the model in messages."""
     algorithm = algorithms.get(stored.algorithm)
-    hyperparameters = algorithm.hyperparameters.parse(stored.hyperparameters)
+    hyperparameters = algorithm.facts.hyperparameters.parse(stored.hyperparameters)
     architecture = algorithm.read_architecture(stored.architecture)
     if len(stored.class_names) != hyperparameters.num_classes:
         raise UserError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vision.algorithms.algorithm import Algorithm, TargetSummary
+from vision.algorithms.algorithm import AnyAlgorithm, TargetSummary
 from vision.api.channel_labels import look_at_labels
 from vision.data.cache.settings import CacheSettings
 from vision.data.dataset import ImageDataset
@@ -37,7 +37,7 @@ class RunData:
     class_names: tuple[str, ...] | None
 
 
-def open_run_data(algorithm: Algorithm, job: Job[Any]) -> RunData:
+def open_run_data(algorithm: AnyAlgorithm, job: Job[Any]) -> RunData:
     """Open train and validation and look at every label. Raises SettingsError with all problems of both."""
     readers, summaries, problems = {}, {}, []
     for name in ("train", "validation"):
@@ -116,7 +116,7 @@ def settle_counts(hyperparameters: Any, num_images: int, machines: int = 1) -> A
     return hp
 
 
-def dataset(algorithm: Algorithm, job: Job[Any], reader: Reader, name: str) -> ImageDataset | StreamDataset:
+def dataset(algorithm: AnyAlgorithm, job: Job[Any], reader: Reader, name: str) -> ImageDataset | StreamDataset:
     """The dataset of one channel: "train" augments and replaces broken images, "validation" does neither."""
     if isinstance(reader, PipeReader):
         return stream_dataset(algorithm, job, reader, name)
@@ -132,7 +132,7 @@ def dataset(algorithm: Algorithm, job: Job[Any], reader: Reader, name: str) -> I
     )
 
 
-def open_stream(algorithm: Algorithm, job: Job[Any], name: str) -> tuple[PipeReader, TargetSummary]:
+def open_stream(algorithm: AnyAlgorithm, job: Job[Any], name: str) -> tuple[PipeReader, TargetSummary]:
     """The reader of a channel's pipes. Labels are looked at as they come, unless training needs their counts first."""
     hp = job.hyperparameters
     expected = hp.num_training_samples if name == "train" else 0
@@ -146,7 +146,7 @@ def open_stream(algorithm: Algorithm, job: Job[Any], name: str) -> tuple[PipeRea
     return reader, look_at_labels(algorithm, labels, job.channels[name], hp, job.run)
 
 
-def stream_dataset(algorithm: Algorithm, job: Job[Any], reader: PipeReader, name: str) -> StreamDataset:
+def stream_dataset(algorithm: AnyAlgorithm, job: Job[Any], reader: PipeReader, name: str) -> StreamDataset:
     """The dataset of one channel in Pipe mode."""
 
     def check_labels(labels: PassLabels) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from vision.algorithms.algorithm import Algorithm
+from vision.algorithms.algorithm import AnyAlgorithm
 from vision.api.model import fill_network, open_model
 from vision.artifacts.compatibility import compare_settings
 from vision.artifacts.model_folder import StoredModel
@@ -29,7 +29,7 @@ class StartModel:
     class_names: tuple[str, ...] | None = None
 
 
-def start_model(algorithm: Algorithm, job: Job[Any]) -> StartModel:
+def start_model(algorithm: AnyAlgorithm, job: Job[Any]) -> StartModel:
     """Build the network of a job. With a ``model`` channel that model goes on, and pretrained weights are not used."""
     torch.manual_seed(job.run.seed)
     if "model" in job.channels:
@@ -48,22 +48,22 @@ def model_path(path: Path) -> Path:
     return archive if path.is_dir() and archive.is_file() and not (path / "model.json").exists() else path
 
 
-def _continue(algorithm: Algorithm, job: Job[Any], stored: StoredModel) -> StartModel:
-    if stored.algorithm != algorithm.name:
+def _continue(algorithm: AnyAlgorithm, job: Job[Any], stored: StoredModel) -> StartModel:
+    if stored.algorithm != algorithm.facts.name:
         raise UserError(
             f"channel 'model' ({job.channels['model'].path}) holds a model of {stored.algorithm}, but this is "
-            f"{algorithm.name}: only a model of the same algorithm can be trained on"
+            f"{algorithm.facts.name}: only a model of the same algorithm can be trained on"
         )
     wanted = job.hyperparameters.to_strings()
-    free = algorithm.head_settings if job.run.new_head else ()
-    required = {name: wanted.get(name) for name in algorithm.must_match if name not in free}
+    free = algorithm.facts.head_settings if job.run.new_head else ()
+    required = {name: wanted.get(name) for name in algorithm.facts.must_match if name not in free}
     problems = compare_settings(required, stored.hyperparameters)
     if problems:
         remedy = "give the stored values to train on from it"
-        if any(problem.split()[0] in algorithm.head_settings for problem in problems):
+        if any(problem.split()[0] in algorithm.facts.head_settings for problem in problems):
             remedy += ", or run.new_head=true to start with a new last layer for another number of classes"
         raise SettingsError([f"channel 'model': {problem}; {remedy}" for problem in problems])
-    heads_differ = any(wanted.get(name) != stored.hyperparameters.get(name) for name in algorithm.head_settings)
+    heads_differ = any(wanted.get(name) != stored.hyperparameters.get(name) for name in algorithm.facts.head_settings)
     plan = algorithm.continue_architecture(stored.architecture, job.hyperparameters)
     architecture = algorithm.read_architecture(plan)
     network = algorithm.build_network(architecture)

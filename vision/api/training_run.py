@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from vision import algorithms
-from vision.algorithms.algorithm import Algorithm
+from vision.algorithms.algorithm import AnyAlgorithm
 from vision.api.evaluation import evaluated_task, evaluation_of
 from vision.api.run_data import RunData, dataset, open_run_data, run_names, settle_counts
 from vision.api.run_folder import RunFolder, new_run_folder, open_run_folder
@@ -36,7 +36,7 @@ from vision.training.history import History, Row
 from vision.training.out_of_memory import told_of_training
 from vision.training.processes import leave_group, machines, peer_losses
 from vision.training.progress import Progress, quiet_lightning
-from vision.training.task import TrainingTask
+from vision.training.task import TrainingFacts, TrainingTask
 from vision.training.termination import Terminated, Termination
 from vision.training.trainer import build_trainer, wanted_precision
 
@@ -63,7 +63,7 @@ class RunResult:
 class _Run:
     """What one run works with, once everything has been checked."""
 
-    algorithm: Algorithm
+    algorithm: AnyAlgorithm
     job: Job[Any]
     data: RunData
     start: StartModel
@@ -73,7 +73,7 @@ class _Run:
     def save(self, task: TrainingTask, epoch: int, metrics: dict[str, float], *, best: bool, keep: bool) -> None:
         """Write the network as it is now into the model folder."""
         description = ModelDescription(
-            algorithm=self.algorithm.name,
+            algorithm=self.algorithm.facts.name,
             architecture=self.start.architecture.model_dump(mode="json"),
             hyperparameters=self.job.hyperparameters.to_strings(),
             class_names=self.class_names,
@@ -93,7 +93,7 @@ class _Run:
         """Say what the model is, beside it."""
         counts = self.data.train_summary.class_counts
         facts = CardFacts(
-            title=self.algorithm.title,
+            title=self.algorithm.facts.title,
             data={name: str(channel.path) for name, channel in self.job.channels.items()},
             images={"train": len(self.data.train), "validation": evaluation.num_images},
             class_counts=None if counts is None else tuple(map(float, counts)),
@@ -131,7 +131,7 @@ def _train(run: _Run, data: RunData | None) -> RunResult:
     checkpoints = Checkpoints(run.folder.checkpoints, job.run.checkpoint_every_steps)
     history = History(run.folder.metrics)
     progress = Progress(run.algorithm.log_lines(hp, run.folder.host), job.run.progress, job.run.log_every_steps)
-    metric = run.algorithm.objective.metric
+    metric = run.algorithm.facts.objective.metric
 
     def save(epoch: int, metrics: dict[str, float], improved: bool, regular: bool) -> None:
         run.save(task, epoch, metrics, best=improved, keep=regular)
@@ -193,12 +193,14 @@ def _task_and_data(run: _Run) -> tuple[TrainingTask, VisionDataModule]:
         run.start.network,
         job.hyperparameters,
         job.run,
-        run.class_names,
-        steps_per_epoch=len(data.train) // batch,
-        images_per_step=batch,
-        key_of=data.validation.key,
-        class_counts=data.train_summary.class_counts,
-        num_samples=data.train_summary.num_samples,
+        TrainingFacts(
+            class_names=run.class_names,
+            steps_per_epoch=len(data.train) // batch,
+            images_per_step=batch,
+            key_of=data.validation.key,
+            num_samples=data.train_summary.num_samples,
+            class_counts=data.train_summary.class_counts,
+        ),
     )
     task.broken = {
         name: BrokenImages(name, reader, job.run.max_broken)

@@ -99,7 +99,7 @@ def _forms(assignments: Sequence[str]) -> dict[str, Form]:
     chosen = [name.replace("-", "_") for name in named if name.replace("-", "_") in known] or known
     found = {f"run.{name}": form for name, form in RunSettings.forms().items()}
     for algorithm in chosen:
-        for name, form in algorithms.hyperparameters_class(algorithm).forms().items():
+        for name, form in algorithms.facts_of(algorithm).hyperparameters.forms().items():
             found.setdefault(f"hp.{name}", form)
     return found
 

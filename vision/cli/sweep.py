@@ -141,7 +141,7 @@ def plan_of(words: SweepWords, settings: SweepSettings) -> SweepPlan:
         problems.append("There is nothing to vary: leave a tunable hyperparameter out, or give a range of values.")
     if problems:
         raise SettingsError(problems)
-    objective = algorithms.get(name).objective
+    objective = algorithms.facts_of(name).objective
     return SweepPlan(
         algorithm=name,
         words=tuple(words.fixed),

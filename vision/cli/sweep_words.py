@@ -105,7 +105,7 @@ def print_space(argv: Sequence[str]) -> str:
     if unknown or "algorithm" not in words:
         raise UserError("vision sweep --space takes algorithm=NAME and, to vary the others only, hp.optimizer=NAME")
     name, optimizer = algorithms.full_name(words["algorithm"]), words.get("hp.optimizer")
-    table = algorithms.hyperparameters_class(name)
+    table = algorithms.facts_of(name).hyperparameters
     choices = tuple(map(str, table.forms()["optimizer"].choices))
     if optimizer is not None and optimizer not in choices:
         raise SettingsError([f"Hyperparameter optimizer is {shown(optimizer)}: {did_you_mean(optimizer, choices)}"])
@@ -130,6 +130,6 @@ def _varies(name: str, value: str, lists: frozenset[str]) -> bool:
 
 def _list_settings() -> frozenset[str]:
     """Hyperparameters whose plain value has commas."""
-    forms = [algorithms.hyperparameters_class(name).forms() for name in algorithms.names()]
+    forms = [algorithms.facts_of(name).hyperparameters.forms() for name in algorithms.names()]
     kinds = ("integers", "shape", "names")
     return frozenset(name for table in forms for name, form in table.items() if form.kind in kinds)

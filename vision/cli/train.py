@@ -84,7 +84,7 @@ class Outcome:
 def train(settings: Settings) -> Outcome:
     """Train with composed settings, draw the report and say where it is."""
     job = job_of(settings)
-    metric = algorithms.get(job.algorithm).objective.metric
+    metric = algorithms.facts_of(job.algorithm).objective.metric
     # Importing torch takes seconds; every settings error is out by now.
     from vision import api
     from vision.training.termination import Terminated
@@ -135,7 +135,7 @@ def _parse(settings: Settings, hyperparameters: Mapping[str, object]) -> Job[Any
     if name is None:
         known = " or ".join(algorithms.names())
         raise SettingsError([f"Setting algorithm is required but missing: give algorithm={known}."])
-    table = algorithms.hyperparameters_class(str(name))
+    table = algorithms.facts_of(str(name)).hyperparameters
     # Folds are validated on parts of channel train.
     required = ("train",) if settings["run"].get("folds") else ("train", "validation")
     job = Job.parse(

@@ -39,7 +39,7 @@ def train_help(argv: Sequence[str]) -> str:
         "Config files:\n" + "\n".join(f"  {group}={', '.join(found)}" for group, found in groups.items()),
     ]
     for name in names:
-        rows = algorithms.hyperparameters_class(name).rows()
+        rows = algorithms.facts_of(name).hyperparameters.rows()
         parts.append(f"Hyperparameters of {name} (hp.NAME=), as SageMaker documents them:\n{setting_rows(rows)}")
     described = "\n".join(f"  {name:<{_NAME_WIDTH}}{text}" for name, text in _CHANNELS.items())
     parts.append(

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from vision.algorithms.image_classification import ALGORITHM
+from vision.algorithms.image_classification.algorithm import ALGORITHM
 from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
 from vision.algorithms.image_classification.network import Architecture, read_architecture
 from vision.artifacts.model_description import ModelDescription
@@ -65,7 +65,7 @@ def import_classifier(files: MXNetFiles, options: ImportOptions) -> ImportedMode
     class_names = options.class_names(num_classes, files.name, remarks)
     return ImportedModel(
         ModelDescription(
-            algorithm=ALGORITHM.name,
+            algorithm=ALGORITHM.facts.name,
             architecture=architecture.model_dump(mode="json"),
             hyperparameters=hyperparameters.to_strings(),
             class_names=class_names,

@@ -69,7 +69,7 @@ def import_detector(files: MXNetFiles, options: ImportOptions) -> ImportedModel:
     class_names = options.class_names(architecture.num_classes, files.name, remarks)
     return ImportedModel(
         ModelDescription(
-            algorithm=algorithm.name,
+            algorithm=algorithm.facts.name,
             architecture=architecture.model_dump(mode="json"),
             hyperparameters=hyperparameters.to_strings(),
             class_names=class_names,

@@ -30,7 +30,7 @@ def write_run_report(result: RunResult) -> Path:
     image_of = image_reader(result.validation)
     page = write_report(
         result.folder.report,
-        title=f"{algorithm.title}: {result.folder.name}",
+        title=f"{algorithm.facts.title}: {result.folder.name}",
         evaluation=load(result.folder.model, result.job.run).explain(result.evaluation, image_of),
         history=result.history,
         settings=settings,
@@ -46,7 +46,7 @@ def write_evaluation_report(folder: Path, evaluated: EvaluatedModel, model: Path
     image_of = image_reader(evaluated.validation)
     page = write_report(
         folder,
-        title=f"{answering.algorithm.title}: {run_name(model)}",
+        title=f"{answering.algorithm.facts.title}: {run_name(model)}",
         evaluation=answering.explain(evaluated.evaluation, image_of),
         history=[],
         settings={"model": str(model)},

@@ -45,7 +45,7 @@ class ContainerJob:
         problems += [*settings.problems, *channel_problems]
         if algorithm is None:
             raise SettingsError(problems)
-        table = algorithms.hyperparameters_class(algorithm)
+        table = algorithms.facts_of(algorithm).hyperparameters
         try:
             counted = with_counts(settings.hyperparameters, channels)
             job = Job.parse(algorithm, table, counted, channels, settings.run, required_channels=())

@@ -33,8 +33,8 @@ def main(argv: Sequence[str]) -> int:
 
 def sdk_calls(algorithm: str, image: str) -> str:
     """Python source for people to copy; what is theirs to fill in stands in capitals."""
-    table = algorithms.hyperparameters_class(algorithm)
-    objective = algorithms.get(algorithm).objective.sagemaker
+    table = algorithms.facts_of(algorithm).hyperparameters
+    objective = algorithms.facts_of(algorithm).objective.sagemaker
     metrics = [{"Name": name, "Regex": regex} for name, regex in METRIC_DEFINITIONS[algorithm]]
     required = {row.name: f"YOUR_{row.name.upper()}" for row in table.rows() if row.required}
     parts = (

@@ -154,7 +154,7 @@ class BatchTransform:
             with AtomicFile(out) as file:
                 for images in portions:
                     for answer in await self._answer(images):
-                        file.write(self._text(answer, is_records))
+                        file.write(self._body(answer, is_records))
         except WriteError as error:
             # That a name is too long concerns this file alone; a full disk, say, all of them.
             if error.errno == errno.ENAMETOOLONG:
@@ -170,9 +170,9 @@ class BatchTransform:
                 raise DataError(image.key, answer.problem.removeprefix(f"{image.key}: "))
         return answers
 
-    def _text(self, answer: Answer, is_record: bool) -> str:
+    def _body(self, answer: Answer, is_record: bool) -> bytes:
         """A line, or as the endpoint would send it: JSON without an end of line."""
-        return f"{answer.text}\n" if is_record or read_media_type(self._form).is_lines else answer.text
+        return answer.body + b"\n" if is_record or read_media_type(self._form).is_lines else answer.body
 
 
 def _open(path: Path, name: str) -> tuple[bool, Iterator[list[EncodedImage]]]:

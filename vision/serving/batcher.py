@@ -15,8 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from vision.api.model import PreparedImage
 from vision.serving.cores import Cores
 
 log = logging.getLogger(__name__)
@@ -24,13 +23,13 @@ log = logging.getLogger(__name__)
 # So many predictions that fail in a row are not the images' fault.
 _MOST_FAILURES = 16
 
-Predict = Callable[[list[np.ndarray], int], list[Any]]
-"""(images uint8 [H, W, C] of one size, cores to use) -> one prediction each."""
+Predict = Callable[[list[PreparedImage], int], list[Any]]
+"""(images of one network's size, cores to use) -> one prediction each."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    image: np.ndarray
+    image: PreparedImage
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
     arrived_s: float
@@ -84,7 +83,7 @@ class Batcher:
             if self._expected <= 0:
                 self._gathered.notify_all()
 
-    def submit(self, image: np.ndarray) -> asyncio.Future[Any]:
+    def submit(self, image: PreparedImage) -> asyncio.Future[Any]:
         """Put an image into the queue: a future of its prediction, or of what ``predict`` raised for it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()

@@ -16,8 +16,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from vision.algorithms.finding import Finding
-from vision.algorithms.scores import json_percent
+from vision.algorithms.algorithm import ScoredLabel
+from vision.algorithms.json_answer import json_bytes, json_percent
 from vision.serving.failure import AMAZON_JSON, ExceptionByName, RequestFailure
 from vision.serving.hosted_model import HostedModel
 from vision.serving.label_request import LabelRequest, read_label_request
@@ -49,27 +49,27 @@ class CustomLabels:
         started_s = loop.time()
         asked = await self._receive(request)
         async with self._service.at_work(loop.time() - started_s):
-            text = await self._answer(asked)
-        return Response(text, headers={"x-amzn-requestid": str(uuid.uuid4())}, media_type=AMAZON_JSON)
+            body = await self._answer(asked)
+        return Response(body, headers={"x-amzn-requestid": str(uuid.uuid4())}, media_type=AMAZON_JSON)
 
     async def _receive(self, request: Request) -> LabelRequest:
         settings = self._service.settings
         body = await read_body(request, settings.max_payload_bytes, settings.timeout_s)
         return await asyncio.to_thread(read_label_request, body, settings.max_pixels)
 
-    async def _answer(self, asked: LabelRequest) -> str:
+    async def _answer(self, asked: LabelRequest) -> bytes:
         async with self._model(asked.arn) as hosted:
             model = hosted.model
             thresholds = model.stored.assumed_thresholds
 
-            def describe(prediction: Any, size_px: tuple[int, int]) -> dict[str, Any]:
-                findings = model.algorithm.findings(prediction)
-                return {"CustomLabels": custom_labels(findings, model.class_names, asked, thresholds)}
+            def describe(prediction: Any, size_px: tuple[int, int]) -> bytes:
+                scored = model.algorithm.scored_labels(prediction)
+                return json_bytes({"CustomLabels": custom_labels(scored, model.class_names, asked, thresholds)})
 
             (answer,) = await hosted.tell([EncodedImage(asked.image, "Image.Bytes")], describe)
         if answer.problem is not None:
             raise ExceptionByName(400, "InvalidImageFormatException", answer.problem)
-        return answer.text
+        return answer.body
 
     def _model(self, arn: str) -> AbstractAsyncContextManager[HostedModel]:
         """The one model whatever its name, or the loaded one of the ARN's version or project."""
@@ -90,25 +90,28 @@ class CustomLabels:
 
 
 def custom_labels(
-    findings: Sequence[Finding], class_names: Sequence[str], asked: LabelRequest, thresholds: Mapping[str, float]
+    scored: Sequence[ScoredLabel],
+    class_names: Sequence[str],
+    asked: LabelRequest,
+    thresholds: Mapping[str, float],
 ) -> list[dict[str, Any]]:
     """The ``CustomLabels`` of one image, by falling confidence.
 
     ``thresholds`` 0..1 by label are the model's own, which MinConfidence overrules.
     """
     labels = []
-    for finding in findings:
-        name = class_names[finding.class_id]
+    for one in scored:
+        name = class_names[one.class_id]
         # What is compared is what the client sees.
-        confidence = json_percent(finding.score)
+        confidence = json_percent(one.score)
         least = asked.min_confidence
         if least is None:
             least = json_percent(thresholds.get(name, DEFAULT_THRESHOLD))
         if confidence < least:
             continue
         label: dict[str, Any] = {"Name": name, "Confidence": confidence}
-        if finding.box_xyxy_unit is not None:
-            left, top, right, bottom = finding.box_xyxy_unit
+        if one.box_xyxy_unit is not None:
+            left, top, right, bottom = one.box_xyxy_unit
             box = {"Width": right - left, "Height": bottom - top, "Left": left, "Top": top}
             label["Geometry"] = {"BoundingBox": box}
         labels.append(label)

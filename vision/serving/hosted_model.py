@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import cv2
 import numpy as np
 import torch
 
-from vision.api.model import Model, load
+from vision.api.model import Model, PreparedImage, load
 from vision.data.collate import stack_images
 from vision.data.containers.image_parts import ImageBody, ImageHeader
 from vision.data.image_codec import check_image, decode_checked, prepare_process
@@ -36,24 +35,15 @@ MAX_THREAD_WORK = 1 << 27
 # Some 20 ms: more than most requests send, less than a phone's photo.
 MAX_SMALL_WORK = 1 << 22
 
-Describe = Callable[[Any, tuple[int, int]], Any]
+Describe = Callable[[Any, tuple[int, int]], bytes]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """``text`` is the JSON of one image's answer; ``problem`` says instead what is wrong with the image."""
+    """``body`` is one image's answer; ``problem`` says instead what is wrong with the image."""
 
-    text: str = ""
+    body: bytes = b""
     problem: str | None = None
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """uint8 [h, w, C] of the network's size, and the size of the image it was made of, in pixels."""
-
-    pixels: np.ndarray
-    width: int
-    height: int
 
 
 class Workshop:
@@ -73,7 +63,7 @@ class HostedModel:
 
     def __init__(self, model: Model, workshop: Workshop) -> None:
         self.model = model
-        self.forms = model.algorithm.response_forms
+        self.forms = model.algorithm.facts.answer_forms
         self.bytes = sum(tensor.nbytes for tensor in model.network.state_dict().values())
         self._workshop = workshop
         self._warm_up()
@@ -114,7 +104,7 @@ class HostedModel:
         return await self.tell(images, self._respond(form))
 
     async def tell(self, images: Sequence[EncodedImage], describe: Describe) -> list[Answer]:
-        """The same with what ``describe`` makes of (prediction, (width, height)) for JSON."""
+        """The same with the bytes that ``describe`` makes of (prediction, (width, height))."""
         turns = asyncio.Semaphore(self._workshop.places.most_of_request)
         return list(await asyncio.gather(*(self._tell_one(image, describe, turns) for image in images)))
 
@@ -124,33 +114,38 @@ class HostedModel:
             with self.expected():
                 async with turns:
                     prepared = await self._prepare(image)
-                waiting = self._batcher.submit(prepared.pixels)
+                waiting = self._batcher.submit(prepared)
         except DataError as error:
             metrics.count("vision_images_total", 'outcome="broken"')
             return Answer(problem=str(error))
         prediction = await waiting
-        text = await places.small.run(lambda: _json_text(describe, prediction, prepared))
+        body = await places.small.run(lambda: describe(prediction, prepared.size_px))
         metrics.count("vision_images_total", 'outcome="answered"')
-        return Answer(text)
+        return Answer(body)
 
-    async def _prepare(self, image: EncodedImage) -> _Prepared:
+    async def _prepare(self, image: EncodedImage) -> PreparedImage:
         """Decode in the lane that fits the work. Raises DataError."""
         places = self._workshop.places
         prepared, header, body = await places.small.run(lambda: self._prepare_small(image))
         if prepared is not None:
             return prepared
         if body.work <= MAX_THREAD_WORK:
-            return await places.large.run(lambda: self._transform(decode_checked(header, body, image.key), image.key))
+            return await places.large.run(
+                lambda: self.model.prepare_decoded(decode_checked(header, body, image.key), image.key)
+            )
         return await places.heavy.run(lambda: self._prepare_heavy(image))
 
-    def _prepare_small(self, image: EncodedImage) -> tuple[_Prepared | None, ImageHeader, ImageBody]:
+    def _prepare_small(self, image: EncodedImage) -> tuple[PreparedImage | None, ImageHeader, ImageBody]:
         """Check an image, and prepare it if that is little work."""
         header, body = check_image(bytes(image.encoded), image.key, max_pixels=self._workshop.settings.max_pixels)
         if body.work > MAX_SMALL_WORK:
             return None, header, body
-        return self._transform(decode_checked(header, body, image.key), image.key), header, body
+        return self._decode(header, body, image.key), header, body
 
-    def _prepare_heavy(self, image: EncodedImage) -> _Prepared:
+    def _decode(self, header: ImageHeader, body: ImageBody, key: str) -> PreparedImage:
+        return self.model.prepare_decoded(decode_checked(header, body, key), key)
+
+    def _prepare_heavy(self, image: EncodedImage) -> PreparedImage:
         """In a process: a thread, which cannot be ended, must not begin it."""
         settings = self._workshop.settings
         decoded = decode_elsewhere(
@@ -160,16 +155,12 @@ class HostedModel:
             limit_s=settings.decode_limit_s,
             timeout_s=settings.timeout_s,
         )
-        return self._transform(decoded, image.key)
+        return self.model.prepare_decoded(decoded, image.key)
 
-    def _transform(self, decoded: np.ndarray, key: str) -> _Prepared:
-        height, width = decoded.shape[:2]
-        return _Prepared(self.model.transform(decoded, None, None, key)[0], width, height)
-
-    def _predict(self, images: list[np.ndarray], cores: int) -> list[Any]:
+    def _predict(self, images: list[PreparedImage], cores: int) -> list[Any]:
         if self.model.device.type == "cpu":
             use_cores(cores)
-        return self.model.predict_arrays(images)
+        return self.model.predict_prepared(images)
 
     def _warm_up(self) -> None:
         """The whole way of one image, and on a GPU of a full batch, whose memory is then known to suffice."""
@@ -183,13 +174,9 @@ class HostedModel:
                     fold_batch_norm(self.model.network)
                     pack_convolutions(self.model.network, stack_images([prepared.pixels]))
             for size in sizes:
-                prediction = self._predict([prepared.pixels] * size, share.cores)[0]
-        _json_text(self._respond(self.forms[0]), prediction, prepared)
+                prediction = self._predict([prepared] * size, share.cores)[0]
+        self._respond(self.forms[0])(prediction, prepared.size_px)
 
     def _respond(self, form: str) -> Describe:
         names = self.model.class_names
         return lambda prediction, size_px: self.model.algorithm.respond(prediction, form, size_px, names)
-
-
-def _json_text(describe: Describe, prediction: Any, prepared: _Prepared) -> str:
-    return json.dumps(describe(prediction, (prepared.width, prepared.height)), allow_nan=False)

@@ -139,9 +139,9 @@ def _response(answers: list[Answer], is_list: bool, form: str) -> Response:
     problems = [answer.problem for answer in answers if answer.problem is not None]
     if len(problems) == len(answers):
         raise RequestFailure(400, problems[0])
-    texts = [json.dumps({"error": answer.problem}) if answer.problem else answer.text for answer in answers]
+    bodies = [json.dumps({"error": answer.problem}).encode() if answer.problem else answer.body for answer in answers]
     media_type = read_media_type(form)
     if media_type.is_lines:
-        return Response("".join(f"{text}\n" for text in texts), media_type=media_type.name)
-    body = f"[{', '.join(texts)}]" if is_list else texts[0]
+        return Response(b"".join(body + b"\n" for body in bodies), media_type=media_type.name)
+    body = b"[" + b", ".join(bodies) + b"]" if is_list else bodies[0]
     return Response(body, media_type="application/json")

@@ -28,6 +28,27 @@ _KEYS = ("path", "content_type", "input_mode", "attributes", "label_format")
 
 
 @dataclass(frozen=True)
+class ChannelFacts:
+    """A channel that an algorithm declares: its name, what it ``holds`` for help, and whether every job needs it.
+
+    ``label_suffixes`` are the endings, with their dot, of label files that lie beside or instead of the images, one
+    for each: (".json",) for annotations, (".png",) for masks; empty where the channel holds no such files.
+    """
+
+    name: str
+    holds: str
+    required: bool = False
+    label_suffixes: tuple[str, ...] = ()
+
+
+TRAIN = ChannelFacts(
+    "train", "training images: .rec files, images, class folders or an augmented manifest", required=True
+)
+VALIDATION = ChannelFacts("validation", "validation images, in the same forms", required=True)
+MODEL = ChannelFacts("model", "a model to continue: model folder, model.tar.gz or run folder")
+
+
+@dataclass(frozen=True)
 class Channel:
     """One input of a job.
 

@@ -70,7 +70,7 @@ class SearchSpace:
 
 def table_of(algorithm: str) -> type[TrainingHyperparameters]:
     """The algorithm's hyperparameters; imports no torch."""
-    table = algorithms.hyperparameters_class(algorithm)
+    table = algorithms.facts_of(algorithm).hyperparameters
     assert issubclass(table, TrainingHyperparameters)
     return table
 

@@ -1,7 +1,6 @@
 """The lines that SageMaker's own containers print, which its metric regexes and people's scripts read.
 
-Source: sagemaker-contract, sections 1.4 (image classification), 2.5 (object detection) and 7.8. An algorithm
-hands out one ``LogLines``; the trainer calls it without knowing which.
+An algorithm hands out one ``LogLines``; the trainer calls it without knowing which.
 """
 
 from __future__ import annotations
@@ -10,11 +9,9 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TextIO
-
-BEST_MODEL_SENTENCE = "checkpoint_frequency not set, will store the best model"
 
 
 @dataclass(frozen=True)
@@ -72,109 +69,6 @@ class LogLines(ABC):
         return [f'Saved checkpoint to "{path}"']
 
 
-class ClassificationLogLines(LogLines):
-    """Image classification's. ``hyperparameters`` are strings by name, without those that are not set."""
-
-    # Label in the log, hyperparameter it shows, and what stands there if that is not set (None: no line).
-    PARAMETERS: tuple[tuple[str, str, str | None], ...] = (
-        ("num_layers", "num_layers", None),
-        ("data type", "precision_dtype", None),
-        ("epochs", "epochs", None),
-        ("image resize size", "resize", None),
-        ("optimizer", "optimizer", None),
-        ("momentum", "momentum", None),
-        ("weight_decay", "weight_decay", None),
-        ("learning_rate", "learning_rate", None),
-        ("num_training_samples", "num_training_samples", None),
-        ("mini_batch_size", "mini_batch_size", None),
-        ("image_shape", "image_shape", None),
-        ("num_classes", "num_classes", None),
-        ("augmentation_type", "augmentation_type", "None"),
-        ("kv_store", "kv_store", "device"),
-        ("top_k", "top_k", None),
-        ("checkpoint_frequency", "checkpoint_frequency", None),
-    )
-
-    def __init__(self, hyperparameters: Mapping[str, str]) -> None:
-        self.hyperparameters = hyperparameters
-        top_k = hyperparameters.get("top_k")
-        self.metric_names = ("accuracy", f"top_k_accuracy_{top_k}") if top_k else ("accuracy",)
-
-    def parameters(self) -> list[str]:
-        given = self.hyperparameters
-        pretrained = given.get("use_pretrained_model", "0")
-        lines = [f"use_pretrained_model: {pretrained}", f"multi_label: {given.get('multi_label', '0')}"]
-        if pretrained == "1":
-            lines.append("Using pretrained model for initializing weights and transfer learning.")
-        lines.append("---- Parameters ----")
-        for label, name, unset in self.PARAMETERS:
-            value = given.get(name, unset)
-            if value is not None:
-                lines.append(f"{label}: {_numpy_class(value) if label == 'data type' else value}")
-        if "checkpoint_frequency" not in given:
-            lines.append(BEST_MODEL_SENTENCE)
-        return [*lines, "--------------------"]
-
-    def batch(self, report: BatchReport) -> list[str]:
-        metrics = "".join(f"\t{name}={value:f}" for name, value in self._known(report.metrics))
-        speed = f"{report.images_per_second:.2f} samples/sec"
-        return [f"Epoch[{report.epoch}] Batch [{report.batches}]\tSpeed: {speed}{metrics}"]
-
-    def epoch_train(self, report: EpochReport) -> list[str]:
-        epoch = f"Epoch[{report.epoch}]"
-        lines = [f"{epoch} Train-{name}={value:f}" for name, value in self._known(report.metrics)]
-        return [*lines, f"{epoch} Time cost={report.seconds:.3f}"]
-
-    def validation(self, epoch: int, metrics: Mapping[str, float]) -> list[str]:
-        return [f"Epoch[{epoch}] Validation-{name}={value:f}" for name, value in self._known(metrics)]
-
-    def best_model(self, score: float) -> list[str]:
-        return [f"Storing the best model with validation accuracy: {score:f}"]
-
-    def _known(self, metrics: Mapping[str, float]) -> list[tuple[str, float]]:
-        return [(name, metrics[name]) for name in self.metric_names if name in metrics]
-
-
-class DetectionLogLines(LogLines):
-    """Object detection's. ``host`` is the machine's name in a SageMaker job."""
-
-    LOSSES = ("cross_entropy", "smooth_l1")
-
-    def __init__(self, hyperparameters: Mapping[str, str], host: str) -> None:
-        self.hyperparameters = hyperparameters
-        self.host = host
-
-    def parameters(self) -> list[str]:
-        values = [f"{name}: {value}" for name, value in self.hyperparameters.items()]
-        return ["---- Parameters ----", *values, "--------------------"]
-
-    def batch(self, report: BatchReport) -> list[str]:
-        place = f"#quality_metric: host={self.host}, epoch={report.epoch}, batch={report.batches}"
-        losses = [
-            f"{place} train {name} <loss>={report.metrics[name]:.6g}" for name in self.LOSSES if name in report.metrics
-        ]
-        return [
-            *losses,
-            f"Epoch: {report.epoch:4d}, batches: {report.batches:6d}, num_examples: {report.images:6d}, "
-            f"{report.images_per_second:.1f} samples/sec, "
-            f"epoch time so far:  {timedelta(seconds=report.seconds)}",
-        ]
-
-    def epoch_train(self, report: EpochReport) -> list[str]:
-        percent = 100 * (report.epoch + 1) // report.epochs
-        return [
-            f"#progress_metric: host={self.host}, completed {percent} % of epochs",
-            f"#throughput_metric: host={self.host}, "
-            f"train throughput={round(report.images_per_second, 2)} records/second",
-        ]
-
-    def validation(self, epoch: int, metrics: Mapping[str, float]) -> list[str]:
-        return [f"#quality_metric: host={self.host}, epoch={epoch}, validation mAP <score>=({metrics['mAP']:.6g})"]
-
-    def best_model(self, score: float) -> list[str]:
-        return [f"Updating the best model with validation-mAP={score:.6g}"]
-
-
 class LogWriter:
     """Writes lines with SageMaker's prefix ``[MM/DD/YYYY HH:MM:SS INFO pid]`` and flushes at once."""
 
@@ -189,7 +83,3 @@ class LogWriter:
             # A path or name with a line break must not forge a metric line.
             print(prefix, " ".join(line.splitlines()), file=self.stream)
         self.stream.flush()
-
-
-def _numpy_class(dtype: str) -> str:
-    return f"<class 'numpy.{dtype}'>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,11 +41,25 @@ class Evaluator(Protocol):
         """The same arrays as figures that can be taken of any part of the images."""
 
 
-class TrainingTask(pl.LightningModule):
-    """Trains and evaluates one network. Subclasses say what the losses and metrics are.
+@dataclass(frozen=True)
+class TrainingFacts:
+    """What a task is told of its run. An evaluation needs the class names and ``key_of`` only.
 
-    ``images_per_step`` counts the images of one batch over all processes.
+    ``images_per_step`` counts the images of one batch over all processes, ``key_of`` turns an index of the validation
+    channel into a name for messages. ``num_samples`` and ``class_counts``, float64 [classes], are of the training
+    channel's labels; None where they were not looked at.
     """
+
+    class_names: tuple[str, ...]
+    steps_per_epoch: int = 1
+    images_per_step: int = 1
+    key_of: Callable[[int], str] = str
+    num_samples: int = 0
+    class_counts: np.ndarray | None = None
+
+
+class TrainingTask(pl.LightningModule):
+    """Trains and evaluates one network. Subclasses say what the losses and metrics are."""
 
     _compiled: Callable[[Tensor], Any]
 
@@ -53,19 +68,17 @@ class TrainingTask(pl.LightningModule):
         network: nn.Module,
         hyperparameters: TrainingHyperparameters,
         run: RunSettings,
-        *,
-        steps_per_epoch: int = 1,
-        images_per_step: int = 1,
-        key_of: Callable[[int], str] = str,
+        facts: TrainingFacts,
     ) -> None:
         super().__init__()
         self._memory_format = memory_format(network, channels_last=run.channels_last)
         self.network = network.to(memory_format=self._memory_format)
         self.hyperparameters = hyperparameters
         self.run = run
-        self.steps_per_epoch = steps_per_epoch
-        self.images_per_step = images_per_step
-        self.key_of = key_of
+        self.class_names = facts.class_names
+        self.steps_per_epoch = facts.steps_per_epoch
+        self.images_per_step = facts.images_per_step
+        self.key_of = facts.key_of
         self.epoch_metrics: dict[str, float] = {}
         self.evaluation: Evaluation | None = None
         # What an evaluation outside training was made of, one row an image.

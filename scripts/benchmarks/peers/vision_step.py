@@ -17,6 +17,7 @@ from work import job_of, network_of, ready_batch
 from vision import __version__, algorithms
 from vision.training.accelerator import choose_accelerator
 from vision.training.progress import Progress, quiet_lightning
+from vision.training.task import TrainingFacts
 from vision.training.trainer import build_trainer
 
 
@@ -60,7 +61,10 @@ job = job_of(pipe.job)
 algorithm = algorithms.get(job.algorithm)
 hp = job.hyperparameters
 task = algorithm.task(
-    network_of(pipe.job), hp, job.run, tuple(map(str, range(hp.num_classes))), images_per_step=hp.mini_batch_size
+    network_of(pipe.job),
+    hp,
+    job.run,
+    TrainingFacts(tuple(map(str, range(hp.num_classes))), images_per_step=hp.mini_batch_size),
 )
 progress = Progress(algorithm.log_lines(hp, "benchmark"), "none", job.run.log_every_steps)
 trainer = build_trainer(hp, job.run, callbacks=[progress, Answering(pipe)], folder=Path(pipe.job["folder"]))

@@ -19,7 +19,9 @@ def job_of(told: dict[str, Any]) -> Job[Any]:
     """The job that the parent describes, with ``folder`` for both channels, which are not read."""
     algorithm = algorithms.get(told["algorithm"])
     channels = {"train": told["folder"], "validation": told["folder"]}
-    return Job.parse(algorithm.name, algorithm.hyperparameters, told["hyperparameters"], channels, told["run"])
+    return Job.parse(
+        algorithm.facts.name, algorithm.facts.hyperparameters, told["hyperparameters"], channels, told["run"]
+    )
 
 
 def network_of(told: dict[str, Any]) -> nn.Module:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from vision.algorithms.image_classification import ALGORITHM
+from vision.algorithms.image_classification.algorithm import ALGORITHM
 from vision.algorithms.image_classification.explanation import TITLE, seen_window
 from vision.metrics.classification import MISTAKES
 from vision.metrics.evaluation import Evaluation, Example, Gallery
@@ -14,7 +14,7 @@ from vision.metrics.evaluation import Evaluation, Example, Gallery
 
 def hyperparameters(shape: str, **more: Any) -> Any:
     values = {"num_classes": 3, "num_training_samples": 8, "num_layers": 20, "image_shape": shape}
-    return ALGORITHM.hyperparameters.parse({**values, **more})
+    return ALGORITHM.facts.hyperparameters.parse({**values, **more})
 
 
 @pytest.mark.parametrize(

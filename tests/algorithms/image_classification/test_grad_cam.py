@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vision.algorithms.image_classification import ALGORITHM
+from vision.algorithms.image_classification.algorithm import ALGORITHM
 from vision.algorithms.image_classification.grad_cam import grad_cam
 from vision.algorithms.image_classification.network import ImageClassifier
 
@@ -72,7 +72,7 @@ def cam(network: ImageClassifier, images: Tensor, class_ids: Tensor) -> Tensor:
 def test_is_cam_for_both_families(depth: int, family: str, cells: int) -> None:
     values = {"num_classes": 5, "num_training_samples": 8, "num_layers": depth, "image_shape": "3,32,32"}
     torch.manual_seed(0)
-    network = ALGORITHM.build_network(ALGORITHM.architecture(ALGORITHM.hyperparameters.parse(values))).eval()
+    network = ALGORITHM.build_network(ALGORITHM.architecture(ALGORITHM.facts.hyperparameters.parse(values))).eval()
     assert network.architecture.family == family
     images = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)
     class_ids = torch.tensor([4, 0, 2])

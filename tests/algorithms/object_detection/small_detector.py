@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from vision import algorithms
-from vision.algorithms.object_detection import ObjectDetection
+from vision.algorithms.object_detection.algorithm import ObjectDetection
 from vision.algorithms.object_detection.architecture import Architecture, standard_architecture
 from vision.algorithms.object_detection.hyperparameters import ObjectDetectionHyperparameters
 from vision.data.recordio import pack
@@ -79,5 +79,5 @@ def job(channels: dict[str, str], output: Path, run: dict[str, Any] | None = Non
         **hyperparameters,
     }
     settings = {"output": output, "device": "cpu", "workers": 0, "progress": "none", **(run or {})}
-    table = algorithms.hyperparameters_class("object_detection")
+    table = algorithms.facts_of("object_detection").hyperparameters
     return Job.parse("object_detection", table, given, channels, settings)

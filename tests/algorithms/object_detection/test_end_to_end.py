@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from tests.algorithms.object_detection.small_detector import job, scene, small_plan, use_small_networks, write_scenes
-from vision.algorithms.object_detection import ALGORITHM, ObjectDetection
+from vision.algorithms.object_detection.algorithm import ALGORITHM, ObjectDetection
 from vision.algorithms.object_detection.transforms import PlainResize
 from vision.api import RunResult, evaluate, load, train
 from vision.artifacts.model_folder import load_model
@@ -103,12 +104,12 @@ def test_predictions_find_the_objects(overfitted: RunResult) -> None:
     assert scores == sorted(scores, reverse=True)
 
 
-@pytest.mark.parametrize("form", ALGORITHM.response_forms)
+@pytest.mark.parametrize("form", ALGORITHM.facts.answer_forms)
 def test_every_response_form_is_answered(overfitted: RunResult, form: str) -> None:
     model = load(overfitted.folder.path)
     image, _ = scene(np.random.default_rng(0))
     (prediction,) = model.predict([image])
-    answer = ALGORITHM.respond(prediction, form, (150, 150), model.class_names)
+    answer = json.loads(ALGORITHM.respond(prediction, form, (150, 150), model.class_names))
     assert len(answer["annotations" if "annotation" in form else "prediction"]) == len(prediction)
 
 

@@ -18,7 +18,7 @@ SIDE = 32
 def transform(level: str, stage: str = "train") -> ClassificationTransform:
     algorithm = algorithms.get("image_classification")
     given = {"num_classes": 2, "num_training_samples": 1, "image_shape": f"3,{SIDE},{SIDE}", "resize": 40}
-    return algorithm.transform(algorithm.hyperparameters.parse(given | {"augmentation_type": level}), stage)
+    return algorithm.transform(algorithm.facts.hyperparameters.parse(given | {"augmentation_type": level}), stage)
 
 
 @pytest.mark.parametrize("level", ["crop", "crop_color", "crop_color_transform"])

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vision.algorithms.finding import Finding
-from vision.algorithms.scores import json_scores
+from vision.algorithms.algorithm import ScoredLabel
+from vision.algorithms.json_answer import json_scores
 
 SHOWN_CLASSES = 5
 MULTI_LABEL_THRESHOLD = 0.5
@@ -58,10 +58,10 @@ class Classification:
             found["labels"] = [class_names[i] for i in self.class_ids]
         return found
 
-    def findings(self) -> list[Finding]:
+    def scored_labels(self) -> list[ScoredLabel]:
         """All classes by falling probability; the lower class id first among equals."""
         order = np.argsort(-self.probabilities, kind="stable").tolist()
-        return [Finding(class_id, float(self.probabilities[class_id])) for class_id in order]
+        return [ScoredLabel(class_id, float(self.probabilities[class_id])) for class_id in order]
 
 
 def classifications(logits: Tensor, *, multi_label: bool) -> list[Classification]:

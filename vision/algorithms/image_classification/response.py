@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from vision.algorithms.image_classification.predictions import Classification
-from vision.algorithms.scores import json_scores
+from vision.algorithms.json_answer import json_scores
 
 
 def respond(classification: Classification, form: str, class_names: tuple[str, ...]) -> list[float] | dict[str, Any]:

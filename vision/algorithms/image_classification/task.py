@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from vision.metrics.classification import evaluation_of_classification
 from vision.metrics.evaluation import Evaluation
 from vision.metrics.weighted_classification import WeightedClassification, WeightedMultiLabel
 from vision.settings.run import RunSettings
-from vision.training.task import TrainingTask
+from vision.training.task import TrainingFacts, TrainingTask
 
 
 class ClassificationTask(TrainingTask):
@@ -35,17 +34,12 @@ class ClassificationTask(TrainingTask):
         network: nn.Module,
         hyperparameters: ImageClassificationHyperparameters,
         run: RunSettings,
-        *,
-        class_names: tuple[str, ...],
-        class_counts: np.ndarray | None = None,
-        num_samples: int = 0,
-        **facts: Any,
+        facts: TrainingFacts,
     ) -> None:
-        super().__init__(network, hyperparameters, run, **facts)
-        self.class_names = class_names
+        super().__init__(network, hyperparameters, run, facts)
         weights = None
-        if hyperparameters.use_weighted_loss and class_counts is not None:
-            weights = positive_weights(class_counts, num_samples)
+        if hyperparameters.use_weighted_loss and facts.class_counts is not None:
+            weights = positive_weights(facts.class_counts, facts.num_samples)
         self.register_buffer("positive_weights", weights, persistent=False)
 
     def losses(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:

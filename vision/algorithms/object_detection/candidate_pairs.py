@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from vision.algorithms.object_detection.anchors import Anchors
-from vision.algorithms.object_detection.rows import where
+from vision.algorithms.object_detection.indexing import where
 
 # Share of its best IoU down to which an object's anchors are listed, in case others take the best ones.
 _SPARE = 0.6

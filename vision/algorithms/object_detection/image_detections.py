@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from vision.algorithms.finding import Finding
+from vision.algorithms.algorithm import ScoredLabel
+from vision.algorithms.json_answer import json_scores
 from vision.algorithms.object_detection.predictions import Detections
-from vision.algorithms.scores import json_scores
 
 # For people; SageMaker's ``prediction`` holds every detection, however weak.
 SHOWN_SCORE = 0.5
@@ -47,11 +47,11 @@ class ImageDetections:
         objects = [{"label": class_names[int(row[0])], "score": row[1], "box": row[2:]} for row in shown]
         return {"prediction": rows, "objects": objects}
 
-    def findings(self) -> list[Finding]:
+    def scored_labels(self) -> list[ScoredLabel]:
         """Every detection, by falling score."""
         columns = (self.labels, self.scores.astype(np.float64), self.boxes_xyxy_unit.astype(np.float64))
         rows = zip(*(column.tolist() for column in columns), strict=True)
-        return [Finding(label, score, tuple(box)) for label, score, box in rows]
+        return [ScoredLabel(label, score, tuple(box)) for label, score, box in rows]
 
 
 def image_detections(detections: Detections) -> list[ImageDetections]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vision.algorithms.object_detection.anchors import Anchors
 from vision.algorithms.object_detection.box_coder import BoxCoder
+from vision.algorithms.object_detection.indexing import used_rows
 from vision.algorithms.object_detection.matcher import (
     IGNORED,
     MatcherSettings,
@@ -19,7 +20,6 @@ from vision.algorithms.object_detection.matcher import (
     difficulty,
     match,
 )
-from vision.algorithms.object_detection.rows import used_rows
 
 
 def multibox_loss(

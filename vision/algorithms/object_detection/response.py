@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from vision.algorithms.json_answer import json_scores
 from vision.algorithms.object_detection.image_detections import ImageDetections
-from vision.algorithms.scores import json_scores
 
 _ANNOTATIONS = "application/json;annotation=1"
 _VERBOSE = ";verbose"

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vision.algorithms.object_detection.indexing import where
 from vision.algorithms.object_detection.matcher import pairwise_iou
-from vision.algorithms.object_detection.rows import where
 
 # Rounds of suppression between two looks at whether anything changed: a look makes an accelerator wait.
 _ROUNDS_PER_LOOK = 8

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vision.algorithms.algorithm import TargetSummary
-from vision.algorithms.object_detection.box_decoder import BoxDecoder
+from vision.algorithms.object_detection.box_label_parser import BoxLabelParser
 from vision.data.boxes.box_errors import Fault, find_faults, is_fatal, is_kept, sentence
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.equal_problems import EqualProblems
@@ -47,7 +47,7 @@ class _Tally:
     longest: int = 0
 
 
-def summarise(reader: Reader, decoder: BoxDecoder, label_width: int) -> TargetSummary:
+def summarise(reader: Reader, decoder: BoxLabelParser, label_width: int) -> TargetSummary:
     """Count the boxes of each class, and every box that is wrong.
 
     What ``run.bad_boxes`` mends becomes a warning, anything else a problem. ``label_width`` is the hyperparameter:
@@ -68,7 +68,7 @@ def summarise(reader: Reader, decoder: BoxDecoder, label_width: int) -> TargetSu
     )
 
 
-def _count(reader: Reader, indices: range, decoder: BoxDecoder, tally: _Tally) -> None:
+def _count(reader: Reader, indices: range, decoder: BoxLabelParser, tally: _Tally) -> None:
     parts: list[ObjectRows] = []
     images: list[int] = []
     for index in indices:
@@ -89,7 +89,7 @@ def _count(reader: Reader, indices: range, decoder: BoxDecoder, tally: _Tally) -
 
 
 def _judge(
-    rows: ObjectRows, image: np.ndarray, decoder: BoxDecoder, tally: _Tally, key_of: Callable[[int], str]
+    rows: ObjectRows, image: np.ndarray, decoder: BoxLabelParser, tally: _Tally, key_of: Callable[[int], str]
 ) -> None:
     faults = find_faults(rows, decoder.num_classes)
     kept = is_kept(faults, decoder.bad_boxes)
@@ -121,7 +121,7 @@ def _unreadable(tally: _Tally, num_images: int) -> list[str]:
     return [f"{tally.unreadable.count} of {num_images} labels cannot be used: {shown}"]
 
 
-def _fatal(tally: _Tally, decoder: BoxDecoder) -> list[str]:
+def _fatal(tally: _Tally, decoder: BoxLabelParser) -> list[str]:
     problems = []
     for fault, what in _COUNTED.items():
         count = int(tally.faults[fault])
@@ -136,7 +136,7 @@ def _fatal(tally: _Tally, decoder: BoxDecoder) -> list[str]:
     return problems
 
 
-def _warnings(tally: _Tally, decoder: BoxDecoder, label_width: int, reader: Reader) -> list[str]:
+def _warnings(tally: _Tally, decoder: BoxLabelParser, label_width: int, reader: Reader) -> list[str]:
     warnings = []
     for fault, what in _COUNTED.items():
         if count := int(tally.faults[fault]):

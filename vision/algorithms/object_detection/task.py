@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from vision.algorithms.object_detection.anchor_statistics import AnchorStatistics
@@ -15,7 +13,7 @@ from vision.algorithms.object_detection.matcher import MatcherSettings
 from vision.algorithms.object_detection.network import SSD, SSDOutput
 from vision.algorithms.object_detection.targets import PaddedTargets
 from vision.settings.run import RunSettings
-from vision.training.task import TrainingTask
+from vision.training.task import TrainingFacts, TrainingTask
 
 
 class DetectionTask(TrainingTask):
@@ -29,14 +27,9 @@ class DetectionTask(TrainingTask):
         network: SSD,
         hyperparameters: ObjectDetectionHyperparameters,
         run: RunSettings,
-        *,
-        class_names: tuple[str, ...],
-        class_counts: Any = None,
-        num_samples: int = 0,
-        **facts: Any,
+        facts: TrainingFacts,
     ) -> None:
-        super().__init__(network, hyperparameters, run, **facts)
-        self.class_names = class_names
+        super().__init__(network, hyperparameters, run, facts)
         self.matcher = MatcherSettings()
         self.statistics = AnchorStatistics(
             network.anchor_boxes.cpu().numpy(), network.architecture.image_shape, self.matcher.overlap_threshold

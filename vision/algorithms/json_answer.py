@@ -1,6 +1,8 @@
-"""Scores as answers in JSON have them."""
+"""JSON of answers: scores as short as they are exact."""
 
 from __future__ import annotations
+
+import json
 
 import numpy as np
 
@@ -13,3 +15,8 @@ def json_scores(scores: np.ndarray) -> list[float]:
 def json_percent(share: float) -> float:
     """A share 0..1 in percent, as short and as exact."""
     return float(str(np.float32(100 * share)))
+
+
+def json_bytes(value: object) -> bytes:
+    """Encode an answer; NaN, which JSON does not have, is an error of ours."""
+    return json.dumps(value, allow_nan=False).encode()

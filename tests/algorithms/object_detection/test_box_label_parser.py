@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vision.algorithms.object_detection.box_decoder import BoxDecoder
+from vision.algorithms.object_detection.box_label_parser import BoxLabelParser
 from vision.data.readers.image_list import ImageListReader
 from vision.data.readers.recordio import RecordIOReader
 from vision.settings.errors import DataError
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "mxnet"
-CLIP, DROP, FAIL = (BoxDecoder(3, policy) for policy in ("clip", "drop", "fail"))
+CLIP, DROP, FAIL = (BoxLabelParser(3, policy) for policy in ("clip", "drop", "fail"))
 
 GOOD = [2, 5, 0, 0.1, 0.2, 0.5, 0.6, 2, 0.0, 0.0, 1.0, 1.0]
 BOX = {"class_id": 1, "left": 50, "top": 100, "width": 200, "height": 100}

@@ -22,7 +22,7 @@ from vision.settings.errors import DataError
 
 
 @dataclass(frozen=True)
-class BoxDecoder:
+class BoxLabelParser:
     """(raw label, key) -> DetectionTarget, in every form that readers give. Raises DataError.
 
     ``bad_boxes`` is the run setting: "clip" cuts boxes at the border of their image, "drop" leaves out those that

@@ -1,0 +1,96 @@
+"""What an algorithm declares without loading torch: help, sweeps, container and reports ask this and guess nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vision.settings.channels import ChannelFacts
+from vision.settings.hyperparameters import TrainingHyperparameters
+
+if TYPE_CHECKING:
+    from vision.data.labels import Task
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What early stopping, the best model and sweeps maximize.
+
+    ``metric`` is its name in an Evaluation, ``sagemaker`` the name that tuning jobs use.
+    """
+
+    metric: str
+    sagemaker: str
+
+
+@dataclass(frozen=True)
+class MetricFacts:
+    """One figure of an evaluation or of a training epoch, by its name without the channel's prefix.
+
+    A ``name`` that ends in "_" has a number behind it: "top_k_accuracy_" stands for top_k_accuracy_5. A share lies
+    between 0 and 1 and is shown in percent.
+    """
+
+    name: str
+    title: str
+    is_share: bool = True
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class MetricDefinition:
+    """A metric of a SageMaker job and the regular expression, with one group, that finds its value in the log."""
+
+    name: str
+    regex: str
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What shared parts may offer for this algorithm. Each is off unless the algorithm says that it works.
+
+    ``dali``: its augmentations and targets survive NVIDIA's DALI loader. ``detect_custom_labels``: ``findings`` has
+    scored labels for Rekognition's call. ``onnx_pipeline``: an ONNX file can go on to the final answer.
+    ``mxnet_export``: weights can be written as an MXNet artifact. ``sample_data``: ``vision sample-data`` makes some.
+    """
+
+    decoded_cache: bool = False
+    dali: bool = False
+    detect_custom_labels: bool = False
+    onnx_pipeline: bool = False
+    mxnet_export: bool = False
+    sample_data: bool = False
+
+
+@dataclass(frozen=True)
+class AlgorithmFacts:
+    """One algorithm as the outside sees it.
+
+    ``name`` has underscores. ``summary`` is half a sentence for lists of algorithms. ``label_tasks`` say
+    what the labels of an image may mean. ``answer_forms`` are the media types in which it answers, the first for
+    clients that take any; ";verbose" marks ours with class names.
+    ``must_match`` are hyperparameters that a model shares with the run that continues it (SageMaker, "Incremental
+    Training"), ``head_settings`` those that only concern the last layers, which ``run.new_head`` makes anew,
+    ``measured_by`` those that two models must share to be measured by the same figures.
+    """
+
+    name: str
+    title: str
+    summary: str
+    hyperparameters: type[TrainingHyperparameters]
+    objective: Objective
+    metrics: tuple[MetricFacts, ...]
+    metric_definitions: tuple[MetricDefinition, ...]
+    channels: tuple[ChannelFacts, ...]
+    label_tasks: tuple[Task, ...]
+    answer_forms: tuple[str, ...]
+    capabilities: Capabilities
+    must_match: tuple[str, ...]
+    head_settings: tuple[str, ...] = ("num_classes",)
+    measured_by: tuple[str, ...] = ()
+
+    def metric(self, name: str) -> MetricFacts | None:
+        """Return what is declared of a metric, with or without its channel's prefix; None if nothing is."""
+        plain = name.removeprefix("train_").removeprefix("validation_")
+        stem = plain.rstrip("0123456789")
+        return next((one for one in self.metrics if one.name in (plain, stem)), None)

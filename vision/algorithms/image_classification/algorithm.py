@@ -1,0 +1,156 @@
+"""Image classification: SageMaker's built-in algorithm on ResNets, from scratch, pretrained or continued."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vision.algorithms.algorithm import Algorithm, ScoredLabel, Stage, TargetSummary
+from vision.algorithms.facts import AlgorithmFacts
+from vision.algorithms.image_classification.explanation import with_explanations
+from vision.algorithms.image_classification.export import export_heads
+from vision.algorithms.image_classification.facts import FACTS
+from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
+from vision.algorithms.image_classification.log_lines import ClassificationLogLines
+from vision.algorithms.image_classification.network import (
+    Architecture,
+    ImageClassifier,
+    architecture_for,
+    build_network,
+    is_head,
+    load_pretrained,
+    read_architecture,
+)
+from vision.algorithms.image_classification.predictions import Classification, classifications
+from vision.algorithms.image_classification.response import respond
+from vision.algorithms.image_classification.target_summary import summarise
+from vision.algorithms.image_classification.targets import LabelDecoder
+from vision.algorithms.image_classification.task import ClassificationTask
+from vision.algorithms.image_classification.transforms import ClassificationTransform, build_transform
+from vision.algorithms.json_answer import json_bytes
+from vision.artifacts.export_heads import ExportHeads
+from vision.data.sample import Reader
+from vision.metrics.evaluation import Evaluation
+from vision.settings.channels import Channel
+from vision.settings.run import RunSettings
+from vision.training.task import TrainingFacts
+
+
+class ImageClassification(
+    Algorithm[
+        ImageClassificationHyperparameters, Architecture, ImageClassifier, Tensor, np.ndarray | np.int64, Classification
+    ]
+):
+    """Ties the files of this folder together."""
+
+    facts: ClassVar[AlgorithmFacts] = FACTS
+
+    def summarise_targets(
+        self,
+        reader: Reader,
+        channel: Channel,
+        hyperparameters: ImageClassificationHyperparameters,
+        run: RunSettings,
+    ) -> TargetSummary:
+        return summarise(reader, self.target_decoder(channel, hyperparameters, run))
+
+    def needs_label_counts(self, hyperparameters: ImageClassificationHyperparameters) -> bool:
+        return bool(hyperparameters.use_weighted_loss)
+
+    def target_decoder(
+        self, channel: Channel, hyperparameters: ImageClassificationHyperparameters, run: RunSettings
+    ) -> LabelDecoder:
+        return LabelDecoder(hyperparameters.num_classes, hyperparameters.multi_label)
+
+    def transform(self, hyperparameters: ImageClassificationHyperparameters, stage: Stage) -> ClassificationTransform:
+        return build_transform(hyperparameters, stage)
+
+    def collate_targets(self, targets: list[np.ndarray | np.int64]) -> Tensor:
+        return torch.from_numpy(np.stack(targets))
+
+    def architecture(self, hyperparameters: ImageClassificationHyperparameters) -> Architecture:
+        return architecture_for(hyperparameters)
+
+    def read_architecture(self, plan: Mapping[str, object]) -> Architecture:
+        return read_architecture(plan)
+
+    def build_network(self, architecture: Architecture) -> ImageClassifier:
+        return build_network(architecture)
+
+    def load_pretrained(self, network: ImageClassifier, architecture: Architecture, weights_folder: Path | None) -> str:
+        return load_pretrained(network, weights_folder)
+
+    def is_head(self, parameter: str, architecture: Architecture) -> bool:
+        return is_head(parameter, architecture)
+
+    def task(
+        self,
+        network: ImageClassifier,
+        hyperparameters: ImageClassificationHyperparameters,
+        run: RunSettings,
+        facts: TrainingFacts,
+    ) -> ClassificationTask:
+        return ClassificationTask(network, hyperparameters, run, facts)
+
+    def preprocessing(
+        self, hyperparameters: ImageClassificationHyperparameters, architecture: Architecture
+    ) -> dict[str, Any]:
+        channels, height, width = architecture.image_shape
+        return {
+            "input": "uint8 RGB [N, 3, H, W], 0..255",
+            "inference": {
+                "resize": [height, width],
+                "keep_aspect": False,
+                "interpolation": "bilinear, no antialiasing",
+            },
+            "validation": {"resize_short_side": hyperparameters.resize, "center_crop": [height, width]},
+            "channels": channels,
+            "mean": list(architecture.mean),
+            "std": list(architecture.std),
+            "normalised_by": "the first layer of the network",
+        }
+
+    def export_heads(
+        self, network: ImageClassifier, hyperparameters: ImageClassificationHyperparameters
+    ) -> ExportHeads:
+        return export_heads(network, multi_label=hyperparameters.multi_label)
+
+    def predict(
+        self,
+        outputs: Tensor,
+        network: ImageClassifier,
+        hyperparameters: ImageClassificationHyperparameters,
+        sizes_px: Sequence[tuple[int, int]],
+    ) -> list[Classification]:
+        return classifications(outputs, multi_label=hyperparameters.multi_label)
+
+    def describe_prediction(self, prediction: Classification, class_names: tuple[str, ...]) -> dict[str, Any]:
+        return prediction.describe(class_names)
+
+    def respond(
+        self, prediction: Classification, form: str, size_px: tuple[int, int], class_names: tuple[str, ...]
+    ) -> bytes:
+        return json_bytes(respond(prediction, form, class_names))
+
+    def scored_labels(self, prediction: Classification) -> list[ScoredLabel]:
+        return prediction.scored_labels()
+
+    def explain(
+        self,
+        evaluation: Evaluation,
+        network: ImageClassifier,
+        hyperparameters: ImageClassificationHyperparameters,
+        image_of: Callable[[int], np.ndarray | None],
+    ) -> Evaluation:
+        return with_explanations(evaluation, network, self.transform(hyperparameters, "validation"), image_of)
+
+    def log_lines(self, hyperparameters: ImageClassificationHyperparameters, host: str) -> ClassificationLogLines:
+        return ClassificationLogLines(hyperparameters.to_strings())
+
+
+ALGORITHM = ImageClassification()

@@ -1,0 +1,52 @@
+"""What image classification declares. Source: SageMaker's documentation of the built-in algorithm."""
+
+from __future__ import annotations
+
+from vision.algorithms.facts import (
+    AlgorithmFacts,
+    Capabilities,
+    MetricDefinition,
+    MetricFacts,
+    Objective,
+)
+from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
+from vision.settings.channels import MODEL, TRAIN, VALIDATION, ChannelFacts
+
+_NUMBER = r"([0-9.eE+-]+)"
+
+FACTS = AlgorithmFacts(
+    name="image_classification",
+    title="Image Classification",
+    summary="which classes an image shows: a ResNet, from scratch, pretrained or continued",
+    hyperparameters=ImageClassificationHyperparameters,
+    objective=Objective("accuracy", "validation:accuracy"),
+    metrics=(
+        MetricFacts("loss", "loss", is_share=False, higher_is_better=False),
+        MetricFacts("accuracy", "accuracy"),
+        MetricFacts("top_k_accuracy_", "top-{} accuracy"),
+    ),
+    metric_definitions=(
+        MetricDefinition("train:accuracy", rf"Epoch\[\d+\] Train-accuracy={_NUMBER}"),
+        MetricDefinition("validation:accuracy", rf"Epoch\[\d+\] Validation-accuracy={_NUMBER}"),
+        MetricDefinition("train:throughput", rf"Speed: {_NUMBER} samples/sec"),
+    ),
+    channels=(
+        TRAIN,
+        VALIDATION,
+        ChannelFacts("train_lst", "the .lst file that labels the images of train"),
+        ChannelFacts("validation_lst", "the .lst file that labels the images of validation"),
+        MODEL,
+    ),
+    label_tasks=("single", "multi"),
+    answer_forms=(
+        "application/json",
+        "application/jsonlines",
+        "application/json;verbose",
+        "application/jsonlines;verbose",
+    ),
+    capabilities=Capabilities(
+        decoded_cache=True, dali=True, detect_custom_labels=True, mxnet_export=True, sample_data=True
+    ),
+    must_match=("num_layers", "image_shape", "num_classes", "multi_label"),
+    measured_by=("multi_label",),
+)

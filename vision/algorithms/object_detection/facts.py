@@ -1,0 +1,63 @@
+"""What object detection declares. Source: SageMaker's documentation of the built-in algorithm."""
+
+from __future__ import annotations
+
+from vision.algorithms.facts import (
+    AlgorithmFacts,
+    Capabilities,
+    MetricDefinition,
+    MetricFacts,
+    Objective,
+)
+from vision.algorithms.object_detection.hyperparameters import ObjectDetectionHyperparameters
+from vision.settings.channels import MODEL, TRAIN, VALIDATION, ChannelFacts
+
+_HOST = r"host=\S+"
+_TRAIN_LOSS = rf"#quality_metric: {_HOST}, epoch=\S+, batch=\S+ train "
+
+FACTS = AlgorithmFacts(
+    name="object_detection",
+    title="Object Detection",
+    summary="which objects an image shows and where: SSD on VGG-16 or a ResNet",
+    hyperparameters=ObjectDetectionHyperparameters,
+    objective=Objective("mAP", "validation:mAP"),
+    metrics=(
+        MetricFacts("loss", "loss", is_share=False, higher_is_better=False),
+        MetricFacts("cross_entropy", "cross entropy", is_share=False, higher_is_better=False),
+        MetricFacts("smooth_l1", "smooth L1", is_share=False, higher_is_better=False),
+        MetricFacts("mAP", "mAP"),
+    ),
+    metric_definitions=(
+        MetricDefinition("train:progress", rf"#progress_metric: {_HOST}, completed (\S+) %"),
+        MetricDefinition("train:smooth_l1", rf"{_TRAIN_LOSS}smooth_l1 <loss>=(\S+)"),
+        MetricDefinition("train:cross_entropy", rf"{_TRAIN_LOSS}cross_entropy <loss>=(\S+)"),
+        MetricDefinition("train:throughput", rf"#throughput_metric: {_HOST}, train throughput=(\S+) records/second"),
+        MetricDefinition("validation:mAP", rf"#quality_metric: {_HOST}, epoch=\S+, validation mAP <score>=\((\S+)\)"),
+    ),
+    channels=(
+        TRAIN,
+        VALIDATION,
+        ChannelFacts("train_annotation", "the JSON annotations of the images of train", label_suffixes=(".json",)),
+        ChannelFacts(
+            "validation_annotation", "the JSON annotations of the images of validation", label_suffixes=(".json",)
+        ),
+        MODEL,
+    ),
+    label_tasks=("boxes",),
+    answer_forms=(
+        "application/json",
+        "application/jsonlines",
+        "application/json;annotation=1",
+        "application/json;verbose",
+        "application/jsonlines;verbose",
+        "application/json;annotation=1;verbose",
+    ),
+    capabilities=Capabilities(
+        decoded_cache=True,
+        detect_custom_labels=True,
+        onnx_pipeline=True,
+        mxnet_export=True,
+        sample_data=True,
+    ),
+    must_match=("base_network", "num_classes"),
+)
