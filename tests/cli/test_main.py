@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 
@@ -103,7 +104,7 @@ def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_reader_that_has_enough_is_no_error() -> None:
     script = "from vision.cli.main import main; raise SystemExit(max(main(['--help']) for _ in range(5000)))"
-    command = f'{sys.executable} -c "{script}" | head -1; exit ${{PIPESTATUS[0]}}'
+    command = f'{shlex.quote(sys.executable)} -c "{script}" | head -1; exit ${{PIPESTATUS[0]}}'
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 

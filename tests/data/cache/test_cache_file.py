@@ -87,6 +87,8 @@ def test_a_damaged_file_is_made_anew(damage: object, tmp_path: Path, decodings: 
     expected = make(tmp_path).pixels.copy()
     (path,) = tmp_path.glob("*.decoded")
     whole = path.read_bytes()
+    # It was made for reading only.
+    path.chmod(0o644)
     path.write_bytes(damage(whole))  # type: ignore[operator]
     assert np.array_equal(make(tmp_path).pixels, expected)
     assert len(decodings) == 2
