@@ -140,7 +140,7 @@ class SmallRun:
         self.callbacks: list[pl.Callback] = [
             *callbacks,
             self.history,
-            BestModel("accuracy", self.hp.checkpoint_frequency, self._save),
+            BestModel("accuracy", self.hp.kept_every_epochs, self._save),
             *([StopEarly("accuracy", rule)] if self.hp.early_stopping else []),
             self.checkpoints,
             Termination(self.checkpoints),

@@ -9,7 +9,14 @@ import torch
 from torch import nn
 
 from vision.training.optimizer import OPTIMIZERS, build_optimizer
-from vision.training.schedule import StepSchedule, learning_rate_at
+from vision.training.schedule import StepSchedule
+
+
+def rate_at(update: int, rate: float, steps: tuple[int, ...], factor: float, warmup: int) -> float:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=rate)
+    schedule = StepSchedule(optimizer, steps=steps, factor=factor, warmup_updates=warmup)
+    schedule.load_state_dict({"update": update})
+    return schedule.get_lr()[0]
 
 
 @pytest.mark.parametrize(
@@ -33,8 +40,8 @@ from vision.training.schedule import StepSchedule, learning_rate_at
         (1, (1,), 0.5, 4, 0.2),
     ],
 )
-def test_learning_rate_at(update: int, steps: tuple[int, ...], factor: float, warmup: int, expected: float) -> None:
-    assert learning_rate_at(update, 0.8, steps, factor, warmup) == pytest.approx(expected, rel=1e-12)
+def test_rate_of_an_update(update: int, steps: tuple[int, ...], factor: float, warmup: int, expected: float) -> None:
+    assert rate_at(update, 0.8, steps, factor, warmup) == pytest.approx(expected, rel=1e-12)
 
 
 def make(rate: float = 0.5, name: str = "sgd") -> tuple[nn.Parameter, torch.optim.Optimizer, StepSchedule]:
@@ -65,7 +72,7 @@ def test_rate_of_each_update_is_the_pure_functions() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         rates = train(*make(), range(8))
-    assert rates == [learning_rate_at(update, 0.5, (2, 5), 0.1, 2) for update in range(8)]
+    assert rates == [rate_at(update, 0.5, (2, 5), 0.1, 2) for update in range(8)]
     assert rates == pytest.approx([0.25, 0.5, 0.05, 0.05, 0.05, 0.005, 0.005, 0.005])
 
 

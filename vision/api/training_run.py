@@ -137,7 +137,7 @@ def _train(run: _Run, data: RunData | None) -> RunResult:
         run.save(task, epoch, metrics, best=improved, keep=regular)
         progress.model_saved(run.folder.model, metrics[f"validation_{metric}"] if improved else None)
 
-    best = BestModel(metric, getattr(hp, "checkpoint_frequency", None), save)
+    best = BestModel(metric, hp.kept_every_epochs, save)
     rule = EarlyStopping(hp.early_stopping_min_epochs, hp.early_stopping_patience, hp.early_stopping_tolerance)
     callbacks: list[pl.Callback] = [
         progress,

@@ -18,6 +18,7 @@ from vision.sagemaker.container_job import ContainerJob
 from vision.sagemaker.exit_status import exit_status_of
 from vision.sagemaker.prefix import VARIABLE, Prefix
 from vision.sagemaker.process import log_to_stdout
+from vision.settings.hyperparameters import KeyValueStoreHyperparameters
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,8 @@ def train(prefix: Prefix) -> int:
 
 def warn_about_async(container: ContainerJob) -> None:
     """Log a warning if the job asks for asynchronous updates, which are made synchronously here."""
-    if container.job.hyperparameters.kv_store == "dist_async":
+    given = container.job.hyperparameters
+    if isinstance(given, KeyValueStoreHyperparameters) and given.kv_store == "dist_async":
         log.warning(
             "hp.kv_store=dist_async: the machines update the model together after every step, as with dist_sync; "
             "SageMaker's own algorithm lets each update by itself, faster over slow networks and less exact"

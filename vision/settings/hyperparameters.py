@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -47,11 +47,15 @@ class Hyperparameters(SettingsTable):
 
     NOUN: ClassVar[str] = "Hyperparameter"
     # The platform adds these itself; they were seen in the built-in algorithms' own configurations.
+    FOREIGN: ClassVar[Mapping[str, str]] = {}
+    """Names that people know from elsewhere, each with what to say of it."""
     IGNORED: ClassVar[frozenset[str]] = frozenset({"_tuning_objective_metric", "_kvstore", "_num_kv_servers"})
 
     @classmethod
     def hint(cls, name: str, value: object) -> str | None:
-        """Say of a count that is missing that the data told none."""
+        """Return the sentence for a known mistake: a foreign name, or a count that is missing and cannot be counted."""
+        if name in cls.FOREIGN:
+            return f"{cls.NOUN} {name} {cls.FOREIGN[name]}"
         if name in COUNTED and value is None:
             form, examples = cls.forms()[name], cls.model_fields[name].examples or ["1"]
             return (
@@ -87,32 +91,11 @@ def table_rows(table: type[SettingsTable]) -> Iterator[HyperparameterRow]:
         )
 
 
-def _steps_increase(given: TrainingHyperparameters) -> str | None:
-    steps = given.lr_scheduler_step
-    ordered = tuple(sorted(set(steps)))
-    if steps == ordered and all(step >= 1 for step in steps):
-        return None
-    fixed = ",".join(str(step) for step in ordered if step >= 1) or "10,20"
-    return (
-        f"Hyperparameter lr_scheduler_step is {','.join(map(str, steps))} but must be increasing epochs of at"
-        f" least 1: give for example lr_scheduler_step={fixed}."
-    )
-
-
-Steps = Annotated[
-    tuple[int, ...],
-    Field(
-        description="epochs after which the learning rate is multiplied by lr_scheduler_factor",
-        examples=["10,20"],
-        json_schema_extra={"note": "comma-separated epochs"},
-    ),
-]
-
-
 class TrainingHyperparameters(Hyperparameters):
     """What the shared trainer reads. Names whose range differs by algorithm are only declared here."""
 
-    RULES: ClassVar[tuple[Rule, ...]] = (Rule(("lr_scheduler_step",), _steps_increase),)
+    SCHEDULE_SETTINGS: ClassVar[frozenset[str]] = frozenset()
+    """The hyperparameters that the schedule of the learning rate reads."""
     OPTIMIZER_USES: ClassVar[dict[str, frozenset[str]]] = {}
     """The hyperparameters that each optimizer reads; vision/training/optimizer.py."""
 
@@ -128,16 +111,11 @@ class TrainingHyperparameters(Hyperparameters):
     learning_rate: float
     momentum: float
     weight_decay: float
-    lr_scheduler_step: Steps = ()
-    lr_scheduler_factor: float
     early_stopping: bool = Field(default=False, description="stop when the validation metric no longer improves")
     early_stopping_min_epochs: int = Field(default=10, ge=1, description="epochs that always run")
     early_stopping_patience: int = Field(default=5, ge=1, description="epochs without improvement before stopping")
     early_stopping_tolerance: float = Field(
         default=0.0, ge=0, le=1, description="relative improvement of the validation metric that counts as one"
-    )
-    kv_store: Literal["dist_sync", "dist_async"] | None = Field(
-        default=None, description="how several machines exchange gradients; no effect on one machine"
     )
     use_pretrained_model: bool
 
@@ -146,19 +124,28 @@ class TrainingHyperparameters(Hyperparameters):
         names = sorted(self.OPTIMIZER_USES[self.optimizer] & type(self).model_fields.keys())
         return {name: getattr(self, name) for name in names}
 
-    if TYPE_CHECKING:
-        # Pydantic lets no field shadow an attribute of a base, and some algorithms have this as a field.
-        @property
-        def checkpoint_frequency(self) -> int | None:
-            """Keep the model of every n-th epoch; None keeps the best only."""
+    @property
+    def schedule(self) -> str:
+        """Name of the learning rate's schedule in vision/training/schedule.py."""
+        return "constant"
+
+    @property
+    def precision(self) -> str:
+        """Arithmetic of training: float32 or float16."""
+        return "float32"
+
+    @property
+    def kept_every_epochs(self) -> int | None:
+        """Keep the model of every n-th epoch; None keeps the best only."""
+        return None
 
     def warnings(self) -> list[str]:
         given = self.model_fields_set
         found = []
         uses = self.OPTIMIZER_USES[self.optimizer]
         optional = frozenset().union(*self.OPTIMIZER_USES.values())
-        for name in sorted(given & (_with_schedule(optional) - _with_schedule(uses))):
-            users = [other for other, names in self.OPTIMIZER_USES.items() if name in _with_schedule(names)]
+        for name in sorted(given & (self._with_schedule(optional) - self._with_schedule(uses))):
+            users = [other for other, names in self.OPTIMIZER_USES.items() if name in self._with_schedule(names)]
             found.append(
                 f"Hyperparameter {name} has no effect with optimizer={self.optimizer};"
                 f" it is read by {', '.join(users)}."
@@ -166,15 +153,6 @@ class TrainingHyperparameters(Hyperparameters):
         if not self.early_stopping:
             for name in sorted(given & set(EARLY_STOPPING)):
                 found.append(f"Hyperparameter {name} has no effect unless early_stopping=True.")
-        has_schedule = "lr_scheduler_step" in _with_schedule(uses)
-        if has_schedule and "lr_scheduler_factor" in given and not self.lr_scheduler_step:
-            found.append("Hyperparameter lr_scheduler_factor has no effect unless lr_scheduler_step is given.")
-        late = [step for step in self.lr_scheduler_step if step >= self.epochs]
-        if has_schedule and late:
-            found.append(
-                f"Hyperparameter lr_scheduler_step names {', '.join(map(str, late))}, but training ends after"
-                f" {self.epochs} epochs, so the learning rate does not drop there."
-            )
         if self.early_stopping and self.early_stopping_min_epochs >= self.epochs:
             found.append(
                 f"Hyperparameter early_stopping has no effect: early_stopping_min_epochs is"
@@ -182,10 +160,66 @@ class TrainingHyperparameters(Hyperparameters):
             )
         return found
 
-
-def _with_schedule(names: frozenset[str]) -> frozenset[str]:
-    """The names an optimizer reads and those of the schedule, which only matters with a rate."""
-    return names | {"lr_scheduler_step", "lr_scheduler_factor"} if "learning_rate" in names else names
+    @classmethod
+    def _with_schedule(cls, names: frozenset[str]) -> frozenset[str]:
+        """Return the names that an optimizer reads and those of the schedule, which only matters with a rate."""
+        return names | cls.SCHEDULE_SETTINGS if "learning_rate" in names else names
 
 
 EARLY_STOPPING = ("early_stopping_min_epochs", "early_stopping_patience", "early_stopping_tolerance")
+
+
+def _steps_increase(given: StepScheduleHyperparameters) -> str | None:
+    steps = given.lr_scheduler_step
+    ordered = tuple(sorted(set(steps)))
+    if steps == ordered and all(step >= 1 for step in steps):
+        return None
+    fixed = ",".join(str(step) for step in ordered if step >= 1) or "10,20"
+    return (
+        f"Hyperparameter lr_scheduler_step is {','.join(map(str, steps))} but must be increasing epochs of at"
+        f" least 1: give for example lr_scheduler_step={fixed}."
+    )
+
+
+class StepScheduleHyperparameters(TrainingHyperparameters):
+    """A learning rate that drops at given epochs."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (Rule(("lr_scheduler_step",), _steps_increase),)
+    SCHEDULE_SETTINGS: ClassVar[frozenset[str]] = frozenset({"lr_scheduler_step", "lr_scheduler_factor"})
+    FOREIGN: ClassVar[Mapping[str, str]] = {
+        "use_lr_scheduler": "does not exist: giving lr_scheduler_step turns the schedule on, so leave it out.",
+    }
+
+    lr_scheduler_step: tuple[int, ...] = Field(
+        default=(),
+        description="epochs after which the learning rate is multiplied by lr_scheduler_factor",
+        examples=["10,20"],
+        json_schema_extra={"note": "comma-separated epochs"},
+    )
+    lr_scheduler_factor: float
+
+    @property
+    def schedule(self) -> str:
+        return "step"
+
+    def warnings(self) -> list[str]:
+        found = super().warnings()
+        if "learning_rate" not in self.OPTIMIZER_USES[self.optimizer]:
+            return found
+        if "lr_scheduler_factor" in self.model_fields_set and not self.lr_scheduler_step:
+            found.append("Hyperparameter lr_scheduler_factor has no effect unless lr_scheduler_step is given.")
+        late = [step for step in self.lr_scheduler_step if step >= self.epochs]
+        if late:
+            found.append(
+                f"Hyperparameter lr_scheduler_step names {', '.join(map(str, late))}, but training ends after"
+                f" {self.epochs} epochs, so the learning rate does not drop there."
+            )
+        return found
+
+
+class KeyValueStoreHyperparameters(TrainingHyperparameters):
+    """The choice of MXNet's store by which machines exchange gradients."""
+
+    kv_store: Literal["dist_sync", "dist_async"] | None = Field(
+        default=None, description="how several machines exchange gradients; no effect on one machine"
+    )

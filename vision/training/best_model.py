@@ -15,17 +15,17 @@ class BestModel(pl.Callback):
     """Calls ``save(epoch, metrics, improved, regular)`` after each epoch whose model is to be kept.
 
     Kept is an epoch whose objective is strictly greater than all before (SageMaker contract: best model), and with
-    ``checkpoint_frequency`` every n-th epoch too. ``epoch`` counts from 1, as in MXNet's file names.
+    ``kept_every_epochs`` every n-th epoch too. ``epoch`` counts from 1, as in MXNet's file names.
     """
 
     def __init__(
         self,
         metric: str,
-        checkpoint_frequency: int | None,
+        kept_every_epochs: int | None,
         save: Callable[[int, dict[str, float], bool, bool], None],
     ) -> None:
         self.metric = metric
-        self.checkpoint_frequency = checkpoint_frequency
+        self.kept_every_epochs = kept_every_epochs
         self.save = save
         self.best = -math.inf
         self.best_epoch = 0
@@ -39,7 +39,7 @@ class BestModel(pl.Callback):
         improved = value > self.best
         if improved:
             self.best, self.best_epoch = value, epoch
-        regular = self.checkpoint_frequency is not None and epoch % self.checkpoint_frequency == 0
+        regular = self.kept_every_epochs is not None and epoch % self.kept_every_epochs == 0
         if trainer.is_global_zero and (improved or regular):
             self.save(epoch, dict(pl_module.epoch_metrics), improved, regular)
 

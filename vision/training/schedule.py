@@ -1,55 +1,45 @@
-"""The learning rate of every optimiser update.
+"""The learning rate of every optimizer update, by named schedules.
 
-Updates are numbered from 0. They are optimiser updates, not batches: with gradient accumulation one update
+Updates are numbered from 0. They are optimizer updates, not batches: with gradient accumulation one update
 takes several batches. Nothing here asks the trainer for its length: reading
 trainer.estimated_stepping_batches makes Lightning drop the loader's state on resume.
+
+A schedule is added here alone: a class and its entry in ``SCHEDULES``, which hyperparameters name.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from vision.training.optimizer import rescale_momentum
+from vision.settings.hyperparameters import StepScheduleHyperparameters, TrainingHyperparameters
+from vision.training.optimizer import reads_rate, rescale_momentum
 
 
-def learning_rate_at(
-    update: int, learning_rate: float, steps: tuple[int, ...], factor: float, warmup_updates: int = 0
-) -> float:
-    """The rate of one update: MXNet's MultiFactorScheduler after an optional linear warm-up of our own.
+class Schedule(LRScheduler):
+    """Sets the rates of an optimizer. Call ``step`` once after each update (Lightning: interval "step").
 
-    ``steps`` are numbers of updates, updates_per_epoch * epoch for each epoch of lr_scheduler_step. The first
-    update at ``learning_rate * factor`` is number ``steps[0]``, that is the first batch of that epoch.
-    During the first ``warmup_updates`` the rate rises in equal steps; number ``warmup_updates - 1`` is the
-    first at the full rate. ``learning_rate`` is the initial rate.
-    """
-    warmup = min(1.0, (update + 1) / warmup_updates) if warmup_updates else 1.0
-    passed = sum(update >= step for step in steps)
-    return learning_rate * warmup * factor**passed
-
-
-class StepSchedule(LRScheduler):
-    """Sets the rates of an optimizer by learning_rate_at. Call ``step`` once after each update (Lightning:
-    interval "step").
-
-    Every parameter group keeps its own initial rate (twice the rate for some biases, say). When the rate
-    changes, momentum is corrected (see rescale_momentum). ``last_epoch``, the base class's name, counts
-    updates.
+    Every parameter group keeps its own initial rate (twice the rate for some biases, say), which is multiplied by
+    ``factor_at`` and by an optional linear warm-up of our own: during the first ``warmup_updates`` the rate rises in
+    equal steps; number ``warmup_updates - 1`` is the first at the full rate. When the rate changes, momentum is
+    corrected (see rescale_momentum). ``last_epoch``, the base class's name, counts updates.
     """
 
-    def __init__(self, optimizer: Optimizer, *, steps: tuple[int, ...], factor: float, warmup_updates: int = 0) -> None:
-        assert all(step >= 1 for step in steps)
+    def __init__(self, optimizer: Optimizer, *, warmup_updates: int = 0) -> None:
         assert warmup_updates >= 0
-        self.steps = steps
-        self.factor = factor
         self.warmup_updates = warmup_updates
         super().__init__(optimizer)
 
+    @abstractmethod
+    def factor_at(self, update: int) -> float:
+        """Return the rate of an update over the initial one, without the warm-up."""
+
     def get_lr(self) -> list[Any]:
-        """The rate of each parameter group at the current update."""
+        """Return the rate of each parameter group at the current update."""
         return [float(initial) * self._relative_rate() for initial in self.base_lrs]
 
     def step(self, epoch: int | None = None) -> None:
@@ -63,11 +53,11 @@ class StepSchedule(LRScheduler):
             rescale_momentum(self.optimizer, before / after)
 
     def state_dict(self) -> dict[str, Any]:
-        """The number of the current update: all else follows from the settings."""
+        """Return the number of the current update: all else follows from the settings."""
         return {"update": self.last_epoch}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on at the saved update, at the rate of this schedule's own settings.
+        """Continue at the saved update, at the rate of this schedule's own settings.
 
         The optimizer's state is loaded apart; its momentum was saved as it stood after the last ``step``.
         """
@@ -78,10 +68,63 @@ class StepSchedule(LRScheduler):
             group["lr"] = rate
 
     def last_used_rate(self) -> float:
-        """The first group's rate at the update before the current one: after an epoch, the rate it ended with."""
+        """Return the first group's rate at the update before the current one: after an epoch, the one it ended with."""
         return float(self.base_lrs[0]) * self._relative_rate(before=1)
 
     def _relative_rate(self, before: int = 0) -> float:
         # -1 is the base class's number before its own initial step.
         update = max(self.last_epoch - before, 0)
-        return learning_rate_at(update, 1.0, self.steps, self.factor, self.warmup_updates)
+        warmup = min(1.0, (update + 1) / self.warmup_updates) if self.warmup_updates else 1.0
+        return warmup * self.factor_at(update)
+
+
+class ConstantSchedule(Schedule):
+    """The initial rate throughout; also for optimizers that have none."""
+
+    @classmethod
+    def of(
+        cls, optimizer: Optimizer, given: TrainingHyperparameters, updates_per_epoch: int, warmup_updates: int
+    ) -> Schedule:
+        """Return the schedule of these hyperparameters."""
+        return cls(optimizer, warmup_updates=warmup_updates)
+
+    def factor_at(self, update: int) -> float:
+        return 1.0
+
+
+class StepSchedule(Schedule):
+    """MXNet's MultiFactorScheduler: the rate is multiplied by ``factor`` at each of ``steps``.
+
+    ``steps`` are numbers of updates, updates_per_epoch * epoch for each epoch of lr_scheduler_step. The first
+    update at the initial rate * factor is number ``steps[0]``, that is the first batch of that epoch.
+    """
+
+    def __init__(self, optimizer: Optimizer, *, steps: tuple[int, ...], factor: float, warmup_updates: int = 0) -> None:
+        assert all(step >= 1 for step in steps)
+        self.steps = steps
+        self.factor = factor
+        super().__init__(optimizer, warmup_updates=warmup_updates)
+
+    @classmethod
+    def of(
+        cls, optimizer: Optimizer, given: TrainingHyperparameters, updates_per_epoch: int, warmup_updates: int
+    ) -> Schedule:
+        """Return the schedule of these hyperparameters."""
+        assert isinstance(given, StepScheduleHyperparameters)
+        steps = tuple(epoch * updates_per_epoch for epoch in given.lr_scheduler_step)
+        return cls(optimizer, steps=steps, factor=given.lr_scheduler_factor, warmup_updates=warmup_updates)
+
+    def factor_at(self, update: int) -> float:
+        return self.factor ** sum(update >= step for step in self.steps)
+
+
+SCHEDULES: dict[str, type[ConstantSchedule] | type[StepSchedule]] = {"constant": ConstantSchedule, "step": StepSchedule}
+
+
+def build_schedule(
+    optimizer: Optimizer, given: TrainingHyperparameters, updates_per_epoch: int, warmup_epochs: float
+) -> Schedule:
+    """Return the schedule that the hyperparameters name; an optimizer without a rate has a constant one."""
+    if not reads_rate(given.optimizer):
+        return ConstantSchedule(optimizer)
+    return SCHEDULES[given.schedule].of(optimizer, given, updates_per_epoch, round(warmup_epochs * updates_per_epoch))

@@ -20,9 +20,9 @@ from vision.nn.memory_format import memory_format
 from vision.settings.errors import UserError
 from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.settings.run import RunSettings
-from vision.training.optimizer import build_optimizer, reads_rate
+from vision.training.optimizer import build_optimizer
 from vision.training.processes import gather_arrays, share_buffers
-from vision.training.schedule import StepSchedule
+from vision.training.schedule import Schedule, build_schedule
 
 
 class Evaluator(Protocol):
@@ -187,13 +187,7 @@ class TrainingTask(pl.LightningModule):
         hp = self.hyperparameters
         optimizer = build_optimizer(self.network, hp.optimizer, hp.optimizer_settings())
         updates_per_epoch = -(-self.steps_per_epoch // self.run.accumulate)
-        has_rate = reads_rate(hp.optimizer)
-        schedule = StepSchedule(
-            optimizer,
-            steps=tuple(epoch * updates_per_epoch for epoch in hp.lr_scheduler_step) if has_rate else (),
-            factor=hp.lr_scheduler_factor,
-            warmup_updates=round(self.run.warmup_epochs * updates_per_epoch) if has_rate else 0,
-        )
+        schedule = build_schedule(optimizer, hp, updates_per_epoch, self.run.warmup_epochs)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     # Evaluation -------------------------------------------------------------------------------------------------
@@ -201,7 +195,7 @@ class TrainingTask(pl.LightningModule):
     def on_validation_start(self) -> None:
         if self.trainer.state.fn == "fit":
             schedule = self.lr_schedulers()
-            assert isinstance(schedule, StepSchedule)
+            assert isinstance(schedule, Schedule)
             rate = schedule.last_used_rate()
             share_buffers(self.network)
             self.epoch_metrics = {**self.finish_training_epoch(), "learning_rate": rate}

@@ -37,8 +37,8 @@ Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
 
 
 def wanted_precision(hyperparameters: TrainingHyperparameters, run: RunSettings) -> str:
-    """float32, float16 or bfloat16: ``run.precision``, or what SageMaker's ``precision_dtype`` says."""
-    return getattr(hyperparameters, "precision_dtype", "float32") if run.precision == "auto" else run.precision
+    """Return float32, float16 or bfloat16: ``run.precision``, or what the hyperparameters say."""
+    return hyperparameters.precision if run.precision == "auto" else run.precision
 
 
 def choose_precision(hyperparameters: TrainingHyperparameters, run: RunSettings, accelerator: str) -> Precision:

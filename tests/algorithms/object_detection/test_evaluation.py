@@ -6,7 +6,7 @@ import torch
 
 from vision.algorithms.object_detection.anchor_statistics import AnchorStatistics
 from vision.algorithms.object_detection.evaluation import DetectionEvaluator
-from vision.algorithms.object_detection.hyperparameters import HYPERPARAMETERS
+from vision.algorithms.object_detection.hyperparameters import ObjectDetectionHyperparameters
 from vision.algorithms.object_detection.network import SSDOutput
 from vision.algorithms.object_detection.targets import DetectionTarget, collate_targets
 from vision.training.processes import gather_arrays
@@ -15,7 +15,7 @@ ANCHORS = torch.tensor([[0.0, 0.0, 0.4, 0.4], [0.5, 0.5, 1.0, 1.0], [0.0, 0.6, 0
 
 
 def evaluator() -> DetectionEvaluator:
-    hp = HYPERPARAMETERS.parse({"num_classes": 2, "num_training_samples": 1})
+    hp = ObjectDetectionHyperparameters.parse({"num_classes": 2, "num_training_samples": 1})
     return DetectionEvaluator(
         ANCHORS, hp, ("a", "b"), lambda i: f"key {i}", AnchorStatistics(ANCHORS.numpy(), 300, 0.5)
     )
@@ -91,7 +91,7 @@ def test_settings_of_suppression_are_the_hyperparameters() -> None:
     for nms_threshold, count in ((0.7, 1), (0.8, 2)):
         found = evaluator()
         found.anchors = close
-        found.hyperparameters = HYPERPARAMETERS.parse(
+        found.hyperparameters = ObjectDetectionHyperparameters.parse(
             {"num_classes": 2, "num_training_samples": 1, "nms_threshold": nms_threshold}
         )
         found.update(outputs([1, 1]), collate_targets([target()]), torch.tensor([0]))

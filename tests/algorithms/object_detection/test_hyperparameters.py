@@ -194,4 +194,4 @@ def test_strings_round_trip_for_every_accepted_value() -> None:
 
 
 def test_keeps_the_best_epoch_only() -> None:
-    assert Table.parse(REQUIRED).checkpoint_frequency is None
+    assert Table.parse(REQUIRED).kept_every_epochs is None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from vision.settings.hyperparameters import TrainingHyperparameters, Tunable
+from vision.settings.hyperparameters import KeyValueStoreHyperparameters, StepScheduleHyperparameters, Tunable
 from vision.settings.table import Rule
 from vision.training.optimizer import offered
 
@@ -106,11 +107,11 @@ def _average_problem(given: ImageClassificationHyperparameters) -> str | None:
     )
 
 
-class ImageClassificationHyperparameters(TrainingHyperparameters):
+class ImageClassificationHyperparameters(KeyValueStoreHyperparameters, StepScheduleHyperparameters):
     """The documented names, defaults and ranges; nothing of ours."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
-        *TrainingHyperparameters.RULES,
+        *StepScheduleHyperparameters.RULES,
         Rule(("image_shape",), _shape_problem),
         Rule(("resize", "image_shape"), _resize_problem),
         Rule(("top_k", "num_classes"), _top_k_problem),
@@ -120,6 +121,13 @@ class ImageClassificationHyperparameters(TrainingHyperparameters):
         Rule(("use_pretrained_model", "image_shape"), _pretrained_grey_problem),
         Rule(("optimizer", "beta_1", "beta_2"), _average_problem),
     )
+    FOREIGN: ClassVar[Mapping[str, str]] = {
+        **StepScheduleHyperparameters.FOREIGN,
+        "label_width": "belongs to object detection: image classification finds the width of labels itself, so"
+        " leave it out (several labels an image need multi_label=1).",
+        "freeze_layer_pattern": "belongs to object detection: image classification trains all layers, so leave it out.",
+        "base_network": "belongs to object detection: image classification takes the depth, num_layers=50.",
+    }
     OPTIMIZER_USES: ClassVar[dict[str, frozenset[str]]] = _OPTIMIZERS
 
     mini_batch_size: Annotated[int, Tunable("integer", 8, 512)] = Field(
@@ -191,6 +199,14 @@ class ImageClassificationHyperparameters(TrainingHyperparameters):
     )
     precision_dtype: Literal["float32", "float16"] = Field(default="float32", description="precision of training")
 
+    @property
+    def precision(self) -> str:
+        return self.precision_dtype
+
+    @property
+    def kept_every_epochs(self) -> int | None:
+        return self.checkpoint_frequency
+
     def warnings(self) -> list[str]:
         found = super().warnings()
         shape = ",".join(map(str, self.image_shape))
@@ -210,8 +226,6 @@ class ImageClassificationHyperparameters(TrainingHyperparameters):
 
     @classmethod
     def hint(cls, name: str, value: object) -> str | None:
-        if name in _FOREIGN:
-            return f"Hyperparameter {name} {_FOREIGN[name]}"
         if name == "image_shape" and str(value).strip().isdigit():
             size = str(value).strip()
             return (
@@ -219,14 +233,3 @@ class ImageClassificationHyperparameters(TrainingHyperparameters):
                 f" give image_shape=3,{size},{size}."
             )
         return super().hint(name, value)
-
-
-_FOREIGN = {
-    "use_lr_scheduler": "does not exist: giving lr_scheduler_step turns the schedule on, so leave it out.",
-    "label_width": "belongs to object detection: image classification finds the width of labels itself, so"
-    " leave it out (several labels an image need multi_label=1).",
-    "freeze_layer_pattern": "belongs to object detection: image classification trains all layers, so leave it out.",
-    "base_network": "belongs to object detection: image classification takes the depth, num_layers=50.",
-}
-
-HYPERPARAMETERS = ImageClassificationHyperparameters

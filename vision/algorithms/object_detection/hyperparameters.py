@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from vision.settings.form import Form
-from vision.settings.hyperparameters import TrainingHyperparameters, Tunable
+from vision.settings.hyperparameters import KeyValueStoreHyperparameters, StepScheduleHyperparameters, Tunable
 from vision.settings.nearest import shown
 from vision.settings.table import Rule
 from vision.training.optimizer import offered
@@ -38,13 +39,21 @@ def _pattern_problem(given: ObjectDetectionHyperparameters) -> str | None:
     return None
 
 
-class ObjectDetectionHyperparameters(TrainingHyperparameters):
+class ObjectDetectionHyperparameters(KeyValueStoreHyperparameters, StepScheduleHyperparameters):
     """The documented names, defaults and ranges, and nms_topk, which AWS leaves undocumented."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
-        *TrainingHyperparameters.RULES,
+        *StepScheduleHyperparameters.RULES,
         Rule(("freeze_layer_pattern",), _pattern_problem),
     )
+    FOREIGN: ClassVar[Mapping[str, str]] = {
+        **StepScheduleHyperparameters.FOREIGN,
+        "resize": "belongs to image classification: object detection scales images to image_shape itself, so leave it"
+        " out.",
+        "augmentation_type": "belongs to image classification: object detection always augments; leave it out.",
+        "num_layers": "belongs to image classification: object detection takes base_network=resnet-50 instead.",
+        "top_k": "belongs to image classification: leave it out, or give nms_topk (detections per image).",
+    }
     OPTIMIZER_USES: ClassVar[dict[str, frozenset[str]]] = _OPTIMIZERS
 
     num_classes: int = Field(
@@ -101,11 +110,6 @@ class ObjectDetectionHyperparameters(TrainingHyperparameters):
         default=0.5, gt=0, le=1, description="overlap (IoU) from which a detection counts as right in evaluation"
     )
 
-    @property
-    def checkpoint_frequency(self) -> int | None:
-        """Object detection has no such setting: the best epoch is kept."""
-        return None
-
     @classmethod
     def read_text(cls, name: str, form: Form, value: object) -> object:
         # The console sends "false" for an empty pattern when a job is cloned.
@@ -124,22 +128,9 @@ class ObjectDetectionHyperparameters(TrainingHyperparameters):
 
     @classmethod
     def hint(cls, name: str, value: object) -> str | None:
-        if name in _FOREIGN:
-            return f"Hyperparameter {name} {_FOREIGN[name]}"
         if name == "image_shape" and ("," in str(value) or isinstance(value, list | tuple)):
             return (
                 f"Hyperparameter image_shape is {shown(value)} but object detection takes one integer of at"
                 " least 300, the side of a square: give for example image_shape=300."
             )
         return super().hint(name, value)
-
-
-_FOREIGN = {
-    "use_lr_scheduler": "does not exist: giving lr_scheduler_step turns the schedule on, so leave it out.",
-    "resize": "belongs to image classification: object detection scales images to image_shape itself, so leave it out.",
-    "augmentation_type": "belongs to image classification: object detection always augments; leave it out.",
-    "num_layers": "belongs to image classification: object detection takes base_network=resnet-50 instead.",
-    "top_k": "belongs to image classification: leave it out, or give nms_topk (detections per image).",
-}
-
-HYPERPARAMETERS = ObjectDetectionHyperparameters
