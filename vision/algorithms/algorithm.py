@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from pydantic import BaseModel
@@ -28,7 +28,10 @@ from vision.settings.channels import Channel
 from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.settings.run import RunSettings
 from vision.training.log_lines import LogLines
-from vision.training.task import TrainingFacts, TrainingTask
+
+if TYPE_CHECKING:
+    # A server, which does not train, does without Lightning.
+    from vision.training.task import TrainingFacts, TrainingTask
 
 Stage = Literal["train", "validation", "inference"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -30,7 +30,6 @@ from vision.algorithms.image_classification.predictions import Classification, c
 from vision.algorithms.image_classification.response import respond
 from vision.algorithms.image_classification.target_summary import summarise
 from vision.algorithms.image_classification.targets import LabelDecoder
-from vision.algorithms.image_classification.task import ClassificationTask
 from vision.algorithms.image_classification.transforms import ClassificationTransform, build_transform
 from vision.algorithms.json_answer import json_bytes
 from vision.artifacts.export_heads import ExportHeads
@@ -38,7 +37,10 @@ from vision.data.sample import Reader
 from vision.metrics.evaluation import Evaluation
 from vision.settings.channels import Channel
 from vision.settings.run import RunSettings
-from vision.training.task import TrainingFacts
+
+if TYPE_CHECKING:
+    from vision.algorithms.image_classification.task import ClassificationTask
+    from vision.training.task import TrainingFacts
 
 
 class ImageClassification(
@@ -95,6 +97,9 @@ class ImageClassification(
         run: RunSettings,
         facts: TrainingFacts,
     ) -> ClassificationTask:
+        # A server, which does not train, does without Lightning.
+        from vision.algorithms.image_classification.task import ClassificationTask
+
         return ClassificationTask(network, hyperparameters, run, facts)
 
     def preprocessing(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from vision.algorithms.algorithm import Algorithm, ScoredLabel, Stage, TargetSummary
 from vision.algorithms.facts import AlgorithmFacts
@@ -22,13 +22,15 @@ from vision.algorithms.object_detection.predictions import detect
 from vision.algorithms.object_detection.response import respond
 from vision.algorithms.object_detection.target_summary import summarise
 from vision.algorithms.object_detection.targets import DetectionTarget, PaddedTargets, collate_targets
-from vision.algorithms.object_detection.task import DetectionTask
 from vision.algorithms.object_detection.transforms import PlainResize, SSDAugmentation, build_transform
 from vision.artifacts.export_heads import ExportHeads
 from vision.data.sample import Reader
 from vision.settings.channels import Channel
 from vision.settings.run import RunSettings
-from vision.training.task import TrainingFacts
+
+if TYPE_CHECKING:
+    from vision.algorithms.object_detection.task import DetectionTask
+    from vision.training.task import TrainingFacts
 
 
 class ObjectDetection(
@@ -81,6 +83,9 @@ class ObjectDetection(
     def task(
         self, network: SSD, hyperparameters: ObjectDetectionHyperparameters, run: RunSettings, facts: TrainingFacts
     ) -> DetectionTask:
+        # A server, which does not train, does without Lightning.
+        from vision.algorithms.object_detection.task import DetectionTask
+
         return DetectionTask(network, hyperparameters, run, facts)
 
     def preprocessing(
