@@ -11,7 +11,7 @@ from vision.api import CrossValidation, Model, RunResult
 from vision.data.counting import tell_counts, with_counts
 from vision.metrics.comparison import Comparison
 from vision.metrics.evaluation import Evaluation
-from vision.settings.channels import parse_channels
+from vision.settings.channels import parse_channels, without_validation
 from vision.settings.errors import SettingsError
 from vision.settings.job import Job
 from vision.settings.run import RunSettings
@@ -37,7 +37,7 @@ def fit(
     ...                     num_layers=20, image_shape="3,28,28")
     >>> result.metrics["accuracy"]
     """
-    job = _job(algorithm, channels, run or {}, hyperparameters, ("train", "validation"))
+    job = _job(algorithm, channels, run or {}, hyperparameters)
     if job.run.folds is not None:
         raise SettingsError(["Setting run.folds is not for vision.fit: call vision.cross_validate, or leave it out."])
     result = api.train(job)
@@ -62,7 +62,7 @@ def cross_validate(
 
     >>> vision.cross_validate("image_classification", {"train": "few.rec"}, num_layers=20).mean("accuracy")
     """
-    return api.cross_validate(_job(algorithm, channels, {**(run or {}), "folds": folds}, hyperparameters, ("train",)))
+    return api.cross_validate(_job(algorithm, channels, {**(run or {}), "folds": folds}, hyperparameters))
 
 
 def _job(
@@ -70,11 +70,11 @@ def _job(
     channels: Mapping[str, object],
     run: Mapping[str, object],
     hyperparameters: Mapping[str, object],
-    required_channels: tuple[str, ...],
 ) -> Job[Any]:
-    table = algorithms.facts_of(algorithm).hyperparameters
+    facts = algorithms.facts_of(algorithm)
+    declared = without_validation(facts.channels) if run.get("folds") else facts.channels
     counted = with_counts(hyperparameters, channels)
-    job = Job.parse(algorithms.full_name(algorithm), table, counted, channels, run, required_channels)
+    job = Job.parse(facts.name, facts.hyperparameters, counted, channels, run, declared)
     tell_counts(hyperparameters, counted)
     return job
 
@@ -92,7 +92,10 @@ def evaluate(
     Labels count from the score of their best F1 on, or from ``threshold`` (or "model": those that training stored),
     or from those that ``thresholds`` has by label.
     """
-    located, settings = parse_channels(channels, ("validation",)), RunSettings.parse(run or {})
+    located, settings = (
+        parse_channels(channels, ("validation",), algorithms.channel_names()),
+        RunSettings.parse(run or {}),
+    )
     return api.evaluate(model, located, settings, Thresholds.parse(threshold, thresholds))
 
 
@@ -113,7 +116,7 @@ def compare(
     """
     if resamples < 100:
         raise SettingsError([f"Setting resamples is {resamples!r}: give an integer of at least 100."])
-    given = parse_channels(channels, ("validation",))
+    given = parse_channels(channels, ("validation",), algorithms.channel_names())
     return api.compare(model, other, given, RunSettings.parse(run or {}), resamples)
 
 

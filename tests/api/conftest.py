@@ -55,8 +55,8 @@ def job(channels: dict[str, str], output: Path, run: dict[str, Any] | None = Non
         **hyperparameters,
     }
     settings = {"output": output, "device": "cpu", "workers": 0, "progress": "none", **(run or {})}
-    table = algorithms.facts_of("image_classification").hyperparameters
-    return Job.parse("image_classification", table, given, channels, settings)
+    facts = algorithms.facts_of("image_classification")
+    return Job.parse(facts.name, facts.hyperparameters, given, channels, settings, facts.channels)
 
 
 @pytest.fixture(scope="session")

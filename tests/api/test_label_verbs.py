@@ -220,13 +220,14 @@ def test_names_beside_records_are_compared(
 
 def test_a_model_and_data_that_name_classes_differently(records: Records) -> None:
     path = records("train.rec", [0.0, 1.0])
-    hp = algorithms.facts_of("image_classification").hyperparameters
+    facts = algorithms.facts_of("image_classification")
     job: Job[Any] = Job.parse(
-        "image_classification",
-        hp,
+        facts.name,
+        facts.hyperparameters,
         {"num_classes": 2, "num_training_samples": 2},
         {"train": str(path), "validation": str(path)},
         {},
+        facts.channels,
     )
     assert run_names(("cat", "dog"), None, job) == ("cat", "dog")
     assert run_names(None, ("cat", "dog"), job) == ("cat", "dog")

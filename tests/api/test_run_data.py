@@ -45,7 +45,9 @@ def streams(folder: Path, count: int, **run: Any) -> tuple[TrainStream, Evaluati
     given = {"num_classes": 2, "num_training_samples": count, "mini_batch_size": BATCH}
     settings = {"stall_timeout_s": 0.3, **run}
     channels = {"train": channel, "validation": channel}
-    job = Job.parse(algorithm.facts.name, algorithm.facts.hyperparameters, given, channels, settings)
+    job = Job.parse(
+        algorithm.facts.name, algorithm.facts.hyperparameters, given, channels, settings, algorithm.facts.channels
+    )
     reader, _ = open_stream(algorithm, job, "train")
     dataset = stream_dataset(algorithm, job, reader, "train")
     return TrainStream(dataset, count, BATCH, seed=0), EvaluationStream(dataset, BATCH)

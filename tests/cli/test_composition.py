@@ -7,7 +7,6 @@ import pytest
 from vision import algorithms
 from vision.cli import composition
 from vision.cli.overrides import read_overrides
-from vision.settings.channels import NAMES
 from vision.settings.errors import UserError
 from vision.settings.run import RunSettings
 
@@ -27,7 +26,7 @@ def test_every_config_file_composes_to_valid_settings(group: str, name: str) -> 
     named = next((known for known in algorithms.names() if name.startswith(known)), "image_classification")
     algorithm = [] if group in ("algorithm", "experiment") else [f"algorithm={named}"]
     settings = compose(*algorithm, f"{group}={name}")
-    assert set(settings["channels"]) <= set(NAMES)
+    assert set(settings["channels"]) <= set(algorithms.channel_names())
     algorithms.facts_of(settings["algorithm"]).hyperparameters.parse({**REQUIRED, **settings["hp"]})
     RunSettings.parse(settings["run"])
 

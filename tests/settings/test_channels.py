@@ -39,8 +39,6 @@ def test_a_pipe_need_not_exist_yet(tmp_path: Path) -> None:
 
 
 REJECTED = [
-    ("trian", "x", "Channel 'trian' is unknown: did you mean train?"),
-    ("train-lst", "x", "did you mean train_lst?"),
     ("train", "s3://bucket/train", "download it first (with aws s3 cp --recursive) and give the local path"),
     ("train", "https://host/x.rec", "must lie on this machine"),
     ("train", "/no/such/file", "'/no/such/file', which does not exist"),
@@ -69,11 +67,24 @@ def test_rejects_in_one_sentence(name: str, value: object, part: str) -> None:
 
 def test_all_problems_of_all_channels_at_once(rec: Path) -> None:
     with pytest.raises(SettingsError) as caught:
-        parse_channels({"train": "/no/a", "other": rec, "model": ""}, required=("train", "validation"))
+        parse_channels(
+            {"train": "/no/a", "other": rec, "model": ""},
+            required=("train", "validation"),
+            known=("train", "validation", "model"),
+        )
     missing, unknown, required = caught.value.problems
     assert "/no/a" in missing
     assert "'other'" in unknown
     assert required == "Channel validation is required but missing: give channels.validation=PATH."
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"), [("trian", "did you mean train?"), ("train-lst", "did you mean train_lst?")]
+)
+def test_a_channel_that_is_not_known(rec: Path, name: str, advice: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_channels({name: rec}, known=("train", "validation", "train_lst"))
+    assert caught.value.problems == (f"Channel {name!r} is unknown: {advice}",)
 
 
 def test_blank_channels_are_left_out(rec: Path) -> None:

@@ -36,3 +36,8 @@ def get(name: str) -> AnyAlgorithm:
 def facts_of(name: str) -> AlgorithmFacts:
     """Return what the algorithm of that name declares; imports no torch. Raises SettingsError like ``get``."""
     return cast("AlgorithmFacts", importlib.import_module(f"{__name__}.{full_name(name)}.facts").FACTS)
+
+
+def channel_names() -> tuple[str, ...]:
+    """Return the names of all channels that any algorithm declares."""
+    return tuple(dict.fromkeys(channel.name for name in names() for channel in facts_of(name).channels))

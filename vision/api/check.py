@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm
+from vision.algorithms.facts import AlgorithmFacts
 from vision.api.channel_labels import look_at_labels, task_problem
 from vision.api.run_data import check_names, dataset, run_names, settle_counts
 from vision.api.run_folder import HOST
@@ -34,6 +36,7 @@ from vision.training.task import TrainingFacts
 
 SAMPLE_IMAGES = 8
 _EXAMPLE_S = 60.0
+_EXAMPLE_VALUE = 0.5
 
 
 @dataclass
@@ -176,9 +179,12 @@ def _look_at_network(
     if not all(bool(torch.isfinite(value)) for value in losses.values()):
         result.problems.append(f"the loss of the first batch is not finite ({shown}): look at labels and start model")
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    memory = training_memory_bytes(network, batch.images, hp.mini_batch_size, hp.optimizer)
+    _, processes = choose_accelerator(job.run)
+    share = -(-hp.mini_batch_size // processes)
+    memory = training_memory_bytes(network, batch.images, share, hp.optimizer)
     text = f"{parameters / 1e6:.1f} million weights; training takes about {memory / 1e9:.1f} GB in float32"
-    result.facts.append(("network", f"{text} with mini_batch_size={hp.mini_batch_size}"))
+    shared = f", {share} images for each of {processes} processes" if processes > 1 else ""
+    result.facts.append(("network", f"{text} with mini_batch_size={hp.mini_batch_size}{shared}"))
     device = choose_device(job.run)
     if device.type == "cuda" and memory > torch.cuda.get_device_properties(device).total_memory:
         result.warnings.append(f"{text}, more than this GPU has: lower hp.mini_batch_size")
@@ -212,8 +218,25 @@ def training_memory_bytes(network: nn.Module, images: Tensor, batch: int, optimi
 def _example_lines(algorithm: AnyAlgorithm, job: Job[Any]) -> list[str]:
     lines, hp = algorithm.log_lines(job.hyperparameters, HOST), job.hyperparameters
     steps = hp.num_training_samples // hp.mini_batch_size
-    made_up = dict.fromkeys(("loss", "accuracy", f"top_k_accuracy_{getattr(hp, 'top_k', 0)}", "mAP"), 0.5)
-    losses = dict.fromkeys(("cross_entropy", "smooth_l1"), 0.5)
-    batch = BatchReport(0, steps, steps * hp.mini_batch_size, 100.0, _EXAMPLE_S, made_up | losses)
-    epoch = EpochReport(0, hp.epochs, _EXAMPLE_S, 100.0, made_up | losses)
+    made_up = _MadeUp(algorithm.facts)
+    batch = BatchReport(0, steps, steps * hp.mini_batch_size, 100.0, _EXAMPLE_S, made_up)
+    epoch = EpochReport(0, hp.epochs, _EXAMPLE_S, 100.0, made_up)
     return [*lines.parameters(), *lines.batch(batch), *lines.epoch_train(epoch), *lines.validation(0, made_up)]
+
+
+class _MadeUp(Mapping[str, float]):
+    """A value for every metric that an algorithm declares, whatever the number behind its name."""
+
+    def __init__(self, facts: AlgorithmFacts) -> None:
+        self.facts = facts
+
+    def __getitem__(self, name: str) -> float:
+        if self.facts.metric(name) is None:
+            raise KeyError(name)
+        return _EXAMPLE_VALUE
+
+    def __iter__(self) -> Iterator[str]:
+        return (one.name for one in self.facts.metrics)
+
+    def __len__(self) -> int:
+        return len(self.facts.metrics)

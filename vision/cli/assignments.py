@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vision.settings import channels
+from vision import algorithms
 from vision.settings.errors import SettingsError
 from vision.settings.file_names import local_path
 from vision.settings.nearest import did_you_mean, shown
@@ -73,5 +73,5 @@ def put(section: dict[str, object], name: str, value: str) -> None:
 
 def _full_names(sections: Sequence[str]) -> list[str]:
     """What users may have meant inside the sections."""
-    known = {"run": list(RunSettings.model_fields), "channels": list(channels.NAMES)}
+    known = {"run": list(RunSettings.model_fields), "channels": list(algorithms.channel_names())}
     return [f"{section}.{name}" for section in sections for name in known.get(section, [])]

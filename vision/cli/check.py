@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from vision import algorithms
 from vision.cli.composition import compose_once, config_groups
 from vision.cli.overrides import plain_settings, read_overrides
 from vision.cli.train import job_of
@@ -54,7 +55,7 @@ def run(argv: Sequence[str]) -> int:
 def _data_problems(values: dict[str, Any]) -> list[str]:
     """What the channels' data have wrong, where the channels themselves are sound."""
     try:
-        channels = parse_channels(values)
+        channels = parse_channels(values, known=algorithms.channel_names())
     except SettingsError:
         return []
     from vision.api.check import check_channels

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vision import algorithms
 from vision.artifacts.model_place import look_at_model
 from vision.cli.assignments import Assignments, read_assignments
 from vision.files.atomic_file import check_writable
@@ -77,7 +78,7 @@ def check(given: Assignments, required_channels: Sequence[str]) -> tuple[Path, d
     channels: dict[str, Channel] = {}
     settings = RunSettings()
     try:
-        channels = parse_channels(given.sections.get("channels", {}), required_channels)
+        channels = parse_channels(given.sections.get("channels", {}), required_channels, algorithms.channel_names())
     except SettingsError as error:
         problems += error.problems
     try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from vision import algorithms
 from vision.cli.assignments import read_assignments
 from vision.files.atomic_file import check_writable, write_whole
 from vision.settings.channels import Channel, parse_channels
@@ -58,7 +59,7 @@ def run(argv: Sequence[str]) -> int:
         return 0
     given = read_assignments(argv, names=tuple(InspectSettings.model_fields), sections=("channels",))
     settings = InspectSettings.parse(given.names)
-    channels = parse_channels(given.sections["channels"])
+    channels = parse_channels(given.sections["channels"], known=algorithms.channel_names())
     names = [name for name in ("train", "validation") if name in channels]
     if not names:
         raise SettingsError(["Channel train or validation is required but missing: give channels.train=PATH."])

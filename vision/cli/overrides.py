@@ -18,7 +18,6 @@ from vision.cli.hydra_value import (
     is_sweep,
     names_path,
 )
-from vision.settings import channels
 from vision.settings.errors import SettingsError
 from vision.settings.form import Form
 from vision.settings.nearest import did_you_mean, nearest, shown
@@ -162,7 +161,10 @@ def _unknown(name: str, text: str, groups: Mapping[str, Sequence[str]], forms: M
     """The sentence for a name outside all sections, which users most often forget to write."""
     if "=" not in text:
         return f"Argument {shown(text)} is no setting: write name=value, for example hp.epochs=10."
-    full = {**{known.partition(".")[2]: known for known in forms}, **{c: f"channels.{c}" for c in channels.NAMES}}
+    full = {
+        **{known.partition(".")[2]: known for known in forms},
+        **{c: f"channels.{c}" for c in algorithms.channel_names()},
+    }
     known = [*groups, *SECTIONS, *full]
     close = nearest(name, known)
     if close is None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vision import algorithms
 from vision.cli.composition import Settings, compose_once, config_groups, run_hydra
 from vision.cli.main import SIGNALLED, USER_ERROR, print_problems
 from vision.cli.overrides import Overrides, plain_settings, read_overrides
+from vision.settings.channels import without_validation
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.hyperparameters import COUNTED
 from vision.settings.job import Job, occupied
@@ -32,11 +33,9 @@ def run(argv: Sequence[str]) -> int:
     plain = plain_settings(argv)
     if overrides.problems:
         raise SettingsError([*overrides.problems, *_further_problems(overrides, plain)])
-    if plain is not None:
-        # The same check comes after composing; here it answers before Hydra is imported and data are counted.
-        check_settings(plain)
     if not overrides.flags:
-        return train(compose_once(overrides)).status
+        # Hydra, which takes long to import, has nothing to add to settings that the command line states alone.
+        return train(compose_once(overrides) if plain is None else plain).status
     statuses = []
 
     def one(settings: Settings) -> float:
@@ -115,37 +114,33 @@ def job_of(settings: Settings) -> Job[Any]:
         return job
     from vision.data.counting import tell_counts, with_counts
 
-    job = _parse(settings, with_counts(settings["hp"], settings["channels"]))
+    counted = with_counts(settings["hp"], settings["channels"])
+    job = replace(job, hyperparameters=algorithms.facts_of(job.algorithm).hyperparameters.parse(counted))
     tell_counts(settings["hp"], job.hyperparameters.to_strings())
     return job
 
 
 def check_settings(settings: Settings) -> Job[Any]:
-    """The job as far as its settings say; no data is read. Raises SettingsError with every problem of every part."""
-    unknown = dict.fromkeys(_missing_counts(settings), MANY) if settings["channels"].get("train") else {}
-    return _parse(settings, {**settings["hp"], **unknown})
-
-
-def _missing_counts(settings: Settings) -> list[str]:
-    return [name for name in COUNTED if settings["hp"].get(name) in (None, "")]
-
-
-def _parse(settings: Settings, hyperparameters: Mapping[str, object]) -> Job[Any]:
+    """Return the job as far as its settings say, without a look at data. Raises one SettingsError with all problems."""
     name = settings["algorithm"]
     if name is None:
         known = " or ".join(algorithms.names())
         raise SettingsError([f"Setting algorithm is required but missing: give algorithm={known}."])
-    table = algorithms.facts_of(str(name)).hyperparameters
+    facts = algorithms.facts_of(str(name))
     # Folds are validated on parts of channel train.
-    required = ("train",) if settings["run"].get("folds") else ("train", "validation")
-    job = Job.parse(
-        algorithms.full_name(str(name)), table, hyperparameters, settings["channels"], settings["run"], required
-    )
+    declared = without_validation(facts.channels) if settings["run"].get("folds") else facts.channels
+    unknown = dict.fromkeys(_missing_counts(settings), MANY) if settings["channels"].get("train") else {}
+    given = {**settings["hp"], **unknown}
+    job = Job.parse(facts.name, facts.hyperparameters, given, settings["channels"], settings["run"], declared)
     # Further processes of the same run, one for each GPU, find what the first has begun.
     problem = occupied(job.run) if os.environ.get("LOCAL_RANK", "0") == "0" else None
     if problem is not None:
         raise SettingsError([problem])
     return job
+
+
+def _missing_counts(settings: Settings) -> list[str]:
+    return [name for name in COUNTED if settings["hp"].get(name) in (None, "")]
 
 
 def show_folds(result: CrossValidation) -> None:

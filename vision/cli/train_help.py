@@ -7,22 +7,11 @@ from collections.abc import Iterable, Sequence
 
 from vision import algorithms
 from vision.cli.composition import config_groups
-from vision.settings import channels
 from vision.settings.hyperparameters import HyperparameterRow
 from vision.settings.run import RunSettings
 
 _WIDTH = 100
 _NAME_WIDTH = 26
-_CHANNELS = {
-    "train": "training images: .rec files, images, class folders or an augmented manifest",
-    "validation": "validation images, in the same forms",
-    "train_lst": "image classification: the .lst file that labels the images of train",
-    "validation_lst": "the same for validation",
-    "train_annotation": "object detection: the JSON annotations of the images of train",
-    "validation_annotation": "the same for validation",
-    "model": "a model to continue: model folder, model.tar.gz or run folder",
-}
-assert tuple(_CHANNELS) == channels.NAMES
 
 
 def train_help(argv: Sequence[str]) -> str:
@@ -41,13 +30,24 @@ def train_help(argv: Sequence[str]) -> str:
     for name in names:
         rows = algorithms.facts_of(name).hyperparameters.rows()
         parts.append(f"Hyperparameters of {name} (hp.NAME=), as SageMaker documents them:\n{setting_rows(rows)}")
-    described = "\n".join(f"  {name:<{_NAME_WIDTH}}{text}" for name, text in _CHANNELS.items())
+    described = "\n".join(f"  {name:<{_NAME_WIDTH}}{text}" for name, text in _channels(names).items())
     parts.append(
         "Channels (channels.NAME=PATH, or channels.NAME.path= with .content_type=, .input_mode=,"
         f" .attributes=, .label_format=):\n{described}"
     )
     parts.append(f"Run settings (run.NAME=), ours:\n{setting_rows(RunSettings.rows())}")
     return "\n\n".join(parts)
+
+
+def _channels(names: Sequence[str]) -> dict[str, str]:
+    """Return what each channel of these algorithms holds, with their names where not all have it."""
+    declared = {name: {one.name: one.holds for one in algorithms.facts_of(name).channels} for name in names}
+    found: dict[str, str] = {}
+    for channel in (channel for held in declared.values() for channel in held):
+        owners = [name for name, held in declared.items() if channel in held]
+        owned = "" if len(owners) == len(declared) else f"{', '.join(owners)}: "
+        found[channel] = owned + declared[owners[0]][channel]
+    return found
 
 
 def _examples() -> str:

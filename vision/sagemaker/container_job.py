@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vision import algorithms
@@ -12,6 +12,7 @@ from vision.sagemaker.hosts import Hosts
 from vision.sagemaker.hyperparameters_json import ContainerSettings
 from vision.sagemaker.input_data_config import read_channels
 from vision.sagemaker.prefix import Prefix
+from vision.settings.channels import TRAIN, VALIDATION
 from vision.settings.errors import SettingsError, UserError, problems_of
 from vision.settings.job import Job
 
@@ -41,14 +42,17 @@ class ContainerJob:
         except UserError as error:
             raise SettingsError([*problems, str(error)]) from error
         settings = ContainerSettings.read(hyperparameters, environ)
-        channels, channel_problems = read_channels(inputs, prefix.data, len(hosts.names))
+        declared = (TRAIN, VALIDATION) if algorithm is None else algorithms.facts_of(algorithm).channels
+        channels, channel_problems = read_channels(inputs, prefix.data, len(hosts.names), declared)
         problems += [*settings.problems, *channel_problems]
         if algorithm is None:
             raise SettingsError(problems)
-        table = algorithms.facts_of(algorithm).hyperparameters
+        facts = algorithms.facts_of(algorithm)
+        # What is missing has been said of the file that lists the channels.
+        optional = [replace(channel, required=False) for channel in declared]
         try:
             counted = with_counts(settings.hyperparameters, channels)
-            job = Job.parse(algorithm, table, counted, channels, settings.run, required_channels=())
+            job = Job.parse(facts.name, facts.hyperparameters, counted, channels, settings.run, optional)
         except UserError as error:
             raise SettingsError([*problems_of(error), *problems]) from error
         if problems:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vision.settings.channels import NAMES
+from vision.settings.channels import ChannelFacts
 
-REQUIRED = ("train", "validation")
 # Channels that the SDK's script mode adds; they hold no images.
 _SCRIPT_MODE = frozenset({"code", "sm_drivers"})
 _PIPE = "Pipe"
 
 
-def read_channels(config: Mapping[str, Any], data: Path, machines: int) -> tuple[dict[str, object], list[str]]:
-    """Return (values by channel name, problems). Without a config file, folders and pipes in ``data`` are channels."""
-    described = dict(config) or {name: {} for name in _found(data)}
+def read_channels(
+    config: Mapping[str, Any], data: Path, machines: int, declared: Sequence[ChannelFacts]
+) -> tuple[dict[str, object], list[str]]:
+    """Return (values by channel name, problems) of an algorithm that declares these channels.
+
+    Without a config file, folders and pipes in ``data`` are channels.
+    """
+    described = dict(config) or {name: {} for name in _found(data, declared)}
     values: dict[str, object] = {}
     problems: list[str] = []
     for name, settings in described.items():
@@ -27,7 +31,8 @@ def read_channels(config: Mapping[str, Any], data: Path, machines: int) -> tuple
             continue
         values[name] = _value(name, settings, data)
         problems += _sharding_problems(name, settings, machines)
-    missing = [name for name in REQUIRED if name not in described]
+    required = [channel.name for channel in declared if channel.required]
+    missing = [name for name in required if name not in described]
     given = ", ".join(described) or "none"
     problems += [
         f"Channel {name} is required but missing; given are {given}: add it to the job's InputDataConfig"
@@ -55,12 +60,12 @@ def _sharding_problems(name: str, settings: Mapping[str, Any], machines: int) ->
     ]
 
 
-def _found(data: Path) -> list[str]:
-    """Return the names of the channels that are present in ``data``."""
+def _found(data: Path, declared: Sequence[ChannelFacts]) -> list[str]:
+    """Return the names of the declared channels that are present in ``data``."""
     if not data.is_dir():
         return []
     present = {entry.name for entry in data.iterdir()}
-    return [name for name in NAMES if name in present or f"{name}_0" in present]
+    return [name for name in (channel.name for channel in declared) if name in present or f"{name}_0" in present]
 
 
 def _found_mode(data: Path, name: str) -> str:

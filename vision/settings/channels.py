@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -11,15 +11,6 @@ from vision.settings.errors import SettingsError
 from vision.settings.file_names import local_path, name_problem, shown_name
 from vision.settings.nearest import did_you_mean, shown
 
-NAMES = (
-    "train",
-    "validation",
-    "train_lst",
-    "validation_lst",
-    "train_annotation",
-    "validation_annotation",
-    "model",
-)
 InputMode = Literal["File", "FastFile", "Pipe"]
 LabelFormat = Literal["multi-hot", "class-id"]
 _MODES = ("File", "FastFile", "Pipe")
@@ -48,6 +39,11 @@ VALIDATION = ChannelFacts("validation", "validation images, in the same forms", 
 MODEL = ChannelFacts("model", "a model to continue: model folder, model.tar.gz or run folder")
 
 
+def without_validation(declared: Iterable[ChannelFacts]) -> tuple[ChannelFacts, ...]:
+    """Return the channels of a job that validates on parts of its training data: those of validation are optional."""
+    return tuple(replace(one, required=one.required and not one.name.startswith("validation")) for one in declared)
+
+
 @dataclass(frozen=True)
 class Channel:
     """One input of a job.
@@ -65,9 +61,7 @@ class Channel:
 
     @classmethod
     def parse(cls, name: str, value: object) -> Channel:
-        """A path, or a mapping with the class's keys. Raises SettingsError with every problem."""
-        if name not in NAMES:
-            raise SettingsError([f"Channel {shown(name)} is unknown: {did_you_mean(name, NAMES)}"])
+        """Parse a path, or a mapping with the class's keys. Raises SettingsError with every problem."""
         given = dict(value) if isinstance(value, Mapping) else {"path": value}
         problems = [
             f"Channel {name} has the unknown key {shown(key)}: {did_you_mean(str(key), _KEYS)}"
@@ -95,12 +89,20 @@ class Channel:
         )
 
 
-def parse_channels(values: Mapping[str, object], required: Sequence[str] = ()) -> dict[str, Channel]:
-    """All channels of a job; "" and None leave one out. Raises SettingsError with every problem of all."""
+def parse_channels(
+    values: Mapping[str, object], required: Sequence[str] = (), known: Collection[str] | None = None
+) -> dict[str, Channel]:
+    """Parse all channels of a job; "" and None leave one out. Raises SettingsError with every problem of all.
+
+    ``known`` are the names that may be given; None allows any.
+    """
     problems: list[str] = []
     channels: dict[str, Channel] = {}
     given = {name: value for name, value in values.items() if value is not None and value != ""}
     for name, value in given.items():
+        if known is not None and name not in known:
+            problems.append(f"Channel {shown(name)} is unknown: {did_you_mean(name, known)}")
+            continue
         try:
             channels[name] = Channel.parse(name, value)
         except SettingsError as error:

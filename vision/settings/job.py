@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from vision.settings.channels import Channel, parse_channels
+from vision.settings.channels import Channel, ChannelFacts, parse_channels
 from vision.settings.errors import SettingsError
 from vision.settings.hyperparameters import Hyperparameters
 from vision.settings.run import RunSettings
@@ -35,12 +35,16 @@ class Job(Generic[H_co]):
         hyperparameters: Mapping[str, object],
         channels: Mapping[str, object],
         run: Mapping[str, object],
-        required_channels: Sequence[str] = ("train", "validation"),
+        declared: Sequence[ChannelFacts],
     ) -> Job[H_co]:
-        """Build a job from texts or typed values. Raises one SettingsError with the problems of all parts."""
+        """Build a job from texts or typed values. Raises one SettingsError with the problems of all parts.
+
+        ``declared`` are the channels that the algorithm knows and requires.
+        """
+        names, required = [one.name for one in declared], [one.name for one in declared if one.required]
         problems: list[str] = []
         checked = _collect(problems, lambda: table.parse(hyperparameters))
-        located = _collect(problems, lambda: parse_channels(channels, required_channels))
+        located = _collect(problems, lambda: parse_channels(channels, required, names))
         settings = _collect(problems, lambda: RunSettings.parse(run))
         if checked is None or located is None or settings is None:
             raise SettingsError(problems)

@@ -33,7 +33,9 @@ given: dict[str, object] = {
 if settings["resize_px"]:
     given["resize"] = settings["resize_px"]
 channels = {"train": settings["rec"], "validation": settings["rec"]}
-job = Job.parse(algorithm.facts.name, algorithm.facts.hyperparameters, given, channels, settings["run"])
+job = Job.parse(
+    algorithm.facts.name, algorithm.facts.hyperparameters, given, channels, settings["run"], algorithm.facts.channels
+)
 data = dataset(algorithm, job, reader, "train")
 module = VisionDataModule(
     train=data,

@@ -17,11 +17,10 @@ MOST_OBJECTS = 24
 
 def job_of(told: dict[str, Any]) -> Job[Any]:
     """The job that the parent describes, with ``folder`` for both channels, which are not read."""
-    algorithm = algorithms.get(told["algorithm"])
+    facts = algorithms.facts_of(told["algorithm"])
     channels = {"train": told["folder"], "validation": told["folder"]}
-    return Job.parse(
-        algorithm.facts.name, algorithm.facts.hyperparameters, told["hyperparameters"], channels, told["run"]
-    )
+    given = told["hyperparameters"]
+    return Job.parse(facts.name, facts.hyperparameters, given, channels, told["run"], facts.channels)
 
 
 def network_of(told: dict[str, Any]) -> nn.Module:

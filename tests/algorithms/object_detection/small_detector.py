@@ -79,5 +79,5 @@ def job(channels: dict[str, str], output: Path, run: dict[str, Any] | None = Non
         **hyperparameters,
     }
     settings = {"output": output, "device": "cpu", "workers": 0, "progress": "none", **(run or {})}
-    table = algorithms.facts_of("object_detection").hyperparameters
-    return Job.parse("object_detection", table, given, channels, settings)
+    facts = algorithms.facts_of("object_detection")
+    return Job.parse(facts.name, facts.hyperparameters, given, channels, settings, facts.channels)

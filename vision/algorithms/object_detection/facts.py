@@ -37,6 +37,8 @@ FACTS = AlgorithmFacts(
     channels=(
         TRAIN,
         VALIDATION,
+        ChannelFacts("train_lst", "the .lst file that labels the images of train"),
+        ChannelFacts("validation_lst", "the .lst file that labels the images of validation"),
         ChannelFacts("train_annotation", "the JSON annotations of the images of train", label_suffixes=(".json",)),
         ChannelFacts(
             "validation_annotation", "the JSON annotations of the images of validation", label_suffixes=(".json",)
