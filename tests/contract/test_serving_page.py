@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.contract.server_process import ServerProcess
@@ -73,6 +75,27 @@ def test_boxes_are_drawn_where_they_are(server: ServerProcess, browser: Browser,
     browser.evaluate("document.getElementById('least').value = 0.05")
     browser.evaluate("document.getElementById('least').dispatchEvent(new Event('input'))")
     assert browser.evaluate("document.getElementById('status').textContent") == "2 objects were found."
+
+
+@needs_chromium
+def test_a_mask_is_drawn_over_the_photo_in_the_colors_of_its_classes(
+    server: ServerProcess, browser: Browser, tmp_path: Path
+) -> None:
+    (tmp_path / "photo.png").write_bytes(cv2.imencode(".png", np.full((40, 40, 3), 255, np.uint8))[1].tobytes())
+    browser.open(f"http://127.0.0.1:{server.port}/")
+    browser.pick("#file", tmp_path / "photo.png")
+    browser.wait("!document.getElementById('result').hidden")
+    mask = np.repeat(np.array([[0, 1]], np.uint8), 2, 0)
+    encoded = list(cv2.imencode(".png", mask)[1].tobytes())
+    answer = f"read('image/png', new Blob([new Uint8Array({encoded})]))"
+    browser.evaluate(f"{answer}.then(found => {{ answer = found; show() }})")
+    pixel = "[...document.getElementById('photo').getContext('2d').getImageData({}, 20, 1, 1).data]"
+    assert browser.evaluate(pixel.format(10)) == [255, 255, 255, 255]
+    red, green, blue, alpha = browser.evaluate(pixel.format(30))
+    assert alpha == 255
+    assert green > max(red, blue)
+    assert "drawn over the photo" in browser.evaluate("document.getElementById('status').textContent")
+    assert "image/png" in browser.evaluate("document.getElementById('raw').textContent")
 
 
 @needs_chromium

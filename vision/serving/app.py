@@ -28,7 +28,7 @@ _STATES = {404: "nothing is served at this path", 405: "this path does not take 
 
 
 def build_app(service: Service) -> Starlette:
-    """The application of one worker."""
+    """Return the application of one worker."""
 
     async def ping(request: Request) -> Response:
         return Response(status_code=200 if service.is_healthy else 503)
@@ -77,7 +77,7 @@ def build_app(service: Service) -> Starlette:
 
 
 def transform_parameters(service: Service) -> dict[str, object]:
-    """What SageMaker's batch transform asks before it starts."""
+    """Return what SageMaker's batch transform asks for before it starts."""
     payload_mb = max(1, min(_MOST_TRANSFORM_MB, int(service.settings.max_payload_mb)))
     concurrent = max(1, min(_MOST_TRANSFORM_MB // payload_mb, service.settings.max_requests))
     return {
@@ -88,7 +88,7 @@ def transform_parameters(service: Service) -> dict[str, object]:
 
 
 def _guarded(service: Service, route: str, handler: Handler) -> Handler:
-    """The handler with its failures answered and counted."""
+    """Wrap a handler so that its failures become answers and every answer is counted."""
 
     async def guarded(request: Request) -> Response:
         started = time.monotonic()

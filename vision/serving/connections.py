@@ -1,4 +1,4 @@
-"""The open connections of a worker: how many there may be, how long each may wait, which goes if one too many comes.
+"""The open connections of a worker: how many there may be, how long each may wait, and which is closed for a new one.
 
 A connection costs a file descriptor and the bytes of its body, so both are bounded. One whose request is in work is
 never closed from here.
@@ -33,9 +33,9 @@ _SPARE_FILES = 32
 # Connections that requests in work leave to others, so that /ping finds a place.
 _NOT_FOR_WORK = 8
 _FEWEST_PLACES = 2 * _NOT_FOR_WORK
-# Of bodies that are gone: after more, the memory is given back to the system.
+# Freed memory of bodies that is kept; more is given back to the system.
 _KEPT_BODY_BYTES = 32 << 20
-_SECONDS_BETWEEN_WORDS = 10.0
+_SECONDS_BETWEEN_LOGS = 10.0
 
 
 class Stage(Enum):
@@ -46,14 +46,14 @@ class Stage(Enum):
     BODY = "body"
     WORK = "work"
     REST = "rest"
-    """The rest of a refused request is thrown away, or the client does not take its answer."""
+    """The rest of a refused request is being discarded, or the client does not read its answer."""
 
 
 class Connection(Protocol):
-    """What is asked of a connection. It says itself that it has left."""
+    """What a connection can do. It reports its own end by ``Connections.leave``."""
 
     def expire(self, stage: Stage) -> None:
-        """End after too long a time in a stage."""
+        """Close, after too long a time in a stage."""
 
     def give_way(self, reason: str) -> None:
         """Close at once, because others need the place or the memory."""
@@ -72,7 +72,7 @@ class Connections:
         self._most_body_bytes = settings.max_requests * settings.max_payload_bytes
         self._body_bytes = self._peak_body_bytes = 0
         self._closed = 0
-        self._told_s = -_SECONDS_BETWEEN_WORDS
+        self._logged_s = -_SECONDS_BETWEEN_LOGS
 
     def __len__(self) -> int:
         return len(self._stages)
@@ -83,7 +83,7 @@ class Connections:
         return self.places - _NOT_FOR_WORK
 
     def fit_open_files(self) -> None:
-        """Have no more places than file descriptors are left for. Raises UserError if that is too few."""
+        """Lower ``places`` to what the limit of open files allows. Raises UserError if that is too few."""
         limit = _raise_file_limit(self._wanted)
         others = len(os.listdir("/proc/self/fd")) - len(self)
         self.places = min(self._wanted, limit - others - _SPARE_FILES)
@@ -94,14 +94,14 @@ class Connections:
             )
 
     def admit(self, connection: Connection) -> bool:
-        """Take in a new connection, if need be in the place of one that waits. False if all are in work."""
+        """Add a new connection, if necessary in place of a waiting one. Returns False if all are in work."""
         if len(self) >= self.places and not self._make_room():
             return False
         self.enter(connection, Stage.IDLE)
         return True
 
     def enter(self, connection: Connection, stage: Stage) -> None:
-        """Note what a connection is doing from now on."""
+        """Record the stage that a connection has entered."""
         former = self._stages.get(connection)
         if former is not stage:
             if former is not None:
@@ -116,19 +116,19 @@ class Connections:
             del self._entered_s[stage][connection]
 
     def hold(self, change: int) -> None:
-        """Note bytes of bodies that have come, or with a minus have been used. Ends uploads if they become too many."""
+        """Add to the bytes of bodies in memory, negative when freed. Closes uploads if there are too many."""
         self._body_bytes += change
         self._peak_body_bytes = max(self._peak_body_bytes, self._body_bytes)
         while self._body_bytes > self._most_body_bytes and self._entered_s[Stage.BODY]:
             self._close(next(iter(self._entered_s[Stage.BODY])), "the bodies of all requests take too much memory")
 
     async def watch(self) -> None:
-        """End what has waited too long and give back what it held, until the task is cancelled."""
+        """Close connections that wait too long and give memory back, until the task is cancelled."""
         while True:
             await asyncio.sleep(_LOOK_S)
             now = time.monotonic()
             for stage, limit_s in self._limits_s.items():
-                # The first has waited longest; what is ended goes elsewhere.
+                # The first has waited longest; an expired connection leaves this stage.
                 for connection, entered_s in list(self._entered_s[stage].items()):
                     if now - entered_s < limit_s:
                         break
@@ -139,7 +139,7 @@ class Connections:
                 await asyncio.to_thread(return_freed_memory)
 
     def _make_room(self) -> bool:
-        """Close the connection that has waited longest, an upload only if the others are as good as new."""
+        """Close the connection that has waited longest; an upload only if all others have just come."""
         now = time.monotonic()
         firsts = [
             (entered_s, stage, connection)
@@ -148,7 +148,7 @@ class Connections:
         ]
         waiting = [first for first in firsts if first[1] is not Stage.BODY and now - first[0] > _GRACE_S]
         if not firsts:
-            self._tell("all are in work")
+            self._log_closed("all are in work")
             return False
         *_, connection = min(waiting or firsts, key=lambda first: first[0])
         self._close(connection, f"all {self.places} places are taken (max_connections, ulimit -n)")
@@ -157,18 +157,18 @@ class Connections:
     def _close(self, connection: Connection, reason: str) -> None:
         self._metrics.count("vision_shed_connections_total", f'stage="{self._stages[connection].value}"')
         connection.give_way(reason)
-        self._tell(reason)
+        self._log_closed(reason)
 
-    def _tell(self, reason: str) -> None:
-        """Log what was closed, not more often than a reader can follow."""
+    def _log_closed(self, reason: str) -> None:
+        """Log how many were closed, at most every few seconds."""
         self._closed += 1
-        if time.monotonic() - self._told_s >= _SECONDS_BETWEEN_WORDS:
+        if time.monotonic() - self._logged_s >= _SECONDS_BETWEEN_LOGS:
             log.warning("vision: %s; closed to make room since this was last said: %d", reason, self._closed)
-            self._told_s, self._closed = time.monotonic(), 0
+            self._logged_s, self._closed = time.monotonic(), 0
 
 
 def _raise_file_limit(connections: int) -> int:
-    """Let this process open files for so many connections, as far as it may; the limit then."""
+    """Raise this process's limit of open files for ``connections`` if it may; return the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + 1024
     if soft == resource.RLIM_INFINITY or soft >= wanted:

@@ -1,7 +1,7 @@
-"""The cores that the networks of a process share: never more threads work than there are cores.
+"""Shares a process's cores among its networks, so that never more threads work than there are cores.
 
-Threads that work on one image wait for each other at every layer, threads that work on an image each do not. So a
-lone image gets all cores, and where many wait each core gets a batch of its own.
+Threads that work on one image wait for each other at every layer; threads that work on an image each do not. So a
+single image gets all cores, and when many wait each core gets a batch of its own.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Cores:
 
     @contextmanager
     def use(self, waiting: Callable[[], int] = lambda: 1) -> Iterator[Share]:
-        """Wait for a free core, then hold what belongs to a batch when so many images are ``waiting``."""
+        """Wait for a free core, then hold the share of a batch, given the number of images that are ``waiting``."""
         with self._changed:
             while not self._free:
                 self._changed.wait()
@@ -48,14 +48,14 @@ class Cores:
 
 
 def share_of(images: int, free: int) -> Share:
-    """What the next batch gets, so that the images that are left find as much for each of theirs."""
+    """Return the share of the next batch; images that stay behind find as many cores each."""
     if images < free:
         return Share(cores=free // max(1, images), images=1)
     return Share(cores=1, images=-(-images // free))
 
 
 def use_cores(count: int) -> None:
-    """Let this thread's networks work on so many cores. Other threads keep theirs."""
-    # Asked first: a thread that has not begun yet would start with what another has set last.
+    """Let this thread's networks work on ``count`` cores. Other threads keep theirs."""
+    # Asked first: a new thread would start with the number that another one has set last.
     if torch.get_num_threads() != count:
         torch.set_num_threads(count)

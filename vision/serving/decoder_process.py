@@ -1,4 +1,4 @@
-"""Decodes one image in a process of its own, which is ended when it takes too long or too much memory.
+"""Decodes one image in a process of its own, which is killed if it takes too long or too much memory.
 
 Run as ``python -m vision.serving.decoder_process MAX_PIXELS SECONDS`` by ``decode_elsewhere``: the encoded image comes
 on stdin, height, width and uint8 RGB pixels go to stdout, or a sentence with exit status 3.
@@ -30,9 +30,9 @@ _NICENESS = 5
 def decode_elsewhere(
     encoded: bytes | memoryview, key: str, *, max_pixels: int, limit_s: float, timeout_s: float
 ) -> np.ndarray:
-    """uint8 [H, W, 3] RGB as ``decode_rgb`` gives it. Raises DataError under ``key``.
+    """Return uint8 [H, W, 3] RGB, as ``decode_rgb`` does. Raises DataError under ``key``.
 
-    ``limit_s`` bounds the processor time, ``timeout_s`` the time on the clock.
+    ``limit_s`` limits processor time, ``timeout_s`` elapsed time.
     """
     command = [sys.executable, "-m", "vision.serving.decoder_process", str(max_pixels), str(round(max(limit_s, 1)))]
     try:
@@ -53,7 +53,7 @@ def decode_elsewhere(
 
 
 def main(max_pixels: int, limit_s: int) -> int:
-    """Decode what comes on stdin; the exit status."""
+    """Decode the image on stdin and return the exit status."""
     prepare_threads()
     os.nice(_NICENESS)
     resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s + 1))

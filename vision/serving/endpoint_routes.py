@@ -1,4 +1,4 @@
-"""The part of SageMaker's own endpoint: what boto3's ``invoke_endpoint`` calls when its endpoint_url points here."""
+"""SageMaker's runtime API: what boto3's ``invoke_endpoint`` calls when its endpoint_url points here."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class EndpointRoutes:
 
 
 def _model_error(failure: RequestFailure) -> Response:
-    """What the container says, as boto3's ModelError; what the platform itself says has a name of its own."""
+    """Return an error of the model as boto3's ModelError; errors of the platform have other names."""
     is_clients = failure.status < 500
     whose = "client" if is_clients else "server"
     content: dict[str, str | int] = {

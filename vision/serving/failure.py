@@ -1,4 +1,4 @@
-"""A request that cannot be answered: an HTTP status and one sentence, in the shape that the client's protocol has.
+"""Failures of requests: an HTTP status and one sentence, in the shape of the client's protocol.
 
 Paths below /endpoints/ are SageMaker's own API, ``POST /`` is Rekognition's, and all others are the container's.
 """
@@ -62,13 +62,13 @@ class ExceptionByName(RequestFailure):
 
 
 def internal_failure(what: str) -> RequestFailure:
-    """Log the exception that is being handled; the client learns nothing of the server's inside."""
+    """Log the exception being handled and return a failure that says nothing of the server's inside."""
     log.exception("%s failed", what)
     return RequestFailure(500, "the server failed on this request; its log says why")
 
 
 def failure_response(failure: RequestFailure, scope: Scope) -> Response:
-    """The failure in the shape that the clients of the request's path understand."""
+    """Return the failure in the shape that clients of the request's path understand."""
     path = scope["path"]
     if path.startswith(_ENDPOINTS):
         kind = _PLATFORM_KINDS.get(failure.status, "ValidationError")
@@ -79,7 +79,7 @@ def failure_response(failure: RequestFailure, scope: Scope) -> Response:
 
 
 def platform_response(failure: RequestFailure, status: int, kind: str, content: dict[str, str | int]) -> Response:
-    """An error of SageMaker's runtime API: boto3 reads its name from a header."""
+    """Return an error of SageMaker's runtime API; boto3 reads its name from a header."""
     headers = {"x-amzn-errortype": kind, "x-amzn-requestid": str(uuid.uuid4())}
     return _response(failure, status, content, headers)
 

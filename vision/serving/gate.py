@@ -1,4 +1,4 @@
-"""Who may ask: no web page of elsewhere on a server that is for its own machine, and with a token only who knows it.
+"""Access control: refuses web pages of other sites on a server for its own machine, and requests without the token.
 
 A browser on this machine reaches the loopback address for every page that it shows. Such a page's requests name its
 own origin, and if its name was made to point here (DNS rebinding), that name as the host.
@@ -17,12 +17,12 @@ from vision.serving.failure import RequestFailure, failure_response
 from vision.serving.settings import ServingSettings
 from vision.settings.nearest import shown
 
-# Top-level names that nobody can register, so that they lead where this machine's owner wants.
+# Top-level names that nobody can register.
 _PRIVATE_ENDINGS = (".localhost", ".internal")
 
 
 class Gate:
-    """Hands on to ``app`` what may come in."""
+    """Passes allowed requests on to ``app`` and refuses the others."""
 
     def __init__(self, app: ASGIApp, settings: ServingSettings) -> None:
         self._app = app
@@ -41,16 +41,16 @@ class Gate:
         await response(scope, receive, send)
 
     def _problem(self, method: str, path: str, headers: Iterable[tuple[bytes, bytes]]) -> RequestFailure | None:
-        """What is wrong with who asks, if anything."""
+        """Return why a request is refused, or None."""
         found: dict[bytes, list[str]] = {b"host": [], b"origin": [], b"authorization": []}
         for name, value in headers:
             if name in found:
                 found[name].append(value.decode("latin-1"))
         if self._token is not None:
-            # Compared in a time that tells nothing. A page of elsewhere does not know it.
+            # Compared in constant time. A foreign page does not know the token.
             if any(hmac.compare_digest(_bearer(text), self._token) for text in found[b"authorization"]):
                 return None
-            # The health is worth no secret, and platforms ask for it without one; the page asks for the token.
+            # Platforms ask for /ping without a token, and the page itself asks its user for it.
             if path != "/ping" and (method, path) != ("GET", "/"):
                 return RequestFailure(401, "who asks here has to send the server's token: Authorization: Bearer TOKEN")
         return self._foreign(found[b"host"], found[b"origin"]) if self._asks_for_host else None
@@ -58,7 +58,7 @@ class Gate:
     def _foreign(self, hosts: list[str], origins: list[str]) -> RequestFailure | None:
         if len(hosts) > 1:
             return RequestFailure(400, "the request has more than one Host")
-        # Without one it is no browser.
+        # A browser always sends one.
         host = hosts[0].lower() if hosts else ""
         name = host_name(host)
         if hosts and not (name in self._hosts or is_private(name)):
@@ -77,7 +77,7 @@ class Gate:
 
 
 def host_name(authority: str) -> str:
-    """The name or address in ``NAME:PORT`` or ``[ADDRESS]:PORT``."""
+    """Return the name or address in ``NAME:PORT`` or ``[ADDRESS]:PORT``."""
     if authority.startswith("["):
         return authority[1:].partition("]")[0]
     return authority.partition(":")[0].rstrip(".")
@@ -85,7 +85,7 @@ def host_name(authority: str) -> str:
 
 @functools.lru_cache(maxsize=256)
 def is_private(name: str) -> bool:
-    """Whether no stranger can have a web page under this name: an address, or a name that is not of the internet."""
+    """Return whether no foreign web page can have this name: it is an address, or not a name of the internet."""
     if not name:
         return False
     # Single words are names in containers' and proxies' own settings.

@@ -1,4 +1,4 @@
-"""HTTP/1 with bounds: uvicorn's httptools protocol, but no client can make it hold, wait or parse for ever.
+"""HTTP/1 with limits: uvicorn's httptools protocol, but no client can make it hold, wait or parse for ever.
 
 Heads are limited in bytes, lines and time, bodies are counted, and a refusal reaches its client before the connection
 is closed, even if the client is still sending.
@@ -20,7 +20,7 @@ from vision.serving.failure import RequestFailure, failure_response
 MOST_HEAD_BYTES = 64 << 10
 MOST_LINE_BYTES = 8 << 10
 MOST_HEADERS = 100
-# Of what a client still sends after it was refused: many read the answer only then.
+# Read and discarded of a refused request: many clients read the answer only after sending everything.
 MOST_REST_BYTES = 64 << 20
 # Requests that wait on one connection for the answers to earlier ones.
 MOST_PIPELINED = 16
@@ -35,15 +35,15 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(**uvicorn)
         self._connections = connections
         self.url = b""
-        # Since anything was complete: the parser holds no more than that.
+        # Bytes since something was complete: the parser holds no more than these.
         self._unfinished_bytes = 0
         self._is_in_head = False
         self._head_bytes = self._header_count = 0
         self._may_stay = False
         self._body_bytes = self._noted_body_bytes = 0
         self._rest_bytes = 0
-        # The answer to what could not be read, which waits for the answers to earlier requests.
-        self._last_words: bytes | None = None
+        # The answer to an unreadable request, which waits for the answers to earlier ones.
+        self._final_answer: bytes | None = None
         self._is_ending = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -62,8 +62,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
-        if self._is_ending or self._last_words is not None:
-            self._throw_away(len(data))
+        if self._is_ending or self._final_answer is not None:
+            self._discard(len(data))
         else:
             self._feed(data)
             self._settle()
@@ -125,7 +125,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._unfinished_bytes = 0
         if self.cycle.response_complete:
-            self._throw_away(len(body))
+            self._discard(len(body))
         else:
             self._body_bytes += len(body)
             super().on_body(body)
@@ -143,8 +143,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._note_body(0)
         if self._is_ending:
             return
-        if self._last_words is not None and not self.pipeline:
-            self.transport.write(self._last_words)
+        if self._final_answer is not None and not self.pipeline:
+            self.transport.write(self._final_answer)
             self._end()
         else:
             super().on_response_complete()
@@ -157,7 +157,7 @@ class GuardedProtocol(HttpToolsProtocol):
             super().shutdown()
 
     def expire(self, stage: Stage) -> None:
-        """End after too long a time in a stage."""
+        """Close, after too long a time in a stage."""
         if stage is Stage.HEAD:
             self._refuse(RequestFailure(408, "the head of the request did not come in the time that it may take"))
         elif stage is Stage.REST:
@@ -195,7 +195,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._refuse(_too_large_head())
 
     def _read_without_upgrade(self, rest: bytes) -> None:
-        """Answer in HTTP/1.1 a client that would rather have another protocol, as the standard allows."""
+        """Answer in HTTP/1.1 a client that asks for another protocol, as the standard allows."""
         method = self.parser.get_method()
         if method == b"CONNECT":
             self._refuse(RequestFailure(405, "CONNECT asks for a proxy, which this server is not"))
@@ -223,7 +223,7 @@ class GuardedProtocol(HttpToolsProtocol):
         return Stage.HEAD if self._is_in_head else Stage.IDLE
 
     def _settle(self) -> None:
-        """Tell the list of connections what has changed."""
+        """Record the stage and the bytes of this connection."""
         if not self.transport.is_closing():
             self._connections.enter(self, self._stage())
             self._note_body(self._body_bytes)
@@ -233,13 +233,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self._body_bytes = self._noted_body_bytes = size
         self._connections.hold(change)  # which may end this very upload
 
-    def _throw_away(self, size: int) -> None:
+    def _discard(self, size: int) -> None:
         self._rest_bytes += size
         if self._rest_bytes > MOST_REST_BYTES:
             self.transport.abort()
 
     def _refuse(self, failure: RequestFailure) -> None:
-        """Answer what cannot be read and read no more; the answers to earlier requests go first."""
+        """Answer an unreadable request and read no more; the answers to earlier requests go first."""
         cycle = self.cycle
         is_owed = cycle is not None and not cycle.response_complete
         if is_owed and cycle.more_body:
@@ -248,7 +248,7 @@ class GuardedProtocol(HttpToolsProtocol):
             if is_owed:
                 self.pipeline.popleft()
         if is_owed:
-            self._last_words = self._answer(failure)
+            self._final_answer = self._answer(failure)
             return
         if cycle is None or not (cycle.response_complete and cycle.more_body):
             self.transport.write(self._answer(failure))
@@ -262,13 +262,13 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _disconnect(self) -> None:
-        """Tell the request whose body is coming that the rest will not."""
+        """End the request whose body is being received: the rest will not come."""
         self.cycle.more_body = False
         self.cycle.disconnected = True
         self.cycle.message_event.set()
 
     def _end(self) -> None:
-        """Close, but not before a client that is still sending has had its time to read."""
+        """Close, after a client that is still sending has had time to read the answer."""
         if self._is_ending or self.transport.is_closing():
             return
         self._is_ending = True
@@ -281,7 +281,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._settle()
 
     def _answer(self, failure: RequestFailure) -> bytes:
-        """A whole answer that closes the connection, in the shape that its path asks for."""
+        """Return a whole answer that closes the connection, in the shape that its path asks for."""
         # The head may not be whole.
         scope = {"path": self.url.decode("latin-1"), "method": (self.scope or {}).get("method", "")}
         response = failure_response(failure, scope)

@@ -1,7 +1,7 @@
 """Counters of the server in Prometheus' text format, summed over its worker processes.
 
 All workers write into one piece of shared memory, each into its own row, so that whichever answers a scrape
-tells of all of them. Within a worker each value has one writing thread, the event loop, or it would lose counts;
+reports all of them. Within a worker each value has one writing thread, the event loop, or it would lose counts;
 the batchers' threads take turns.
 """
 
@@ -68,7 +68,7 @@ _SLOTS = {name: slot for slot, name in enumerate(series for family in FAMILIES f
 
 
 def shared_bytes(workers: int) -> int:
-    """Size of the memory for so many workers."""
+    """Return the size in bytes of the memory that the rows of all workers share."""
     return workers * len(_SLOTS) * 8
 
 
@@ -90,7 +90,7 @@ class Metrics:
         self._row[_SLOTS[name]] = value
 
     def forget_gauges(self) -> None:
-        """The worker has ended: it holds nothing any more, while what it has counted stays."""
+        """Reset the gauges of a worker that has ended; its counters stay."""
         for family in FAMILIES:
             if family.kind == "gauge":
                 self.put(family.name, 0)
@@ -116,7 +116,7 @@ class Metrics:
             self.observe("vision_batch_seconds", SECONDS, seconds)
 
     def text(self) -> str:
-        """Everything in Prometheus' text format; counters that never counted are left out."""
+        """Return all metrics in Prometheus' text format, without counters that are still zero."""
         self.put("vision_resident_memory_bytes", resident_bytes())
         totals = self._rows.sum(axis=0)
         lines = []
@@ -130,6 +130,6 @@ class Metrics:
 
 
 def resident_bytes() -> int:
-    """Resident memory of this process."""
+    """Return the resident memory of this process, in bytes."""
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * mmap.PAGESIZE

@@ -1,4 +1,4 @@
-"""The page on which to try a model in a browser: one file, with nothing from elsewhere."""
+"""The web page for trying a model: a single file that loads nothing from other servers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _HTML = files("vision.serving").joinpath("page.html").read_text(encoding="utf-8"
 
 
 def _digest(tag: str) -> str:
-    """The source expression of the page's one script or style, by which a browser knows it."""
+    """Return the hash of the page's only script or style, as its content security policy names it."""
     (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", _HTML, re.DOTALL)
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
@@ -38,5 +38,5 @@ HEADERS = {
 
 
 def page_response() -> Response:
-    """The page; it holds no secret, and asks for the token itself."""
+    """Return the page. It needs no token: it asks its user for it."""
     return Response(_HTML, headers=HEADERS, media_type="text/html")

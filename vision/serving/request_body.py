@@ -1,4 +1,4 @@
-"""The body of a request: read within its bounds, and taken apart into encoded images."""
+"""Reads the body of a request within bounds and splits it into encoded images."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class EncodedImage:
 
 @dataclass(frozen=True)
 class Images:
-    """The images of a body; ``is_list`` if it was one of several records, be it of a single one."""
+    """The images of a body; ``is_list`` if it consists of records, even of a single one."""
 
     images: tuple[EncodedImage, ...]
     is_list: bool
 
 
 async def read_body(request: Request, max_bytes: int, timeout_s: float) -> bytes:
-    """The whole body; no more than ``max_bytes`` of it is ever held. Raises RequestFailure 400, 408, 413 or 415."""
+    """Read the whole body, never holding more than ``max_bytes``. Raises RequestFailure 400, 408, 413 or 415."""
     if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise RequestFailure(415, "the body has a Content-Encoding, but only bodies without compression are read")
     declared = _declared_bytes(request)
@@ -68,7 +68,7 @@ async def read_body(request: Request, max_bytes: int, timeout_s: float) -> bytes
 
 
 def images_of(body: bytes, kind: BodyKind, max_images: int) -> Images:
-    """The encoded images of a body. Raises RequestFailure 400 or 413."""
+    """Return the encoded images of a body. Raises RequestFailure 400 or 413."""
     if kind == "any":
         kind = "recordio" if body.startswith(MAGIC_BYTES) else "image"
     if kind == "image":
@@ -105,7 +105,7 @@ def _record_images(body: memoryview) -> Iterator[EncodedImage]:
 
 
 def _is_bare_image(payload: memoryview) -> bool:
-    """Whether a record is an image without MXNet's header, as the platform's splitting of manifests makes them."""
+    """Return whether a record is an image without MXNet's header, as the platform makes them from manifests."""
     try:
         return read_header(payload) is not None
     except BadHeaderError:
@@ -114,7 +114,7 @@ def _is_bare_image(payload: memoryview) -> bool:
 
 def _declared_bytes(request: Request) -> int:
     text = request.headers.get("content-length", "0")
-    # A number that is none is the protocol's matter: the server has refused it before.
+    # The protocol has refused malformed numbers already.
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 

@@ -1,9 +1,13 @@
-"""One worker process: the HTTP server around a service, from its start to its orderly end."""
+"""One worker process: the HTTP server around a service, from its start to its orderly end.
+
+Run as ``python -m vision.serving.server`` by the supervisor, where there are several.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import logging
 import os
 import signal
@@ -11,15 +15,17 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vision.data.allocation import keep_large_blocks, return_freed_memory
 from vision.serving.connections import KEEP_ALIVE_S, Connections
-from vision.serving.front import Front
+from vision.serving.failure import RequestFailure, failure_response
 from vision.serving.gate import Gate
 from vision.serving.guarded_protocol import GuardedProtocol
 from vision.serving.metrics import Metrics
@@ -33,25 +39,44 @@ log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 FAILED = 2
-# Of freed memory: what a network needs for a batch of usual size.
+# The environment variable with a worker's settings, as JSON.
+PLAN_VARIABLE = "VISION_WORKER_PLAN"
+# Freed memory that is kept: what a network needs for a batch of usual size.
 _KEPT_BYTES = 1 << 29
 # After the signal, requests that were on their way still come in over connections that exist.
 _LINGER_S = 0.5
 
 
+class StartupApp:
+    """Answers 503 while the model is loading, then hands every request to ``app``, which is set when it has loaded."""
+
+    def __init__(self) -> None:
+        self.app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.app is not None:
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        loading = RequestFailure(503, "the model is still being loaded; ask again in a moment", retry_after_s=1)
+        response = Response(status_code=503) if scope["path"] == "/ping" else failure_response(loading, scope)
+        await response(scope, receive, send)
+
+
 class Server(uvicorn.Server):
-    """Ends by SIGTERM or SIGINT: takes no new connections, answers every request that has come, then returns."""
+    """On SIGTERM or SIGINT it takes no new connections, answers every request that has come, and returns."""
 
     def __init__(self, settings: ServingSettings, metrics: Metrics) -> None:
         self.service: Service | None = None
         self.problem: str | None = None
         self._settings = settings
         self._metrics = metrics
-        self._front = Front()
+        self._startup = StartupApp()
         self._connections = Connections(settings, metrics)
         protocol: Any = functools.partial(GuardedProtocol, self._connections)
         config = uvicorn.Config(
-            Gate(self._front, settings),
+            Gate(self._startup, settings),
             http=protocol,
             ws="none",
             lifespan="off",
@@ -74,7 +99,7 @@ class Server(uvicorn.Server):
             self.service = Service(self._settings, self._metrics, self._connections.places_for_work)
             # The model has opened files of its own.
             self._connections.fit_open_files()
-            self._front.app = build_app(self.service)
+            self._startup.app = build_app(self.service)
         except UserError as error:
             self.problem = str(error)
         except Exception as error:
@@ -88,19 +113,19 @@ class Server(uvicorn.Server):
         log.info("vision: ready after %.1f s", time.monotonic() - started)
 
     def answer(self, listener: socket.socket) -> int:
-        """Serve until a signal or a problem comes; the exit status."""
+        """Serve until a signal or a problem comes and return the exit status."""
         self.run([listener])
         if self.problem is not None:
             print(f"vision: {self.problem}", file=sys.stderr, flush=True)
         return 0 if self.problem is None else FAILED
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept connections, and end those that wait too long."""
+        """Accept connections, and close those that wait too long."""
         await super().startup(sockets)
         self._watch = asyncio.create_task(self._connections.watch())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Refuse new connections, linger for requests on their way, wait for the last answer."""
+        """Refuse new connections, wait for requests on their way and for the last answer."""
         for server in self.servers:
             server.close()
         if self.service is not None:
@@ -112,7 +137,7 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """As uvicorn does it, but the end by a signal is a success and not repeated to kill the process."""
+        """Handle signals as uvicorn does, but count them as success and do not raise them again to kill the process."""
         former = {number: signal.signal(number, self.handle_exit) for number in SIGNALS}
         try:
             yield
@@ -122,15 +147,15 @@ class Server(uvicorn.Server):
 
 
 def run_worker(settings: ServingSettings, listener: socket.socket, metrics: Metrics, *, answer_early: bool) -> int:
-    """Serve in this process until a signal comes; the exit status. Does not return while the model is loading.
+    """Serve in this process until a signal comes and return the exit status. Does not return while a model loads.
 
-    ``answer_early``: connections are answered (503) before the model is ready, not left waiting.
+    ``answer_early``: answer connections with 503 before the model is ready; otherwise they wait.
     """
     threads = str(settings.thread_count())
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = threads
     if not settings.multi_model:
-        # There the memory of models that are unloaded is to be given back.
+        # A server of several models gives the memory of unloaded ones back.
         keep_large_blocks(_KEPT_BYTES)
     server = Server(settings, metrics)
     if not answer_early:
@@ -140,8 +165,33 @@ def run_worker(settings: ServingSettings, listener: socket.socket, metrics: Metr
     loader.start()
     status = server.answer(listener)
     if loader.is_alive():
-        # It cannot be interrupted, and ending the interpreter under it could crash.
+        # The thread cannot be interrupted, and an interpreter that ends beneath it could crash.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
     return status
+
+
+def main(plan: Mapping[str, Any]) -> int:
+    """Serve as one of several workers, as the supervisor's plan says, and return the exit status."""
+    logging.basicConfig(level=logging.INFO, format=f"%(message)s [worker {plan['worker']}]")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # Ctrl-C reaches the whole process group; the supervisor passes it on as SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_supervisor, daemon=True).start()
+    return run_worker(
+        ServingSettings.parse(plan["settings"]),
+        socket.socket(fileno=plan["listener"]),
+        Metrics(plan["workers"], plan["worker"], plan["metrics"]),
+        answer_early=plan["answer_early"],
+    )
+
+
+def _end_with_supervisor() -> None:
+    # Nothing is ever written to stdin: it ends with the supervisor.
+    os.read(sys.stdin.fileno(), 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(os.environ.pop(PLAN_VARIABLE))))

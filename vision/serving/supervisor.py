@@ -15,23 +15,21 @@ from dataclasses import dataclass, field
 
 from vision.artifacts.model_place import look_at_model
 from vision.serving.metrics import Metrics, shared_bytes
-from vision.serving.server import FAILED, SIGNALS, run_worker
+from vision.serving.server import FAILED, PLAN_VARIABLE, SIGNALS, run_worker
 from vision.serving.settings import ServingSettings
 from vision.settings.errors import UserError
 
 log = logging.getLogger(__name__)
 
-# Tells a worker what it is to do.
-PLAN_VARIABLE = "VISION_WORKER_PLAN"
 _BACKLOG = 2048
 _LOOK_S = 0.1
-# A worker that ends sooner than this, so many times in a row, will not do better the next time.
+# A worker that has ended sooner than this, this many times in a row, is not started again.
 _SHORT_LIFE_S = 30.0
 _MOST_SHORT_LIVES = 3
 
 
 def serve(settings: ServingSettings) -> int:
-    """Serve until SIGTERM or SIGINT; the exit status. Raises UserError for no model, or if the port cannot be had."""
+    """Serve until SIGTERM or SIGINT and return the exit status. Raises UserError for a bad model or a taken port."""
     if not settings.multi_model:
         look_at_model(settings.model)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -69,7 +67,7 @@ class _Worker:
 
 
 class _Supervisor:
-    """Keeps the workers running and passes the signal to end on to them. Holds no model itself."""
+    """Keeps the workers running and passes the signal to end on to them. It holds no model itself."""
 
     def __init__(self, settings: ServingSettings, listener: socket.socket, workers: int) -> None:
         self._settings = settings
@@ -94,14 +92,14 @@ class _Supervisor:
 
     def _end(self, number: int = signal.SIGTERM, frame: object = None) -> None:
         self._is_ending = True
-        # The last worker to close the port shuts it; a copy held here would take connections for nobody.
+        # The port shuts with the last process that holds it; a copy here would accept connections that nobody answers.
         self._listener.close()
         for worker in self._workers:
             if worker.process.poll() is None:
                 worker.process.send_signal(signal.SIGTERM)
 
     def _replace_ended(self) -> int:
-        """Start a worker in the place of each that has ended by itself; the exit status if that is no use."""
+        """Restart each worker that has ended by itself; return the exit status if restarting does not help, else 0."""
         for index, worker in enumerate(self._workers):
             status = worker.process.poll()
             if status is None:
@@ -132,6 +130,6 @@ class _Supervisor:
         }
         # Other users can read a process's words, and a token is among the settings.
         environment[PLAN_VARIABLE] = json.dumps(plan)
-        command = [sys.executable, "-m", "vision.serving.worker"]
+        command = [sys.executable, "-m", "vision.serving.server"]
         # The pipe tells the worker when this process is gone, however it went.
         return subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, pass_fds=descriptors)
