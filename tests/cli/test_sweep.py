@@ -13,10 +13,11 @@ from vision import algorithms
 from vision.cli import sweep
 from vision.cli.composition import config_folder
 from vision.cli.main import main
-from vision.cli.sweep_words import read_sweep_words
+from vision.cli.sweep_words import read_space_file, read_sweep_words
 from vision.settings.errors import UserError
 from vision.settings.hyperparameters import Tunable
 from vision.sweeps.settings import SweepSettings
+from vision.sweeps.space import documented_space
 from vision.sweeps.sweep_folder import SweepFolder, SweepPlan
 
 SAMPLES = ["hp.num_classes=2", "hp.num_training_samples=10"]
@@ -160,21 +161,37 @@ def test_only_one_sweep_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
         pass
 
 
-FILES = [
-    (name, optimizer)
-    for name in algorithms.names()
-    for optimizer in (None, *map(str, algorithms.facts_of(name).hyperparameters.forms()["optimizer"].choices))
-]
+# Written by the command that each of them names.
+WRITTEN = [path for path in sorted((config_folder() / "sweep").glob("*.yaml")) if "vision sweep" in path.read_text()]
 
 
-@pytest.mark.parametrize(("name", "optimizer"), FILES)
-def test_the_shipped_files_are_the_documented_ranges(
-    name: str, optimizer: str | None, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
+def test_the_shipped_files_are_the_documented_ranges(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = path.read_text()
+    command = next(line for line in text.splitlines() if line.startswith("# vision sweep"))
+    assert main(command.split()[2:]) == 0
+    assert text == capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", algorithms.names())
+def test_every_algorithm_ships_its_ranges(name: str) -> None:
+    assert name in [path.stem for path in WRITTEN]
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer"),
+    [
+        (name, str(choice))
+        for name in algorithms.names()
+        for choice in algorithms.facts_of(name).hyperparameters.forms()["optimizer"].choices
+    ],
+)
+def test_the_space_of_one_optimizer_reads_back(
+    name: str, optimizer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    chosen = [] if optimizer is None else [f"hp.optimizer={optimizer}"]
-    assert main(["sweep", "--space", f"algorithm={name}", *chosen]) == 0
-    stem = "_".join([name, *([optimizer] if optimizer else [])])
-    assert (config_folder() / "sweep" / f"{stem}.yaml").read_text() == capsys.readouterr().out
+    assert main(["sweep", "--space", f"algorithm={name}", f"hp.optimizer={optimizer}"]) == 0
+    (tmp_path / "space.yaml").write_text(capsys.readouterr().out)
+    assert read_space_file(tmp_path / "space.yaml").keys() == documented_space(name, optimizer).dimensions.keys()
 
 
 def test_space_wants_an_algorithm(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,8 @@ from vision.data.dataset import ImageDataset
 from vision.data.readers.pipe import PipeReader
 from vision.data.readers.recordio import RecordIOReader
 from vision.data.recordio import pack
-from vision.data.sampler import Draw, EvaluationSampler, image_seeds
+from vision.data.sampler import Draw, EvaluationSampler
+from vision.data.seeds import image_seeds
 from vision.data.stream import EvaluationStream, StreamDataset, TrainStream
 from vision.sagemaker.pipe_feeder import wrap
 

@@ -9,7 +9,7 @@ from typing import Any
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm, TargetSummary
 from vision.data.boxes.image_size import look_at_sizes
-from vision.data.labels import TASK_NAMES, Task, task_of
+from vision.data.labels import TASK_NAMES, Task, task_hint, task_of
 from vision.data.sample import Reader, Remarking
 from vision.settings.channels import Channel
 from vision.settings.errors import DataError
@@ -46,9 +46,8 @@ def task_problem(algorithm: AnyAlgorithm, reader: Reader) -> str | None:
         return None
     wanted = " or ".join(TASK_NAMES[task] for task in algorithm.facts.label_tasks)
     others = [name for name in algorithms.names() if found in algorithms.facts_of(name).label_tasks]
-    hint = ""
-    if "boxes" in algorithm.facts.label_tasks and found == "single":
-        hint = " (a .lst with boxes needs im2rec --pack-label, or only the first number of each label is kept)"
+    hint = task_hint(found, algorithm.facts.label_tasks)
+    hint = f" ({hint})" if hint else ""
     return (
         f"its labels are {TASK_NAMES[found]}, but {algorithm.facts.name} works with {wanted}: give such data{hint}, or "
         f"use {' or '.join(others)}"

@@ -26,7 +26,8 @@ from vision.data.equal_problems import EqualProblems
 from vision.data.readers.class_names import class_name
 from vision.data.readers.open import open_channel
 from vision.data.sample import Reader
-from vision.data.sampler import Draw, image_seeds
+from vision.data.sampler import Draw
+from vision.data.seeds import image_seeds
 from vision.settings.errors import DataError, UserError, problems_of
 from vision.settings.job import Job
 from vision.training.accelerator import choose_accelerator, choose_device

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from vision.algorithms.algorithm import AnyAlgorithm, TargetSummary
 from vision.api.channel_labels import look_at_labels
 from vision.data.cache.settings import CacheSettings
 from vision.data.dataset import ImageDataset
+from vision.data.parallel import cpu_count
 from vision.data.pass_labels import PassLabels
 from vision.data.readers.class_names import names_problem
 from vision.data.readers.open import open_channel
@@ -156,13 +156,12 @@ def stream_dataset(algorithm: AnyAlgorithm, job: Job[Any], reader: PipeReader, n
         if summary.problems:
             raise SettingsError([f"channel {name!r}: {problem}" for problem in summary.problems])
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return StreamDataset(
         reader,
         algorithm.target_decoder(job.channels[name], job.hyperparameters, job.run),
         algorithm.transform(job.hyperparameters, "train" if name == "train" else "validation"),
         algorithm.collate_targets,
-        threads=max(1, min(MAX_THREADS, cores)),
+        threads=max(1, min(MAX_THREADS, cpu_count())),
         check_labels=check_labels,
         scaled_decode=bool(job.run.scaled_decode),
     )

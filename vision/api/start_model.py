@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from vision.algorithms.algorithm import AnyAlgorithm
 from vision.api.model import fill_network, open_model
 from vision.artifacts.compatibility import compare_settings
 from vision.artifacts.model_folder import StoredModel
+from vision.data.seeds import seed_weights
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import Job
 
@@ -31,7 +31,7 @@ class StartModel:
 
 def start_model(algorithm: AnyAlgorithm, job: Job[Any]) -> StartModel:
     """Build the network of a job. With a ``model`` channel that model goes on, and pretrained weights are not used."""
-    torch.manual_seed(job.run.seed)
+    seed_weights(job.run.seed)
     if "model" in job.channels:
         stored = open_model(model_path(job.channels["model"].path), job.run)
         return _continue(algorithm, job, stored)

@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm
 from vision.api.evaluation import evaluated_task, evaluation_of
+from vision.api.resume import checkpoint_to_resume
 from vision.api.run_data import RunData, dataset, open_run_data, run_names, settle_counts
 from vision.api.run_folder import RunFolder, new_run_folder, open_run_folder
 from vision.api.start_model import StartModel, start_model
@@ -148,9 +149,7 @@ def _train(run: _Run, data: RunData | None) -> RunResult:
         Termination(checkpoints),
     ]
     trainer = build_trainer(hp, job.run, callbacks=callbacks, folder=run.folder.path)
-    resume_from = str(checkpoints.path) if job.run.resume and checkpoints.path.exists() else None
-    if job.run.resume and resume_from is None:
-        log.warning("there is no checkpoint in %s yet, so the run begins from the start", run.folder.checkpoints)
+    resume_from = checkpoint_to_resume(job.run, checkpoints)
     if resume_from is None:
         for logger in trainer.loggers:
             logger.log_hyperparams(hp.to_strings())

@@ -5,7 +5,7 @@ Legend: W numbers of a label vector.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 import numpy as np
@@ -40,6 +40,13 @@ def task_of(raw: RawTarget) -> Task | None:
     if isinstance(raw, list | tuple):
         return "multi"
     return "single" if _is_whole(raw) else None
+
+
+def task_hint(found: Task, wanted: Collection[Task]) -> str:
+    """Return what may have gone wrong where labels are of another kind than wanted; "" if nothing usual has."""
+    if found == "single" and "boxes" in wanted:
+        return "a .lst with boxes needs im2rec --pack-label, or only the first number of each label is kept"
+    return ""
 
 
 def read_label(raw: RawTarget, key: str) -> tuple[int, ...] | ObjectRows:

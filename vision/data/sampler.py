@@ -12,26 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from torch.utils.data import Sampler
 
+from vision.data.seeds import image_seeds, pass_order
+
 
 class Draw(NamedTuple):
     """The images of one batch: ``indices`` int64 [N] in the reader's order, ``seeds`` uint64 [N] to augment them."""
 
     indices: np.ndarray
     seeds: np.ndarray
-
-
-def image_seeds(seed: int, passes: np.ndarray, indices: np.ndarray) -> np.ndarray:
-    """Seeds uint64 [N] from run seed, pass number and image: the same image is augmented the same way in any batch.
-
-    Mixes with the finaliser of SplitMix64 (Steele et al. 2014), whose outputs are as good as independent.
-    """
-    with np.errstate(over="ignore"):
-        z = indices.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        z += (passes.astype(np.uint64) + np.uint64(1)) * np.uint64(0xD1B54A32D192ED03)
-        z += np.uint64(seed % 2**64) * np.uint64(0x8CB92BA72F3D8DD7)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return z ^ (z >> np.uint64(31))
 
 
 class TrainSampler(Sampler[Draw]):
@@ -81,7 +69,7 @@ class TrainSampler(Sampler[Draw]):
         if self._order[0] != number:
             # The shuffle of ``permutation``, in half its memory where the numbers allow it.
             order = np.arange(self.num_images, dtype=np.uint32 if self.num_images < 1 << 32 else np.int64)
-            np.random.default_rng([self.seed, number]).shuffle(order)
+            pass_order(self.seed, number).shuffle(order)
             self._order = (number, order)
         return self._order[1]
 

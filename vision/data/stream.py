@@ -24,7 +24,7 @@ from vision.data.pass_labels import PassLabels
 from vision.data.prefetch import Prefetch
 from vision.data.readers.pipe import PipeReader
 from vision.data.sample import RawTarget, Sample
-from vision.data.sampler import image_seeds
+from vision.data.seeds import image_seeds
 from vision.settings.errors import DataError
 
 log = logging.getLogger(__name__)
