@@ -9,7 +9,7 @@ from typing import Any
 from vision import algorithms, api
 from vision.api import CrossValidation, Model, RunResult
 from vision.data.counting import tell_counts, with_counts
-from vision.metrics.comparison import Comparison
+from vision.metrics.bootstrap import Comparison
 from vision.metrics.evaluation import Evaluation
 from vision.settings.channels import parse_channels, without_validation
 from vision.settings.errors import SettingsError

@@ -13,8 +13,7 @@ import pytest
 
 import vision
 from tests.reports.label_cases import Streamed
-from vision.metrics.bootstrap import Interval, PairedIntervals
-from vision.metrics.comparison import Compared, Comparison
+from vision.metrics.bootstrap import Compared, Comparison, Interval, PairedIntervals
 from vision.metrics.evaluation import Evaluation, Matrix, Table
 from vision.metrics.label_evaluation import evaluate_image_labels
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.metrics.detection_records import records_of
-from vision.metrics.box_pairs import confusion_with_background, iou_matrix, pair_boxes
+from vision.metrics.box_pairs import confusion_with_background, pair_boxes
 
 A, NEAR_A, FAR = [0.1, 0.1, 0.5, 0.5], [0.1, 0.1, 0.5, 0.45], [0.6, 0.6, 0.9, 0.9]
 BACKGROUND = 2
@@ -62,9 +62,3 @@ def test_rows_of_the_records_are_named() -> None:
     assert pairs.detections.tolist() == [2, 0]
     assert pairs.truth_of.tolist() == [0, 1]
     assert pairs.is_found.tolist() == [True, True]
-
-
-def test_iou() -> None:
-    boxes = np.array([[0, 0, 2, 2], [0, 0, 0, 0]], np.float32)
-    others = np.array([[1, 1, 3, 3], [0, 0, 2, 2], [5, 5, 6, 6], [0, 0, 0, 0]], np.float32)
-    np.testing.assert_allclose(iou_matrix(boxes, others), [[1 / 7, 1, 0, 0], [0, 0, 0, 0]])

@@ -1,4 +1,4 @@
-"""Counts at thresholds and the threshold of best F1, against scikit-learn and by hand."""
+"""Decisions at thresholds, average precision and calibration, against other libraries and by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from vision.metrics.score_curve import ScoreCurve
+from vision.metrics.calibration import calibration, reliability_diagram
+from vision.metrics.evaluation import YARDSTICK
+from vision.metrics.score_curve import (
+    ScoreCurve,
+    average_precision,
+    mean_log_loss,
+    precision_recall,
+)
 
 
 def curve(scores: list[float], truth: list[int], missed: int = 0) -> ScoreCurve:
@@ -55,3 +62,80 @@ def test_counts_equal_scikit_learn_at_every_threshold() -> None:
 )
 def test_best_f1_threshold(case: str, scores: list[float], truth: list[int], missed: int, expected: float) -> None:
     assert curve(scores, truth, missed).best_f1_threshold() == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("decimals", [1, 2, 7])
+def test_average_precision_equals_scikit_learn_with_many_equal_scores(decimals: int) -> None:
+    rng = np.random.default_rng(decimals)
+    truth = rng.random(500) < 0.2
+    scores = np.round(np.clip(rng.random(500) + 0.3 * truth, 0, 1), decimals).astype(np.float32)
+    assert average_precision(scores, truth) == pytest.approx(sk.average_precision_score(truth, scores))
+    shuffled = rng.permutation(500)
+    assert average_precision(scores[shuffled], truth[shuffled]) == average_precision(scores, truth)
+
+
+@pytest.mark.parametrize(
+    ("scores", "truth", "expected"),
+    [
+        ([0.9, 0.8, 0.7], [1, 1, 0], 1.0),
+        ([0.9, 0.8, 0.7], [0, 0, 1], 1 / 3),
+        ([0.9, 0.8, 0.7, 0.6], [1, 0, 1, 0], 0.5 + 0.5 * 2 / 3),
+        ([0.5, 0.5], [1, 0], 0.5),
+    ],
+)
+def test_average_precision_by_hand(scores: list[float], truth: list[int], expected: float) -> None:
+    assert average_precision(np.array(scores), np.array(truth, bool)) == pytest.approx(expected)
+
+
+def test_a_class_without_images_has_no_average_precision() -> None:
+    assert np.isnan(average_precision(np.array([0.1, 0.2]), np.zeros(2, bool)))
+    assert len(precision_recall(np.array([0.1, 0.2]), np.zeros(2, bool))[0]) == 0
+
+
+def test_curve_runs_from_the_highest_score_down() -> None:
+    precision, recall = precision_recall(np.array([0.1, 0.9, 0.5]), np.array([True, True, False]))
+    np.testing.assert_allclose(precision, [1, 0.5, 2 / 3])
+    np.testing.assert_allclose(recall, [0.5, 0.5, 1])
+
+
+def test_calibration_error_equals_torchmetrics() -> None:
+    import torch
+    from torchmetrics.functional.classification import binary_calibration_error
+
+    rng = np.random.default_rng(0)
+    confidence = rng.random(1000).astype(np.float32)
+    right = rng.random(1000) < confidence**2
+    expected = binary_calibration_error(torch.tensor(confidence), torch.tensor(right).int(), n_bins=10)
+    assert calibration(confidence, right)[2] == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_calibration_by_hand() -> None:
+    confidence = np.array([0.95, 1.0, 0.1, 0.0, np.nan])
+    stated, observed, error = calibration(confidence, np.array([True, False, False, False, True]))
+    np.testing.assert_allclose(stated, [0.05, 0.975])
+    np.testing.assert_allclose(observed, [0, 0.5])
+    assert error == pytest.approx((2 * 0.05 + 2 * 0.475) / 4)
+    assert np.isnan(calibration(np.empty(0), np.empty(0, bool))[2])
+
+
+def test_mean_log_loss_is_sklearns() -> None:
+    rng = np.random.default_rng(3)
+    probabilities = rng.dirichlet(np.ones(4), 50)
+    targets = rng.integers(0, 4, 50)
+    expected = sk.log_loss(targets, probabilities, labels=range(4))
+    assert mean_log_loss(probabilities[np.arange(50), targets]) == pytest.approx(expected)
+    assert mean_log_loss(np.array([1.0, 0.0])) == pytest.approx(-np.log(1e-12) / 2)
+
+
+def test_bins_beside_the_diagonal() -> None:
+    stated, is_right = np.array([0.9, 0.9, 0.3, 0.3]), np.array([True, False, False, False])
+    curves, error = reliability_diagram(stated, is_right, "stated", "observed")
+    np.testing.assert_allclose(curves.series["model"], [[0.3, 0.9], [0, 0.5]])
+    np.testing.assert_array_equal(curves.series[YARDSTICK], [[0, 1], [0, 1]])
+    assert error == pytest.approx((0.3 + 0.4) / 2)
+
+
+def test_nothing_to_judge() -> None:
+    curves, error = reliability_diagram(np.empty(0), np.empty(0, bool), "stated", "observed")
+    assert np.isnan(error)
+    assert curves.series["model"][0].size == 0

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vision.metrics.bootstrap import Interval, PairedIntervals
-from vision.metrics.comparison import Compared, Comparison
+from vision.metrics.bootstrap import Compared, Comparison, Interval, PairedIntervals
 from vision.reports.comparison_page import write_comparison
 from vision.reports.comparison_text import tables, to_json, verdict
 

@@ -12,8 +12,7 @@ from vision import algorithms
 from vision.api.evaluation import evaluated_task
 from vision.api.model import open_model
 from vision.artifacts.stored_model import StoredModel
-from vision.metrics.bootstrap import paired_bootstrap
-from vision.metrics.comparison import Compared, Comparison
+from vision.metrics.bootstrap import Compared, Comparison, paired_bootstrap
 from vision.settings.channels import Channel
 from vision.settings.errors import UserError
 from vision.settings.nearest import shown

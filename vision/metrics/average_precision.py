@@ -12,6 +12,8 @@ from typing import Literal
 
 import numpy as np
 
+from vision.box_iou import iou_of_pairs
+
 # VOC 2007's recall levels, in the arithmetic of its first Python implementations (0.30000000000000004 and so on).
 _ELEVEN_RECALLS = np.arange(0.0, 1.1, 0.1)
 
@@ -190,10 +192,7 @@ def _best_truth(records: DetectionRecords, num_classes: int, overlap_threshold: 
     start = np.cumsum(count) - count
     offset = np.arange(count.sum()) - np.repeat(start - first, count)
     truth = truth_order[offset]
-    iou = _pair_iou(
-        records.detection_boxes[np.repeat(candidates, count)].astype(np.float64),
-        records.truth_boxes[truth].astype(np.float64),
-    )
+    iou = iou_of_pairs(records.detection_boxes[np.repeat(candidates, count)], records.truth_boxes[truth])
     best_iou = np.maximum.reduceat(iou, start)
     is_best = iou == np.repeat(best_iou, count)
     first_best = np.minimum.reduceat(np.where(is_best, truth, len(records.truth_labels)), start)
@@ -205,14 +204,6 @@ def _groups(image: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarr
     """One number per image and class."""
     assert labels.size == 0 or labels.max() < num_classes
     return image * num_classes + labels
-
-
-def _pair_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    low, high = np.maximum(boxes[:, :2], others[:, :2]), np.minimum(boxes[:, 2:], others[:, 2:])
-    intersection = (high - low).clip(min=0.0).prod(axis=1)
-    area, other_area = ((box[:, 2:] - box[:, :2]).prod(axis=1) for box in (boxes, others))
-    union = area + other_area - intersection
-    return np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
 
 
 def _area(recall: np.ndarray, precision: np.ndarray) -> float:

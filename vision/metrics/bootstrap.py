@@ -91,3 +91,34 @@ def _bounds(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     tails = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
     low, high = np.nanpercentile(np.where(undefined, 0.0, samples), tails, axis=0)
     return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One figure of both models; ``name`` is the metric's, or the class's for a figure of one class."""
+
+    name: str
+    intervals: PairedIntervals
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``model`` and ``other`` name the two; ``objective`` is the metric that decides.
+
+    ``classes`` have the figure ``class_metric`` of each class.
+    """
+
+    model: str
+    other: str
+    num_images: int
+    resamples: int
+    objective: str
+    metrics: tuple[Compared, ...]
+    class_metric: str
+    classes: tuple[Compared, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def decisive(self) -> PairedIntervals:
+        """The objective's intervals."""
+        return next(compared.intervals for compared in self.metrics if compared.name == self.objective)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vision.box_iou import iou_matrix
 from vision.metrics.average_precision import DetectionRecords
 
 MATCH_IOU = 0.5
@@ -62,15 +63,6 @@ def _pair_image(records: DetectionRecords, detections: np.ndarray, truths: np.nd
             found[row] = truths[column]
             preference[:, column] = 0.0
     return found
-
-
-def iou_matrix(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """IoU float64 [D, M] of boxes [D, 4] and [M, 4], xyxy; 0 where both are empty."""
-    boxes, others = boxes.astype(np.float64)[:, None], others.astype(np.float64)[None]
-    sides = np.minimum(boxes[..., 2:], others[..., 2:]) - np.maximum(boxes[..., :2], others[..., :2])
-    common = sides.clip(min=0.0).prod(axis=-1)
-    union = (boxes[..., 2:] - boxes[..., :2]).prod(-1) + (others[..., 2:] - others[..., :2]).prod(-1) - common
-    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
 
 
 def confusion_with_background(records: DetectionRecords, pairs: BoxPairs, num_classes: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from vision.metrics.calibration import reliability_diagram
 from vision.metrics.confusion import (
     DECISION_THRESHOLD,
     DecisionCounts,
@@ -19,11 +20,10 @@ from vision.metrics.confusion import (
     share,
 )
 from vision.metrics.evaluation import Curves, Evaluation, Example, Gallery, Matrix, Table
+from vision.metrics.galleries import label_galleries, listed
 from vision.metrics.label_evaluation import evaluate_image_labels
-from vision.metrics.label_galleries import label_galleries, listed
 from vision.metrics.label_tables import with_labels
-from vision.metrics.precision_recall import average_precision, mean_log_loss, precision_recall
-from vision.metrics.reliability import reliability_diagram
+from vision.metrics.score_curve import average_precision, mean_log_loss, precision_recall
 
 MOST_CURVES = 20
 MOST_CURVE_POINTS = 200

@@ -16,12 +16,12 @@ from vision.metrics.average_precision import (
     average_precision,
 )
 from vision.metrics.box_pairs import MATCH_IOU, confusion_with_background, pair_boxes
+from vision.metrics.calibration import reliability_diagram
 from vision.metrics.coco_precision import coco_precision
-from vision.metrics.detection_galleries import SHOWN_SCORE, galleries
 from vision.metrics.evaluation import Curves, Evaluation, Matrix, Table
+from vision.metrics.galleries import SHOWN_SCORE, galleries
 from vision.metrics.label_evaluation import evaluate_box_labels
 from vision.metrics.label_tables import with_labels
-from vision.metrics.reliability import reliability_diagram
 
 # The score from which a detection counts in precision, recall and confusions; average precision needs none.
 DECISION_SCORE = 0.5

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+SMALLEST_PROBABILITY = 1e-12
+
 
 @dataclass(frozen=True, eq=False)
 class ScoreCurve:
@@ -53,3 +55,31 @@ class ScoreCurve:
         place = np.searchsorted(-self.scores, -np.asarray(thresholds, dtype=np.float64), side="right")
         passed, right = (np.concatenate([[0], counts])[place] for counts in (self.passed, self.right))
         return right, passed - right, self.num_true - right
+
+
+def precision_recall(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Precision and recall float64 [P] at each distinct score, from the highest down.
+
+    ``scores`` [N] are probabilities, ``truth`` bool [N] says which images have the class. Equal scores are
+    one decision, so the order of the images does not matter. Without any true image there is no curve: P = 0.
+    """
+    if not truth.any():
+        return np.empty(0), np.empty(0)
+    curve = ScoreCurve.of_scores(scores, truth, int(np.count_nonzero(truth)))
+    return curve.right / curve.passed, curve.right / curve.num_true
+
+
+def average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
+    """Area under the precision-recall steps, sum of (R_n - R_n-1) P_n; NaN if no image has the class."""
+    precision, recall = precision_recall(scores, truth)
+    return float(np.sum(np.diff(recall, prepend=0.0) * precision)) if len(recall) else float("nan")
+
+
+def mean_log_loss(of_truth: np.ndarray) -> float:
+    """Cross-entropy in nats: the mean of -ln p over the probabilities that were given to what is true.
+
+    A probability of 0 counts as 1e-12, so that one image cannot make the mean infinite.
+    """
+    if not of_truth.size:
+        return float("nan")
+    return float(-np.log(np.maximum(of_truth.astype(np.float64), SMALLEST_PROBABILITY)).mean())

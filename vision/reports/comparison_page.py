@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vision.files.atomic_file import write_whole
 from vision.files.write_error import make_folder
-from vision.metrics.comparison import Compared, Comparison
+from vision.metrics.bootstrap import Compared, Comparison
 from vision.reports import page as html
 from vision.reports.comparison_text import interval_text, tables, to_json, verdict
 from vision.reports.drawing import FAINT, INK, new_figure, png

@@ -6,8 +6,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from vision.metrics.bootstrap import Interval
-from vision.metrics.comparison import Compared, Comparison
+from vision.metrics.bootstrap import Compared, Comparison, Interval
 from vision.metrics.evaluation import Table
 from vision.reports.labels import metric_label, short_label
 

@@ -19,8 +19,8 @@ from vision.algorithms.object_detection.matcher import (
     difficulty,
     match,
     match_dense,
-    pairwise_iou,
 )
+from vision.box_iou import pairwise_iou
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "multibox"
 TARGETS = [

@@ -5,8 +5,8 @@ import torch
 from torchvision.ops import batched_nms
 
 from vision.algorithms.object_detection import suppression
-from vision.algorithms.object_detection.matcher import pairwise_iou
 from vision.algorithms.object_detection.suppression import survivors
+from vision.box_iou import pairwise_iou
 
 
 @pytest.fixture(params=["pairs", "matrix"])

@@ -18,7 +18,7 @@ from vision.algorithms.image_classification.predictions import probabilities_of
 from vision.metrics.bootstrap import ImageMetrics
 from vision.metrics.classification import evaluation_of_classification
 from vision.metrics.evaluation import Evaluation
-from vision.metrics.weighted_classification import WeightedClassification, WeightedMultiLabel
+from vision.metrics.image_weights import WeightedClassification, WeightedMultiLabel
 from vision.settings.run import RunSettings
 from vision.training.task import TrainingFacts, TrainingTask
 

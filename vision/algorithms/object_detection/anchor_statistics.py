@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vision.metrics.box_pairs import iou_matrix
+from vision.box_iou import iou_matrix
 from vision.metrics.evaluation import Table
 
 # Enough for shares that are right to a few percent; all boxes of a large data set would take minutes.

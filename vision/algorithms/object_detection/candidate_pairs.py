@@ -18,6 +18,7 @@ from torch import Tensor
 
 from vision.algorithms.object_detection.anchors import Anchors
 from vision.algorithms.object_detection.indexing import where
+from vision.box_iou import iou_of_areas
 
 # Share of its best IoU down to which an object's anchors are listed, in case others take the best ones.
 _SPARE = 0.6
@@ -154,10 +155,10 @@ class _PairFinder:
         intersection = overlap_x.index_select(0, left) * overlap_y.index_select(0, right)
         width = columns.length.index_select(0, column).index_select(0, left)
         height = rows.length.index_select(0, row).index_select(0, right)
-        union = (width * height).add_(boxes_area.index_select(0, left)).sub_(intersection)
+        iou = iou_of_areas(intersection, width * height, boxes_area.index_select(0, left))
         anchor = columns.anchor_part.index_select(0, column).index_select(0, left)
         anchor += rows.anchor_part.index_select(0, row).index_select(0, right)
-        return _Pairs(item.index_select(0, left), anchor, intersection.div_(union))
+        return _Pairs(item.index_select(0, left), anchor, iou)
 
 
 def _bipartite(pairs: _Pairs, cell: Tensor, num_items: int, min_iou: float) -> tuple[Tensor, Tensor]:

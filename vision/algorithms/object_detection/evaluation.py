@@ -21,7 +21,7 @@ from vision.metrics.average_precision import DetectionRecords
 from vision.metrics.bootstrap import ImageMetrics
 from vision.metrics.detection import evaluation_of_detection
 from vision.metrics.evaluation import Evaluation
-from vision.metrics.weighted_detection import WeightedDetection
+from vision.metrics.image_weights import WeightedDetection
 
 
 def detection_settings(hyperparameters: ObjectDetectionHyperparameters) -> DetectionSettings:

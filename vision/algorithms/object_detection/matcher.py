@@ -16,6 +16,7 @@ from torch import Tensor
 
 from vision.algorithms.object_detection.anchors import Anchors
 from vision.algorithms.object_detection.candidate_pairs import match_candidate_pairs
+from vision.box_iou import pairwise_iou
 
 IGNORED = -1
 BACKGROUND = 0
@@ -182,18 +183,3 @@ def _negatives_per_image(num_positive: Tensor, num_anchors: int, settings: Match
     else:
         count = count.masked_fill(is_empty, 0)
     return torch.minimum(count, num_anchors - num_positive)
-
-
-def pairwise_iou(boxes: Tensor, other: Tensor) -> Tensor:
-    """IoU [..., M, A] of boxes [..., M, 4] with others [A, 4] or [..., A, 4]; 0 where the union is empty."""
-    x_min, y_min, x_max, y_max = boxes.unsqueeze(-2).unbind(-1)
-    other_x_min, other_y_min, other_x_max, other_y_max = other.unsqueeze(-3).unbind(-1)
-    width = (torch.minimum(x_max, other_x_max) - torch.maximum(x_min, other_x_min)).clamp_(min=0.0)
-    height = (torch.minimum(y_max, other_y_max) - torch.maximum(y_min, other_y_min)).clamp_(min=0.0)
-    intersection = width.mul_(height)
-    area, other_area = (
-        (x_max - x_min) * (y_max - y_min),
-        (other_x_max - other_x_min) * (other_y_max - other_y_min),
-    )
-    union = (area + other_area).sub_(intersection)
-    return torch.where(union > 0, intersection / union, 0.0)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vision.algorithms.object_detection.indexing import where
-from vision.algorithms.object_detection.matcher import pairwise_iou
+from vision.box_iou import iou_of_areas, pairwise_iou
 
 # Rounds of suppression between two looks at whether anything changed: a look makes an accelerator wait.
 _ROUNDS_PER_LOOK = 8
@@ -90,8 +90,8 @@ def _removing_pairs(boxes: Tensor, groups: Tensor, is_valid: Tensor, iou_thresho
     x_min, y_min, x_max, y_max = (corner.contiguous() for corner in corners.unbind(1))
     width = _common(x_min, x_max, first, second)
     intersection = width.mul_(_common(y_min, y_max, first, second))
-    union = (areas.index_select(0, first) + areas.index_select(0, second)).sub_(intersection)
-    near = where(intersection.div_(union) >= iou_threshold)
+    iou = iou_of_areas(intersection, areas.index_select(0, first), areas.index_select(0, second))
+    near = where(iou >= iou_threshold)
     return _Pairs(
         candidate.index_select(0, first.index_select(0, near)),
         candidate.index_select(0, second.index_select(0, near)),

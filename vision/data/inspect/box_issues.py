@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from vision.box_iou import iou_matrix
 from vision.data.boxes.box_errors import Fault, find_faults
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.inspect.issues import MOST_NAMED, ChannelFacts, Issue, Place, Severity
@@ -94,17 +95,8 @@ def _marked_twice(image: np.ndarray, rows: ObjectRows, sound: np.ndarray) -> np.
             continue
         for block in range(start, stop, _BLOCK):
             here = slice(block, min(block + _BLOCK, stop))
-            same = _iou(rows.boxes_xyxy_unit[here], rows.boxes_xyxy_unit[start:stop]) > SAME_OBJECT_IOU
+            same = iou_matrix(rows.boxes_xyxy_unit[here], rows.boxes_xyxy_unit[start:stop]) > SAME_OBJECT_IOU
             same &= rows.class_ids[here, None] == rows.class_ids[None, start:stop]
             same &= sound[here, None] & sound[None, start:stop]
             twice[here] = np.tril(same, block - start - 1).any(axis=1)
     return twice
-
-
-def _iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Overlap of each box with each, float64 [M, M]; 0 where the union has no area."""
-    sides = np.minimum(first[:, None, 2:], second[None, :, 2:]) - np.maximum(first[:, None, :2], second[None, :, :2])
-    inter = np.clip(sides, 0, None).prod(axis=2)
-    areas = [np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1) for boxes in (first, second)]
-    union = areas[0][:, None] + areas[1][None, :] - inter
-    return inter / np.where(union > 0, union, np.inf)

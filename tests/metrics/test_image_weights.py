@@ -5,14 +5,55 @@ import pytest
 
 from tests.metrics.detection_records import records_of
 from vision.metrics.average_precision import AveragePrecisionSettings, DetectionRecords, average_precision
-from vision.metrics.weighted_detection import WeightedDetection
+from vision.metrics.classification import evaluation_of_classification
+from vision.metrics.image_weights import WeightedClassification, WeightedDetection, WeightedMultiLabel
+
+RNG = np.random.default_rng(0)
+NAMES = ("a", "b", "c", "d")
+# Few values, so that there are ties; nothing is ever of class d.
+SCORES = RNG.integers(0, 8, (40, 4)).astype(np.float32) / 8
+TARGETS = RNG.integers(0, 3, 40)
+TRUTH = (RNG.random((40, 4)) < 0.4) & (np.arange(4) < 3)
+WEIGHTS = RNG.integers(0, 4, 40).astype(np.float64)
+
+
+def test_hand_computed() -> None:
+    probabilities = np.array([[0.7, 0.3], [0.6, 0.4], [0.2, 0.8]], np.float32)
+    metrics = WeightedClassification(probabilities, np.array([0, 1, 1]), None)
+    assert metrics.names == ("accuracy", "macro_f1", "macro_precision", "macro_recall")
+    # Image 1, which is wrong, twice: class 0 has 1 hit of 3 guesses, class 1 has 1 hit of 1 guess and 3 images.
+    found = metrics.values(np.array([1.0, 2.0, 1.0]))
+    assert found == pytest.approx([1 / 2, (1 / 2 + 1 / 2) / 2, (1 / 3 + 1) / 2, (1 + 1 / 3) / 2, 1, 1 / 3])
+
+
+@pytest.mark.parametrize("weights", [np.ones(40), WEIGHTS])
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_a_weight_is_the_image_so_often(weights: np.ndarray, multi_label: bool) -> None:
+    """Against the evaluation of a data set in which the images are really repeated."""
+    repeated = np.repeat(np.arange(40), weights.astype(int))
+    metrics = WeightedMultiLabel(SCORES, TRUTH) if multi_label else WeightedClassification(SCORES, TARGETS, 2)
+    evaluation = evaluation_of_classification(
+        SCORES[repeated],
+        (TRUTH if multi_label else TARGETS)[repeated],
+        NAMES,
+        top_k=2,
+        multi_label=multi_label,
+        keys=str,
+    )
+    table = next(table for table in evaluation.tables if table.title == "Per class")
+    column = table.columns.index(metrics.class_metric)
+    per_class = [np.nan if row[column] is None else row[column] for row in table.rows]
+    expected = [*(evaluation.metrics[name] for name in metrics.names), *per_class]
+    assert metrics.values(weights) == pytest.approx(expected, nan_ok=True)
+    assert np.isnan(expected[-1])
+
 
 LEFT, RIGHT, FAR = [0.0, 0.0, 0.4, 0.4], [0.5, 0.0, 0.9, 0.4], [0.6, 0.6, 0.9, 0.9]
 # Overlaps LEFT by 0.6: enough for one threshold, not for the other.
 LOOSE = [0.0, 0.0, 0.4, 0.24]
 
 
-def test_hand_computed() -> None:
+def test_boxes_hand_computed() -> None:
     """Class 0: a hit at 0.9 in image 3, a false alarm at 0.8 in 5, a loose hit at 0.7 in 5; class 1 is missed."""
     records = records_of(
         ([(0, LEFT, 0.9)], [(0, LEFT, False), (1, RIGHT, False)]),
@@ -64,7 +105,7 @@ def repeated(records: DetectionRecords, times: np.ndarray) -> DetectionRecords:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_weight_is_the_image_so_often(seed: int) -> None:
+def test_a_weight_is_the_image_and_its_boxes_so_often(seed: int) -> None:
     """Without ties between images, whose order would be another one in the repeated data."""
     rng = np.random.default_rng(seed)
     records = random_records(rng, 12)

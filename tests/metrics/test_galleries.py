@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from tests.metrics.test_label_evaluation import of_images
-from vision.metrics.label_galleries import label_galleries, listed
+from vision.metrics.galleries import label_galleries, listed
 
 
 def test_false_positives_surest_first_and_misses_clearest_first() -> None:
