@@ -27,7 +27,7 @@ def fit(
 ) -> RunResult:
     """Train a model as ``vision train`` does, report included.
 
-    ``algorithm`` is "image_classification" or "object_detection". ``channels`` maps SageMaker's channel names to
+    ``algorithm`` is the name of one, with underscores. ``channels`` maps SageMaker's channel names to
     paths (or to mappings with ``path`` and ``content_type``). ``run`` holds the run settings by name. The keywords
     are SageMaker's hyperparameters, typed or as texts; the counts ``num_classes`` and ``num_training_samples`` may be
     left out and are then counted, which a line on stderr says. Raises ``vision.settings.errors.UserError``, whose text

@@ -62,11 +62,11 @@ def evaluate_model(
     run: RunSettings | None = None,
     thresholds: Thresholds | None = None,
 ) -> EvaluatedModel:
-    """The same with all that a report of it needs."""
+    """Evaluate like ``evaluate``, and return all that a report needs."""
     run = run or RunSettings()
     stored = open_model(model, run)
     given = thresholds.of_classes(stored.class_names, stored.assumed_thresholds) if thresholds else None
-    reader = _open_validation(stored, channels, run, tell=True)
+    reader = _open_validation(stored, channels, run, warns=True)
     task = evaluated_task(stored, channels, run, reader, thresholds=given)
     return EvaluatedModel(stored, evaluation_of(task), reader, run)
 
@@ -122,9 +122,9 @@ def evaluation_of(task: TrainingTask) -> Evaluation:
 
 
 def _open_validation(
-    stored: StoredModel, channels: Mapping[str, Channel], run: RunSettings, *, tell: bool = False
+    stored: StoredModel, channels: Mapping[str, Channel], run: RunSettings, *, warns: bool = False
 ) -> Reader:
-    """The channel's reader, its labels and class names checked; ``tell`` logs what is doubtful."""
+    """Return the channel's reader, its labels and class names checked; ``warns`` logs what is doubtful."""
     if "validation" not in channels:
         raise UserError("there is nothing to evaluate on: give channels.validation=PATH")
     algorithm = algorithms.get(stored.algorithm)
@@ -144,7 +144,7 @@ def _open_validation(
         problems += [problem] if problem else []
     if problems:
         raise UserError("\n".join(problems))
-    for warning in summary.warnings if tell else ():
+    for warning in summary.warnings if warns else ():
         log.warning("channel 'validation': %s", warning)
     return reader
 
@@ -158,12 +158,12 @@ def _kind_problem(algorithm: AnyAlgorithm, channels: Mapping[str, Channel]) -> s
 
 
 def _uncompiled(run: RunSettings) -> RunSettings:
-    """The same settings without compiling, which one pass over the data does not pay back."""
+    """Return the settings without compiling, which one pass over the data does not pay back."""
     return run.model_copy(update={"compile": False})
 
 
 def _as_trained(run: RunSettings, stored: StoredModel) -> RunSettings:
-    """The same settings with the arithmetic and the decoding of the model's training, unless others are asked for."""
+    """Return the settings with the arithmetic and the decoding of the model's training, unless others are asked for."""
     update: dict[str, Any] = {}
     precision = stored.preprocessing.get("precision")
     if run.precision == "auto" and precision in PRECISIONS:

@@ -1,4 +1,4 @@
-"""A trained model: opened, whoever wrote it, and made ready to answer."""
+"""Opens a trained model, ours or MXNet's, and answers with it."""
 
 from __future__ import annotations
 

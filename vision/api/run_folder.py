@@ -72,7 +72,7 @@ class RunFolder:
         return self.path / "model_card.md"
 
     def model_changed(self) -> None:
-        """Called whenever the model folder was written, for whoever keeps a copy."""
+        """Called after each write to the model folder, for subclasses that keep a copy."""
 
     def pack(self) -> None:
         """Called once at the end: the model as one file."""

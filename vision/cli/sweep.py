@@ -40,7 +40,7 @@ def run(argv: Sequence[str]) -> int:
     settings = SweepSettings.parse(words.sweep)
     if settings.resume:
         folder, plan = _earlier(words, settings)
-        # What was given before holds until it is given anew; the place is where the folder is now.
+        # Earlier settings hold unless they are given again; the place is where the folder is now.
         settings = SweepSettings.parse({**plan.settings, **words.sweep})
         folder.write_plan(replace(plan, settings={**plan.settings, **_kept(words.sweep)}))
     else:

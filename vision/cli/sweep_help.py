@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vision import algorithms
 from vision.cli.train_help import setting_rows
 from vision.sweeps.range_text import ALLOWED
 from vision.sweeps.settings import SweepSettings
@@ -13,7 +14,7 @@ Usage: vision sweep algorithm=NAME channels.NAME=PATH ... [hp.NAME=VALUE or RANG
        vision sweep --space algorithm=NAME [hp.optimizer=NAME]
 
 Trains many times, each trial in a process of its own, to find the hyperparameters with the highest
-validation:accuracy (image classification) or validation:mAP (object detection). A hyperparameter
+objective: {objectives}. A hyperparameter
 with one value has it in all trials. What varies is, in this order:
   hp.NAME=RANGE    {ranges}
   sweep.space=FILE ranges in a YAML file, sweep=NAME in one of configs/sweep
@@ -30,5 +31,7 @@ Sweep settings (sweep.NAME=):
 
 
 def sweep_help() -> str:
-    """The help with its table of settings."""
-    return TEXT.format(ranges=ALLOWED, rows=setting_rows(SweepSettings.rows()))
+    """Return the help with its table of settings."""
+    declared = map(algorithms.facts_of, algorithms.names())
+    objectives = " or ".join(f"{facts.objective.sagemaker} ({facts.title.lower()})" for facts in declared)
+    return TEXT.format(objectives=objectives, ranges=ALLOWED, rows=setting_rows(SweepSettings.rows()))

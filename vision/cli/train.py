@@ -68,7 +68,7 @@ def _further_problems(overrides: Overrides, plain: Settings | None) -> Sequence[
     return ()
 
 
-# Stands for what the data tell while the other settings are checked.
+# Stands for the counts while the other settings are checked.
 MANY = 1_000_000
 
 
@@ -104,7 +104,7 @@ def train(settings: Settings) -> Outcome:
 
 
 def job_of(settings: Settings) -> Job[Any]:
-    """The checked job, with the counts that were left out, which is said on stderr.
+    """Return the checked job, with the counts that were left out, which a line on stderr states.
 
     Raises SettingsError with every problem of every part.
     """

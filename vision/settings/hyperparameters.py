@@ -10,7 +10,7 @@ from pydantic import Field
 
 from vision.settings.table import Rule, SettingsTable
 
-# What SageMaker requires and the data tell: ``vision.data.counting``.
+# Required by SageMaker; counted in the data where left out: ``vision.data.counting``.
 COUNTED = ("num_classes", "num_training_samples")
 COUNTED_DEFAULT = "counted"
 

@@ -68,7 +68,7 @@ def _unusable(path: Path, reason: str) -> UserError:
 
 
 class Checkpoints(pl.Callback):
-    """Keeps ``last.ckpt``: after every epoch, and inside an epoch every so many steps.
+    """Keeps ``last.ckpt``: after every epoch, and inside an epoch every ``every_n_steps``.
 
     Inside an epoch it saves only between two updates of the weights, never with gradients half accumulated, and not
     after an epoch's last batch, because the one after validation follows at once.

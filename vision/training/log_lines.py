@@ -50,7 +50,7 @@ class LogLines(ABC):
 
     @abstractmethod
     def batch(self, report: BatchReport) -> list[str]:
-        """What is printed every so many batches."""
+        """What is printed every ``run.log_every_steps`` batches."""
 
     @abstractmethod
     def epoch_train(self, report: EpochReport) -> list[str]:

@@ -31,7 +31,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def told_of_training(mini_batch_size: int, processes: int, precision: str, device: torch.device) -> Iterator[None]:
     """Raise UserError, as ``told_of_memory`` does, for training or evaluating with these settings.
 
-    ``mini_batch_size`` images are shared by so many ``processes`` of this machine; ``precision`` as in the settings.
+    ``mini_batch_size`` images are shared among ``processes`` of this machine; ``precision`` as in the settings.
     """
     share = f" ({mini_batch_size // processes} images for each of {processes} processes)" if processes > 1 else ""
     remedy = "lower hp.mini_batch_size (with run.accumulate=N a step then takes N batches)"

@@ -158,7 +158,7 @@ class TrainingTask(pl.LightningModule):
         )
 
     def finish_training_epoch(self) -> dict[str, float]:
-        """Metrics of the epoch over all processes; the sums start anew."""
+        """Return the metrics of the epoch over all processes and reset the sums."""
         self.check_finite()
         names = sorted(self._sums)
         device = self.device
