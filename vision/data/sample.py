@@ -8,10 +8,10 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-# A label as its source states it: a float32 vector (RecordIO, .lst, class folders) or the decoded JSON of a
-# manifest attribute or annotation file; a list has 0 or 1 for each class, a tuple holds class ids. What it means is
-# said in ``vision.data.labels``.
-RawTarget: TypeAlias = "np.ndarray | Mapping[str, Any] | list[Any] | tuple[int, ...] | int | str"
+# A label as its source states it: a float32 vector (RecordIO, .lst, class folders), the decoded JSON of a manifest
+# attribute or annotation file, or the bytes of an image file that labels each pixel; a list has 0 or 1 for each class,
+# a tuple holds class ids. What it means is said in ``vision.data.labels``.
+RawTarget: TypeAlias = "np.ndarray | Mapping[str, Any] | list[Any] | tuple[int, ...] | int | str | bytes"
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,3 +174,33 @@ def test_lines_are_found_across_blocks(tmp_path: Path, monkeypatch: pytest.Monke
     assert [line.number for line in found] == [1, 4, 5]
     assert [line.text for line in found] == [b"{}\r", b"x" * 30, b"last"]
     assert all(content[line.start :].startswith(line.text) for line in found)
+
+
+def masked(image: str, label: object, **metadata: object) -> str:
+    return json.dumps({"source-ref": image, "city-ref": label, "city-ref-metadata": metadata}) + "\n"
+
+
+def test_a_label_that_names_a_file_is_its_bytes(tree) -> None:
+    colors = {"0": {"class-name": "BACKGROUND", "hex-color": "#ffffff"}, "1": {"class-name": "road"}}
+    text = masked("i.png", "s3://b/set/m.png", **{"internal-color-map": colors}) + masked("i.png", "sub/k.png")
+    root = tree({"i.png": None, "m.png": b"mask", "sub/k.png": b"other", "t.manifest": text})
+    reader = ManifestReader(root / "t.manifest")
+    assert reader.class_names == ("BACKGROUND", "road")
+    for copy in (reader, pickle.loads(pickle.dumps(reader))):
+        assert [copy.target(0), copy[1].target] == [b"mask", b"other"]
+        assert copy[0].encoded == (root / "i.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("label", "sentence"),
+    [
+        ("gone.png", "line 1: file 'gone.png' does not exist below"),
+        ("../m.png", "line 1: path '../m.png' must be relative to"),
+        (1, "line 1: has city-ref=1, but a key that ends in '-ref' holds the path or address of a file"),
+    ],
+)
+def test_label_files_that_are_not_there(tree, label: object, sentence: str) -> None:
+    root = tree({"i.png": None, "t.manifest": masked("i.png", label)})
+    with pytest.raises(DataError) as caught:
+        ManifestReader(root / "t.manifest")
+    assert sentence in str(caught.value)

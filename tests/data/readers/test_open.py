@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from vision.data.readers.annotation_json import AnnotationJsonReader
 from vision.data.readers.folder import FolderReader
 from vision.data.readers.image_list import ImageListReader
+from vision.data.readers.label_files import LabelFilesReader
 from vision.data.readers.manifest import ManifestReader
 from vision.data.readers.open import open_channel
 from vision.data.readers.recordio import RecordIOReader
@@ -70,7 +70,7 @@ LAYOUTS = {
     "annotation channel": (
         {**PICTURES, "json/a.json": ANNOTATION},
         {"train": at("images", "image/jpeg"), "train_annotation": at("json", "image/jpeg")},
-        AnnotationJsonReader,
+        LabelFilesReader,
     ),
     "class folders": (CLASSES, {"train": at("train", IMAGE)}, FolderReader),
     "class folders, no type": (CLASSES, {"train": "train"}, FolderReader),
@@ -197,3 +197,17 @@ def test_a_path_that_vanished(tree) -> None:
     (root / "t.rec").unlink()
     with pytest.raises(UserError, match=r"t.rec does not exist; give the path of a file or folder"):
         open_channel(opened, "train")
+
+
+@pytest.mark.parametrize(
+    ("files", "suffixes", "target"),
+    [
+        ({"mask/a.png": b"mask"}, (".png",), b"mask"),
+        ({"mask/a.png": b"mask"}, (".json", ".png"), b"mask"),
+        ({"mask/a.png": b"mask", "mask/a.json": ANNOTATION}, (".png",), b"mask"),
+    ],
+)
+def test_the_algorithm_says_which_label_files_count(tree, files, suffixes: tuple[str, ...], target: bytes) -> None:
+    root = tree({**PICTURES, **files})
+    opened = channels(root, {"train": "images", "train_annotation": "mask"})
+    assert open_channel(opened, "train", label_suffixes=suffixes).target(0) == target

@@ -20,11 +20,11 @@ def base(tmp_path: Path) -> Path:
     return tmp_path / "train"
 
 
-def fed(base: Path, *passes: bytes) -> PipeReader:
+def fed(base: Path, *passes: bytes, image_labels: bool = False) -> PipeReader:
     """A reader of pipes that hold these bytes; regular files play the FIFOs."""
     for number, content in enumerate(passes):
         base.with_name(f"{base.name}_{number}").write_bytes(content)
-    return PipeReader(base, stall_timeout_s=0.3)
+    return PipeReader(base, stall_timeout_s=0.3, image_labels=image_labels)
 
 
 def test_image_records_come_with_labels_and_names(base: Path) -> None:
@@ -52,6 +52,17 @@ def test_manifest_pairs_give_the_labels_value(base: Path, text: bytes, target: o
     samples = list(reader.next_pass())
     assert [sample.target for sample in samples] == [target, target]
     assert [sample.key for sample in samples] == ["train_0 record 0", "train_0 record 1"]
+
+
+def test_an_image_may_label_the_pixels_of_the_one_before(base: Path) -> None:
+    reader = fed(base, wrap(JPEG) + wrap(PNG) + wrap(PNG) + wrap(PNG), image_labels=True)
+    assert [(sample.encoded, sample.target) for sample in reader.next_pass()] == [(JPEG, PNG), (PNG, PNG)]
+
+
+@pytest.mark.parametrize("label", [b"1", b"{}", b""])
+def test_what_follows_must_then_be_an_image(base: Path, label: bytes) -> None:
+    with pytest.raises(UserError, match="train_0 record 0: is followed by no image that labels its pixels"):
+        list(fed(base, wrap(JPEG) + wrap(label), image_labels=True).next_pass())
 
 
 WRONG = [

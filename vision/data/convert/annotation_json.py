@@ -12,7 +12,7 @@ from vision.data.convert.image_files import IMAGES, ImagePlacer, below_images_fo
 from vision.data.convert.neutral import AnnotatedImage, Plan
 from vision.data.convert.object_boxes import annotation_of, read_objects
 from vision.data.labels import Task
-from vision.data.readers.annotation_json import AnnotationJsonReader
+from vision.data.readers.label_files import LabelFilesReader
 from vision.data.skipped import Skipped
 from vision.files.write_error import make_folder
 from vision.settings.errors import DataError, UserError
@@ -32,7 +32,7 @@ class AnnotationJsonSource(Source):
         if not images.is_dir():
             raise UserError(f"{images} is no folder: give root=FOLDER, where the images lie.")
         self._root = images
-        self._reader = AnnotationJsonReader(images, annotations, options.classes)
+        self._reader = LabelFilesReader(images, annotations, options.classes)
         self.class_names = self._reader.class_names
 
     def __len__(self) -> int:

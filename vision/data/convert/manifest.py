@@ -15,8 +15,7 @@ from vision.data.convert.text_file import TextFile
 from vision.data.labels import Task, task_of
 from vision.data.readers.class_names import ClassNames
 from vision.data.readers.image_reference import ImageReferences
-from vision.data.readers.manifest_attributes import METADATA
-from vision.data.readers.manifest_line import LineReader, ManifestLine, iter_lines
+from vision.data.readers.manifest_line import METADATA, LineReader, ManifestLine, iter_lines
 from vision.data.skipped import Skipped
 from vision.files.steady_file import SteadyFile
 from vision.settings.errors import DataError
@@ -80,6 +79,10 @@ class ManifestSource(Source):
                 if self._lines.keys is None:
                     raise DataError(self._key(raw.number), str(error)) from None
                 continue
+            if self._lines.labels_are_files:
+                raise DataError(
+                    str(self._path), "labels pixels by image files, which vision convert does not write in any format"
+                )
             task = task_of(line.label)
             tasks += [task] if task and not tasks else []
             for class_id, name in line.names():

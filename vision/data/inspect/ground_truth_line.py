@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vision.data.readers.manifest_attributes import METADATA
+from vision.data.readers.manifest_line import METADATA
 
 CLASSIFICATION, LOCALIZATION = "groundtruth/image-classification", "groundtruth/object-detection"
 CLASS_METADATA = ("class-name", "confidence", "human-annotated", "creation-date")

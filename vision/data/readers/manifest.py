@@ -25,8 +25,9 @@ class ManifestReader:
 
     ``attributes`` and ``label_format`` are those of ``LineReader``. The target is the label's JSON value: a whole
     number, a list, a tuple of class ids, an object, or text; a string that holds one of these ("0", "[1, 0]") counts
-    as what it holds. Class names are gathered from the metadata of all lines, and from a classes.txt beside the file.
-    The whole file is checked when it is opened.
+    as what it holds. A label whose key ends in "-ref" is an image file, and the target its bytes. Class names are
+    gathered from the metadata of all lines, and from a classes.txt beside the file. The whole file is checked when it
+    is opened.
     """
 
     def __init__(
@@ -42,11 +43,14 @@ class ManifestReader:
         self._lines = LineReader(str(self._path), attributes, label_format)
         problems = Problems(str(self._path))
         starts, sizes, numbers, paths = array("q"), array("q"), array("q"), []
+        label_paths: list[str] = []
         references, names = ImageReferences(root), ClassNames()
         for raw in iter_lines(self._text):
             try:
                 line = self._lines.read(raw)
                 path = references.find(line.reference)
+                if self._lines.labels_are_files:
+                    label_paths.append(references.find(line.label))
             except ValueError as error:
                 problems.add(f"line {raw.number}: {error}")
                 if self._lines.keys is None:
@@ -67,6 +71,7 @@ class ManifestReader:
             None, self._path.parent, stated=names.names(), stated_by=self._path.name
         )
         self._files = FileTable(root, paths)
+        self._label_files = FileTable(root, label_paths) if self._lines.labels_are_files else None
         self._starts = np.array(starts, np.int64)
         self._sizes = np.array(sizes, np.int64)
         self._numbers = np.array(numbers, np.int64)
@@ -79,7 +84,9 @@ class ManifestReader:
         return Sample(self._files.read(index, key), self.target(index), key)
 
     def target(self, index: int) -> RawTarget:
-        """The label's JSON value of one line."""
+        """Return the label's JSON value of one line, or the bytes of the image file that it names."""
+        if self._label_files is not None:
+            return self._label_files.read(index, self.key(index))
         start = int(self._starts[index])
         text = self._text.read(start, int(self._sizes[index]))
         try:

@@ -1,4 +1,4 @@
-"""Lines of augmented manifests: where one ends, which keys it has, and what its label is. Everyone reads them here."""
+"""Lines of augmented manifests: where one ends, which keys it has, and what its label is, for every reader of them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from vision.data.readers.manifest_attributes import METADATA, check_attributes, infer_attributes
 from vision.data.sample import RawTarget
 from vision.files.steady_file import SteadyFile
 from vision.settings.channels import LabelFormat
 from vision.settings.errors import DataError
 from vision.settings.strict_json import parse_json
 
+METADATA, REFERENCE = "-metadata", "-ref"
 # Ground Truth allows 100,000 characters.
 MAX_LINE_BYTES = 16 << 20
 # Metadata of this type say that a list holds the ids of the image's classes.
@@ -20,6 +20,7 @@ MULTI_LABEL = "groundtruth/image-classification-multilabel"
 # Some tools write a label's JSON as text, others that text as JSON once more.
 _MOST_QUOTES = 3
 _BLOCK_BYTES = 1 << 20
+_ADVICE = "set attributes to the image's key and the label's key, such as source-ref,class"
 
 
 class RawLine(NamedTuple):
@@ -31,7 +32,10 @@ class RawLine(NamedTuple):
 
 
 class ManifestLine(NamedTuple):
-    """One line: what names the image, the label, the label's metadata, and all other keys with their values."""
+    """One line: what names the image, the label, the label's metadata, and all other keys with their values.
+
+    Where the label is an image file (``LineReader.labels_are_files``), ``label`` is what names it.
+    """
 
     reference: object
     label: RawTarget
@@ -39,9 +43,17 @@ class ManifestLine(NamedTuple):
     others: Mapping[str, Any]
 
     def names(self) -> list[tuple[object, object]]:
-        """Pairs of class id and name that the metadata state."""
+        """Return pairs of class id and name that the metadata state."""
         class_map = self.metadata.get("class-map")
         pairs: list[tuple[object, object]] = list(class_map.items()) if isinstance(class_map, Mapping) else []
+        color_map = self.metadata.get("internal-color-map")
+        if isinstance(color_map, Mapping):
+            # The values of a mask's pixels, each with its name and color.
+            pairs += [
+                (value, entry["class-name"])
+                for value, entry in color_map.items()
+                if isinstance(entry, Mapping) and "class-name" in entry
+            ]
         if isinstance(self.label, int) and self.label >= 0 and "class-name" in self.metadata:
             pairs.append((self.label, self.metadata["class-name"]))
         return pairs
@@ -67,6 +79,11 @@ class LineReader:
         self._ids_by_metadata: tuple[bool, int] | None = None
 
     @property
+    def labels_are_files(self) -> bool:
+        """Whether the label's key names an image file that labels each pixel; known once a line has been read."""
+        return self.keys is not None and self.keys[1].endswith(REFERENCE)
+
+    @property
     def remark(self) -> str | None:
         """A sentence where the metadata, not the user, decided what lists mean."""
         if self._ids_by_metadata is None or not self._ids_by_metadata[0]:
@@ -84,7 +101,8 @@ class LineReader:
         image_key, label_key = self.keys
         metadata = values.get(label_key + METADATA)
         described = metadata if isinstance(metadata, Mapping) else {}
-        label = decode_label(_value(values, label_key), label_key)
+        value = _value(values, label_key)
+        label = _label_file(value, label_key) if self.labels_are_files else decode_label(value, label_key)
         if isinstance(label, list) and self._holds_ids(described, line.number):
             label = id_list(label)
         others = {name: value for name, value in values.items() if name.removesuffix(METADATA) not in self.keys}
@@ -144,6 +162,45 @@ def parse_line(text: bytes) -> dict[str, Any]:
     return line
 
 
+def check_attributes(attributes: Sequence[str]) -> tuple[str, str]:
+    """Return (image key, label key) as the user states them. ValueError holds the sentence."""
+    if len(attributes) != 2:
+        raise ValueError(
+            f"{len(attributes)} attributes are given ({', '.join(attributes)}), but it takes two: {_ADVICE}"
+        )
+    image, label = attributes
+    if not image.endswith(REFERENCE):
+        swapped = f"; did you mean {label},{image}?" if label.endswith(REFERENCE) else ""
+        raise ValueError(
+            f"the first attribute is {image!r}, but it must name the image and end in '-ref'{swapped or '; ' + _ADVICE}"
+        )
+    if label == image or label.endswith(METADATA):
+        raise ValueError(f"the second attribute is {label!r}, but it must name the label: {_ADVICE}")
+    return image, label
+
+
+def infer_attributes(line: Mapping[str, Any]) -> tuple[str, str]:
+    """Return (image key, label key) of a line where only one choice is possible. ValueError names the candidates.
+
+    Ground Truth writes ``NAME-metadata`` beside each label; where it is found, only such keys can be labels. A label
+    key that ends in "-ref" names an image file that labels each pixel.
+    """
+    keys = [key for key in line if not key.endswith(METADATA)]
+    described = [key for key in keys if key + METADATA in line]
+    images = [key for key in keys if key.endswith(REFERENCE) and key not in described]
+    if "source-ref" in images:
+        images = ["source-ref"]
+    labels = described or [key for key in keys if not key.endswith(REFERENCE)] or [k for k in keys if k not in images]
+    if len(images) != 1:
+        raise ValueError(
+            f"{_counted(images, 'image')} (keys that end in '-ref' name images; the line has "
+            f"{', '.join(line)[:200]}); {_ADVICE}"
+        )
+    if len(labels) != 1:
+        raise ValueError(f"{_counted(labels, 'label')}; {_ADVICE}")
+    return images[0], labels[0]
+
+
 def decode_label(value: object, name: str) -> RawTarget:
     """Return the label as whole number, list, object or text, also where its JSON is quoted.
 
@@ -183,3 +240,13 @@ def _value(line: dict[str, Any], key: str) -> object:
     failure = reason.get("failure-reason") if isinstance(reason, dict) else None
     said = f" (Ground Truth says: {failure!r:.100})" if failure else ""
     raise ValueError(f"has no key {key!r}{said}; its keys are {', '.join(line)[:200]}")
+
+
+def _label_file(value: object, name: str) -> str:
+    if isinstance(value, str) and value:
+        return value
+    raise ValueError(f"has {name}={value!r:.40}, but a key that ends in '-ref' holds the path or address of a file")
+
+
+def _counted(keys: Sequence[str], what: str) -> str:
+    return f"no key names the {what}" if not keys else f"{', '.join(keys)} could each name the {what}"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from vision.data.class_list import find_class_list
 from vision.data.convert.annotated_reader import open_annotated, training_names
 from vision.data.convert.annotation_json import ANNOTATIONS
 from vision.data.convert.image_files import IMAGES
-from vision.data.readers.annotation_json import AnnotationJsonReader
 from vision.data.readers.channel_contents import DATA_SETS, Contents, Form, look
 from vision.data.readers.folder import FolderReader, class_folders
 from vision.data.readers.image_list import ImageListReader
+from vision.data.readers.label_files import LABEL_SUFFIXES, LabelFilesReader
 from vision.data.readers.manifest import ManifestReader
 from vision.data.readers.record_kind import record_kind_problem
 from vision.data.readers.recordio import RecordIOReader
@@ -25,12 +25,18 @@ RECORDIO_TYPE = "application/x-recordio"
 IMAGE_TYPES = ("application/x-image", "image/jpeg", "image/png")
 
 
-def open_channel(channels: Mapping[str, Channel], name: str, class_names: Sequence[str] | None = None) -> Reader:
-    """Reader of the channel ``name`` ("train" or "validation") with its ``_lst`` or ``_annotation``.
+def open_channel(
+    channels: Mapping[str, Channel],
+    name: str,
+    class_names: Sequence[str] | None = None,
+    label_suffixes: Collection[str] = LABEL_SUFFIXES,
+) -> Reader:
+    """Return the reader of the channel ``name`` ("train" or "validation") with its ``_lst`` or ``_annotation``.
 
     ``class_names`` are those of a trained model; they number class folders. Without them a validation folder
-    is numbered by the class folders of ``train``. Raises UserError where content type, companions and what
-    the path holds do not fit together.
+    is numbered by the class folders of ``train``. ``label_suffixes`` are those of the label files that the algorithm
+    takes, as its ChannelFacts declare; tools that serve no one algorithm take any. Raises UserError where content
+    type, companions and what the path holds do not fit together.
     """
     channel = _get(channels, name)
     lst, annotation = channels.get(f"{name}_lst"), channels.get(f"{name}_annotation")
@@ -45,7 +51,7 @@ def open_channel(channels: Mapping[str, Channel], name: str, class_names: Sequen
         file = _list_file(f"{name}_lst", lst.path)
         return ImageListReader(file, channel.path, find_class_list(None, file.parent, channel.path))
     if annotation is not None:
-        return AnnotationJsonReader(channel.path, annotation.path)
+        return LabelFilesReader(channel.path, annotation.path, suffixes=label_suffixes)
     data_set = _data_set(found)
     if data_set is not None:
         return _open_data_set(channels, name, data_set, class_names)
@@ -62,7 +68,7 @@ def open_channel(channels: Mapping[str, Channel], name: str, class_names: Sequen
 def _open_data_set(channels: Mapping[str, Channel], name: str, form: str, class_names: Sequence[str] | None) -> Reader:
     path = channels[name].path
     if form == "annotation_json":
-        return AnnotationJsonReader(path / IMAGES, path / ANNOTATIONS)
+        return LabelFilesReader(path / IMAGES, path / ANNOTATIONS)
     others = [key for key in ("train", "validation") if key != name and key in channels]
     is_shared = any(channels[key].path.resolve() == path.resolve() for key in others)
     if class_names is None and name != "train" and "train" in channels:

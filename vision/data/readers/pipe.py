@@ -10,6 +10,7 @@ import os
 import select
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import NoReturn
 
@@ -34,19 +35,26 @@ class PipeReader:
 
     It is a ``Reader`` as far as a stream can be one: it counts and names records, but gives none by its number.
     ``expected`` records are assumed until a pass has been counted. ``label_format`` says what the lists of a manifest
-    hold, whose metadata do not come along.
+    hold, whose metadata do not come along; with ``image_labels`` each image is followed by another, which labels its
+    pixels and is given as bytes.
     """
 
     class_names: tuple[str, ...] | None = None
 
     def __init__(
-        self, base: Path, stall_timeout_s: float, expected: int = 0, label_format: LabelFormat | None = None
+        self,
+        base: Path,
+        stall_timeout_s: float,
+        expected: int = 0,
+        label_format: LabelFormat | None = None,
+        image_labels: bool = False,
     ) -> None:
         self.base = base
         self.stall_timeout_s = stall_timeout_s
         self.passes_opened = 0
         self._count = expected
         self._label_format = label_format
+        self._image_labels = image_labels
 
     def __len__(self) -> int:
         return self._count
@@ -72,12 +80,41 @@ class PipeReader:
         descriptor = _open(path, self.stall_timeout_s)
         with io.BufferedReader(_Pipe(descriptor, path.name, self.stall_timeout_s), _BUFFER_BYTES) as stream:
             count = 0
-            for sample in _samples(iter_records(stream, path.name), path.name, self._label_format):
+            for sample in self._samples(iter_records(stream, path.name), path.name):
                 yield sample
                 count += 1
         if not count:
             raise DataError(path.name, "holds no records; the channel's S3 prefix or manifest seems to be empty")
         self._count = count
+
+    def _samples(self, payloads: Iterator[bytes], name: str) -> Iterator[Sample]:
+        """Yield the samples of a stream of image records, or of an augmented manifest's pairs of image and label."""
+        first = next(payloads, None)
+        if first is None:
+            return
+        joined = chain([first], payloads)
+        if _is_image(first):
+            yield from self._pairs(joined, name)
+            return
+        problem = _first_problem(first)
+        if problem:
+            raise DataError(f"{name} record 0", problem)
+        for number, payload in enumerate(joined):
+            record = unpack(payload, f"{name} record {number}")
+            label = record.label
+            target = np.asarray([label], np.float32) if isinstance(label, float) else label
+            yield Sample(record.encoded, target, f"{name} record {number} (id {record.record_id})")
+
+    def _pairs(self, payloads: Iterator[bytes], name: str) -> Iterator[Sample]:
+        for number, encoded in enumerate(payloads):
+            key = f"{name} record {number}"
+            label = next(payloads, None)
+            if label is None:
+                raise DataError(key, "is an image without a label after it; the stream ended early")
+            if self._image_labels:
+                yield Sample(encoded, _image_label(label, key), key)
+            else:
+                yield Sample(encoded, _label(label, key, self._label_format), key)
 
 
 def _open(path: Path, timeout_s: float) -> int:
@@ -128,37 +165,14 @@ class _Pipe(io.RawIOBase):
         super().close()
 
 
-def _samples(payloads: Iterator[bytes], name: str, label_format: LabelFormat | None) -> Iterator[Sample]:
-    """Samples of a stream of image records, or of an augmented manifest's pairs of image and label."""
-    first = next(payloads, None)
-    if first is None:
-        return
-    joined = _with_first(first, payloads)
-    if _is_image(first):
-        yield from _pairs(joined, name, label_format)
-        return
-    problem = _first_problem(first)
-    if problem:
-        raise DataError(f"{name} record 0", problem)
-    for number, payload in enumerate(joined):
-        record = unpack(payload, f"{name} record {number}")
-        label = record.label
-        target = np.asarray([label], np.float32) if isinstance(label, float) else label
-        yield Sample(record.encoded, target, f"{name} record {number} (id {record.record_id})")
-
-
-def _with_first(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
-
-
-def _pairs(payloads: Iterator[bytes], name: str, label_format: LabelFormat | None) -> Iterator[Sample]:
-    for number, encoded in enumerate(payloads):
-        key = f"{name} record {number}"
-        text = next(payloads, None)
-        if text is None:
-            raise DataError(key, "is an image without a label after it; the stream ended early")
-        yield Sample(encoded, _label(text, key, label_format), key)
+def _image_label(payload: bytes, key: str) -> bytes:
+    if _is_image(payload):
+        return payload
+    raise DataError(
+        key,
+        "is followed by no image that labels its pixels; AttributeNames must be the image, then the label, both with "
+        "names that end in -ref",
+    )
 
 
 def _label(text: bytes, key: str, label_format: LabelFormat | None) -> RawTarget:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vision.data.readers.manifest_attributes import check_attributes, infer_attributes
+from vision.data.readers.manifest_line import check_attributes, infer_attributes
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,7 @@ from vision.data.readers.manifest_attributes import check_attributes, infer_attr
         (["class", "image-ref"], ("image-ref", "class")),
         (["source-ref", "id", "bb", "bb-metadata"], ("source-ref", "bb")),
         (["source-ref", "city-ref", "city-ref-metadata"], ("source-ref", "city-ref")),
+        (["source-ref", "city-ref"], ("source-ref", "city-ref")),
     ],
 )
 def test_one_choice_is_taken(keys: list[str], found: tuple[str, str]) -> None:
