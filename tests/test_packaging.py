@@ -55,7 +55,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     uv = [sys.executable, "-m", "uv"]
     subprocess.run([*uv, "build", "--quiet", "--wheel", "--out-dir", base / "dist", ROOT], check=True)
     (wheel,) = (base / "dist").glob("*.whl")
-    target = ["--python", sys.executable, "--target", base / "site"]
+    target = ["--python", sys.executable, "--target", str(base / "site")]
     subprocess.run([*uv, "pip", "install", "--quiet", "--no-deps", *target, wheel], check=True)
     (base / "elsewhere").mkdir()
     return Installed(frozenset(zipfile.ZipFile(wheel).namelist()), base / "site", base / "elsewhere")

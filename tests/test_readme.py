@@ -49,7 +49,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
     rng = np.random.default_rng(0)
     for part, count in (("train", NUM_TRAIN), ("validation", NUM_VALIDATION)):
-        rows, lines = [], []
+        rows: list[str] = []
+        lines: list[str] = []
         for class_id, name in enumerate(("daisy", "rose")):
             (folder / "flowers" / part / name).mkdir(parents=True)
             for number in range(count):

@@ -108,7 +108,8 @@ def test_detectors(tmp_path: Path) -> None:
         save_model(folders[-1], description, algorithm.build_network(plan).state_dict())
     path = write_scenes(tmp_path / "scenes.rec", 6, 0, without_objects=1)
     given = parse_channels({"validation": str(path)}, ("validation",))
-    found = compare(*folders, given, RUN, 100)
+    first, second = folders
+    found = compare(first, second, given, RUN, 100)
     assert [compared.name for compared in found.metrics] == ["mAP", "mAP_75"]
     assert (found.class_metric, len(found.classes), found.num_images) == ("AP", 2, 6)
     assert np.isfinite(found.decisive.difference.value)

@@ -204,7 +204,7 @@ def test_labels_of_the_other_algorithm_are_one_sentence(
 def test_names_beside_records_are_compared(
     train: str, validation: str, problem: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = []
+    words: list[str] = []
     for name, names in (("train", train), ("validation", validation)):
         folder = tmp_path / name
         folder.mkdir()

@@ -76,9 +76,8 @@ def test_equal_problems_are_told_once(records: Any, capsys: pytest.CaptureFixtur
     assert "4 of 4 labels cannot be used: 4 times, in train.rec record 0" in told
     assert "the log will look like this" not in out
     assert main(["check", *HP, *channels(records("boxes.rec", [boxes] * 3), sound)]) == 2
-    told = [line for line in capsys.readouterr().err.splitlines() if "labels" in line]
-    assert len(told) == 1
-    assert "its labels are boxes" in told[0]
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if "labels" in line]
+    assert "its labels are boxes" in told
 
 
 def test_wrong_settings_do_not_hide_wrong_data(

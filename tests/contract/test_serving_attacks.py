@@ -32,8 +32,8 @@ FLOOD = 8 << 20
 
 @pytest.fixture(scope="module")
 def victim(model_folder: Path) -> Iterator[ServerProcess]:
-    settings = (f"max_connections={PLACES}", "max_requests=8", f"head_timeout_s={HEAD_TIMEOUT_S}", "timeout_s=20")
-    settings += ("decode_threads=2",)
+    settings = ["max_requests=8", f"head_timeout_s={HEAD_TIMEOUT_S}", "timeout_s=20", "decode_threads=2"]
+    settings.append(f"max_connections={PLACES}")
     with ServerProcess(model_folder, *settings) as process:
         for _ in range(20):
             assert process.invoke(IMAGE)[0] == 200

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Generator
 
 import pytest
 
@@ -41,6 +42,7 @@ def test_only_some_items_are_under_way() -> None:
     results = ordered_map(slow_square, 0, items(), 2)
     next(results)
     assert len(taken) <= 6
+    assert isinstance(results, Generator)
     results.close()
 
 

@@ -28,7 +28,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     uv = [sys.executable, "-m", "uv"]
     subprocess.run([*uv, "build", "--quiet", "--wheel", "--out-dir", base / "dist", ROOT], check=True)
     (wheel,) = (base / "dist").glob("*.whl")
-    target = ["--python", sys.executable, "--target", base / "site"]
+    target = ["--python", sys.executable, "--target", str(base / "site")]
     subprocess.run([*uv, "pip", "install", "--quiet", "--no-deps", *target, wheel], check=True)
     return base / "site"
 

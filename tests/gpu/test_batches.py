@@ -111,6 +111,8 @@ def test_a_step_of_the_detector_does_not_wait(gpu: torch.device, tmp_path: Path)
     task = algorithm.task(algorithm.build_network(network.plan), hp, run, TrainingFacts(("a", "b", "c")))
     watch = NoWaiting()
     trainer = build_trainer(hp, run, callbacks=[watch], folder=tmp_path)
-    loader = torch.utils.data.DataLoader([batch_for(network)] * 6, batch_size=None, collate_fn=lambda batch: batch)
+    loader: torch.utils.data.DataLoader[Any] = torch.utils.data.DataLoader(
+        [batch_for(network)] * 6, batch_size=None, collate_fn=lambda batch: batch
+    )
     trainer.fit(task, train_dataloaders=loader)
     assert watch.watched == 6

@@ -25,8 +25,9 @@ ROUNDING = 1e-6
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_targets_equal_mxnet(name: str, device: torch.device) -> None:
-    anchors, boxes, labels, difficulty, settings, fixture = fixture_case(name)
-    anchors, boxes, labels, difficulty = (part.to(device) for part in (anchors, boxes, labels, difficulty))
+    on_host, *parts, settings, fixture = fixture_case(name)
+    anchors = on_host.to(device)
+    boxes, labels, difficulty = (part.to(device) for part in parts)
     matches = match(anchors, boxes, labels, settings)
     assert matches.object_index.device.type == device.type
     classes = assign_classes(matches, labels, difficulty, settings)
@@ -96,11 +97,12 @@ def test_a_whole_batch_is_the_cpus(device: torch.device) -> None:
     def on(where: torch.device) -> tuple[dict[str, torch.Tensor], torch.Tensor, Detections]:
         outputs = [part.to(where).requires_grad_() for part in (logits.clone(), offsets.clone())]
         there = anchors.to(where)
-        losses = multibox_loss(*outputs, there, boxes.to(where), labels.to(where), MatcherSettings())
+        logits_there, offsets_there = outputs
+        losses = multibox_loss(logits_there, offsets_there, there, boxes.to(where), labels.to(where), MatcherSettings())
         torch.stack(list(losses.values())).sum().backward()
         gradient = torch.cat([part.grad.flatten() for part in outputs]).cpu()
         with torch.no_grad():
-            found = detect(*outputs, there.boxes_xyxy_unit, DetectionSettings())
+            found = detect(logits_there, offsets_there, there.boxes_xyxy_unit, DetectionSettings())
         return {name: value.detach().cpu() for name, value in losses.items()}, gradient, on_the_host(found)
 
     expected, found = on(torch.device("cpu")), on(device)

@@ -67,13 +67,17 @@ def test_a_step_is_the_cpus(name: str, precision: str, device: torch.device, tmp
 
 def test_float16_scales_its_loss(gpu: torch.device, tmp_path: Path) -> None:
     """Gradients below float16's least number would be lost otherwise: the loss is scaled by a large one."""
+    from pytorch_lightning.plugins.precision import MixedPrecision
+
     from vision import algorithms
     from vision.settings.run import RunSettings
     from vision.training.trainer import build_trainer
 
     hp = algorithms.get(CLASSIFIES).facts.hyperparameters.parse({"num_classes": 3, "num_training_samples": 8})
     run = RunSettings.parse({"device": f"cuda:{gpu.index}", "precision": "float16"})
-    scaler = build_trainer(hp, run, callbacks=[], folder=tmp_path).precision_plugin.scaler
+    precision = build_trainer(hp, run, callbacks=[], folder=tmp_path).precision_plugin
+    assert isinstance(precision, MixedPrecision)
+    scaler = precision.scaler
     assert scaler is not None and scaler.is_enabled()
 
 

@@ -136,7 +136,7 @@ def gluon_export(folder: Path, job: dict[str, Any]) -> None:
 
 def update_weights(folder: Path, job: dict[str, Any]) -> None:
     """The weights after each update of an optimizer by gradients.npy, from weights.npy: float32 [updates, weights]."""
-    answers = {}
+    answers: dict[str, list[np.ndarray]] = {}
     for name, case in job["cases"].items():
         given = dict(case["settings"])
         if case["steps"]:

@@ -121,7 +121,7 @@ def test_calibration_is_of_detections_worth_showing() -> None:
 
 
 def test_samples_are_the_same_images_whatever_is_found() -> None:
-    many = [([], [(0, A, False)])] * 100
+    many: list[Any] = [([], [(0, A, False)])] * 100
     indices = [[e.index for e in evaluate(*many, *[image] * 3).galleries[0].examples] for image in IMAGES]
     assert indices[0] == indices[1] == indices[2]
     assert len(indices[0]) == 16

@@ -59,7 +59,7 @@ def test_problems(values: dict[str, object], expected: list[str]) -> None:
 
 def test_typed_construction_checks_the_same_rules() -> None:
     with pytest.raises(ValidationError, match="low is above high"):
-        Small(low=5, high=3)
+        Small(low=5, high=3, share=0.5)
 
 
 def test_values_are_frozen_and_path_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:

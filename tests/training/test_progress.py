@@ -59,7 +59,7 @@ class Task(pl.LightningModule):
 @pytest.fixture
 def fit() -> Callable[[Task, Progress], None]:
     quiet_lightning()
-    loader = DataLoader(torch.ones(20), batch_size=4)
+    loader: DataLoader[torch.Tensor] = DataLoader(torch.ones(20), batch_size=4)
 
     def run(task: Task, progress: Progress) -> None:
         trainer = pl.Trainer(

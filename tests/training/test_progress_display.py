@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -108,13 +109,18 @@ def run_epoch(width: int = 120) -> tuple[str, list[int]]:
     read_at: list[int] = []
     display.run_started(Position(0, 4, 0, 100))
     watch.start()
+
+    def loss(batch: int) -> float:
+        read_at.append(batch)
+        return 0.5 / batch
+
     for batch in range(1, 101):
         now[0] += 0.02
         watch.batch_ready()
         now[0] += 0.08
         watch.batch_done(10)
         place = Position(0, 4, batch, 100)
-        display.step(place, watch, Readings(lambda b=batch: read_at.append(b) or 0.5 / b, dict))
+        display.step(place, watch, Readings(partial(loss, batch), dict))
     display.validating(Position(0, 4, 100, 100))
     metrics = {"train_loss": 0.5, "train_accuracy": 0.8, "validation_accuracy": 0.75, "validation_macro_f1": 0.7}
     display.epoch_done(Position(0, 4, 100, 100), watch.stop(), metrics)

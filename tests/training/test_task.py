@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training.small_run import SmallRun
+from tests.training.small_run import RandomImages, SmallRun
 from vision.settings.errors import UserError
 
 
@@ -40,7 +40,9 @@ def test_metrics_of_an_epoch_by_hand(tmp_path: Path) -> None:
     assert row["train_loss"] == pytest.approx(math.log(3), rel=1e-6)
     assert row["train_accuracy"] == (labels == 0).sum() / 48
     assert row["learning_rate"] == 0
-    truth = run.data.validation.reader.labels
+    reader = run.data.validation.reader
+    assert isinstance(reader, RandomImages)
+    truth = reader.labels
     assert row["validation_accuracy"] == (truth == 0).sum() / 30
     # Ties go to the lower class: 0 and 1 are the best two.
     assert row["train_top_k_accuracy_2"] == (labels <= 1).sum() / 48

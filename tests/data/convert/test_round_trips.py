@@ -58,7 +58,7 @@ def key_facts(found: list[AnnotatedImage], with_difficult: bool) -> dict[str, ob
         Path(each.name).name: (
             each.class_ids,
             each.objects
-            and tuple((item.class_id, item.xyxy_px, item.difficult and with_difficult) for item in each.objects),
+            and [(item.class_id, item.xyxy_px, item.difficult and with_difficult) for item in each.objects],
         )
         for each in found
     }

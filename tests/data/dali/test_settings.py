@@ -17,7 +17,7 @@ FACTS = {"num_classes": 2, "num_training_samples": 4}
 
 def dataset(algorithm: str = "image_classification", **cache: object) -> ImageDataset:
     found = get(algorithm)
-    transform = found.transform(found.hyperparameters.parse(FACTS), "train")
+    transform = found.transform(found.facts.hyperparameters.parse(FACTS), "train")
     settings = CacheSettings(**cache)  # type: ignore[arg-type]
     return ImageDataset([], None, transform, None, replace_broken=True, cache=settings)  # type: ignore[arg-type]
 

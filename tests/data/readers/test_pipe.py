@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,7 @@ def test_fifos_are_fed_for_as_long_as_somebody_reads(base: Path) -> None:
     counts = [len(list(reader.next_pass())) for _ in range(3)]
     early = reader.next_pass()
     next(early)
+    assert isinstance(early, Generator)
     early.close()
     counts.append(len(list(reader.next_pass())))
     feeder.stop()
