@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm, TargetSummary
 from vision.api.channel_labels import look_at_labels
 from vision.data.cache.settings import CacheSettings
@@ -169,8 +170,9 @@ def stream_dataset(algorithm: AnyAlgorithm, job: Job[Any], reader: PipeReader, n
 
 def _cache_settings(job: Job[Any]) -> CacheSettings:
     kind, processes = choose_accelerator(job.run)
+    can_cache = algorithms.facts_of(job.algorithm).capabilities.decoded_cache
     return CacheSettings(
-        job.run.cache,
+        job.run.cache if can_cache else "none",
         job.run.cache_folder or (job.run.output or Path("runs")) / "cache",
         epochs=job.hyperparameters.epochs,
         processes=processes,

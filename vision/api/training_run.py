@@ -27,7 +27,7 @@ from vision.data.sample import Reader
 from vision.files.atomic_file import write_whole
 from vision.files.write_error import WriteError
 from vision.metrics.evaluation import Evaluation
-from vision.settings.errors import UserError
+from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import Job
 from vision.training.accelerator import choose_accelerator
 from vision.training.best_model import BestModel
@@ -103,6 +103,20 @@ class _Run:
         write_whole(self.folder.card, model_card(self.folder.name, stored, facts))
 
 
+def refuse_unsupported(job: Job[Any]) -> None:
+    """Raise SettingsError if the job asks for a cache or loader that would lose its algorithm's targets."""
+    facts = algorithms.facts_of(job.algorithm)
+    problems = []
+    if job.run.loader == "dali" and not facts.capabilities.dali:
+        problems.append(f"Setting run.loader is dali, which cannot train {facts.name}: leave it out.")
+    if job.run.cache in ("memory", "disk") and not facts.capabilities.decoded_cache:
+        problems.append(
+            f"Setting run.cache is {job.run.cache}, which cannot hold the targets of {facts.name}: take none."
+        )
+    if problems:
+        raise SettingsError(problems)
+
+
 def train(job: Job[Any], folder: RunFolder | None = None, data: RunData | None = None) -> RunResult:
     """Run a job from its first look at the data to the packed model.
 
@@ -110,6 +124,7 @@ def train(job: Job[Any], folder: RunFolder | None = None, data: RunData | None =
     for anything the user can mend, and Terminated when a signal ended the run, after its state and a model were saved.
     """
     quiet_lightning()
+    refuse_unsupported(job)
     folder = folder or new_run_folder(job)
     try:
         with ExitStack() as stack:

@@ -12,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 import vision
+from vision import algorithms
 from vision.cli.overrides import Overrides
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.nearest import did_you_mean, shown
@@ -38,6 +39,8 @@ def config_groups(flags: tuple[str, ...] = ()) -> dict[str, list[str]]:
     for folder in folders:
         for path in sorted(folder.glob("*/*.yaml")):
             found.setdefault(path.parent.name, []).append(path.stem)
+    # A file is needed only where Hydra composes.
+    found["algorithm"] = sorted({*found["algorithm"], *algorithms.names()})
     return found
 
 

@@ -24,6 +24,12 @@ FACTS = AlgorithmFacts(
         MetricFacts("loss", "loss", is_share=False, higher_is_better=False),
         MetricFacts("accuracy", "accuracy"),
         MetricFacts("top_k_accuracy_", "top-{} accuracy"),
+        MetricFacts("mAP", "mAP"),
+        MetricFacts("macro_f1", "macro F1"),
+        MetricFacts("micro_f1", "micro F1"),
+        MetricFacts("macro_precision", "macro precision"),
+        MetricFacts("macro_recall", "macro recall"),
+        MetricFacts("calibration_error", "calibration error", higher_is_better=False),
     ),
     metric_definitions=(
         MetricDefinition("train:accuracy", rf"Epoch\[\d+\] Train-accuracy={_NUMBER}"),

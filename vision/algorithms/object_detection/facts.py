@@ -26,6 +26,11 @@ FACTS = AlgorithmFacts(
         MetricFacts("cross_entropy", "cross entropy", is_share=False, higher_is_better=False),
         MetricFacts("smooth_l1", "smooth L1", is_share=False, higher_is_better=False),
         MetricFacts("mAP", "mAP"),
+        MetricFacts("mAP_11point", "mAP 11point"),
+        MetricFacts("coco_mAP", "coco mAP"),
+        MetricFacts("coco_mAP_50", "coco mAP 50"),
+        MetricFacts("coco_mAP_75", "coco mAP 75"),
+        MetricFacts("calibration_error", "calibration error", higher_is_better=False),
     ),
     metric_definitions=(
         MetricDefinition("train:progress", rf"#progress_metric: {_HOST}, completed (\S+) %"),
