@@ -164,7 +164,7 @@ CONTRADICTIONS = {
     "annotation as a file": (
         {**PICTURES, "a.json": ANNOTATION},
         {"train": "images", "train_annotation": "a.json"},
-        "a.json: is no folder; one JSON file for each image must lie there",
+        "a.json: is no folder; one JSON or PNG file for each image must lie there",
     ),
     "attributes of records": (
         {"t.rec": REC},
