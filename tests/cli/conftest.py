@@ -13,6 +13,7 @@ import pytest
 
 import vision
 from tests.reports.label_cases import Streamed
+from vision import algorithms
 from vision.metrics.bootstrap import Compared, Comparison, Interval, PairedIntervals
 from vision.metrics.evaluation import Evaluation, Matrix, Table
 from vision.metrics.label_evaluation import evaluate_image_labels
@@ -50,6 +51,8 @@ COMPARISON = Comparison(
 
 
 class FakeModel:
+    algorithm = algorithms.get("image_classification")
+
     def predict_files(self, images: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         for key, encoded in images:
             if isinstance(encoded, Exception):

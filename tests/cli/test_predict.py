@@ -9,7 +9,6 @@ import pytest
 
 from tests.cli.conftest import FakeApi
 from vision.cli.main import main
-from vision.cli.predict import summary
 from vision.settings.run import RunSettings
 
 pytestmark = pytest.mark.usefixtures("model_here")
@@ -96,18 +95,3 @@ def test_all_good_is_status_0_and_files_that_cannot_be_read_do_not_stop_the_othe
 def test_problems(argv: list[str], extra: list[str], part: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*argv, *extra]) == 2
     assert part in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("result", "expected"),
-    [
-        ({"label": "cat", "score": 0.5}, "cat 50.0%"),
-        ({"label": "cat", "score": 0.5, "labels": ["cat", "dog"]}, "cat, dog"),
-        ({"label": "cat", "score": 0.4, "labels": []}, "none"),
-        ({"objects": [{"label": "cat"}, {"label": "dog"}, {"label": "cat"}]}, "2 cat, 1 dog"),
-        ({"objects": []}, "nothing"),
-        ({"error": "is damaged"}, "is damaged"),
-    ],
-)
-def test_summary(result: dict[str, object], expected: str) -> None:
-    assert summary(result) == expected

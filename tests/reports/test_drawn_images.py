@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
+from vision import algorithms
+from vision.algorithms.algorithm import Mark
 from vision.reports.drawn_images import COLORS, DrawnImages
 from vision.settings.errors import UserError
 
@@ -15,8 +16,13 @@ GREY = np.full((200, 300, 3), 128, np.uint8)
 ENCODED = cv2.imencode(".png", GREY)[1].tobytes()
 
 
-def objects(*found: tuple[str, float, list[float]]) -> dict[str, Any]:
-    return {"objects": [{"label": label, "score": score, "box": box} for label, score, box in found]}
+def objects(*found: tuple[str, float, list[float]]) -> list[Mark]:
+    described = [{"label": label, "score": score, "box": box} for label, score, box in found]
+    return algorithms.get("object_detection").marks({"objects": described})
+
+
+def labels(**described: object) -> list[Mark]:
+    return algorithms.get("image_classification").marks({"label": "cat", "score": 0.5, **described})
 
 
 def rgb(colour: str) -> tuple[int, ...]:
@@ -43,12 +49,12 @@ def test_boxes_lie_where_they_are_and_classes_have_colours(tmp_path: Path) -> No
     [
         objects(("x" * 300, 0.5, [-1.0, -5.0, 7.0, 2.0])),
         objects(("up\nside\u202e down", 0.5, [0.9, 0.9, 0.1, 0.1])),
-        {"label": "cat", "score": 0.5},
-        {"label": "cat", "score": 0.5, "labels": ["cat", "dog"]},
-        {"label": "cat", "score": 0.5, "labels": []},
+        labels(),
+        labels(labels=["cat", "dog"]),
+        labels(labels=[]),
     ],
 )
-def test_anything_a_model_says_can_be_drawn(tmp_path: Path, result: dict[str, Any]) -> None:
+def test_anything_a_model_says_can_be_drawn(tmp_path: Path, result: list[Mark]) -> None:
     path = DrawnImages(tmp_path).add("a.png", ENCODED, result)
     assert not np.array_equal(np.asarray(Image.open(path)), GREY)
 

@@ -56,6 +56,19 @@ class ScoredLabel:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """What is drawn onto an image: ``names``, shortened where there is no room, and a ``note`` behind them.
+
+    ``box_xyxy_unit``: they stand on this box, in fractions of the image; None: in the image's corner. Marks of equal
+    names have one color.
+    """
+
+    names: str
+    note: str = ""
+    box_xyxy_unit: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True)
 class TargetSummary:
     """What the labels of one channel say.
 
@@ -154,6 +167,14 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
     @abstractmethod
     def describe_prediction(self, prediction: P, class_names: tuple[str, ...]) -> dict[str, Any]:
         """Return the JSON object for people and scripts: SageMaker's ``prediction`` plus names."""
+
+    @abstractmethod
+    def summarize(self, description: Mapping[str, Any]) -> str:
+        """Say in a few words on one line what ``describe_prediction`` says."""
+
+    @abstractmethod
+    def marks(self, description: Mapping[str, Any]) -> list[Mark]:
+        """Return what to draw of a description onto its image; the first is the most certain."""
 
     @abstractmethod
     def respond(self, prediction: P, form: str, size_px: tuple[int, int], class_names: tuple[str, ...]) -> bytes:

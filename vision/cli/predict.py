@@ -28,7 +28,7 @@ Usage: vision predict model=PATH FILE|FOLDER|GLOB|FILE.rec ... [output=FILE.json
   model   a model folder, a model.tar.gz or a run folder
   output  write JSON lines to this file and a table to the terminal; without it, a terminal gets a readable line for
           each image, and a file or pipe JSON lines, with the table among the errors
-  draw    also write each image, with labelled boxes, into this folder (--draw: into ./drawn)
+  draw    also write each image, with what was seen in it, into this folder (--draw: into ./drawn)
   run     run settings, for example run.device=cpu (vision train --help lists them)
 
 The exit status is 1 if an image could not be predicted.
@@ -50,30 +50,23 @@ def run(argv: Sequence[str]) -> int:
     given = read_assignments(argv, names=("model", "output", "draw"), sections=("run",), allow_files=True)
     model, _, settings = check(given, required_channels=())
     images = encoded_images(find_images(given.files))
-    if "draw" in given.names:
-        results = predict_and_draw(model, settings, images, local_path(given.names["draw"]))
-    else:
-        results = predict(model, settings, images)
-    failed = write(results, given.names.get("output"))
+    folder = local_path(given.names["draw"]) if "draw" in given.names else None
+    failed = write(predict(model, settings, images, folder), given.names.get("output"))
     for sentence in failed.lines(_MOST_SENTENCES):
         print(f"vision: not predicted: {sentence}", file=sys.stderr)
     return SOME_FAILED if failed.count else 0
 
 
-def predict(model: Path, settings: RunSettings, images: Iterable[Image]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """(key, result) of each image from the api; torch is imported here."""
+def predict(
+    path: Path, settings: RunSettings, images: Iterable[Image], folder: Path | None
+) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    """Yield (key, result, a few words on it) of each image; with a ``folder``, each readable one is drawn into it."""
+    # Here, since it loads torch.
     from vision import api
-
-    yield from api.load(model, settings).predict_files(images)
-
-
-def predict_and_draw(
-    model: Path, settings: RunSettings, images: Iterable[Image], folder: Path
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The same; each readable image is drawn into the folder on its way."""
     from vision.reports.drawn_images import DrawnImages
 
-    drawn = DrawnImages(folder)
+    drawn = None if folder is None else DrawnImages(folder)
+    model = api.load(path, settings)
     # The model reads ahead by a batch; what it has read waits here for its result.
     waiting: deque[Image] = deque()
 
@@ -82,15 +75,18 @@ def predict_and_draw(
             waiting.append(image)
             yield image
 
-    for key, result in predict(model, settings, noted()):
+    for key, result in model.predict_files(noted()):
         _, encoded = waiting.popleft()
-        if not isinstance(encoded, DataError) and "error" not in result:
-            drawn.add(key, encoded, result)
-        yield key, result
+        if "error" in result:
+            yield key, result, str(result["error"])
+            continue
+        if drawn is not None and not isinstance(encoded, DataError):
+            drawn.add(key, encoded, model.algorithm.marks(result))
+        yield key, result, model.algorithm.summarize(result)
 
 
-def write(results: Iterable[tuple[str, Mapping[str, Any]]], output: str | None) -> EqualProblems:
-    """Lines as results come, then the table, except where the lines themselves are for people. Returns what failed."""
+def write(results: Iterable[tuple[str, Mapping[str, Any], str]], output: str | None) -> EqualProblems:
+    """Write lines as results come, then the table, except where the lines are for people. Return what failed."""
     from rich.console import Console
 
     failed = EqualProblems()
@@ -101,8 +97,7 @@ def write(results: Iterable[tuple[str, Mapping[str, Any]]], output: str | None) 
         lines: TextIO | AtomicFile = sys.stdout
         if output:
             lines = stack.enter_context(AtomicFile(output))
-        for key, result in results:
-            text = summary(result)
+        for key, result, text in results:
             if "error" in result:
                 failed.add_sentence(text)
             lines.write(_line(key, text) if for_people else json.dumps({"file": key, **result}) + "\n")
@@ -112,20 +107,6 @@ def write(results: Iterable[tuple[str, Mapping[str, Any]]], output: str | None) 
     if not for_people:
         Console(stderr=not output).print(_table(rows, total))
     return failed
-
-
-def summary(result: Mapping[str, Any]) -> str:
-    """One line about one image: its class, or how many objects of which classes."""
-    if "error" in result:
-        return str(result["error"])
-    if "objects" in result:
-        counts: dict[str, int] = {}
-        for found in result["objects"]:
-            counts[found["label"]] = counts.get(found["label"], 0) + 1
-        return ", ".join(f"{count} {label}" for label, count in counts.items()) or "nothing"
-    if "labels" in result:
-        return ", ".join(result["labels"]) or "none"
-    return f"{result['label']} {result['score']:.1%}"
 
 
 def _line(key: str, text: str) -> str:

@@ -1,15 +1,15 @@
-"""Images with what a model saw in them: labelled boxes, or the class in a corner."""
+"""Images with what a model saw in them, on the spot or in a corner."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from vision.algorithms.algorithm import Mark
 from vision.data.image_codec import decode_rgb
 from vision.files.atomic_file import write_whole
 from vision.files.write_error import make_folder
@@ -31,32 +31,31 @@ class DrawnImages:
         self._colors: dict[str, str] = {}
         make_folder(folder)
 
-    def add(self, key: str, encoded: bytes | memoryview, result: Mapping[str, Any]) -> Path:
-        """Draw a result as ``Model.describe`` gives it onto its image, and write the picture."""
-        picture = self.draw(decode_rgb(encoded, key), result)
+    def add(self, key: str, encoded: bytes | memoryview, marks: Sequence[Mark]) -> Path:
+        """Draw marks onto their image, and write the picture."""
+        picture = self.draw(decode_rgb(encoded, key), marks)
         path = self.folder / self._name(key)
         write_whole(path, jpeg_bytes(picture, quality=92), durable=False)
         return path
 
-    def draw(self, image: np.ndarray, result: Mapping[str, Any]) -> Image.Image:
-        """The picture of an image uint8 [H, W, 3] RGB, its longer side at most 1600 pixels."""
+    def draw(self, image: np.ndarray, marks: Sequence[Mark]) -> Image.Image:
+        """Return the picture of an image uint8 [H, W, 3] RGB, its longer side at most 1600 pixels."""
         picture = Image.fromarray(image)
         picture.thumbnail((LONGEST_SIDE_PX, LONGEST_SIDE_PX))
         draw = ImageDraw.Draw(picture)
-        if "objects" not in result:
-            labels = result.get("labels", [result["label"]])
-            self._caption(draw, (0.0, 0.0), ", ".join(labels) or "none", COLORS[0])
-            return picture
-        # The most certain objects come last, so that they stay on top.
-        for found in reversed(result["objects"]):
-            self._object(draw, found)
+        # The most certain come last, so that they stay on top.
+        for mark in reversed(marks):
+            self._mark(draw, mark)
         return picture
 
-    def _object(self, draw: ImageDraw.ImageDraw, found: Mapping[str, Any]) -> None:
+    def _mark(self, draw: ImageDraw.ImageDraw, mark: Mark) -> None:
+        if mark.box_xyxy_unit is None:
+            self._caption(draw, (0.0, 0.0), f"{mark.names} {mark.note}".strip(), COLORS[0])
+            return
         width, height = draw.im.size
-        color = self._colors.setdefault(found["label"], COLORS[len(self._colors) % len(COLORS)])
-        corners = draw_box(draw, found["box"], color, line_px=max(2, round(max(width, height) / 300)))
-        self._caption(draw, corners[:2], f"{short_label(found['label'])} {found['score']:.0%}", color)
+        color = self._colors.setdefault(mark.names, COLORS[len(self._colors) % len(COLORS)])
+        corners = draw_box(draw, mark.box_xyxy_unit, color, line_px=max(2, round(max(width, height) / 300)))
+        self._caption(draw, corners[:2], f"{short_label(mark.names)} {mark.note}".strip(), color)
 
     def _caption(self, draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str, color: str) -> None:
         """A label that stands on the corner, or below it where there is no room above."""

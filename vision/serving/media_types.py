@@ -95,6 +95,11 @@ def _preferred(accept: str, default: str, forms: Sequence[str]) -> str:
             continue
         if media_type.name in ("*/*", "*", "application/*"):
             return default if default in forms else forms[0]
+        if media_type.name.endswith("/*"):
+            kind = media_type.name.removesuffix("*")
+            found = next((form for form in forms if form.startswith(kind)), None)
+            if found is not None:
+                return found
         # JSON is UTF-8 whatever a client adds.
         for ignored in (("charset",), ("charset", "verbose")):
             kept = tuple(pair for pair in media_type.parameters if pair[0] not in ignored)

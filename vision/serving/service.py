@@ -135,7 +135,10 @@ def _custom_attributes(request: Request) -> dict[str, str]:
 
 
 def _response(answers: list[Answer], is_list: bool, form: str) -> Response:
-    """One answer as it is, several as a JSON list or as lines. Raises RequestFailure 400 if all are broken."""
+    """Return one answer as it is, several joined as their media type can be.
+
+    Raises RequestFailure 400 if all are broken, and 406 for several of a type that cannot be joined.
+    """
     problems = [answer.problem for answer in answers if answer.problem is not None]
     if len(problems) == len(answers):
         raise RequestFailure(400, problems[0])
@@ -143,5 +146,8 @@ def _response(answers: list[Answer], is_list: bool, form: str) -> Response:
     media_type = read_media_type(form)
     if media_type.is_lines:
         return Response(b"".join(body + b"\n" for body in bodies), media_type=media_type.name)
-    body = b"[" + b", ".join(bodies) + b"]" if is_list else bodies[0]
-    return Response(body, media_type="application/json")
+    if not is_list:
+        return Response(bodies[0], media_type=media_type.name)
+    if media_type.name != "application/json":
+        raise RequestFailure(406, f"several images cannot be answered as {form}: send one a request, or accept JSON")
+    return Response(b"[" + b", ".join(bodies) + b"]", media_type=media_type.name)

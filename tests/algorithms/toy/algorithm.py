@@ -12,7 +12,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from vision.algorithms.algorithm import Algorithm, Stage, TargetSummary
+from vision.algorithms.algorithm import Algorithm, Mark, Stage, TargetSummary
 from vision.algorithms.facts import AlgorithmFacts
 from vision.algorithms.json_answer import json_bytes
 from vision.artifacts.export_heads import BATCH, ExportHeads, HeadOutput, Heads
@@ -163,6 +163,12 @@ class Toy(Algorithm[ToyHyperparameters, Plan, TwoConvolutions, Tensor, np.ndarra
     def describe_prediction(self, prediction: np.ndarray, class_names: tuple[str, ...]) -> dict[str, Any]:
         shares = np.bincount(prediction.ravel(), minlength=len(class_names)) / prediction.size
         return {"shares": dict(zip(class_names, shares.tolist(), strict=True))}
+
+    def summarize(self, description: Mapping[str, Any]) -> str:
+        return ", ".join(f"{share:.0%} {name}" for name, share in description["shares"].items())
+
+    def marks(self, description: Mapping[str, Any]) -> list[Mark]:
+        return [Mark(self.summarize(description))]
 
     def respond(
         self, prediction: np.ndarray, form: str, size_px: tuple[int, int], class_names: tuple[str, ...]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vision.algorithms.algorithm import Algorithm, ScoredLabel, Stage, TargetSummary
+from vision.algorithms.algorithm import Algorithm, Mark, ScoredLabel, Stage, TargetSummary
 from vision.algorithms.facts import AlgorithmFacts
 from vision.algorithms.image_classification.explanation import with_explanations
 from vision.algorithms.image_classification.export import export_heads
@@ -136,6 +136,14 @@ class ImageClassification(
 
     def describe_prediction(self, prediction: Classification, class_names: tuple[str, ...]) -> dict[str, Any]:
         return prediction.describe(class_names)
+
+    def summarize(self, description: Mapping[str, Any]) -> str:
+        if "labels" in description:
+            return ", ".join(description["labels"]) or "none"
+        return f"{description['label']} {description['score']:.1%}"
+
+    def marks(self, description: Mapping[str, Any]) -> list[Mark]:
+        return [Mark(", ".join(description.get("labels", [description["label"]])) or "none")]
 
     def respond(
         self, prediction: Classification, form: str, size_px: tuple[int, int], class_names: tuple[str, ...]

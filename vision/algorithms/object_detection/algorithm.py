@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from vision.algorithms.algorithm import Algorithm, ScoredLabel, Stage, TargetSummary
+from vision.algorithms.algorithm import Algorithm, Mark, ScoredLabel, Stage, TargetSummary
 from vision.algorithms.facts import AlgorithmFacts
 from vision.algorithms.json_answer import json_bytes
 from vision.algorithms.object_detection.architecture import Architecture, architecture_for, read_architecture
@@ -121,6 +122,13 @@ class ObjectDetection(
 
     def describe_prediction(self, prediction: ImageDetections, class_names: tuple[str, ...]) -> dict[str, Any]:
         return prediction.describe(class_names)
+
+    def summarize(self, description: Mapping[str, Any]) -> str:
+        counts = Counter(found["label"] for found in description["objects"])
+        return ", ".join(f"{count} {label}" for label, count in counts.items()) or "nothing"
+
+    def marks(self, description: Mapping[str, Any]) -> list[Mark]:
+        return [Mark(found["label"], f"{found['score']:.0%}", tuple(found["box"])) for found in description["objects"]]
 
     def respond(
         self, prediction: ImageDetections, form: str, size_px: tuple[int, int], class_names: tuple[str, ...]
