@@ -9,7 +9,6 @@ import pytest
 
 from tests.algorithms.conformance import Channels, Conformance
 from vision import algorithms
-from vision.api import RunResult
 
 
 class TestToy(Conformance):
@@ -36,10 +35,6 @@ class TestToy(Conformance):
         return {"": str(folder / "images"), "_annotation": str(folder / "masks")}
 
     # What shared code cannot do yet for an algorithm without classes of images or boxes.
-    @pytest.mark.xfail(reason="titles of metrics are made of their names", strict=True)
-    def test_report_and_card_are_made(self, trained: RunResult) -> None:
-        super().test_report_and_card_are_made(trained)
-
     @pytest.mark.xfail(reason="inspect knows no masks", strict=True)
     def test_inspect_reads_the_channel(
         self, channels: Channels, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -7,7 +7,7 @@ import pytest
 from vision.reports.labels import (
     duration_text,
     file_stem,
-    is_score,
+    is_share,
     metric_label,
     metric_text,
     printable,
@@ -40,12 +40,12 @@ def test_file_stems_cannot_leave_the_folder(title: str, stem: str) -> None:
         ("validation_mAP", "validation mAP", True),
         ("train_loss", "train loss", False),
         ("train_cross_entropy", "train cross entropy", False),
-        ("train_smooth_l1", "train smooth l1", False),
+        ("train_smooth_l1", "train smooth L1", False),
     ],
 )
 def test_metrics(metric: str, label: str, score: bool) -> None:
     assert metric_label(metric) == label
-    assert is_score(metric) is score
+    assert is_share(metric) is score
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from vision.settings.nearest import did_you_mean, shown
 
 if TYPE_CHECKING:
     from vision.algorithms.algorithm import AnyAlgorithm
-    from vision.algorithms.facts import AlgorithmFacts
+    from vision.algorithms.facts import AlgorithmFacts, MetricFacts
 
 
 def names() -> tuple[str, ...]:
@@ -41,3 +41,12 @@ def facts_of(name: str) -> AlgorithmFacts:
 def channel_names() -> tuple[str, ...]:
     """Return the names of all channels that any algorithm declares."""
     return tuple(dict.fromkeys(channel.name for name in names() for channel in facts_of(name).channels))
+
+
+def metric_facts(metric: str) -> MetricFacts | None:
+    """Return what the first algorithm that knows a metric declares of it, with or without its channel's prefix.
+
+    A name means the same to all that declare it. None for a name that nobody declares.
+    """
+    declared = (facts_of(name).metric(metric) for name in names())
+    return next((facts for facts in declared if facts is not None), None)

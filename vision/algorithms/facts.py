@@ -27,14 +27,16 @@ class Objective:
 class MetricFacts:
     """One figure of an evaluation or of a training epoch, by its name without the channel's prefix.
 
-    A ``name`` that ends in "_" has a number behind it: "top_k_accuracy_" stands for top_k_accuracy_5. A share lies
-    between 0 and 1 and is shown in percent.
+    A ``name`` that ends in "_" has a number behind it, which stands for the "{}" of its title: "top_k_accuracy_" is
+    declared for top_k_accuracy_5. A share lies between 0 and 1 and is shown in percent.
     """
 
     name: str
     title: str
     is_share: bool = True
     higher_is_better: bool = True
+    # Whether the learning curves show it: many lines would hide the one that decides.
+    is_drawn: bool = True
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,15 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.ticker import MaxNLocator
 
+from vision import algorithms
 from vision.metrics.evaluation import YARDSTICK, Curves, Matrix, Table
 from vision.reports.drawing import FAINT, INK, colors, legend, new_figure, png
-from vision.reports.labels import is_score, metric_label, short_label
+from vision.reports.labels import is_share, metric_label, short_label
 
 MOST_LABELLED_CLASSES = 60
 MOST_CONFUSED_CLASSES = 40
 MOST_ANNOTATED_CLASSES = 20
 MOST_BARS = 30
-# Kept in metrics.csv, but four more lines would hide the one that decides.
-NOT_DRAWN = ("_precision", "_recall", "_f1", "calibration_error")
 
 
 def learning_curves(history: Sequence[Mapping[str, float | int]]) -> bytes | None:
@@ -35,8 +34,10 @@ def learning_curves(history: Sequence[Mapping[str, float | int]]) -> bytes | Non
             panels["learning rate"].append(name)
         elif name == "images_per_second":
             panels["images per second"].append(name)
-        elif name.startswith(("train_", "validation_")) and not name.endswith(NOT_DRAWN):
-            panels["score" if is_score(name) else "loss"].append(name)
+        elif name.startswith(("train_", "validation_")):
+            facts = algorithms.metric_facts(name)
+            if facts is None or facts.is_drawn:
+                panels["score" if is_share(name) else "loss"].append(name)
     filled = {title: names for title, names in panels.items() if names}
     if not filled:
         return None

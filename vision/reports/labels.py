@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-_SCORE = re.compile(r"accuracy|precision|recall|f1|share|calibration_error|(?<![a-zA-Z])m?AP")
-_ABBREVIATIONS = {"f1": "F1", "map": "mAP", "ap": "AP", "iou": "IoU"}
+from vision import algorithms
 
 
 def printable(name: str) -> str:
@@ -27,25 +26,29 @@ def file_stem(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:60] or "untitled"
 
 
-def is_score(metric: str) -> bool:
-    """Whether a metric is a share between 0 and 1, which reads best in percent; a loss or a speed is not."""
-    return _SCORE.search(metric) is not None
+def is_share(metric: str) -> bool:
+    """Return whether a metric is declared as a share between 0 and 1, which reads best in percent."""
+    facts = algorithms.metric_facts(metric)
+    return facts is not None and facts.is_share
 
 
 def metric_label(metric: str) -> str:
-    """``macro_f1`` -> ``macro F1``, ``top_k_accuracy_5`` -> ``top-5 accuracy``."""
-    top = re.fullmatch(r"(.*?)top_k_accuracy_(\d+)", metric)
-    if top:
-        return f"{metric_label(top[1].strip('_'))} top-{top[2]} accuracy".strip()
-    words = printable(metric).split("_")
-    return " ".join(_ABBREVIATIONS.get(word.lower(), word) for word in words)
+    """Return a metric's declared title behind its channel: ``train_top_k_accuracy_5`` -> ``train top-5 accuracy``.
+
+    Of an undeclared one, the words of its name.
+    """
+    facts = algorithms.metric_facts(metric)
+    if facts is None:
+        return printable(metric).replace("_", " ")
+    channel = next((f"{word} " for word in ("train", "validation") if metric.startswith(f"{word}_")), "")
+    return channel + facts.title.format(metric.rpartition("_")[2])
 
 
 def metric_text(metric: str, value: float) -> str:
-    """``0.97128`` -> ``97.13 %`` for a score, four significant digits for anything else, a dash for NaN."""
+    """``0.97128`` -> ``97.13 %`` for a share, four significant digits for anything else, a dash for NaN."""
     if math.isnan(value):
         return "\u2013"
-    return f"{100 * value:.2f} %" if is_score(metric) else f"{value:.4g}"
+    return f"{100 * value:.2f} %" if is_share(metric) else f"{value:.4g}"
 
 
 def duration_text(seconds: float) -> str:

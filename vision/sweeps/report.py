@@ -13,7 +13,7 @@ from vision.files.atomic_file import write_whole
 from vision.files.write_error import make_folder
 from vision.metrics.evaluation import Table
 from vision.reports import page as html
-from vision.reports.labels import duration_text, is_score, metric_text
+from vision.reports.labels import duration_text, is_share, metric_text
 from vision.sweeps.figures import history_figure, importance_figure, learning_figure, parallel_figure
 from vision.sweeps.study import TrialRecord, best_record, summary_counts
 from vision.sweeps.sweep_folder import SweepFolder, SweepPlan
@@ -126,5 +126,5 @@ def _table(records: Sequence[TrialRecord], metric: str) -> Table:
         for record in ranked
     )
     value = f"validation {metric}"
-    shares = (value,) if is_score(metric) else ()
+    shares = (value,) if is_share(metric) else ()
     return Table("Trials", ("trial", "state", "epochs", value, *names), rows, shares=shares)

@@ -30,7 +30,7 @@ FACTS = AlgorithmFacts(
         MetricFacts("coco_mAP", "coco mAP"),
         MetricFacts("coco_mAP_50", "coco mAP 50"),
         MetricFacts("coco_mAP_75", "coco mAP 75"),
-        MetricFacts("calibration_error", "calibration error", higher_is_better=False),
+        MetricFacts("calibration_error", "calibration error", higher_is_better=False, is_drawn=False),
     ),
     metric_definitions=(
         MetricDefinition("train:progress", rf"#progress_metric: {_HOST}, completed (\S+) %"),
