@@ -11,7 +11,7 @@ from vision.data.boxes.object_rows import ObjectRows
 from vision.data.convert.vector_label import first_task
 from vision.data.counting import classes_told
 from vision.data.im2rec.encoding import CannotPackError, chosen_label
-from vision.data.labels import Task, read_label, task_of
+from vision.data.labels import Task, numbers, read_label, shown_label, task_of
 from vision.settings.errors import DataError
 
 ANNOTATION = {
@@ -114,3 +114,10 @@ def test_im2rec_packs_whole_what_has_a_meaning() -> None:
         assert chosen_label(labels, None) == labels
     with pytest.raises(CannotPackError, match="has 3 labels that are neither boxes"):
         chosen_label([0.0, 1.0, 2.0], None)
+
+
+def test_an_image_labels_pixels_and_is_not_shown_in_messages() -> None:
+    assert task_of(b"\x89PNG") == "mask"
+    assert shown_label(b"\x89PNG") == "an image of 4 bytes"
+    with pytest.raises(DataError, match=r"^a: has an image that labels its pixels, where a class id"):
+        numbers(b"\x89PNG", "a")

@@ -48,9 +48,10 @@ def task_problem(algorithm: AnyAlgorithm, reader: Reader) -> str | None:
     others = [name for name in algorithms.names() if found in algorithms.facts_of(name).label_tasks]
     hint = task_hint(found, algorithm.facts.label_tasks)
     hint = f" ({hint})" if hint else ""
+    other = f", or use {' or '.join(others)}" if others else ""
     return (
-        f"its labels are {TASK_NAMES[found]}, but {algorithm.facts.name} works with {wanted}: give such data{hint}, or "
-        f"use {' or '.join(others)}"
+        f"its labels are {TASK_NAMES[found]}, but {algorithm.facts.name} works with {wanted}: give such data{hint}"
+        f"{other}"
     )
 
 

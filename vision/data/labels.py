@@ -1,4 +1,4 @@
-"""What a raw label means: one class of its image, several, or boxes. Training and every tool ask here.
+"""What a raw label means: a class of its image, several, boxes, or classes of pixels. Training and all tools ask here.
 
 Legend: W numbers of a label vector.
 """
@@ -17,8 +17,13 @@ from vision.data.readers.class_names import MAX_CLASS_ID
 from vision.data.sample import RawTarget
 from vision.settings.errors import DataError
 
-Task = Literal["single", "multi", "boxes"]
-TASK_NAMES: dict[Task, str] = {"single": "one class an image", "multi": "several classes an image", "boxes": "boxes"}
+Task = Literal["single", "multi", "boxes", "mask"]
+TASK_NAMES: dict[Task, str] = {
+    "single": "one class an image",
+    "multi": "several classes an image",
+    "boxes": "boxes",
+    "mask": "masks of pixels",
+}
 # A class id that was written as a fraction, such as 2.00001, still is one.
 TOLERANCE = 1e-4
 
@@ -27,7 +32,8 @@ def task_of(raw: RawTarget) -> Task | None:
     """Return what a label means, None where that is unclear.
 
     A vector float [W] of one number is a class; one that begins with the widths of header and object holds boxes; one
-    of 0 and 1 has a column for each class. A list has 0 or 1 for each class too, a tuple holds class ids.
+    of 0 and 1 has a column for each class. A list has 0 or 1 for each class too, a tuple holds class ids. Bytes are
+    an image that labels the pixels.
     """
     if isinstance(raw, np.ndarray):
         if raw.size == 1:
@@ -35,6 +41,8 @@ def task_of(raw: RawTarget) -> Task | None:
         if has_header(raw):
             return "boxes" if is_packed(raw) else None
         return "multi" if np.isin(raw, (0, 1)).all() else None
+    if isinstance(raw, bytes):
+        return "mask"
     if isinstance(raw, Mapping):
         return "boxes"
     if isinstance(raw, list | tuple):
@@ -92,6 +100,8 @@ def numbers(raw: RawTarget, key: str) -> np.ndarray:
     """Return the numbers of a label that names classes, float64 [W]. Raises DataError."""
     if isinstance(raw, np.ndarray):
         return raw.astype(np.float64).reshape(-1)
+    if isinstance(raw, bytes):
+        raise DataError(key, "has an image that labels its pixels, where a class id or a list is expected")
     if isinstance(raw, Mapping):
         hint = "; boxes belong to algorithm=object_detection" if "annotations" in raw else ""
         raise DataError(key, f"has a JSON object as its label, where a class id or a list is expected{hint}")
@@ -110,6 +120,8 @@ def class_id(number: float, key: str) -> int:
 
 def shown_label(raw: RawTarget) -> str:
     """Return the beginning of a label for a message."""
+    if isinstance(raw, bytes):
+        return f"an image of {len(raw)} bytes"
     held = list(raw) if isinstance(raw, tuple) else raw
     return repr(held)[:40]
 

@@ -13,7 +13,9 @@ from vision.data.equal_problems import EqualProblems
 from vision.data.inspect.box_issues import box_issues
 from vision.data.inspect.issues import MOST_NAMED, ChannelFacts, Issue, Place, Severity
 from vision.data.inspect.scan import Part, scan
+from vision.data.labels import task_of
 from vision.data.sample import Reader, Remarking
+from vision.settings.errors import DataError
 
 # A class this many times rarer than the most frequent one is hard to learn without help.
 RARE_TIMES = 20
@@ -23,6 +25,11 @@ _KINDS = 3
 
 def inspect_channel(name: str, reader: Reader, workers: int, advance: Callable[[int], None]) -> ChannelFacts:
     """Read every record of a channel; ``advance`` is told the records done."""
+    if len(reader) and task_of(reader.target(0)) == "mask":
+        raise DataError(
+            f"channel {name}",
+            "labels the pixels of its images by other images, and vision inspect reads classes and boxes only",
+        )
     parts: list[Part] = []
     for part in scan(reader, workers):
         parts.append(part)
