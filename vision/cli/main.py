@@ -50,11 +50,11 @@ VERBS: dict[str, Verb] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status: 0 done, 2 the user can mend it, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    # A terminal may know fewer letters than the names of files.
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
     try:
+        # A terminal may know fewer letters than the names of files. What waits to be written is written by this.
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         for word in arguments:
             if problem := name_problem(word):
                 raise UserError(f"Argument {shown_name(word)} {problem}.")
