@@ -1,4 +1,4 @@
-"""Feeds the FIFOs of one channel as the platform does: one pipe for each pass, for as long as somebody reads.
+"""Feeds the FIFOs of one channel as the platform does: one pipe for each pass, as long as there is a reader.
 
 Source: sagemaker-contract, sections 4.2, 4.6 and 7.5.
 """
@@ -26,7 +26,7 @@ Passes = Callable[[int], Iterable[bytes]]
 
 
 def file_bytes(files: Sequence[Path]) -> Passes:
-    """Each pass: the files one after the other, as S3Prefix channels come."""
+    """Return passes that give the files one after the other, as S3Prefix channels do."""
 
     def chunks(number: int) -> Iterator[bytes]:
         for path in files:
@@ -38,9 +38,9 @@ def file_bytes(files: Sequence[Path]) -> Passes:
 
 
 def manifest_records(manifest: Path, attributes: Sequence[str], shuffle_seed: int | None = None) -> Passes:
-    """Each pass: the named attributes of each line as RecordIO; names that end in -ref give the object's bytes.
+    """Return passes that give the named attributes of each line as RecordIO; those in -ref give the object's bytes.
 
-    With a seed the order of the lines is drawn anew for each pass, as ``ShuffleConfig`` does.
+    With a seed the lines are shuffled for each pass, as ``ShuffleConfig`` does.
     """
     lines = [parse_line(line.text) for line in iter_lines(SteadyFile(manifest, str(manifest)))]
     references = ImageReferences(manifest.parent)
@@ -57,7 +57,7 @@ def manifest_records(manifest: Path, attributes: Sequence[str], shuffle_seed: in
 
 
 def wrap(payload: bytes) -> bytes:
-    """One RecordIO record around any bytes. Those with the magic inside are not split, which no reader minds."""
+    """Return one RecordIO record around any bytes. The magic inside is not split, which readers accept."""
     assert len(payload) <= MAX_PAYLOAD_BYTES
     return PART_HEADER.pack(MAGIC, len(payload)) + payload.ljust(padded(len(payload)), b"\0")
 
@@ -73,7 +73,7 @@ def _attribute(line: dict[str, object], name: str, references: ImageReferences, 
 class PipeFeeder(threading.Thread):
     """Makes ``<base>_0``, ``<base>_1``, ... and fills each when it is opened. ``passes`` bounds how many.
 
-    ``stall_after`` bytes of a pass nothing more comes, which plays a platform that hangs.
+    After ``stall_after`` bytes of a pass nothing more is written, as by a platform that hangs.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class PipeFeeder(threading.Thread):
         self._ended = threading.Event()
 
     def stop(self) -> None:
-        """End the feeding and wait for it."""
+        """Stop feeding and wait for the thread."""
         self._ended.set()
         self.join()
 
@@ -108,7 +108,7 @@ class PipeFeeder(threading.Thread):
             number += 1
 
     def _open(self, path: Path) -> int | None:
-        """A descriptor to write to once somebody reads, None when told to stop before."""
+        """Wait for a reader and return a descriptor to write to; None if stopped before."""
         while not self._ended.wait(_POLL_S):
             try:
                 return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
@@ -129,7 +129,7 @@ class PipeFeeder(threading.Thread):
             left = None if left is None else left - len(chunk)
 
     def _write_all(self, descriptor: int, data: bytes) -> bool:
-        """Whether all was written; False when the reader closed early, which it may, or on stop."""
+        """Write everything and return True; False if the reader closes early, which is allowed, or on stop."""
         view = memoryview(data)
         while view:
             try:

@@ -1,4 +1,10 @@
-"""Plays the platform's part on this machine: config files, channels, pipes, start and stop of the process."""
+"""Runs a training job on this machine as the platform would: config files, channels, pipes, stop.
+
+``python -m vision.sagemaker.simulator FOLDER NAME=VALUE ...``: FOLDER takes the place of /opt/ml. hp.NAME and
+channels.NAME are those of ``vision train``. mode is File, FastFile or Pipe; attributes=source-ref,class and
+shuffle_seed=N are for manifests in Pipe mode; stop_after_s=SECONDS sends SIGTERM. The image names the algorithm:
+VISION_ALGORITHM must be set.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +23,13 @@ from vision.files.atomic_file import write_whole
 from vision.files.write_error import make_folder, writing
 from vision.sagemaker.pipe_feeder import Passes, PipeFeeder, file_bytes, manifest_records
 from vision.sagemaker.prefix import Prefix
+from vision.settings.errors import SettingsError, UserError
+from vision.settings.nearest import did_you_mean, shown
 
 GRACE_S = 120
 _MANIFESTS = (".manifest", ".jsonl")
+_NAMES = ("mode", "attributes", "shuffle_seed", "stop_after_s", "content_type")
+_USER_ERROR = 2
 
 
 @dataclass
@@ -42,7 +52,7 @@ class Simulator:
         return Prefix(self.folder)
 
     def write(self, hyperparameters: Mapping[str, object], channels: Mapping[str, Mapping[str, Any]]) -> None:
-        """Write the config files as the platform does and bring the channels.
+        """Write the config files as the platform does and provide the channels.
 
         A channel has ``path`` and may have ``content_type``, ``mode`` ("File", "FastFile" or "Pipe") and, for a
         manifest, ``attributes`` and ``shuffle_seed``.
@@ -74,7 +84,7 @@ class Simulator:
         write_whole(self.prefix.config / name, json.dumps(value))
 
     def feed(self, name: str, contents: Passes, **options: Any) -> PipeFeeder:
-        """Begin to feed the pipes of a channel."""
+        """Start feeding the pipes of a channel."""
         make_folder(self.prefix.data)
         feeder = PipeFeeder(self.prefix.data / name, contents, **options)
         self.feeders.append(feeder)
@@ -82,7 +92,7 @@ class Simulator:
         return feeder
 
     def _bring(self, name: str, channel: Mapping[str, Any]) -> bool:
-        """Link or feed one channel; whether its records are wrapped."""
+        """Link or feed one channel and return whether its records are wrapped."""
         path = Path(channel["path"]).absolute()
         if channel.get("mode") == "Pipe":
             wrapped = path.name.endswith(_MANIFESTS)
@@ -107,7 +117,7 @@ class Simulator:
         command: Sequence[str] = (sys.executable, "-m", "vision.sagemaker.train"),
         stdout: int | None = subprocess.PIPE,
     ) -> subprocess.Popen[str]:
-        """Start the container's process; its output comes as text from ``stdout``, or goes where ours goes (None)."""
+        """Start the container's process. Its output is text in ``stdout``, or goes to this process's own (None)."""
         environment = {**os.environ, **self.environment, "SAGEMAKER_BASE_DIR": str(self.folder)}
         self.process = subprocess.Popen(
             list(command), env=environment, stdout=stdout, stderr=subprocess.STDOUT, text=True
@@ -115,7 +125,7 @@ class Simulator:
         return self.process
 
     def finish(self, timeout_s: float | None = None) -> tuple[int, str]:
-        """Wait for the end: (exit status, output)."""
+        """Wait for the end and return (exit status, output)."""
         assert self.process is not None
         try:
             output, _ = self.process.communicate(timeout=timeout_s)
@@ -137,6 +147,83 @@ class Simulator:
 
 
 def _companions(path: Path) -> list[Path]:
-    """Files beside a channel's file that belong to it, which its S3 prefix would hold, too."""
+    """Return the files that belong to a channel's file and would lie under the same S3 prefix."""
     beside = [path.with_name(class_list.NAME), *([path.with_suffix(".idx")] if path.suffix == ".rec" else [])]
     return [file for file in beside if file.is_file()]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one job, with its output on stdout, and return its exit status."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(__doc__)
+        return 0
+    try:
+        return simulate(Path(argv[0]).absolute(), *read(argv[1:]))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return _USER_ERROR
+
+
+def read(words: Sequence[str]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """Return (hyperparameters, channel paths, our own settings). Raises SettingsError with every problem."""
+    hyperparameters: dict[str, str] = {}
+    channels: dict[str, str] = {}
+    own: dict[str, str] = {}
+    problems = []
+    for word in words:
+        name, separator, value = word.partition("=")
+        section, _, rest = name.partition(".")
+        if not separator:
+            problems.append(f"{shown(word)} is no setting: write NAME=VALUE.")
+        elif section == "hp" and rest:
+            hyperparameters[rest] = value
+        elif section == "run" and rest:
+            hyperparameters[name] = value
+        elif section == "channels" and rest:
+            channels[rest] = value
+        elif name in _NAMES:
+            own[name] = value
+        else:
+            problems.append(f"Setting {shown(name)} is unknown: {did_you_mean(name, _NAMES)}")
+    missing = {name: path for name, path in channels.items() if not Path(path).exists()}
+    problems += [f"Channel {name} is {path}, which does not exist." for name, path in missing.items()]
+    if own.get("mode") == "Pipe" and "attributes" not in own and any(_is_manifest(path) for path in channels.values()):
+        problems.append("A manifest in Pipe mode needs attributes: give for example attributes=source-ref,class.")
+    if problems:
+        raise SettingsError(problems)
+    return hyperparameters, channels, own
+
+
+def simulate(folder: Path, hyperparameters: dict[str, str], channels: dict[str, str], own: dict[str, str]) -> int:
+    """Run one job as the platform would and return its exit status."""
+    if (folder / "input").exists():
+        raise UserError(
+            f"{folder} already holds a job's input; give a new folder, or remove {folder / 'input'} to start it again"
+        )
+    platform = Simulator(folder)
+    platform.write(hyperparameters, {name: channel(path, own) for name, path in channels.items()})
+    process = platform.start(stdout=None)
+    try:
+        process.wait(float(own["stop_after_s"]) if "stop_after_s" in own else None)
+    except subprocess.TimeoutExpired:
+        return platform.stop()[0]
+    return platform.finish()[0]
+
+
+def channel(path: str, own: dict[str, str]) -> dict[str, Any]:
+    """Return what ``Simulator.write`` needs for one channel."""
+    given: dict[str, Any] = {"path": path, "mode": own.get("mode", "File")}
+    if "content_type" in own:
+        given["content_type"] = own["content_type"]
+    if _is_manifest(path):
+        given["attributes"] = tuple(own.get("attributes", "").split(","))
+        given["shuffle_seed"] = int(own["shuffle_seed"]) if "shuffle_seed" in own else None
+    return given
+
+
+def _is_manifest(path: str) -> bool:
+    return path.endswith(_MANIFESTS)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
