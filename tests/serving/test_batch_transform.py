@@ -111,6 +111,12 @@ def test_answers_with_names(model: HostedModel, tmp_path: Path, form: str) -> No
     assert text.endswith("\n") == ("lines" in form)
 
 
+def test_records_have_no_answer_that_cannot_be_joined(model: HostedModel, source: Path, tmp_path: Path) -> None:
+    failed = dict(transform(model, source, tmp_path / "out", "image/png").failed)
+    assert failed["many.rec"] == "many.rec: is a file of records, but an answer as image/png is that of one image"
+    assert not (tmp_path / "out" / "0.jpg.out").read_bytes().endswith(b"\n")
+
+
 def test_another_models_answers_are_not_taken_for_ones_own(model: HostedModel, source: Path, tmp_path: Path) -> None:
     transform(model, source, tmp_path / "out")
     other = host(write_model(tmp_path / "other", seed=1))

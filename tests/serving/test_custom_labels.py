@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from tests.serving.asgi import Answered, post, silent, whole
 from tests.serving.small_model import picture, write_model
 from vision.algorithms.algorithm import ScoredLabel
+from vision.algorithms.facts import Capabilities
 from vision.serving.app import build_app
 from vision.serving.custom_labels import TARGET, custom_labels
 from vision.serving.label_request import LabelRequest
@@ -117,6 +119,16 @@ def test_the_servers_own_limits(root: Path, settings: dict[str, Any], receive: A
     made.in_work = int("max_requests" in settings)
     answered = asyncio.run(post(build_app(made), receive, "/", x_amz_target=TARGET))
     assert (answered.status, json.loads(answered.body)["__type"]) == (status, kind)
+
+
+def test_an_algorithm_without_labels_refuses(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = service(root / "birds")
+    algorithm = made.model.model.algorithm
+    monkeypatch.setattr(type(algorithm), "facts", replace(algorithm.facts, capabilities=Capabilities()))
+    answered = detect(made)
+    error = json.loads(answered.body)
+    assert (answered.status, error["__type"]) == (400, "InvalidParameterException")
+    assert error["message"] == ("a model of Image Classification finds no custom labels; ask it by POST /invocations")
 
 
 def test_a_failure_of_the_server_is_no_fault_of_the_client(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

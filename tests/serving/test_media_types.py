@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from vision.serving.failure import RequestFailure
-from vision.serving.media_types import body_kind, choose_form
+from vision.serving.media_types import body_kind, choose_form, read_media_type
 
 PLAIN = ("application/json", "application/jsonlines", "application/json;annotation=1")
 BOXES = (*PLAIN, "application/json;verbose", "application/json;annotation=1;verbose")
@@ -40,6 +40,36 @@ def test_choose_form(accept: str, default: str, form: str | None) -> None:
     with pytest.raises(RequestFailure, match="but this model answers as application/json or") as caught:
         choose_form(accept, default, BOXES)
     assert caught.value.status == 406
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("", "image/png"),
+        ("*/*", "image/png"),
+        ("image/*", "image/png"),
+        ("application/*", "application/json"),
+        ("text/*, application/json;q=0.1", "application/json"),
+        ("text/*", None),
+    ],
+)
+def test_ranges_are_of_the_model_s_forms(accept: str, form: str | None) -> None:
+    forms = ("image/png", "application/json")
+    if form is not None:
+        assert choose_form(accept, "application/jsonlines", forms) == form
+        return
+    with pytest.raises(RequestFailure, match="this model answers as image/png or application/json"):
+        choose_form(accept, "application/jsonlines", forms)
+
+
+def test_how_answers_are_joined() -> None:
+    two = [b"1", b"2"]
+    json, lines, image = (read_media_type(f"{name};verbose").joining for name in (*PLAIN[:2], "image/png"))
+    assert json is not None
+    assert lines is not None
+    assert image is None
+    assert (json.join(two), json.always) == (b"[1, 2]", False)
+    assert (lines.join(two), lines.always) == (b"1\n2\n", True)
 
 
 @pytest.mark.parametrize(

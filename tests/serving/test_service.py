@@ -12,6 +12,8 @@ import pytest
 
 from tests.serving.asgi import Answered, gone, post, silent, whole
 from tests.serving.small_model import picture, write_model
+from vision.data.recordio import pack
+from vision.sagemaker.pipe_feeder import wrap
 from vision.serving.app import build_app
 from vision.serving.metrics import Metrics
 from vision.serving.service import Service
@@ -103,6 +105,26 @@ def test_the_servers_own_faults_say_nothing_of_its_inside(
     answered = asyncio.run(post(build_app(service), whole(IMAGE)))
     assert answered.status == 500
     assert answered.error == "the server failed on this request; its log says why"
+
+
+def test_answers_that_cannot_be_joined_are_of_one_image(
+    make: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = make()
+    monkeypatch.setattr(service.model, "forms", ("image/png", "application/jsonlines"))
+    app = build_app(service)
+
+    def ask(count: int) -> Answered:
+        records = b"".join(wrap(pack(0.0, number, IMAGE)) for number in range(count))
+        return asyncio.run(post(app, whole(records), content_type="application/x-recordio", accept="image/*"))
+
+    one, two = ask(1), ask(2)
+    assert (one.status, one.headers["content-type"]) == (200, "image/png")
+    assert two.status == 406
+    assert two.error == (
+        "an answer as image/png is that of one image, but the body has 2: send one image a request, or ask for Accept:"
+        " application/jsonlines"
+    )
 
 
 def test_draining_closes_connections_after_their_answer(make: Callable[..., Service]) -> None:

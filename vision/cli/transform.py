@@ -21,7 +21,7 @@ Usage: vision transform model=PATH input=FOLDER output=FOLDER [accept=MEDIA/TYPE
   input    every file below it is one request: an image, or a .rec file with a line of output for each record;
            hidden files, earlier answers (.out) and what is no file (pipes, dead links) are named and passed over
   output   gets NAME.out for each NAME; what is there from an earlier run of this model is kept
-  accept   application/jsonlines (the default), application/json, application/json;annotation=1 (boxes in pixels)
+  accept   application/jsonlines (the default where the model has it), application/json, or another of the model's
   verbose  true for answers with the names of classes, as accept='application/json;verbose' too
   device, threads, decode_threads, max_batch, max_pixels, max_archive_gb   as for vision serve
 
@@ -56,7 +56,7 @@ def run(argv: Sequence[str]) -> int:
     if problems or settings is None:
         raise SettingsError(problems)
     source, target = (local_path(given[name]) for name in _FOLDERS)
-    return transform(settings, source, target, given.get("accept", LINES))
+    return transform(settings, source, target, given.get("accept", ""))
 
 
 def transform(settings: ServingSettings, source: Path, target: Path, accept: str) -> int:

@@ -149,6 +149,8 @@ class BatchTransform:
         out = self._out(name)
         try:
             is_records, portions = await asyncio.to_thread(_open, path, name)
+            if is_records and read_media_type(self._form).joining is None:
+                raise DataError(name, f"is a file of records, but an answer as {self._form} is that of one image")
             with writing(out):
                 make_below(self._target, out.parent)
             with AtomicFile(out) as file:
@@ -171,8 +173,9 @@ class BatchTransform:
         return answers
 
     def _body(self, answer: Answer, is_record: bool) -> bytes:
-        """A line, or as the endpoint would send it: JSON without an end of line."""
-        return answer.body + b"\n" if is_record or read_media_type(self._form).is_lines else answer.body
+        """Return a line for a record or where every answer is one, else what the endpoint would send."""
+        joining = read_media_type(self._form).joining
+        return answer.body + b"\n" if is_record or (joining is not None and joining.always) else answer.body
 
 
 def _open(path: Path, name: str) -> tuple[bool, Iterator[list[EncodedImage]]]:

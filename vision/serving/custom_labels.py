@@ -60,6 +60,12 @@ class CustomLabels:
     async def _answer(self, asked: LabelRequest) -> bytes:
         async with self._model(asked.arn) as hosted:
             model = hosted.model
+            if not model.algorithm.facts.capabilities.detect_custom_labels:
+                raise ExceptionByName(
+                    400,
+                    "InvalidParameterException",
+                    f"a model of {model.algorithm.facts.title} finds no custom labels; ask it by POST /invocations",
+                )
             thresholds = model.stored.assumed_thresholds
 
             def describe(prediction: Any, size_px: tuple[int, int]) -> bytes:

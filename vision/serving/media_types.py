@@ -1,4 +1,4 @@
-"""Content-Type and Accept headers: read, and matched with what can be done."""
+"""Media types: reads Content-Type and Accept headers, and says how several answers of a type are put together."""
 
 from __future__ import annotations
 
@@ -23,8 +23,32 @@ _HINTS = {
 
 
 @dataclass(frozen=True)
+class Joining:
+    """How the answers of several images become one body: between ``start`` and ``end``, apart by ``between``.
+
+    ``always``: the answer of a single image is put between them too, as lines of JSON are.
+    """
+
+    start: bytes
+    between: bytes
+    end: bytes
+    always: bool = False
+
+    def join(self, bodies: Sequence[bytes]) -> bytes:
+        """Return one body of the answers of several images."""
+        return self.start + self.between.join(bodies) + self.end
+
+
+# One entry for each media type whose answers can be joined; a request for another one may hold one image.
+JOINING = {
+    "application/json": Joining(b"[", b", ", b"]"),
+    "application/jsonlines": Joining(b"", b"\n", b"\n", always=True),
+}
+
+
+@dataclass(frozen=True)
 class MediaType:
-    """``name`` as type/subtype in small letters, ``parameters`` such as {"annotation": "1"}, without q."""
+    """``name`` is type/subtype in lower case, ``parameters`` are pairs such as ("annotation", "1"), without q."""
 
     name: str
     parameters: tuple[tuple[str, str], ...] = ()
@@ -32,17 +56,22 @@ class MediaType:
 
     @property
     def full_name(self) -> str:
-        """The name with its parameters, as SageMaker's documentation writes it."""
+        """Return the name with its parameters, as SageMaker's documentation writes it."""
         return ";".join([self.name, *(f"{key}={value}" if value else key for key, value in self.parameters)])
 
     @property
-    def is_lines(self) -> bool:
-        """Whether each image's answer is a line of its own."""
-        return self.name == "application/jsonlines"
+    def joining(self) -> Joining | None:
+        """How several answers of this type are joined; None if they cannot be."""
+        return JOINING.get(self.name)
+
+    def covers(self, form: str) -> bool:
+        """Return whether this is a range, such as ``*/*`` or ``image/*``, that ``form`` belongs to."""
+        kind, _, rest = self.name.partition("/")
+        return self.name in ("*", "*/*") or (rest == "*" and form.startswith(f"{kind}/"))
 
 
 def read_media_type(text: str) -> MediaType:
-    """One media type with its parameters. Anything is read; what makes no sense matches nothing."""
+    """Read one media type with its parameters. Nonsense is accepted and matches nothing."""
     name, *rest = (part.strip() for part in text.split(";"))
     parameters: list[tuple[str, str]] = []
     quality = 1.0
@@ -59,7 +88,7 @@ def read_media_type(text: str) -> MediaType:
 
 
 def body_kind(content_type: str) -> BodyKind:
-    """What a Content-Type says of the body; "any" is to be told by its first bytes. Raises RequestFailure 415."""
+    """Return what a Content-Type says of the body; "any": look at its first bytes. Raises RequestFailure 415."""
     name = read_media_type(content_type).name
     if name in _UNSPECIFIC_TYPES:
         return "any"
@@ -75,10 +104,10 @@ def body_kind(content_type: str) -> BodyKind:
 
 
 def choose_form(accept: str, default: str, forms: Sequence[str], *, verbose: bool = False) -> str:
-    """The answer form that an Accept header prefers among ``forms``, of which the first is for wildcards.
+    """Return the answer form that an Accept header prefers among ``forms``.
 
-    An empty header means ``default``, if the model has that form. ``verbose`` prefers the form with the names of
-    classes to the same without. Raises RequestFailure 406.
+    An empty header or a range that covers it means ``default``, if it is one of ``forms``, else the first that fits.
+    ``verbose`` prefers the form with the names of classes to the same without. Raises RequestFailure 406.
     """
     form = _preferred(accept, read_media_type(default).full_name, forms)
     with_names = f"{form};verbose"
@@ -87,19 +116,15 @@ def choose_form(accept: str, default: str, forms: Sequence[str], *, verbose: boo
 
 def _preferred(accept: str, default: str, forms: Sequence[str]) -> str:
     if not accept.strip():
-        return default if default in forms else forms[0]
+        accept = "*/*"
     # A header of thousands of commas is no one's preference.
     wanted = [read_media_type(part) for part in accept[:1000].split(",") if part.strip()]
     for media_type in sorted(wanted, key=lambda item: -item.quality):
         if media_type.quality <= 0:
             continue
-        if media_type.name in ("*/*", "*", "application/*"):
-            return default if default in forms else forms[0]
-        if media_type.name.endswith("/*"):
-            kind = media_type.name.removesuffix("*")
-            found = next((form for form in forms if form.startswith(kind)), None)
-            if found is not None:
-                return found
+        covered = [form for form in forms if media_type.covers(form)]
+        if covered:
+            return default if default in covered else covered[0]
         # JSON is UTF-8 whatever a client adds.
         for ignored in (("charset",), ("charset", "verbose")):
             kept = tuple(pair for pair in media_type.parameters if pair[0] not in ignored)

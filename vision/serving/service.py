@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 
 from starlette.requests import Request
@@ -66,6 +66,7 @@ class Service:
         received_s = asyncio.get_running_loop().time()
         async with use as model:
             form = self._form(request, model)
+            _check_count(images, form, model.forms)
             # The time in which the model is loaded has a limit of its own.
             async with self.at_work(received_s - started_s):
                 answers = await model.answer(images.images, form)
@@ -134,20 +135,26 @@ def _custom_attributes(request: Request) -> dict[str, str]:
     return {_CUSTOM_ATTRIBUTES: text}
 
 
-def _response(answers: list[Answer], is_list: bool, form: str) -> Response:
-    """Return one answer as it is, several joined as their media type can be.
+def _check_count(images: Images, form: str, forms: Sequence[str]) -> None:
+    """Raises RequestFailure 406 for several images if their answers cannot be joined to one body."""
+    if len(images.images) == 1 or read_media_type(form).joining is not None:
+        return
+    others = [other for other in forms if read_media_type(other).joining is not None]
+    advice = f", or ask for Accept: {' or '.join(others)}" if others else ""
+    raise RequestFailure(
+        406,
+        f"an answer as {form} is that of one image, but the body has {len(images.images)}: send one image a"
+        f" request{advice}",
+    )
 
-    Raises RequestFailure 400 if all are broken, and 406 for several of a type that cannot be joined.
-    """
+
+def _response(answers: list[Answer], is_list: bool, form: str) -> Response:
+    """Put the answers together. Raises RequestFailure 400 if all images are broken."""
     problems = [answer.problem for answer in answers if answer.problem is not None]
     if len(problems) == len(answers):
         raise RequestFailure(400, problems[0])
     bodies = [json.dumps({"error": answer.problem}).encode() if answer.problem else answer.body for answer in answers]
     media_type = read_media_type(form)
-    if media_type.is_lines:
-        return Response(b"".join(body + b"\n" for body in bodies), media_type=media_type.name)
-    if not is_list:
-        return Response(bodies[0], media_type=media_type.name)
-    if media_type.name != "application/json":
-        raise RequestFailure(406, f"several images cannot be answered as {form}: send one a request, or accept JSON")
-    return Response(b"[" + b", ".join(bodies) + b"]", media_type=media_type.name)
+    joining = media_type.joining
+    body = joining.join(bodies) if joining is not None and (is_list or joining.always) else bodies[0]
+    return Response(body, media_type=media_type.name)
