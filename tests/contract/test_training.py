@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.contract.training_jobs import HYPERPARAMETERS, IMAGES, machine, manifest, records, wait_for
+from vision import algorithms
 from vision.artifacts.model_folder import load_model
-from vision.sagemaker.metric_definitions import METRIC_DEFINITIONS
 from vision.sagemaker.simulator import Simulator
 
 pytestmark = pytest.mark.timeout(600)
@@ -97,9 +97,9 @@ def test_a_finished_job_leaves_everything_in_its_place(interrupted: Interrupted)
 
 def test_every_metric_is_found_in_the_log(interrupted: Interrupted) -> None:
     output = interrupted.stopped[1]
-    for name, regex in METRIC_DEFINITIONS["image_classification"]:
-        values = [float(value) for value in re.findall(regex, output)]
-        assert values, name
+    for definition in algorithms.facts_of("image_classification").metric_definitions:
+        values = [float(value) for value in re.findall(definition.regex, output)]
+        assert values, definition.name
         assert min(values) >= 0
     assert re.search(r"^\[\d\d/\d\d/\d{4} \d\d:\d\d:\d\d INFO \d+\] Epoch\[0\] Time cost=", output, re.MULTILINE)
 

@@ -16,8 +16,8 @@ import torch
 from tests.algorithms.object_detection.small_detector import small_plan
 from tests.contract.training_jobs import HYPERPARAMETERS, IMAGES, images, machine
 from tests.serving.small_model import write_any_model
+from vision import algorithms
 from vision.artifacts.model_folder import StoredModel, load_model, pack_model
-from vision.sagemaker.metric_definitions import METRIC_DEFINITIONS
 from vision.sagemaker.simulator import Simulator
 
 pytestmark = pytest.mark.timeout(600)
@@ -151,9 +151,9 @@ def test_annotation_files_train_a_detector(detected: Done) -> None:
 
 
 def test_every_metric_of_detection_is_found_and_names_the_current_host(detected: Done) -> None:
-    for name, regex in METRIC_DEFINITIONS["object_detection"]:
-        values = [float(value) for value in re.findall(regex, detected.output)]
-        assert values, name
+    for definition in algorithms.facts_of("object_detection").metric_definitions:
+        values = [float(value) for value in re.findall(definition.regex, detected.output)]
+        assert values, definition.name
         assert min(values) >= 0
     assert set(re.findall(r"host=([^,]+),", detected.output)) == {"algo-1-x7k2p"}
 

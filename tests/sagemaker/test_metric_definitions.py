@@ -5,7 +5,6 @@ import re
 import pytest
 
 from vision import algorithms
-from vision.sagemaker.metric_definitions import METRIC_DEFINITIONS
 
 # Lines that SageMaker's own containers print (contract 1.4 and 2.5), and what the platform must read from them.
 LINES = [
@@ -48,16 +47,17 @@ LINES = [
 @pytest.mark.parametrize(("algorithm", "name", "line", "value"), LINES)
 def test_a_line_gives_its_value_to_one_metric(algorithm: str, name: str, line: str, value: float) -> None:
     matches = {
-        metric: float(found[1])
-        for metric, regex in METRIC_DEFINITIONS[algorithm]
-        if (found := re.search(regex, f"[11/21/2026 21:24:43 INFO 28062] {line}"))
+        definition.name: float(found[1])
+        for definition in algorithms.facts_of(algorithm).metric_definitions
+        if (found := re.search(definition.regex, f"[11/21/2026 21:24:43 INFO 28062] {line}"))
     }
     assert matches == {name: value}
 
 
 @pytest.mark.parametrize("algorithm", algorithms.names())
 def test_the_platforms_limits_and_the_objective(algorithm: str) -> None:
-    definitions = dict(METRIC_DEFINITIONS[algorithm])
-    assert algorithms.facts_of(algorithm).objective.sagemaker in definitions
-    assert all(len(name) <= 255 and len(regex) <= 500 for name, regex in definitions.items())
-    assert len(definitions) == len(METRIC_DEFINITIONS[algorithm]) <= 20
+    definitions = algorithms.facts_of(algorithm).metric_definitions
+    names = [one.name for one in definitions]
+    assert algorithms.facts_of(algorithm).objective.sagemaker in names
+    assert all(len(one.name) <= 255 and len(one.regex) <= 500 for one in definitions)
+    assert len(set(names)) == len(names) <= 20

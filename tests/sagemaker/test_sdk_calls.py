@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from vision import algorithms
-from vision.sagemaker.metric_definitions import METRIC_DEFINITIONS
 from vision.sagemaker.sdk_calls import main, sdk_calls
 
 IMAGE = "123.dkr.ecr.eu-west-1.amazonaws.com/vision:1"
@@ -31,7 +30,9 @@ def test_the_calls_are_python_with_our_metrics_and_ranges(algorithm: str) -> Non
     assert given["image_uri"] == IMAGE
     # The counts that SageMaker's own algorithms require are taken from the data.
     assert given["hyperparameters"] == {}
-    assert [(one["Name"], one["Regex"]) for one in given["metric_definitions"]] == list(METRIC_DEFINITIONS[algorithm])
+    definitions = algorithms.facts_of(algorithm).metric_definitions
+    assert given["metric_definitions"] == [{"Name": one.name, "Regex": one.regex} for one in definitions]
+    assert f"for name in {('train', 'validation')}" in source
     ranges = given["parameter_ranges"]
     assert set(ranges) == {
         "CategoricalParameterRanges",

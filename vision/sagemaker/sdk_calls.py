@@ -8,17 +8,32 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from vision import algorithms
-from vision.sagemaker.metric_definitions import METRIC_DEFINITIONS
+from vision.settings.channels import ChannelFacts
 from vision.settings.errors import UserError
 from vision.settings.hyperparameters import Hyperparameters, Tunable
 
-_RECORDIO = "application/x-recordio"
+
+@dataclass(frozen=True)
+class _Inputs:
+    """Names of the channels that every job needs, and their content type."""
+
+    names: tuple[str, ...]
+    content_type: str
+
+    @classmethod
+    def of(cls, channels: Sequence[ChannelFacts]) -> _Inputs:
+        required = [channel for channel in channels if channel.required]
+        # Records hold their labels; with files of labels the images come as files, too.
+        with_files = any(channel.label_suffixes for channel in required)
+        names = tuple(channel.name for channel in required)
+        return cls(names, "application/x-image" if with_files else "application/x-recordio")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Print the calls for an algorithm and an image; the exit status."""
+    """Print the calls for an algorithm and an image and return the exit status."""
     if len(argv) != 2:
         print("usage: python -m vision.sagemaker.sdk_calls ALGORITHM IMAGE_URI", file=sys.stderr)
         return 2
@@ -32,16 +47,17 @@ def main(argv: Sequence[str]) -> int:
 
 
 def sdk_calls(algorithm: str, image: str) -> str:
-    """Python source for people to copy; what is theirs to fill in stands in capitals."""
-    table = algorithms.facts_of(algorithm).hyperparameters
-    objective = algorithms.facts_of(algorithm).objective.sagemaker
-    metrics = [{"Name": name, "Regex": regex} for name, regex in METRIC_DEFINITIONS[algorithm]]
+    """Return Python source for people to copy, with placeholders in capitals."""
+    facts = algorithms.facts_of(algorithm)
+    table, objective = facts.hyperparameters, facts.objective.sagemaker
+    metrics = [{"Name": one.name, "Regex": one.regex} for one in facts.metric_definitions]
+    inputs = _Inputs.of(facts.channels)
     required = {row.name: f"YOUR_{row.name.upper()}" for row in table.rows() if row.required}
     parts = (
         _setup(image, metrics, required),
-        _version_2(objective, table),
-        _version_3(),
-        _boto3(objective, table),
+        _version_2(objective, table, inputs),
+        _version_3(inputs),
+        _boto3(objective, table, inputs),
     )
     return "\n\n".join(parts)
 
@@ -54,7 +70,7 @@ hyperparameters = {json.dumps(required, indent=4)}
 metric_definitions = {_python(metrics)}"""
 
 
-def _version_2(objective: str, table: type[Hyperparameters]) -> str:
+def _version_2(objective: str, table: type[Hyperparameters], inputs: _Inputs) -> str:
     ranges = "\n".join(f"    {row.name!r}: {_range(row.tunable)}," for row in table.rows() if row.tunable)
     return f"""\
 # SageMaker Python SDK, version 2
@@ -68,7 +84,8 @@ estimator = Estimator(
     checkpoint_s3_uri="s3://YOUR_BUCKET/checkpoints", use_spot_instances=True, max_run=86400, max_wait=172800,
 )
 channels = {{
-    name: TrainingInput(f"s3://YOUR_BUCKET/{{name}}/", content_type={_RECORDIO!r}) for name in ("train", "validation")
+    name: TrainingInput(f"s3://YOUR_BUCKET/{{name}}/", content_type={inputs.content_type!r})
+    for name in {inputs.names!r}
 }}
 estimator.fit(channels)
 predictor = estimator.deploy(1, "ml.g5.xlarge")
@@ -82,7 +99,7 @@ tuner = HyperparameterTuner(
 tuner.fit(channels)"""
 
 
-def _version_3() -> str:
+def _version_3(inputs: _Inputs) -> str:
     return f"""\
 # SageMaker Python SDK, version 3
 from sagemaker.core.shapes import MetricDefinition
@@ -94,12 +111,12 @@ trainer = ModelTrainer(
     compute=Compute(instance_type="ml.g5.xlarge", instance_count=1),
 ).with_metric_definitions([MetricDefinition(name=one["Name"], regex=one["Regex"]) for one in metric_definitions])
 trainer.train(input_data_config=[
-    InputData(channel_name=name, data_source=f"s3://YOUR_BUCKET/{{name}}/", content_type={_RECORDIO!r})
-    for name in ("train", "validation")
+    InputData(channel_name=name, data_source=f"s3://YOUR_BUCKET/{{name}}/", content_type={inputs.content_type!r})
+    for name in {inputs.names!r}
 ])"""
 
 
-def _boto3(objective: str, table: type[Hyperparameters]) -> str:
+def _boto3(objective: str, table: type[Hyperparameters], inputs: _Inputs) -> str:
     ranges = _python(_request_ranges(table))
     return f"""\
 # boto3
@@ -112,12 +129,12 @@ definition = dict(
     RoleArn=role,
     InputDataConfig=[
         dict(
-            ChannelName=name, ContentType={_RECORDIO!r},
+            ChannelName=name, ContentType={inputs.content_type!r},
             DataSource=dict(S3DataSource=dict(
                 S3DataType="S3Prefix", S3Uri=f"s3://YOUR_BUCKET/{{name}}/", S3DataDistributionType="FullyReplicated",
             )),
         )
-        for name in ("train", "validation")
+        for name in {inputs.names!r}
     ],
     OutputDataConfig=dict(S3OutputPath="s3://YOUR_BUCKET/output"),
     CheckpointConfig=dict(S3Uri="s3://YOUR_BUCKET/checkpoints"),
@@ -149,7 +166,7 @@ def _range(tunable: Tunable | None) -> str:
 
 
 def _request_ranges(table: type[Hyperparameters]) -> dict[str, list[dict[str, object]]]:
-    """The request's ParameterRanges, whose numbers are texts."""
+    """Return the request's ParameterRanges, whose numbers are strings."""
     ranges: dict[str, list[dict[str, object]]] = {}
     for row in table.rows():
         tunable = row.tunable
