@@ -17,10 +17,15 @@ from vision.serving.settings import ServingSettings
 from vision.settings.errors import DataError
 
 
-def progressive(width: int, height: int, scans: int) -> bytes:
-    """A grey JPEG whose last scan is there ``scans`` times."""
+def progressive(width: int, height: int, scans: int, *, speckled: bool = False) -> bytes:
+    """A grey JPEG of ``scans`` scans, of which the last is repeated; ``speckled`` makes each of them much work."""
+    tile = np.full((min(height, 500), min(width, 500)), 128, np.uint8)
+    if speckled:
+        rows, columns = np.random.default_rng(0).integers(0, 500, (2, 3000))
+        tile[rows, columns] = 180
+    pixels = np.tile(tile, (-(-height // len(tile)), -(-width // tile.shape[1])))[:height, :width]
     buffer = io.BytesIO()
-    Image.new("L", (width, height), 128).save(buffer, "JPEG", progressive=True)
+    Image.fromarray(pixels).save(buffer, "JPEG", progressive=True)
     jpeg = buffer.getvalue()
     last = jpeg.rindex(b"\xff\xda")
     first_scans = jpeg.count(b"\xff\xda") - 1
@@ -43,7 +48,8 @@ def test_a_refusal_is_the_same_from_another_process() -> None:
 
 def test_work_without_end_is_ended() -> None:
     scans = MAX_SCANNED_PIXELS // (7000 * 7000)
-    encoded = progressive(7000, 7000, scans)
+    # Some four seconds of work for a processor that is fast.
+    encoded = progressive(7000, 7000, scans, speckled=True)
     _, body = check_image(encoded, "the body")
     assert body.work > MAX_THREAD_WORK
     with pytest.raises(DataError, match="the body: takes more than the 1 seconds to decode that decode_limit_s allows"):
