@@ -15,7 +15,7 @@ from tests.algorithms.object_detection.small_detector import small_plan
 from tests.serving.small_model import picture, write_any_model
 from vision.api.export import export
 from vision.api.model import load
-from vision.serving.hosted_model import HostedModel, Workshop
+from vision.serving.hosted_model import HostedModel, SharedResources
 from vision.serving.metrics import Metrics
 from vision.serving.request_body import EncodedImage
 from vision.serving.settings import ServingSettings
@@ -48,7 +48,7 @@ def test_a_server_answers_as_the_cpu_does(
     images = [EncodedImage(picture(seed), f"picture {seed}") for seed in range(IMAGES)]
 
     def answers(**given: Any) -> list[Any]:
-        hosted = HostedModel.load(folder, Workshop(ServingSettings.parse({**settings, **given}), Metrics()))
+        hosted = HostedModel.load(folder, SharedResources(ServingSettings.parse({**settings, **given}), Metrics()))
         try:
             found = asyncio.run(hosted.answer(images, "application/jsonlines"))
         finally:

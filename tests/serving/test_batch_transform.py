@@ -10,7 +10,7 @@ import pytest
 from tests.serving.small_model import NAMES, picture, write_model
 from vision.data.recordio import MAGIC, PART_HEADER, pack, padded
 from vision.serving.batch_transform import ORIGIN_FILE, BatchTransform, TransformResult
-from vision.serving.hosted_model import HostedModel, Workshop
+from vision.serving.hosted_model import HostedModel, SharedResources
 from vision.serving.metrics import Metrics
 from vision.serving.settings import ServingSettings
 from vision.settings.errors import UserError
@@ -20,7 +20,7 @@ LINES = "application/jsonlines"
 
 def host(folder: Path) -> HostedModel:
     settings = ServingSettings.parse({"model": folder, "device": "cpu", "max_batch": 4})
-    return HostedModel.load(folder, Workshop(settings, Metrics()))
+    return HostedModel.load(folder, SharedResources(settings, Metrics()))
 
 
 @pytest.fixture(scope="module")

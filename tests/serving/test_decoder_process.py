@@ -9,9 +9,9 @@ from PIL import Image
 
 from vision.data.containers.jpeg import MAX_SCANNED_PIXELS
 from vision.data.image_codec import check_image, decode_rgb
-from vision.serving import decoding_places
+from vision.serving import decoder_pools
+from vision.serving.decoder_pools import DecoderPools
 from vision.serving.decoder_process import decode_elsewhere
-from vision.serving.decoding_places import DecodingPlaces
 from vision.serving.hosted_model import MAX_THREAD_WORK
 from vision.serving.settings import ServingSettings
 from vision.settings.errors import DataError
@@ -74,15 +74,15 @@ def test_usual_photos_are_decoded_in_threads(megapixels: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["small", "large"])
-def test_places_are_stuck_when_all_of_a_lane_are_held_for_long(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    places = DecodingPlaces(ServingSettings.parse({"model": "m", "decode_threads": 1}))
-    lane = getattr(places, name)
-    assert not places.are_stuck
+def test_decoders_are_stuck_when_all_of_a_pool_are_held_for_long(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoders = DecoderPools(ServingSettings.parse({"model": "m", "decode_threads": 1}))
+    pool = getattr(decoders, name)
+    assert not decoders.are_stuck
 
     async def seen() -> list[bool]:
-        found = [await lane.run(lambda: places.are_stuck)]
-        monkeypatch.setattr(decoding_places, "STUCK_S", -1.0)
-        return [*found, await lane.run(lambda: places.are_stuck)]
+        found = [await pool.run(lambda: decoders.are_stuck)]
+        monkeypatch.setattr(decoder_pools, "STUCK_S", -1.0)
+        return [*found, await pool.run(lambda: decoders.are_stuck)]
 
     assert asyncio.run(seen()) == [False, True]
-    assert not places.are_stuck
+    assert not decoders.are_stuck

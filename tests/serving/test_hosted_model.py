@@ -14,7 +14,7 @@ from torch import nn
 
 from tests.algorithms.object_detection.small_detector import small_plan
 from tests.serving.small_model import picture, write_any_model
-from vision.serving.hosted_model import HostedModel, Workshop
+from vision.serving.hosted_model import HostedModel, SharedResources
 from vision.serving.metrics import Metrics
 from vision.serving.request_body import EncodedImage
 from vision.serving.settings import ServingSettings
@@ -35,7 +35,7 @@ def test_a_prepared_network_answers_as_the_stored_one(case: str, tmp_path: Path)
 
     def answers(prepack: bool) -> tuple[HostedModel, list[Any]]:
         settings = ServingSettings.parse({"model": folder, "device": "cpu", "prepack": prepack, "threads": 2})
-        hosted = HostedModel.load(folder, Workshop(settings, Metrics()))
+        hosted = HostedModel.load(folder, SharedResources(settings, Metrics()))
         found = asyncio.run(hosted.answer(IMAGES, "application/jsonlines"))
         hosted.close()
         return hosted, [json.loads(answer.body)["prediction"] for answer in found]
@@ -53,7 +53,9 @@ def test_a_prepared_network_answers_as_the_stored_one(case: str, tmp_path: Path)
 @pytest.mark.skipif(not features.check("avif"), reason="this Pillow does not read AVIF")
 def test_an_image_of_another_process_answers_beside_usual_ones(tmp_path: Path) -> None:
     folder = write_any_model(tmp_path / "model", "image_classification", {"num_layers": 18, "image_shape": "3,40,40"})
-    hosted = HostedModel.load(folder, Workshop(ServingSettings.parse({"model": folder, "device": "cpu"}), Metrics()))
+    hosted = HostedModel.load(
+        folder, SharedResources(ServingSettings.parse({"model": folder, "device": "cpu"}), Metrics())
+    )
     buffer = io.BytesIO()
     Image.open(io.BytesIO(IMAGES[0].encoded)).convert("RGB").save(buffer, "AVIF")
     images = [EncodedImage(buffer.getvalue(), "the AVIF"), IMAGES[1], EncodedImage(buffer.getvalue()[:-9], "the rest")]

@@ -11,7 +11,7 @@ import pytest
 
 from tests.serving.small_model import picture, write_model
 from vision.serving.failure import PlatformFailure, RequestFailure
-from vision.serving.hosted_model import HostedModel, Workshop
+from vision.serving.hosted_model import HostedModel, SharedResources
 from vision.serving.metrics import Metrics
 from vision.serving.model_store import ModelStore
 from vision.serving.request_body import EncodedImage
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(tmp_path: Path) -> ModelStore:
     settings = ServingSettings.parse({"model": tmp_path, "device": "cpu", "multi_model": True})
-    return ModelStore(Workshop(settings, Metrics()))
+    return ModelStore(SharedResources(settings, Metrics()))
 
 
 def small_store(root: Path, names: Sequence[str], *, room_for: float, **settings: Any) -> ModelStore:
@@ -36,7 +36,7 @@ def small_store(root: Path, names: Sequence[str], *, room_for: float, **settings
     (weights,) = (root / names[0]).glob("*.safetensors")
     given = {"max_models_gb": (room_for + 0.5) * weights.stat().st_size / 1e9, **settings}
     parsed = ServingSettings.parse({"model": root, "device": "cpu", "multi_model": True, "threads": 1, **given})
-    return ModelStore(Workshop(parsed, Metrics()))
+    return ModelStore(SharedResources(parsed, Metrics()))
 
 
 def test_unloading_waits_for_requests_and_frees_the_network(store: ModelStore, folder: Path) -> None:
@@ -203,7 +203,7 @@ def test_names_of_models(tmp_path: Path, text: str, path: str | None) -> None:
     (tmp_path / "root-beside").mkdir()
     (root / "circle").symlink_to("circle")
     settings = ServingSettings.parse({"model": root, "device": "cpu", "multi_model": True})
-    store = ModelStore(Workshop(settings, Metrics()))
+    store = ModelStore(SharedResources(settings, Metrics()))
     expected = None if path is None else root.resolve() / path
     assert store.path_of(text.replace("{root}", "root").replace("{parent}", str(tmp_path.resolve()))) == expected
 

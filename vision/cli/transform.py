@@ -63,11 +63,11 @@ def transform(settings: ServingSettings, source: Path, target: Path, accept: str
     """Transform with checked settings; torch is imported here."""
     from vision.serving.batch_transform import BatchTransform
     from vision.serving.failure import RequestFailure
-    from vision.serving.hosted_model import HostedModel, Workshop
+    from vision.serving.hosted_model import HostedModel, SharedResources
     from vision.serving.media_types import choose_form
     from vision.serving.metrics import Metrics
 
-    model = HostedModel.load(settings.model, Workshop(settings, Metrics()))
+    model = HostedModel.load(settings.model, SharedResources(settings, Metrics()))
     try:
         form = choose_form(accept, LINES, model.forms, verbose=settings.verbose)
     except RequestFailure as failure:

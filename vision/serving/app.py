@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from vision.serving.custom_labels import CustomLabels
+from vision.serving.detect_custom_labels import CustomLabels
 from vision.serving.endpoint_routes import EndpointRoutes
 from vision.serving.failure import RequestFailure, failure_response, internal_failure
 from vision.serving.model_routes import ModelRoutes

@@ -21,8 +21,8 @@ from vision.nn.fold_batch_norm import fold_batch_norm
 from vision.nn.packed_convolution import can_pack, pack_convolutions
 from vision.serving.batcher import Batcher
 from vision.serving.cores import Cores, use_cores
+from vision.serving.decoder_pools import DecoderPools
 from vision.serving.decoder_process import decode_elsewhere
-from vision.serving.decoding_places import DecodingPlaces
 from vision.serving.metrics import Metrics
 from vision.serving.request_body import EncodedImage
 from vision.serving.settings import ServingSettings
@@ -46,14 +46,14 @@ class Answer:
     problem: str | None = None
 
 
-class Workshop:
+class SharedResources:
     """What the models of one process share: threads that decode, and the cores of the network."""
 
     def __init__(self, settings: ServingSettings, metrics: Metrics) -> None:
         prepare_process()
         self.settings = settings
         self.metrics = metrics
-        self.places = DecodingPlaces(settings)
+        self.decoders = DecoderPools(settings)
         self.run = RunSettings.parse({"device": settings.device, "max_archive_gb": settings.max_archive_gb})
         self.cores = Cores(settings.thread_count() if choose_device(self.run, "device").type == "cpu" else 1)
 
@@ -61,29 +61,29 @@ class Workshop:
 class HostedModel:
     """Answers encoded images with the answers that SageMaker's endpoints give. The network of ``model`` is its own."""
 
-    def __init__(self, model: Model, workshop: Workshop) -> None:
+    def __init__(self, model: Model, shared: SharedResources) -> None:
         self.model = model
         self.forms = model.algorithm.facts.answer_forms
         self.bytes = sum(tensor.nbytes for tensor in model.network.state_dict().values())
-        self._workshop = workshop
+        self._shared = shared
         self._warm_up()
-        settings = workshop.settings
+        settings = shared.settings
         self._batcher = Batcher(
             self._predict,
             max_batch=settings.max_batch,
             max_wait_s=settings.max_wait_ms / 1000,
-            cores=workshop.cores,
-            observe=workshop.metrics.count_batch,
+            cores=shared.cores,
+            observe=shared.metrics.count_batch,
         )
 
     @classmethod
-    def load(cls, path: Path, workshop: Workshop) -> HostedModel:
+    def load(cls, path: Path, shared: SharedResources) -> HostedModel:
         """Read a model folder, archive or run folder and answer a first image. Raises UserError."""
-        return cls(load(path, workshop.run), workshop)
+        return cls(load(path, shared.run), shared)
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the network answers, as far as can be told."""
+        """Whether the network answers, as far as is known."""
         return self._batcher.is_healthy
 
     def close(self) -> None:
@@ -92,7 +92,7 @@ class HostedModel:
 
     @contextmanager
     def expected(self) -> Iterator[None]:
-        """While an image is on its way: a batch may wait for it."""
+        """Let batches wait for an image that is on its way, while the context lasts."""
         self._batcher.expect(1)
         try:
             yield
@@ -100,16 +100,16 @@ class HostedModel:
             self._batcher.expect(-1)
 
     async def answer(self, images: Sequence[EncodedImage], form: str) -> list[Answer]:
-        """One answer for each image, as SageMaker's endpoints give it. A broken image disturbs no other."""
-        return await self.tell(images, self._respond(form))
+        """Return one answer for each image, as SageMaker's endpoints give it. A broken image disturbs no other."""
+        return await self.predict(images, self._respond(form))
 
-    async def tell(self, images: Sequence[EncodedImage], describe: Describe) -> list[Answer]:
-        """The same with the bytes that ``describe`` makes of (prediction, (width, height))."""
-        turns = asyncio.Semaphore(self._workshop.places.most_of_request)
-        return list(await asyncio.gather(*(self._tell_one(image, describe, turns) for image in images)))
+    async def predict(self, images: Sequence[EncodedImage], describe: Describe) -> list[Answer]:
+        """Return one answer for each image: what ``describe`` makes of (prediction, original size in pixels)."""
+        turns = asyncio.Semaphore(self._shared.decoders.most_of_request)
+        return list(await asyncio.gather(*(self._predict_one(image, describe, turns) for image in images)))
 
-    async def _tell_one(self, image: EncodedImage, describe: Describe, turns: asyncio.Semaphore) -> Answer:
-        metrics, places = self._workshop.metrics, self._workshop.places
+    async def _predict_one(self, image: EncodedImage, describe: Describe, turns: asyncio.Semaphore) -> Answer:
+        metrics, decoders = self._shared.metrics, self._shared.decoders
         try:
             with self.expected():
                 async with turns:
@@ -119,25 +119,25 @@ class HostedModel:
             metrics.count("vision_images_total", 'outcome="broken"')
             return Answer(problem=str(error))
         prediction = await waiting
-        body = await places.small.run(lambda: describe(prediction, prepared.size_px))
+        body = await decoders.small.run(lambda: describe(prediction, prepared.size_px))
         metrics.count("vision_images_total", 'outcome="answered"')
         return Answer(body)
 
     async def _prepare(self, image: EncodedImage) -> PreparedImage:
-        """Decode in the lane that fits the work. Raises DataError."""
-        places = self._workshop.places
-        prepared, header, body = await places.small.run(lambda: self._prepare_small(image))
+        """Decode and resize in the pool that fits the work. Raises DataError."""
+        decoders = self._shared.decoders
+        prepared, header, body = await decoders.small.run(lambda: self._prepare_small(image))
         if prepared is not None:
             return prepared
         if body.work <= MAX_THREAD_WORK:
-            return await places.large.run(
+            return await decoders.large.run(
                 lambda: self.model.prepare_decoded(decode_checked(header, body, image.key), image.key)
             )
-        return await places.heavy.run(lambda: self._prepare_heavy(image))
+        return await decoders.heavy.run(lambda: self._prepare_heavy(image))
 
     def _prepare_small(self, image: EncodedImage) -> tuple[PreparedImage | None, ImageHeader, ImageBody]:
         """Check an image, and prepare it if that is little work."""
-        header, body = check_image(bytes(image.encoded), image.key, max_pixels=self._workshop.settings.max_pixels)
+        header, body = check_image(bytes(image.encoded), image.key, max_pixels=self._shared.settings.max_pixels)
         if body.work > MAX_SMALL_WORK:
             return None, header, body
         return self._decode(header, body, image.key), header, body
@@ -146,8 +146,8 @@ class HostedModel:
         return self.model.prepare_decoded(decode_checked(header, body, key), key)
 
     def _prepare_heavy(self, image: EncodedImage) -> PreparedImage:
-        """In a process: a thread, which cannot be ended, must not begin it."""
-        settings = self._workshop.settings
+        """Decode in a process, which can be killed; a thread cannot."""
+        settings = self._shared.settings
         decoded = decode_elsewhere(
             image.encoded,
             image.key,
@@ -163,13 +163,13 @@ class HostedModel:
         return self.model.predict_prepared(images)
 
     def _warm_up(self) -> None:
-        """The whole way of one image, and on a GPU of a full batch, whose memory is then known to suffice."""
+        """Answer one image, and on a GPU a full batch, to know that its memory suffices."""
         encoded = cv2.imencode(".jpg", np.full((64, 64, 3), 128, np.uint8))[1].tobytes()
         prepared, _, _ = self._prepare_small(EncodedImage(encoded, "the warm-up image"))
         assert prepared is not None
-        sizes = (1, self._workshop.settings.max_batch) if self.model.device.type == "cuda" else (1,)
-        with self._workshop.cores.use() as share:
-            if self._workshop.settings.prepack and can_pack(self.model.device):
+        sizes = (1, self._shared.settings.max_batch) if self.model.device.type == "cuda" else (1,)
+        with self._shared.cores.use() as share:
+            if self._shared.settings.prepack and can_pack(self.model.device):
                 with torch.inference_mode():
                     fold_batch_norm(self.model.network)
                     pack_convolutions(self.model.network, stack_images([prepared.pixels]))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vision.data.allocation import return_freed_memory
 from vision.serving.failure import PlatformFailure, RequestFailure
-from vision.serving.hosted_model import HostedModel, Workshop
+from vision.serving.hosted_model import HostedModel, SharedResources
 from vision.serving.settings import GIGABYTE
 from vision.settings.errors import UserError
 from vision.settings.nearest import shown
@@ -60,9 +60,9 @@ class LoadedModel:
 class ModelStore:
     """Loads one model at a time; answering goes on meanwhile."""
 
-    def __init__(self, workshop: Workshop) -> None:
-        self._workshop = workshop
-        self._root = workshop.settings.model.resolve()
+    def __init__(self, shared: SharedResources) -> None:
+        self._shared = shared
+        self._root = shared.settings.model.resolve()
         # In the order of their last use.
         self._models: dict[str, LoadedModel] = {}
         self._coming: dict[str, LoadedModel] = {}
@@ -144,7 +144,7 @@ class ModelStore:
 
     async def _wait_for(self, loaded: LoadedModel) -> None:
         """Raises PlatformFailure 429 or 503; why a model could not be loaded is told by the model."""
-        settings = self._workshop.settings
+        settings = self._shared.settings
         if loaded.arrival.done():
             return
         if self._waiting >= settings.max_requests:
@@ -190,7 +190,7 @@ class ModelStore:
         """Raises RequestFailure."""
         try:
             await self._make_room(coming, await asyncio.to_thread(_bytes_on_disk, path))
-            model = await asyncio.to_thread(HostedModel.load, path, self._workshop)
+            model = await asyncio.to_thread(HostedModel.load, path, self._shared)
         except (UserError, OSError) as error:
             log.warning("vision: model %s cannot be loaded: %s", shown(coming.name), error)
             sentence = str(error).replace(str(path), f"model {shown(coming.name)}")
@@ -206,7 +206,7 @@ class ModelStore:
 
     async def _make_room(self, coming: LoadedModel, size: int) -> None:
         """Unload what was not used for longest, rather what no request uses now. Raises RequestFailure 507."""
-        limit = int(self._workshop.settings.max_models_gb * GIGABYTE)
+        limit = int(self._shared.settings.max_models_gb * GIGABYTE)
         while (used := self._used_bytes()) + size > limit:
             if not coming.makes_room or size > limit:
                 raise RequestFailure(
@@ -231,8 +231,8 @@ class ModelStore:
         return sum(loaded.model.bytes for loaded in self._models.values())
 
     def _report(self) -> None:
-        self._workshop.metrics.put("vision_loaded_models", len(self._models))
-        self._workshop.metrics.put("vision_loaded_models_bytes", self._used_bytes())
+        self._shared.metrics.put("vision_loaded_models", len(self._models))
+        self._shared.metrics.put("vision_loaded_models_bytes", self._used_bytes())
 
 
 def _bytes_on_disk(path: Path) -> int:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from vision.data.recordio import MAGIC_BYTES
 from vision.serving.failure import RequestFailure
-from vision.serving.hosted_model import Answer, HostedModel, Workshop
+from vision.serving.hosted_model import Answer, HostedModel, SharedResources
 from vision.serving.media_types import body_kind, choose_form, read_media_type
 from vision.serving.metrics import Metrics
 from vision.serving.model_store import ModelStore
@@ -36,10 +36,10 @@ class Service:
         self.metrics = metrics
         self.is_draining = False
         self.in_work = 0
-        workshop = Workshop(settings, metrics)
-        self._places = workshop.places
-        self.store = ModelStore(workshop) if settings.multi_model else None
-        self._model = None if settings.multi_model else HostedModel.load(settings.model, workshop)
+        shared = SharedResources(settings, metrics)
+        self._decoders = shared.decoders
+        self.store = ModelStore(shared) if settings.multi_model else None
+        self._model = None if settings.multi_model else HostedModel.load(settings.model, shared)
         if self._model is not None:
             metrics.put("vision_loaded_models", 1)
             metrics.put("vision_loaded_models_bytes", self._model.bytes)
@@ -104,7 +104,7 @@ class Service:
     @property
     def is_healthy(self) -> bool:
         """Whether requests are taken, images decoded, and the network does not fail on all of them."""
-        return not self.is_draining and not self._places.are_stuck and (self._model is None or self._model.is_healthy)
+        return not self.is_draining and not self._decoders.are_stuck and (self._model is None or self._model.is_healthy)
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""The threads of a worker that decode, apart for small images, large ones, and those that make much work."""
+"""A worker's pools of decoding threads: for small images, for large ones, and for those that take much work."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ R = TypeVar("R")
 
 # An image of the most work that a thread takes is decoded in a second.
 STUCK_S = 15.0
-# Of large images is given back when none has come for so long; while they come it would have to be fetched again.
+# Memory of large images is given back when none has come for this long; giving it back between them costs time.
 _KEEP_MEMORY_S = 1.0
 
 
-class Lane:
+class DecoderPool:
     """Threads that work in the order of arrival, and cannot be ended. ``is_large``: their images take much memory."""
 
     def __init__(self, name: str, count: int, *, is_large: bool = False) -> None:
@@ -32,7 +32,7 @@ class Lane:
         self._begun_s: dict[int, float] = {}
 
     async def run(self, work: Callable[[], R]) -> R:
-        """What a thread gets from ``work``, or the exception that it raises."""
+        """Run ``work`` in a thread and return its result, or raise its exception."""
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._threads, self._timed, work)
@@ -54,22 +54,22 @@ class Lane:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether every thread is held for so long that no answer can be given."""
+        """Whether every thread has been busy for longer than any image can take."""
         begun_s = list(self._begun_s.values())
         return len(begun_s) >= self._count and time.monotonic() - max(begun_s) > STUCK_S
 
 
-class DecodingPlaces:
-    """``small`` and ``large`` decode in their threads, ``heavy`` waits for processes, which can be ended.
+class DecoderPools:
+    """The threads of ``small`` and ``large`` decode; those of ``heavy`` wait for processes, which can be killed.
 
-    No lane waits for another, so that a request of many large images keeps no small one waiting.
+    No pool waits for another, so a request of many large images keeps no small one waiting.
     """
 
     def __init__(self, settings: ServingSettings) -> None:
         count = settings.decoder_count()
-        self.small, self.large = Lane("decoder", count), Lane("large-decoder", count, is_large=True)
-        self.heavy = Lane("heavy-decoder", max(1, count // 2), is_large=True)
-        # Of one request that are decoded or wait for it: others come in between.
+        self.small, self.large = DecoderPool("decoder", count), DecoderPool("large-decoder", count, is_large=True)
+        self.heavy = DecoderPool("heavy-decoder", max(1, count // 2), is_large=True)
+        # Images of one request in the pools at once; those of other requests come in between.
         self.most_of_request = 2 * count
 
     @property

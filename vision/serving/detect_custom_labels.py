@@ -1,4 +1,4 @@
-"""The part of Rekognition Custom Labels that answers: boto3's ``detect_custom_labels`` with its endpoint_url here.
+"""Rekognition's call DetectCustomLabels: what boto3's ``detect_custom_labels`` asks when its endpoint_url points here.
 
 AWS's JSON protocol 1.1: every call is ``POST /``, the header X-Amz-Target says which, and an error is an object with
 ``__type`` and ``message``.
@@ -7,10 +7,14 @@ AWS's JSON protocol 1.1: every call is ``POST /``, the header X-Amz-Target says 
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
+import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -18,18 +22,35 @@ from starlette.responses import Response
 
 from vision.algorithms.algorithm import ScoredLabel
 from vision.algorithms.json_answer import json_bytes, json_percent
+from vision.data.image_header import BadHeaderError, read_header
 from vision.serving.failure import AMAZON_JSON, ExceptionByName, RequestFailure
 from vision.serving.hosted_model import HostedModel
-from vision.serving.label_request import LabelRequest, read_label_request
 from vision.serving.request_body import EncodedImage, read_body
 from vision.serving.service import Service
+from vision.serving.settings import MEBIBYTE
 from vision.settings.nearest import shown
 
 TARGET = "RekognitionService.DetectCustomLabels"
 # Of labels for which the model has no threshold of its own.
 DEFAULT_THRESHOLD = 0.5
 
+# Rekognition's, for DetectCustomLabels with bytes.
+MOST_IMAGE_BYTES = 4 * MEBIBYTE
+_LONGEST_ARN = 2048
+# The body is one long text and few small values; a thousandfold of them is an attack on the parser's memory.
+_MOST_JSON_MARKS = 4096
+
 _VERSION_ARN = re.compile(r"arn:[^:]*:rekognition:[^:]*:[^:]*:project/([^/]+)/version/([^/]+)/\d+")
+
+
+@dataclass(frozen=True)
+class LabelRequest:
+    """A checked request. ``min_confidence`` 0..100 or None: the model's own thresholds; ``max_results`` None: all."""
+
+    arn: str
+    image: bytes
+    min_confidence: float | None
+    max_results: int | None
 
 
 class CustomLabels:
@@ -39,7 +60,7 @@ class CustomLabels:
         self._service = service
 
     async def detect(self, request: Request) -> Response:
-        """The answer in the protocol's shape. Raises RequestFailure."""
+        """Answer in the protocol's shape. Raises RequestFailure."""
         target = request.headers.get("x-amz-target", "")
         if target != TARGET:
             raise ExceptionByName(
@@ -72,13 +93,13 @@ class CustomLabels:
                 scored = model.algorithm.scored_labels(prediction)
                 return json_bytes({"CustomLabels": custom_labels(scored, model.class_names, asked, thresholds)})
 
-            (answer,) = await hosted.tell([EncodedImage(asked.image, "Image.Bytes")], describe)
+            (answer,) = await hosted.predict([EncodedImage(asked.image, "Image.Bytes")], describe)
         if answer.problem is not None:
             raise ExceptionByName(400, "InvalidImageFormatException", answer.problem)
         return answer.body
 
     def _model(self, arn: str) -> AbstractAsyncContextManager[HostedModel]:
-        """The one model whatever its name, or the loaded one of the ARN's version or project."""
+        """Return the only model, or the loaded one that is named as the ARN's version or project."""
         store = self._service.store
         if store is None:
             return nullcontext(self._service.model)
@@ -101,7 +122,7 @@ def custom_labels(
     asked: LabelRequest,
     thresholds: Mapping[str, float],
 ) -> list[dict[str, Any]]:
-    """The ``CustomLabels`` of one image, by falling confidence.
+    """Return the ``CustomLabels`` of one image, by falling confidence.
 
     ``thresholds`` 0..1 by label are the model's own, which MinConfidence overrules.
     """
@@ -122,3 +143,77 @@ def custom_labels(
             label["Geometry"] = {"BoundingBox": box}
         labels.append(label)
     return labels[: asked.max_results]
+
+
+def read_label_request(body: bytes, max_pixels: int) -> LabelRequest:
+    """Read and check a request, but for the content of its image. Raises ExceptionByName."""
+    values = _json_object(body)
+    arn = values.get("ProjectVersionArn")
+    if not isinstance(arn, str) or not 0 < len(arn) <= _LONGEST_ARN:
+        raise _invalid(f"ProjectVersionArn is {shown(arn)}, but a text of 1 to {_LONGEST_ARN} characters is needed")
+    least, most = values.get("MinConfidence"), values.get("MaxResults")
+    if least is not None and not (_is_number(least) and 0 <= least <= 100):
+        raise _invalid(f"MinConfidence is {shown(least)}, but a number from 0 to 100 is needed")
+    if most is not None and not (isinstance(most, int) and _is_number(most) and most >= 0):
+        raise _invalid(f"MaxResults is {shown(most)}, but an integer of at least 0 is needed")
+    return LabelRequest(arn, _image(values.get("Image"), max_pixels), least, most)
+
+
+def _image(value: Any, max_pixels: int) -> bytes:
+    if not isinstance(value, dict):
+        raise _invalid('Image is missing: give {"Bytes": the image file in base64}')
+    encoded, s3_object = value.get("Bytes"), value.get("S3Object")
+    if s3_object is not None and encoded is not None:
+        raise _invalid("Image has both Bytes and S3Object: give Bytes alone")
+    if s3_object is not None:
+        raise ExceptionByName(
+            400,
+            "InvalidS3ObjectException",
+            "Image.S3Object names an object of a bucket, and this server reads none: send the file as Image.Bytes",
+        )
+    if not isinstance(encoded, str) or not encoded:
+        raise _invalid("Image.Bytes is missing or empty: give the image file in base64")
+    try:
+        image = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise _unreadable(f"Image.Bytes is not base64 ({error})") from None
+    if len(image) > MOST_IMAGE_BYTES:
+        raise _too_large(f"Image.Bytes has {len(image)} bytes, more than the {MOST_IMAGE_BYTES} that are allowed")
+    try:
+        header = read_header(image)
+    except BadHeaderError:
+        # The decoder says what is wrong with it.
+        header = None
+    if header is not None and header.width * header.height > max_pixels:
+        raise _too_large(
+            f"Image.Bytes has {header.width}x{header.height} pixels, more than the {max_pixels} that max_pixels allows"
+        )
+    return image
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    if sum(map(body.count, (b",", b"[", b"{"))) > _MOST_JSON_MARKS:
+        raise _unreadable("the body has thousands of values, but a request has five")
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise _unreadable(f"the body is {shown(body[:40])}, but a JSON object is needed")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _invalid(sentence: str) -> ExceptionByName:
+    return ExceptionByName(400, "InvalidParameterException", sentence)
+
+
+def _too_large(sentence: str) -> ExceptionByName:
+    return ExceptionByName(400, "ImageTooLargeException", f"{sentence}; send a smaller image")
+
+
+def _unreadable(sentence: str) -> ExceptionByName:
+    return ExceptionByName(400, "SerializationException", sentence)
