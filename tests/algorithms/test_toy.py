@@ -9,6 +9,7 @@ import pytest
 
 from tests.algorithms.conformance import Channels, Conformance
 from vision import algorithms
+from vision.cli.main import main
 
 
 class TestToy(Conformance):
@@ -34,9 +35,12 @@ class TestToy(Conformance):
             cv2.imwrite(str(folder / "masks" / f"{number}.png"), mask)
         return {"": str(folder / "images"), "_annotation": str(folder / "masks")}
 
-    # What shared code cannot do yet for an algorithm without classes of images or boxes.
-    @pytest.mark.xfail(reason="inspect knows no masks", strict=True)
     def test_inspect_reads_the_channel(
         self, channels: Channels, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        super().test_inspect_reads_the_channel(channels, tmp_path, capsys)
+        """It reads classes and boxes only, and says so without a byte of the mask."""
+        words = [word for word in self.words(channels) if word.startswith("channels.train")]
+        assert main(["inspect", *words, f"output={tmp_path / 'found'}", "workers=1"]) == 2
+        said = capsys.readouterr().err
+        assert "channel train: labels the pixels of its images by other images" in said
+        assert "PNG" not in said
