@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from tests.training.small_run import SmallRun
+from vision.training.processes import leave_group
 
 
 def main(folder: Path) -> None:
@@ -25,6 +26,7 @@ def main(folder: Path) -> None:
     weights = run.train()
     assert run.task.network.get_buffer("gathered") == 0, "all evaluate with what the first process has gathered"
     torch.save({"weights": weights, "rows": run.history.rows}, folder / f"result{rank}.pt")
+    leave_group()
 
 
 def gather(network: nn.Module, rank: int) -> None:

@@ -256,6 +256,8 @@ def _finish(run: _Run, trainer: pl.Trainer, task: TrainingTask, history: History
     if not trainer.is_global_zero:
         # Only the first process has the model; the others know what the last epoch reached.
         assert task.evaluation is not None
+        # A thread of the group that still runs when Python ends would abort the process.
+        leave_group()
         return RunResult(run.folder, run.job, history.rows, task.evaluation, run.data.validation)
     run.folder.pack()
     leave_group()
