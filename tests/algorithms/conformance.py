@@ -281,6 +281,15 @@ class Conformance:
         assert main(["check", *self.words(channels)]) == 0
         assert "8 images" in capsys.readouterr().out
 
+    def test_check_finds_what_training_would_refuse(
+        self, channels: Channels, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        if algorithms.facts_of(self.name).capabilities.dali:
+            pytest.skip("nothing is refused")
+        assert main(["check", *self.words(channels), "run.loader=dali"]) != 0
+        shown = capsys.readouterr()
+        assert "run.loader is dali" in shown.out + shown.err
+
     def test_inspect_reads_the_channel(
         self, channels: Channels, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

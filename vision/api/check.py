@@ -16,7 +16,7 @@ from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm
 from vision.algorithms.facts import AlgorithmFacts
 from vision.api.channel_labels import look_at_labels, task_problem
-from vision.api.run_data import check_names, dataset, run_names, settle_counts
+from vision.api.run_data import check_names, dataset, refuse_unsupported, run_names, settle_counts
 from vision.api.run_folder import HOST
 from vision.api.start_model import StartModel, start_model
 from vision.data.collate import Batch
@@ -68,6 +68,7 @@ def check(job: Job[Any]) -> CheckResult:
     logger.addHandler(handler)
     try:
         result.warnings += job.hyperparameters.warnings()
+        _attempt(result, lambda: refuse_unsupported(job))
         readers = {name: _look_at_channel(algorithm, job, name, result) for name in ("train", "validation")}
         start = _attempt(result, lambda: start_model(algorithm, job))
         train, validation = readers["train"], readers["validation"]

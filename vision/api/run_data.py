@@ -38,6 +38,20 @@ class RunData:
     class_names: tuple[str, ...] | None
 
 
+def refuse_unsupported(job: Job[Any]) -> None:
+    """Raise SettingsError if the job asks for a cache or loader that would lose its algorithm's targets."""
+    facts = algorithms.facts_of(job.algorithm)
+    problems = []
+    if job.run.loader == "dali" and not facts.capabilities.dali:
+        problems.append(f"Setting run.loader is dali, which cannot train {facts.name}: leave it out.")
+    if job.run.cache in ("memory", "disk") and not facts.capabilities.decoded_cache:
+        problems.append(
+            f"Setting run.cache is {job.run.cache}, which cannot hold the targets of {facts.name}: take none."
+        )
+    if problems:
+        raise SettingsError(problems)
+
+
 def open_run_data(algorithm: AnyAlgorithm, job: Job[Any]) -> RunData:
     """Open train and validation and look at every label. Raises SettingsError with all problems of both."""
     readers, summaries, problems = {}, {}, []

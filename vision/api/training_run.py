@@ -13,7 +13,7 @@ from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm
 from vision.api.evaluation import evaluated_task, evaluation_of
 from vision.api.resume import checkpoint_to_resume
-from vision.api.run_data import RunData, dataset, open_run_data, run_names, settle_counts
+from vision.api.run_data import RunData, dataset, open_run_data, refuse_unsupported, run_names, settle_counts
 from vision.api.run_folder import RunFolder, new_run_folder, open_run_folder
 from vision.api.start_model import StartModel, start_model
 from vision.artifacts.model_card import CardFacts, model_card
@@ -27,7 +27,7 @@ from vision.data.sample import Reader
 from vision.files.atomic_file import write_whole
 from vision.files.write_error import WriteError
 from vision.metrics.evaluation import Evaluation
-from vision.settings.errors import SettingsError, UserError
+from vision.settings.errors import UserError
 from vision.settings.job import Job
 from vision.training.accelerator import choose_accelerator
 from vision.training.best_model import BestModel
@@ -101,20 +101,6 @@ class _Run:
             metrics=evaluation.metrics,
         )
         write_whole(self.folder.card, model_card(self.folder.name, stored, facts))
-
-
-def refuse_unsupported(job: Job[Any]) -> None:
-    """Raise SettingsError if the job asks for a cache or loader that would lose its algorithm's targets."""
-    facts = algorithms.facts_of(job.algorithm)
-    problems = []
-    if job.run.loader == "dali" and not facts.capabilities.dali:
-        problems.append(f"Setting run.loader is dali, which cannot train {facts.name}: leave it out.")
-    if job.run.cache in ("memory", "disk") and not facts.capabilities.decoded_cache:
-        problems.append(
-            f"Setting run.cache is {job.run.cache}, which cannot hold the targets of {facts.name}: take none."
-        )
-    if problems:
-        raise SettingsError(problems)
 
 
 def train(job: Job[Any], folder: RunFolder | None = None, data: RunData | None = None) -> RunResult:
