@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.server_process import ServerProcess, exchange
+from tests.free_ports import free_port
 from tests.serving.small_model import picture
 
 LONGEST_S = 60
@@ -105,8 +106,7 @@ http {{
 def nginx(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of an nginx in front of the server, in the ways in which it is set up."""
     program, folder = need("nginx"), tmp_path_factory.mktemp("nginx")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        own = free.getsockname()[1]
+    own = free_port()
     user = f"user {folder.owner()};" if folder.owner() == "root" else ""
     settings = folder / "nginx.conf"
     settings.write_text(NGINX.format(folder=folder, port=server.port, own=own, user=user))

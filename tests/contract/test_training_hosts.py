@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import pytest
 import torch
 
 from tests.contract.training_jobs import HYPERPARAMETERS, records, wait_for
+from tests.free_ports import free_port
 from vision.sagemaker.simulator import Simulator
 
 ROOT = Path(__file__).parents[2]
@@ -20,18 +20,6 @@ ROOT = Path(__file__).parents[2]
 HOSTS = ("127.0.0.1", "localhost")
 # Two processes that import torch, twice, on a machine that others use too.
 pytestmark = pytest.mark.timeout(900)
-
-
-def free_port() -> int:
-    """A port whose next one is free too."""
-    while True:
-        with socket.create_server(("", 0)) as first:
-            port = first.getsockname()[1]
-            try:
-                socket.create_server(("", port + 1)).close()
-            except OSError:
-                continue
-            return int(port)
 
 
 def start_process(folder: Path, **environment: str) -> subprocess.Popen[bytes]:
@@ -45,7 +33,12 @@ def test_two_processes_equal_one_with_the_doubled_batch(tmp_path: Path) -> None:
     two, one = tmp_path / "two", tmp_path / "one"
     two.mkdir()
     one.mkdir()
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "1"}
+    shared = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port(following=1)),
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "1",
+    }
     processes = [
         start_process(two, **shared, RANK=rank, LOCAL_RANK="0", NODE_RANK=rank, GLOO_SOCKET_IFNAME="lo")
         for rank in ("0", "1")
@@ -65,7 +58,7 @@ def test_two_processes_equal_one_with_the_doubled_batch(tmp_path: Path) -> None:
 def machines(folder: Path, hyperparameters: dict[str, Any]) -> list[Simulator]:
     """Two machines of one job, whose data both have."""
     data = records(folder / "data")
-    port = str(free_port())
+    port = str(free_port(following=1))
     found = []
     for number, host in enumerate(HOSTS):
         machine = Simulator(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.training_jobs import HYPERPARAMETERS, images, machine, records
+from tests.free_ports import free_port
 from vision.sagemaker.simulator import Simulator
 
 ROOT = Path(__file__).parents[2]
@@ -52,8 +52,7 @@ def test_train_runs_from_the_wheel(trained: tuple[Simulator, int, str]) -> None:
 
 def test_serve_answers_with_what_was_trained(place: Path, trained: tuple[Simulator, int, str]) -> None:
     platform = trained[0]
-    with socket.create_server(("", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
     environment = {
         **os.environ,
         "PYTHONPATH": str(place),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import nn
 
 from tests.api.conftest import job
 from tests.api.test_signals import TIMEOUT_S, wait_for_new_checkpoint
+from tests.free_ports import free_port
 from tests.training.small_run import SmallNetwork, SmallRun
 from tests.training.test_resume import Kill
 from vision.api import train
@@ -138,11 +138,8 @@ def test_processes_share_a_batch(world: int, device: torch.device, tmp_path: Pat
     """NCCL on GPUs, gloo without: the gradient of a batch that is shared is that of the whole batch."""
     if world > torch.cuda.device_count() if device.type == "cuda" else world == 1:
         pytest.skip(f"needs {world} GPUs")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
     command = [sys.executable, "-c", PROCESS, str(tmp_path / "gradients.pt")]
-    shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(world)}
+    shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(world)}
     shared["OMP_NUM_THREADS"] = "1"
     processes = [
         subprocess.Popen(command, env={**shared, "RANK": str(rank)}, stderr=subprocess.PIPE, text=True)

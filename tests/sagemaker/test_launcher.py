@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
+import pytest
+
+from tests.free_ports import free_port
 from vision.sagemaker.hosts import Hosts
 from vision.sagemaker.launcher import Launcher
 from vision.sagemaker.prefix import Prefix
+from vision.settings.errors import UserError
 from vision.settings.run import RunSettings
 
 
@@ -32,3 +37,22 @@ def test_an_interface_that_this_machine_lacks_is_not_used() -> None:
     environment = Launcher.plan(hosts, 1, RunSettings(), {}).environment(0, Prefix(Path("/p")))
     assert "GLOO_SOCKET_IFNAME" not in environment
     assert environment["MASTER_PORT"] == "29400"
+
+
+@pytest.mark.parametrize("given", ["http", "-1", "0", "65535", "5000.0"])
+def test_what_is_no_port_is_a_sentence(given: str) -> None:
+    with pytest.raises(UserError, match="is no port; allowed are numbers from 1 to 65534"):
+        Launcher.plan(Hosts(("algo-1",), "algo-1"), 2, RunSettings(), {"MASTER_PORT": given})
+
+
+@pytest.mark.parametrize("taken", [0, 1])
+def test_a_port_that_is_taken_is_a_sentence(taken: int, tmp_path: Path) -> None:
+    port = free_port(following=1)
+    launcher = Launcher.plan(Hosts(("algo-1",), "algo-1"), 2, RunSettings(), {"MASTER_PORT": str(port)})
+    with (
+        socket.create_server(("", port + taken)),
+        pytest.raises(
+            UserError, match=f"port {port + taken} of machine algo-1, at which .* set MASTER_PORT to another"
+        ),
+    ):
+        launcher.run(Prefix(tmp_path))

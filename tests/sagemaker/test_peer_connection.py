@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.free_ports import free_port
 from vision.sagemaker.hosts import Hosts
 from vision.sagemaker.peer_connection import LostMachine, PeerConnection
 from vision.settings.errors import UserError
@@ -17,8 +17,7 @@ NAMES = ("127.0.0.1", "localhost")
 @pytest.fixture
 def lines() -> Iterator[tuple[PeerConnection, PeerConnection]]:
     """The lines of two machines, connected."""
-    with socket.create_server(("", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
     first, second = (PeerConnection(Hosts(NAMES, name), port, timeout_s=30) for name in NAMES)
     with ThreadPoolExecutor() as pool:
         # The master comes second, so that the other has to try again.
@@ -94,8 +93,7 @@ NEVER = [
 
 @pytest.mark.parametrize(("current", "sentence"), NEVER)
 def test_a_machine_that_never_comes_is_a_sentence(current: str, sentence: str) -> None:
-    with socket.create_server(("", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
     with pytest.raises(UserError) as caught:
         PeerConnection(Hosts(NAMES, current), port, timeout_s=0.2).connect()
     assert sentence in str(caught.value)

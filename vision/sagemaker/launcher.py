@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 PORT_VARIABLE = "MASTER_PORT"
 DEFAULT_PORT = 29400
+# The port after it must exist too.
+_LAST_PORT = 65534
 _POLL_S = 0.2
 # Processes notice the loss of another by themselves and may then save what they have.
 _GRACE_S = 30.0
@@ -48,11 +50,22 @@ class Launcher:
 
     @classmethod
     def plan(cls, hosts: Hosts, processes: int, run: RunSettings, environ: Mapping[str, str]) -> Launcher:
-        """Return the launcher of a job. ``MASTER_PORT`` may replace port 29400; the port after it is used too."""
-        return cls(hosts, processes, run.stall_timeout_s, int(environ.get(PORT_VARIABLE) or DEFAULT_PORT))
+        """Return the launcher of a job. ``MASTER_PORT`` may replace port 29400; the port after it is used too.
+
+        Raises UserError for a ``MASTER_PORT`` that is no such port.
+        """
+        given = environ.get(PORT_VARIABLE) or str(DEFAULT_PORT)
+        if not (given.isascii() and given.isdigit() and len(given) < 6 and 1 <= int(given) <= _LAST_PORT):
+            raise UserError(f"{PORT_VARIABLE}={given!r} is no port; allowed are numbers from 1 to {_LAST_PORT}")
+        return cls(hosts, processes, run.stall_timeout_s, int(given))
 
     def run(self, prefix: Prefix) -> int:
-        """Start the processes, wait for their end and return the first status that is not 0."""
+        """Start the processes, wait for their end and return the first status that is not 0.
+
+        Raises UserError if the job's ports are taken, and if another machine does not come or is lost.
+        """
+        if self.hosts.current == self.hosts.master:
+            self._refuse_taken_ports()
         peers = PeerConnection(self.hosts, self.port + 1, self.timeout_s)
         peers.connect()
         command = [sys.executable, "-m", "vision.sagemaker.process"]
@@ -96,6 +109,17 @@ class Launcher:
             assert interface is not None
             names |= {"GLOO_SOCKET_IFNAME": interface, "NCCL_SOCKET_IFNAME": interface}
         return {**os.environ, **names}
+
+    def _refuse_taken_ports(self) -> None:
+        for port in (self.port, self.port + 1):
+            try:
+                socket.create_server(("", port)).close()
+            except OSError as error:
+                raise UserError(
+                    f"port {port} of machine {self.hosts.current}, at which the processes of the job meet, cannot be "
+                    f"used ({error.strerror}); end what listens there, or set {PORT_VARIABLE} to another port on every "
+                    f"machine of the job (the port after it must be free too)"
+                ) from error
 
     def _watch(self, children: list[subprocess.Popen[bytes]], peers: PeerConnection) -> int:
         """Return the status of the first process that failed by itself, or 0. Raises UserError if a peer was lost."""
