@@ -14,7 +14,7 @@ import pytest
 
 from vision.cli.main import main
 from vision.data.convert.format import SourceOptions
-from vision.data.convert.formats import SUFFIXES, open_source
+from vision.data.convert.formats import FORMATS
 from vision.data.skipped import Skipped
 
 NAMES = {
@@ -71,7 +71,7 @@ def make_folder(root: Path, name: str) -> Path:
 
 def content(form: str, path: Path) -> dict[bytes, tuple[str, ...]]:
     """Names of the classes, with their boxes, of each image by its bytes."""
-    source = open_source(form, path, SourceOptions())
+    source = FORMATS[form].source(path, SourceOptions())
     skipped, found = Skipped(), {}
     for item in source.images(skipped):
         names = source.class_names or ("0", "1")
@@ -93,7 +93,7 @@ def told(status: int, capsys: pytest.CaptureFixture) -> bool:
 
 def convert(source: tuple[str, Path], form: str, folder: Path, capsys: pytest.CaptureFixture) -> Path | None:
     """The data set in another format; None where the verb said in a sentence that it cannot be."""
-    output = folder / f"all{SUFFIXES.get(form, ('',))[0]}"
+    output = folder / f"all{''.join(FORMATS[form].suffixes[:1])}"
     words = [f"from={source[0]}", f"input={source[1]}", f"to={form}", f"output={output}", "workers=1"]
     return output if told(main(["convert", *words]), capsys) else None
 

@@ -65,10 +65,8 @@ class ConvertSettings(SourceSettings):
 
 def run(argv: Sequence[str]) -> int:
     """Convert one data set. Returns the exit status."""
-    from vision.data.convert.formats import FORMATS
-
     if {"-h", "--help"}.intersection(argv):
-        print(HELP.format(formats=format_rows(FORMATS)))
+        print(HELP.format(formats=format_rows()))
         return 0
     places = ("from", "to", "input", "output")
     given = read_assignments(argv, names=(*places, *ConvertSettings.model_fields), sections=())
@@ -90,9 +88,11 @@ def run(argv: Sequence[str]) -> int:
     return report_skipped(done.skipped, output, "images or boxes")
 
 
-def format_rows(formats: dict[str, str]) -> str:
-    """The formats in lines for the help."""
-    return "\n".join(f"  {name:<16}{what}" for name, what in formats.items())
+def format_rows() -> str:
+    """Return the formats in lines for the help."""
+    from vision.data.convert.formats import FORMATS
+
+    return "\n".join(f"  {name:<16}{form.place}" for name, form in FORMATS.items())
 
 
 def check_places(names: dict[str, str], places: Sequence[str]) -> None:
@@ -115,7 +115,7 @@ def check_places(names: dict[str, str], places: Sequence[str]) -> None:
 def source_of(name: str, path: str, settings: SourceSettings) -> Source:
     """Open the data set at ``path``."""
     from vision.data.convert.format import SourceOptions
-    from vision.data.convert.formats import open_source
+    from vision.data.convert.formats import FORMATS
 
     attributes = tuple(key.strip() for key in settings.attributes.split(",")) if settings.attributes else None
     options = SourceOptions(
@@ -126,7 +126,7 @@ def source_of(name: str, path: str, settings: SourceSettings) -> Source:
         split=settings.split,
         one_based=settings.one_based,
     )
-    return open_source(name, local_path(path), options)
+    return FORMATS[name].source(local_path(path), options)
 
 
 def report_skipped(skipped: Skipped, output: Path, what: str) -> int:

@@ -49,10 +49,8 @@ class SplitSettings(SourceSettings):
 
 def run(argv: Sequence[str]) -> int:
     """Split one data set. Returns the exit status."""
-    from vision.data.convert.formats import FORMATS
-
     if {"-h", "--help"}.intersection(argv):
-        print(HELP.format(formats=format_rows(FORMATS)))
+        print(HELP.format(formats=format_rows()))
         return 0
     places = ("format", "input", "output")
     given = read_assignments(argv, names=(*places, *SplitSettings.model_fields), sections=())

@@ -9,11 +9,9 @@ from PIL import Image
 
 from vision.data.convert.conversion import Converted, convert
 from vision.data.convert.format import SourceOptions
-from vision.data.convert.formats import open_source
+from vision.data.convert.formats import FORMATS
 from vision.data.convert.neutral import AnnotatedImage
 from vision.data.skipped import Skipped
-
-OUTPUTS = {"lst": "out.lst", "recordio": "out.rec", "manifest": "out.manifest", "coco": "out.json"}
 
 
 def png(width: int = 8, height: int = 6, shade: int = 0) -> bytes:
@@ -24,18 +22,19 @@ def png(width: int = 8, height: int = 6, shade: int = 0) -> bytes:
 
 def output_in(folder: Path, target: str) -> Path:
     """Where a data set of this format is written."""
-    return folder / OUTPUTS[target] if target in OUTPUTS else folder
+    suffixes = FORMATS[target].suffixes
+    return folder / f"out{suffixes[0]}" if suffixes else folder
 
 
 def converted(path: Path, origin: str, target: str, folder: Path, images: str = "copy", **options: object) -> Converted:
-    source = open_source(origin, path, SourceOptions(**options))  # type: ignore[arg-type]
+    source = FORMATS[origin].source(path, SourceOptions(**options))  # type: ignore[arg-type]
     return convert(source, target, output_in(folder, target), images, 1, lambda count: None)
 
 
 def images_of(path: Path, form: str, **options: object) -> tuple[list[AnnotatedImage], list[str]]:
     """Every image of a data set, and what could not be read."""
     skipped = Skipped()
-    source = open_source(form, path, SourceOptions(**options))  # type: ignore[arg-type]
+    source = FORMATS[form].source(path, SourceOptions(**options))  # type: ignore[arg-type]
     return list(source.images(skipped)), skipped.sentences
 
 

@@ -14,7 +14,7 @@ from tests.data.convert.conftest import converted, png
 from tests.data.convert.test_coco import coco, one_box
 from tests.data.convert.test_skipped import voc, voc_object
 from tests.data.convert.test_yolo import CAT, DOG, LISTS
-from vision.data.convert.recognition import recognised
+from vision.data.convert.formats import CHANNEL_FORMATS, recognize
 from vision.data.readers.open import open_channel
 from vision.settings.channels import Channel
 from vision.settings.errors import DataError, UserError
@@ -49,9 +49,9 @@ def channels(**paths: Path) -> dict[str, Channel]:
 def test_a_channel_is_what_its_conversion_is(name: str, write: Write, tmp_path: Path) -> None:
     form, files = SETS[name]
     root = write(files)
-    found = recognised(root)
+    found = recognize(root)
     assert found is not None
-    assert found[0] == form
+    assert CHANNEL_FORMATS[found[0]].name == form
     reader = pickle.loads(pickle.dumps(open_channel(channels(train=root), "train")))
     converted(root, form, "recordio", tmp_path / "out")
     records = open_channel(channels(train=tmp_path / "out/out.rec"), "train")
@@ -74,12 +74,12 @@ def test_a_channel_is_what_its_conversion_is(name: str, write: Write, tmp_path: 
     ],
 )
 def test_other_folders_are_not_taken_for_data_sets(files: dict[str, str | bytes], write: Write) -> None:
-    assert recognised(write(files)) is None
+    assert recognize(write(files)) is None
 
 
 def test_annotation_json_needs_no_second_channel(write: Write) -> None:
     root = write({"images/a.png": png(), "annotations/a.json": ANNOTATION})
-    assert recognised(root) == ("annotation_json", "annotations/")
+    assert recognize(root) == ("annotation JSON", "annotations/")
     reader = open_channel(channels(train=root), "train")
     assert (len(reader), reader.class_names) == (1, ("cat",))
 

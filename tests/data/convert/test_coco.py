@@ -15,7 +15,7 @@ from pycocotools.coco import COCO
 from tests.data.convert.conftest import converted, images_of, png
 from vision.data.convert.coco_segmentation import box_of
 from vision.data.convert.format import SourceOptions
-from vision.data.convert.formats import open_source
+from vision.data.convert.formats import FORMATS
 from vision.data.readers.open import open_channel
 from vision.data.sample import Remarking
 from vision.settings.channels import Channel
@@ -83,7 +83,7 @@ def test_attributes_of_any_shape_are_kept_or_told(attributes: Any, put: Callable
 )
 def test_entries_that_cannot_be_told_apart(text: str, sentence: str, put: Callable[[str], Path]) -> None:
     with pytest.raises(DataError) as caught:
-        open_source("coco", put(text), SourceOptions())
+        FORMATS["coco"].source(put(text), SourceOptions())
     assert sentence in str(caught.value)
 
 
@@ -124,9 +124,9 @@ def test_a_root_category_without_boxes_is_no_class(root_at: int, put: Callable[[
 
 def test_a_supercategory_with_boxes_or_without_children_is_a_class(put: Callable[[str], Path]) -> None:
     names = [{"id": 1, "name": "pets", "supercategory": "none"}, {"id": 2, "name": "dog", "supercategory": "pets"}]
-    assert open_source("coco", put(coco(categories=names)), SourceOptions()).class_names == ("pets", "dog")
+    assert FORMATS["coco"].source(put(coco(categories=names)), SourceOptions()).class_names == ("pets", "dog")
     unused = [{"id": 1, "name": "cat", "supercategory": "a"}, {"id": 2, "name": "dog"}, {"id": 3, "name": "a"}]
-    assert open_source("coco", put(coco(categories=unused)), SourceOptions()).class_names == ("cat", "dog", "a")
+    assert FORMATS["coco"].source(put(coco(categories=unused)), SourceOptions()).class_names == ("cat", "dog", "a")
 
 
 @pytest.mark.parametrize("bbox", [{}, {"bbox": None}, {"bbox": []}])
@@ -214,7 +214,7 @@ def test_ids_of_any_kind_as_pycocotools_takes_them(ids: tuple[Any, Any], put: Ca
     ]
     path = put(coco(entries, boxes, names))
     oracle = COCO(str(path))
-    source = open_source("coco", path, SourceOptions())
+    source = FORMATS["coco"].source(path, SourceOptions())
     images, problems = images_of(path, "coco")
     assert problems == []
     for image, image_id in zip(images, ids, strict=True):
@@ -258,9 +258,9 @@ def test_a_list_of_classes_orders_the_ids(write: Write, put: Callable[[str], Pat
     assert [(image.objects or ())[0].class_id for image in images] == [2, 0]
     write({"classes.txt": "dog\nbird\n"})
     with pytest.raises(DataError, match=r"has the category 'cat', which is none of the classes dog, bird: add it to"):
-        open_source("coco", path, SourceOptions())
+        FORMATS["coco"].source(path, SourceOptions())
 
 
 def test_a_folder_with_several_files_is_told(write: Write) -> None:
     with pytest.raises(UserError, match=r"holds 2 .json files \(a.json, b.json\); a COCO data set is one file"):
-        open_source("coco", write({"a.json": coco(), "b.json": coco()}), SourceOptions())
+        FORMATS["coco"].source(write({"a.json": coco(), "b.json": coco()}), SourceOptions())

@@ -12,7 +12,7 @@ from tests.data.convert.conftest import converted, output_in, png
 from tests.files.limits import files_of_at_most
 from vision.data.convert.conversion import convert
 from vision.data.convert.format import SourceOptions
-from vision.data.convert.formats import open_source
+from vision.data.convert.formats import FORMATS
 from vision.files.write_error import WriteError
 from vision.settings.errors import UserError
 
@@ -53,7 +53,7 @@ def test_a_folder_that_vanishes_is_not_made_again(lists: Path, tmp_path: Path, t
         if len(done) == 3:
             shutil.rmtree(output)
 
-    source = open_source("lst", source_for(lists, target), SourceOptions())
+    source = FORMATS["lst"].source(source_for(lists, target), SourceOptions())
     with pytest.raises(WriteError, match=r"its folder does not exist, or was removed meanwhile"):
         convert(source, target, output, "copy", 1, advance)
     assert not output.exists()
@@ -67,6 +67,6 @@ def test_images_that_go_meanwhile_are_missed(lists: Path, tmp_path: Path, target
         for placed in output.rglob("0.png"):
             placed.unlink()
 
-    source = open_source("lst", source_for(lists, target), SourceOptions())
+    source = FORMATS["lst"].source(source_for(lists, target), SourceOptions())
     with pytest.raises(UserError, match=r"0\.png was written and is gone: another program removes files there"):
         convert(source, target, output_in(output, target), "copy", 1, advance)

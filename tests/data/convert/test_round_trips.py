@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from tests.data.convert.conftest import images_of, output_in, png
 from vision.data.convert.conversion import convert
 from vision.data.convert.format import Source, SourceOptions
-from vision.data.convert.formats import open_source, sink_type
+from vision.data.convert.formats import FORMATS
 from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject
 from vision.data.labels import Task
 from vision.data.skipped import Skipped
 
-BOX_FORMATS = ("lst", "recordio", "manifest", "annotation_json", "coco", "voc", "yolo")
+BOX_FORMATS = tuple(name for name, form in FORMATS.items() if "boxes" in form.labels)
+CLASS_FORMATS = tuple(name for name, form in FORMATS.items() if "single" in form.labels)
+MULTI_FORMATS = tuple(name for name, form in FORMATS.items() if "multi" in form.labels)
 NAMES = ("zebra", "Äpfel & <b>", "a b")
 
 
@@ -72,7 +74,7 @@ def chain(task: Task, images: list[AnnotatedImage], forms: tuple[str, ...]) -> l
             output = output_in(Path(folder) / str(number), form)
             done = convert(source, form, output, "copy", 1, lambda count: None)
             assert not done.skipped.sentences
-            source = open_source(form, output, SourceOptions())
+            source = FORMATS[form].source(output, SourceOptions())
         found = list(source.images(Skipped()))
         for each in found:
             encoded = each.image.read_bytes() if isinstance(each.image, Path) else bytes(each.image)
@@ -87,7 +89,7 @@ def test_boxes_come_back_exactly(first: str, boxes: list[AnnotatedObject], secon
     # All classes occur, and the image is larger than any of the boxes' corners, as fractions up to 2 are allowed.
     every_class = tuple(AnnotatedObject(class_id, (1.0, 2.0, 3.0, 4.0)) for class_id in range(3))
     images = [image(0, (640, 480), objects=(*boxes, *every_class)), image(1, (333, 500), objects=every_class)]
-    kept = sink_type(first).HOLDS_DIFFICULT and sink_type(second).HOLDS_DIFFICULT
+    kept = FORMATS[first].keeps_difficult and FORMATS[second].keeps_difficult
     found = chain("boxes", images, (first, second))
     assert key_facts(found, with_difficult=True) == key_facts(images, with_difficult=kept)
 
@@ -98,22 +100,20 @@ def test_images_without_boxes_stay(form: str) -> None:
     assert key_facts(chain("boxes", images, (form,)), True) == key_facts(images, True)
 
 
-@pytest.mark.parametrize("first", ["lst", "recordio", "manifest"])
+@pytest.mark.parametrize("first", MULTI_FORMATS)
 @settings(max_examples=10, deadline=None)
 @given(
     classes=st.lists(st.sets(st.integers(0, 2)), min_size=1, max_size=5),
-    second=st.sampled_from(["lst", "recordio", "manifest"]),
+    second=st.sampled_from(MULTI_FORMATS),
 )
 def test_sets_of_classes_come_back(first: str, classes: list[set[int]], second: str) -> None:
     images = [image(number, class_ids=tuple(sorted(ids))) for number, ids in enumerate([{0, 1, 2}, *classes])]
     assert key_facts(chain("multi", images, (first, second)), True) == key_facts(images, True)
 
 
-@pytest.mark.parametrize("first", ["folder", "lst", "recordio", "manifest"])
+@pytest.mark.parametrize("first", CLASS_FORMATS)
 @settings(max_examples=10, deadline=None)
-@given(
-    classes=st.lists(st.integers(0, 2), min_size=1, max_size=5), second=st.sampled_from(["lst", "recordio", "manifest"])
-)
+@given(classes=st.lists(st.integers(0, 2), min_size=1, max_size=5), second=st.sampled_from(CLASS_FORMATS))
 def test_classes_come_back_by_name(first: str, classes: list[int], second: str) -> None:
     images = [image(number, class_ids=(class_id,)) for number, class_id in enumerate([0, 1, 2, *classes])]
     found = chain("single", images, (first, second))
@@ -133,7 +133,7 @@ def test_ids_header_and_columns_go_between_lists_and_records() -> None:
 def test_names_come_back_from_a_manifest(tmp_path: Path) -> None:
     images = [image(number, class_ids=(number,)) for number in range(3)]
     convert(ListSource("single", images), "manifest", tmp_path / "m.manifest", "copy", 1, lambda count: None)
-    assert open_source("manifest", tmp_path / "m.manifest", SourceOptions()).class_names == NAMES
+    assert FORMATS["manifest"].source(tmp_path / "m.manifest", SourceOptions()).class_names == NAMES
     found, problems = images_of(tmp_path / "m.manifest", "manifest")
     assert problems == []
     assert [each.name for each in found] == [f"images/sub/{number}.png" for number in range(3)]

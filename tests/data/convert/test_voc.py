@@ -10,7 +10,7 @@ import pytest
 from tests.data.convert.conftest import converted, images_of, png
 from tests.data.convert.test_skipped import voc, voc_object
 from vision.data.convert.format import SourceOptions
-from vision.data.convert.formats import open_source
+from vision.data.convert.formats import FORMATS
 from vision.settings.errors import UserError
 
 Write = Callable[..., Path]
@@ -120,7 +120,7 @@ def test_lists(lines: str, found: list[str], lost: list[str], write: Write) -> N
 def test_every_split_has_the_same_class_ids(write: Write, tmp_path: Path) -> None:
     root = write({**split_files(), "ImageSets/Main/train.txt": "a 1\nb\n", "ImageSets/Main/val.txt": "c\n"})
     for split in ("train", "val"):
-        source = open_source("voc", root, SourceOptions(split=split))
+        source = FORMATS["voc"].source(root, SourceOptions(split=split))
         assert source.class_names == ("bird", "cat", "dog")
         done = converted(root, "voc", "recordio", tmp_path / "out" / split, split=split)
         assert done.class_names == ("bird", "cat", "dog")
@@ -143,7 +143,7 @@ def test_parts_beside_each_other_have_the_same_class_ids(parts: tuple[str, str],
 def test_what_is_no_part_does_not_count(write: Write) -> None:
     files = {f"{name}/a.xml": voc(voc_object(label)) for name, label in (("mine", "dog"), ("yours", "cat"))}
     root = write({**files, "mine/a.png": png()})
-    assert open_source("voc", root / "mine", SourceOptions()).class_names == ("dog",)
+    assert FORMATS["voc"].source(root / "mine", SourceOptions()).class_names == ("dog",)
 
 
 def test_another_folder_of_other_classes_is_answered_with_classes(write: Write, tmp_path: Path) -> None:
@@ -156,4 +156,4 @@ def test_another_folder_of_other_classes_is_answered_with_classes(write: Write, 
 def test_a_list_that_names_nothing(write: Write) -> None:
     root = write({**split_files(), "ImageSets/Main/x.txt": "b -1\n"})
     with pytest.raises(UserError, match="split=x names none of the annotations in"):
-        open_source("voc", root, SourceOptions(split="x"))
+        FORMATS["voc"].source(root, SourceOptions(split="x"))

@@ -9,7 +9,7 @@ import pytest
 
 from tests.data.convert.conftest import converted, images_of, png
 from vision.data.convert.format import SourceOptions
-from vision.data.convert.formats import open_source
+from vision.data.convert.formats import FORMATS
 from vision.settings.errors import DataError, UserError
 
 Write = Callable[..., Path]
@@ -43,7 +43,7 @@ def test_layouts_and_lists(name: str, folder: str, image: str, label: str, read:
         images, problems = images_of(root / place, "yolo")
         assert problems == []
         assert [[(i.class_id, i.xyxy_px) for i in each.objects or ()] for each in images] == [[(1, (3, 1.5, 5, 4.5))]]
-        assert open_source("yolo", root / place, SourceOptions()).class_names == ("cat", "dog")
+        assert FORMATS["yolo"].source(root / place, SourceOptions()).class_names == ("cat", "dog")
 
 
 def test_roboflows_darknet_names_lie_in_each_part(write: Write) -> None:
@@ -59,26 +59,26 @@ def test_roboflows_darknet_names_lie_in_each_part(write: Write) -> None:
             )
         }
     )
-    assert open_source("yolo", root, SourceOptions()).class_names == ("cat", "dog")
+    assert FORMATS["yolo"].source(root, SourceOptions()).class_names == ("cat", "dog")
     images, problems = images_of(root, "yolo")
     assert ([image.name for image in images], problems) == (["train/a.png", "valid/a.png"], [])
     assert [image.name for image in images_of(root, "yolo", split="valid")[0]] == ["valid/a.png"]
     with pytest.raises(UserError, match="split=test is no folder of images"):
-        open_source("yolo", root, SourceOptions(split="test"))
+        FORMATS["yolo"].source(root, SourceOptions(split="test"))
 
 
 def test_the_yaml_file_itself_can_be_named(write: Write) -> None:
     root = write(
         {"coco8.yaml": LISTS["data.yaml"], "data.yaml": "names: [x]", "images/a.png": png(), "labels/a.txt": CAT}
     )
-    assert open_source("yolo", root / "coco8.yaml", SourceOptions()).class_names == ("cat", "dog")
+    assert FORMATS["yolo"].source(root / "coco8.yaml", SourceOptions()).class_names == ("cat", "dog")
     with pytest.raises(DataError, match=r"data.yaml: names the classes x, but .*coco8.yaml cat, dog"):
-        open_source("yolo", root, SourceOptions())
+        FORMATS["yolo"].source(root, SourceOptions())
 
 
 def test_a_list_of_another_data_set_above_does_not_count(write: Write) -> None:
     root = write({"data.yaml": LISTS["data.yaml"], "mine/images/a.png": png(), "mine/labels/a.txt": CAT})
-    assert open_source("yolo", root / "mine", SourceOptions()).class_names is None
+    assert FORMATS["yolo"].source(root / "mine", SourceOptions()).class_names is None
 
 
 def test_without_names_it_is_said(write: Write, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_two_images_do_not_share_a_label_file(write: Write) -> None:
 def test_no_label_at_all_is_no_data_set(write: Write) -> None:
     root = write({"images/a.png": png(), "labels/classes.txt": "cat\n"})
     with pytest.raises(UserError, match="holds 1 images, but no label file of any of them"):
-        open_source("yolo", root, SourceOptions())
+        FORMATS["yolo"].source(root, SourceOptions())
 
 
 def test_more_classes_than_names(write: Write, tmp_path: Path) -> None:

@@ -9,20 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from vision.data.convert.coco_file import coco_files_in
 from vision.data.convert.crowds import WithoutCrowds
-from vision.data.convert.dataset_parts import PARTS
-from vision.data.convert.format import Source, SourceOptions
-from vision.data.convert.formats import open_source
+from vision.data.convert.format import DatasetFormat, Source, SourceOptions
 from vision.data.convert.packed_boxes import packed_label
 from vision.data.convert.stated_size import fitted
 from vision.data.convert.survey import survey
-from vision.data.convert.voc_layout import VocLayout
-from vision.data.convert.yolo_layout import image_folders
 from vision.data.readers.file_table import FileTable, file_size_px
 from vision.data.sample import Sample
 from vision.data.skipped import Skipped
-from vision.settings.errors import DataError, UserError
+from vision.settings.errors import DataError
 
 log = logging.getLogger(__name__)
 
@@ -85,56 +80,35 @@ class AnnotatedReader:
 
 
 def open_annotated(
-    path: Path, form: str, channel: str, class_names: Sequence[str] | None, *, is_shared: bool
+    path: Path, form: DatasetFormat, channel: str, class_names: Sequence[str] | None, *, is_shared: bool
 ) -> AnnotatedReader:
-    """Reader of the data set ``form`` at ``path``, of the part that is for ``channel`` where the data set has parts.
+    """Return the reader of a data set, of the part that is for ``channel`` where the data set has parts.
 
     ``class_names`` are those of training, whose ids the classes get. ``is_shared``: training and validation name the
-    same path, so that VOC's lists of ImageSets tell them apart. Raises UserError.
+    same path, so that the parts' names tell them apart. Raises UserError.
     """
     source, chosen, split = _open(path, form, channel, is_shared, class_names)
     if split is not None or chosen != path:
         log.info("channel %r: %s of %s", channel, split or chosen.name, path)
-    return AnnotatedReader(source, chosen, form, split)
+    return AnnotatedReader(source, chosen, form.name, split)
 
 
-def training_names(path: Path, form: str, *, is_shared: bool) -> tuple[str, ...] | None:
-    """Class names of the data set of the channel train, by which validation numbers its own."""
+def training_names(path: Path, form: DatasetFormat, *, is_shared: bool) -> tuple[str, ...] | None:
+    """Return the class names of the data set of the channel train, by which validation numbers its own."""
     return _open(path, form, "train", is_shared, None)[0].class_names
 
 
 def _open(
-    path: Path, form: str, channel: str, is_shared: bool, class_names: Sequence[str] | None
+    path: Path, form: DatasetFormat, channel: str, is_shared: bool, class_names: Sequence[str] | None
 ) -> tuple[Source, Path, str | None]:
-    chosen, split = _part_for(path, form, channel, is_shared)
+    assert form.channel is not None
+    chosen, split = form.channel.part(path, channel, is_shared)
     names = None if class_names is None else tuple(class_names)
-    return open_source(form, chosen, SourceOptions(split=split, class_names=names)), chosen, split
+    return form.source(chosen, SourceOptions(split=split, class_names=names)), chosen, split
 
 
 def convert_command(path: Path, form: str, split: str | None = None) -> str:
-    """The command that makes RecordIO of a data set."""
+    """Return the command that makes RecordIO of a data set."""
     part = f" split={shlex.quote(split)}" if split else ""
     output = shlex.quote(str(path.with_name(f"{path.stem}{f'-{split}' if split else ''}.rec")))
     return f"vision convert from={form} to=recordio input={shlex.quote(str(path))}{part} output={output}"
-
-
-def _part_for(path: Path, form: str, channel: str, is_shared: bool) -> tuple[Path, str | None]:
-    """The path to read and its ``split``, where the parts of a data set are told apart by their names."""
-    if path.is_file():
-        return path, None
-    wanted = PARTS.get(channel, ())
-    if form == "coco":
-        files = coco_files_in(path)
-        fitting = [file for file in files if any(name in file.stem.lower() for name in wanted)]
-        if len(files) > 1 and len(fitting) != 1:
-            names = ", ".join(file.name for file in files[:3])
-            raise UserError(f"{path} holds {len(files)} COCO files ({names}): give the path of the one for {channel}.")
-        return (fitting or files)[0], None
-    parts: Sequence[str] = ()
-    if form == "yolo":
-        parts = image_folders(path)
-    elif form == "voc" and is_shared:
-        parts = VocLayout(path).lists()
-    fitting_parts = [part for part in wanted if part in parts]
-    is_divided = any(part in parts for other, names in PARTS.items() if other != channel for part in names)
-    return path, fitting_parts[0] if fitting_parts and is_divided else None

@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from vision.data.convert.format import Sink, Source, SourceOptions
+from vision.data.convert.dataset_folder import entries, first_files
+from vision.data.convert.format import ChannelForm, DatasetFormat, Sink, Source, SourceOptions
 from vision.data.convert.image_files import IMAGES, ImagePlacer, below_images_folder, write_beside
 from vision.data.convert.neutral import AnnotatedImage, Plan
 from vision.data.convert.object_boxes import annotation_of, read_objects
@@ -54,8 +55,6 @@ class AnnotationJsonSource(Source):
 class AnnotationJsonSink(Sink):
     """``output``/images and ``output``/annotations. Each file names all classes."""
 
-    TASKS = frozenset(("boxes",))
-
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
         if images == "keep":
             raise UserError(
@@ -84,4 +83,20 @@ class AnnotationJsonSink(Sink):
         self._placer.check()
 
 
-SOURCE, SINK = AnnotationJsonSource, AnnotationJsonSink
+def _recognize(path: Path) -> str | None:
+    is_meant = {IMAGES, ANNOTATIONS} <= set(entries(path)[1]) and first_files(path / ANNOTATIONS, ".json")
+    return f"{ANNOTATIONS}/" if is_meant else None
+
+
+def _reader(path: Path) -> LabelFilesReader:
+    return LabelFilesReader(path / IMAGES, path / ANNOTATIONS)
+
+
+FORMAT = DatasetFormat(
+    name="annotation_json",
+    place="folder with images and annotations",
+    labels=frozenset(("boxes",)),
+    source=AnnotationJsonSource,
+    sink=AnnotationJsonSink,
+    channel=ChannelForm("annotation JSON", _recognize, reader=_reader),
+)

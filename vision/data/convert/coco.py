@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vision.data.convert.coco_file import CocoFile, coco_file_in, is_id
+from vision.data.convert.coco_file import CocoFile, coco_file_in, coco_files_in, is_id
 from vision.data.convert.coco_segmentation import box_of, is_number
-from vision.data.convert.format import Sink, Source, SourceOptions
+from vision.data.convert.dataset_folder import PARTS, first_files, head
+from vision.data.convert.format import ChannelForm, DatasetFormat, Sink, Source, SourceOptions
 from vision.data.convert.image_files import IMAGES, below_images_folder
 from vision.data.convert.image_finder import ImageFinder
 from vision.data.convert.image_references import ReferenceWriter
@@ -20,7 +21,7 @@ from vision.data.convert.stated_size import size_note, stated_size
 from vision.data.convert.text_file import TextFile
 from vision.data.labels import Task
 from vision.data.skipped import Skipped
-from vision.settings.errors import DataError
+from vision.settings.errors import DataError, UserError
 
 EXTRA = ("segmentation", "iscrowd", "attributes", "keypoints", "num_keypoints")
 _OWN = ("id", "image_id", "category_id", "bbox", "area")
@@ -88,10 +89,6 @@ class CocoSource(Source):
 
 class CocoSink(Sink):
     """``output`` with the images beside it. Category ids count from 1; difficult is one of the ``attributes``."""
-
-    TASKS = frozenset(("boxes",))
-    HOLDS = frozenset((ID, *(f"coco.{name}" for name in EXTRA)))
-    HOLDS_DIFFICULT = True
 
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
         self._plan, self._keep, self._numbering = plan, images == "keep", Numbering()
@@ -186,4 +183,41 @@ def _image_folders(path: Path) -> list[Path]:
     return [*places, *(place / part for place in (folder.parent, folder, folder.parent / IMAGES, folder / IMAGES))]
 
 
-SOURCE, SINK = CocoSource, CocoSink
+def _recognize(path: Path) -> str | None:
+    if path.is_file():
+        return path.name if path.suffix.lower() == ".json" and _is_coco(path) else None
+    for place in (path, path / "annotations"):
+        found = next((file for file in first_files(place, ".json") if _is_coco(file)), None)
+        if found is not None:
+            return str(found.relative_to(path))
+    return None
+
+
+def _is_coco(path: Path) -> bool:
+    begin = head(path).lstrip(b"\xef\xbb\xbf \t\r\n")
+    return begin.startswith(b"{") and (b'"images"' in begin or b'"image_id"' in begin)
+
+
+def _part(path: Path, channel: str, is_shared: bool) -> tuple[Path, None]:
+    """Return the file of a folder whose name says that it is for ``channel``, or the only one."""
+    if path.is_file():
+        return path, None
+    files = coco_files_in(path)
+    fitting = [file for file in files if any(name in file.stem.lower() for name in PARTS.get(channel, ()))]
+    if len(files) > 1 and len(fitting) != 1:
+        names = ", ".join(file.name for file in files[:3])
+        raise UserError(f"{path} holds {len(files)} COCO files ({names}): give the path of the one for {channel}.")
+    return (fitting or files)[0], None
+
+
+FORMAT = DatasetFormat(
+    name="coco",
+    place="FILE.json or its folder; images beside it or in images",
+    labels=frozenset(("boxes",)),
+    source=CocoSource,
+    sink=CocoSink,
+    suffixes=(".json",),
+    kept=frozenset((ID, *(f"coco.{name}" for name in EXTRA))),
+    keeps_difficult=True,
+    channel=ChannelForm("a COCO data set", _recognize, _part, numbered_by_train=True),
+)

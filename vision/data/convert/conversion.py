@@ -11,8 +11,8 @@ from typing import NamedTuple, TypeVar
 
 from vision.data.class_list import check_class_list, write_class_list
 from vision.data.convert.crowds import single_objects
-from vision.data.convert.format import Sink, Source
-from vision.data.convert.formats import FORMATS, SUFFIXES, sink_type
+from vision.data.convert.format import DatasetFormat, Sink, Source
+from vision.data.convert.formats import FORMATS
 from vision.data.convert.image_files import read_image
 from vision.data.convert.neutral import AnnotatedImage
 from vision.data.convert.stated_size import fitted
@@ -22,7 +22,6 @@ from vision.data.labels import TASK_NAMES
 from vision.data.skipped import Skipped
 from vision.settings.errors import DataError, UserError
 
-IMAGE_MODES = ("copy", "link", "keep")
 Result = TypeVar("Result")
 # Images read ahead at a time.
 _AHEAD = 16
@@ -51,20 +50,20 @@ class Loaded(NamedTuple):
 def convert(
     source: Source, target: str, output: Path, images: str, workers: int, advance: Callable[[int], None]
 ) -> Converted:
-    """Write every image of ``source`` in the format ``target``; ``advance`` is told the images done."""
-    kind = sink_type(target)
-    if source.task not in kind.TASKS:
+    """Write every image of ``source`` in the format named ``target``; call ``advance`` with the images done."""
+    form = FORMATS[target]
+    if source.task not in form.labels:
         raise UserError(
             f"The input holds {TASK_NAMES[source.task]}, but to={target} holds "
-            f"{' or '.join(TASK_NAMES[task] for task in sorted(kind.TASKS))}: choose another format."
+            f"{' or '.join(TASK_NAMES[task] for task in sorted(form.labels))}: choose another format."
         )
-    check_output(target, output)
-    source = single_objects(source, kind)
+    check_output(form, output)
+    source = single_objects(source, form)
     found = survey(source)
-    names_folder = class_list_folder(target, output)
+    names_folder = class_list_folder(form, output)
     check_class_list(names_folder, found.plan.class_names)
     skipped, written, objects = Skipped(), 0, 0
-    sink = kind(output, found.plan, images)
+    sink = form.sink(output, found.plan, images)
     try:
         for loaded in load_all(source.images(skipped), workers):
             advance(1)
@@ -80,7 +79,7 @@ def convert(
     except BaseException:
         sink.discard()
         raise
-    notes = (*source.remarks, *skipped.notes, *cannot_hold(found, kind, target, images == "keep"), *doubts(found))
+    notes = (*source.remarks, *skipped.notes, *cannot_hold(found, form, images == "keep"), *doubts(found))
     return Converted(written, objects, found.plan.class_names, skipped, notes)
 
 
@@ -126,19 +125,20 @@ def _load(image: AnnotatedImage) -> Loaded:
         return Loaded(image, b"", (0, 0), error)
 
 
-def class_list_folder(target: str, output: Path) -> Path:
-    """Where classes.txt lies: in a data set that is a folder, beside one that is a file."""
-    return output.parent if target in SUFFIXES else output
+def class_list_folder(target: DatasetFormat, output: Path) -> Path:
+    """Return the folder of classes.txt: the data set itself, or the folder of one that is a file."""
+    return output.parent if target.suffixes else output
 
 
-def check_output(target: str, output: Path) -> None:
-    """Raises UserError where ``output`` is of the wrong kind or holds something already."""
-    suffixes = SUFFIXES.get(target)
-    if suffixes and output.suffix.lower() not in suffixes:
+def check_output(target: DatasetFormat, output: Path) -> None:
+    """Raise UserError where ``output`` is of the wrong kind or holds something already."""
+    suffix = output.suffix.lower()
+    if target.suffixes and suffix not in target.suffixes:
         raise UserError(
-            f"Setting output is {str(output)!r}, but to={target} writes a file: end it in {' or '.join(suffixes)}."
+            f"Setting output is {str(output)!r}, but to={target.name} writes a file: end it in "
+            f"{' or '.join(target.suffixes)}."
         )
-    if suffixes is None and output.suffix.lower() in {suffix for group in SUFFIXES.values() for suffix in group}:
-        raise UserError(f"Setting output is {str(output)!r}, but to={target} writes a {FORMATS[target]}.")
-    if output.is_dir() and any(output.iterdir()) if suffixes is None else output.exists():
+    if not target.suffixes and any(suffix in other.suffixes for other in FORMATS.values()):
+        raise UserError(f"Setting output is {str(output)!r}, but to={target.name} writes a {target.place}.")
+    if output.exists() if target.suffixes else output.is_dir() and any(output.iterdir()):
         raise UserError(f"{output} exists already: give another output, or remove it first.")

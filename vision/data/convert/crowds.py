@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from vision.data.convert.format import Sink, Source
+from vision.data.convert.format import DatasetFormat, Source
 from vision.data.convert.neutral import AnnotatedImage
 from vision.data.skipped import Skipped
 
@@ -37,6 +37,6 @@ class WithoutCrowds(Source):
             yield replace(image, objects=objects)
 
 
-def single_objects(source: Source, kind: type[Sink]) -> Source:
-    """What a sink of this kind can take: crowds only where it can say that they are."""
-    return source if IS_CROWD in kind.HOLDS or source.task != "boxes" else WithoutCrowds(source)
+def single_objects(source: Source, target: DatasetFormat) -> Source:
+    """Return ``source`` without crowds where ``target`` cannot say that they are crowds."""
+    return source if IS_CROWD in target.kept or source.task != "boxes" else WithoutCrowds(source)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vision.data.class_list import find_class_list
-from vision.data.convert.format import Sink, Source, SourceOptions
+from vision.data.convert.format import DatasetFormat, Sink, Source, SourceOptions
 from vision.data.convert.image_files import ImagePlacer, below_images_folder
 from vision.data.convert.neutral import AnnotatedImage, Plan
 from vision.data.labels import Task
@@ -40,8 +40,6 @@ class FolderSource(Source):
 class FolderSink(Sink):
     """``output``/CLASS/NAME; classes.txt beside them keeps the order of ids."""
 
-    TASKS = frozenset(("single",))
-
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
         wrong = [
             name for name in plan.class_names if "/" in name or is_clutter(name) or len(name.encode()) > MAX_NAME_BYTES
@@ -63,4 +61,10 @@ class FolderSink(Sink):
         self._placer.check()
 
 
-SOURCE, SINK = FolderSource, FolderSink
+FORMAT = DatasetFormat(
+    name="folder",
+    place="folder with one folder for each class",
+    labels=frozenset(("single",)),
+    source=FolderSource,
+    sink=FolderSink,
+)

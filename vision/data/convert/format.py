@@ -1,15 +1,16 @@
-"""What every format is to the others: a source of images in the neutral form, and a sink for them."""
+"""What every dataset format declares: how it is recognized, read and written, and what it can hold."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 from vision.data.convert.neutral import AnnotatedImage, Plan
 from vision.data.labels import Task
+from vision.data.sample import Reader
 from vision.data.skipped import Skipped
 
 
@@ -36,7 +37,7 @@ class Source(ABC):
 
     task: Task
     class_names: tuple[str, ...] | None
-    # Classes that there are at least, by the width of a label.
+    # The least number of classes that the width of a label allows.
     least_classes: int = 0
 
     @property
@@ -46,32 +47,66 @@ class Source(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """Images, those that will be left out included."""
+        """Return the number of images, those that will be left out included."""
 
     @abstractmethod
     def images(self, skipped: Skipped) -> Iterator[AnnotatedImage]:
-        """All images in their order; ``skipped`` is told what cannot be read. Can be called again."""
+        """Yield all images in their order; add to ``skipped`` what cannot be read. Can be called again."""
 
 
 class Sink(ABC):
     """Writes one data set. Nothing has its final name before ``close``."""
 
-    TASKS: ClassVar[frozenset[Task]]
-    # Keys of ``extra`` that the format keeps.
-    HOLDS: ClassVar[frozenset[str]] = frozenset()
-    HOLDS_DIFFICULT: ClassVar[bool] = False
-
-    @abstractmethod
-    def __init__(self, output: Path, plan: Plan, images: str) -> None:
-        """``images`` says what becomes of image files: copy, link or keep."""
-
     @abstractmethod
     def write(self, image: AnnotatedImage, encoded: bytes | memoryview, size_px: tuple[int, int]) -> None:
-        """Add one image. Raises DataError where it cannot be held."""
+        """Add one image. Raises DataError where the format cannot hold it."""
 
     @abstractmethod
     def close(self) -> None:
         """Finish the files and give them their names."""
 
     def discard(self) -> None:  # noqa: B027
-        """Throw unfinished files away; image files that were copied stay."""
+        """Remove unfinished files; image files that were copied stay."""
+
+
+def whole(path: Path, channel: str, is_shared: bool) -> tuple[Path, str | None]:
+    """Return the path itself: the part for every channel of a data set without parts."""
+    return path, None
+
+
+@dataclass(frozen=True)
+class ChannelForm:
+    """How a channel finds and reads a data set of the format, without a conversion.
+
+    ``title`` names it in messages. ``recognize`` returns the name of the file or folder by which a path shows that it
+    holds one, None if it does not. ``part`` returns, of a path, a channel's name and whether training and validation
+    share the path, the path to read and the ``split`` of its SourceOptions. ``numbered_by_train`` says that validation
+    takes its class ids from the names in train. ``reader`` opens a data set whose labels are read as they are.
+    """
+
+    title: str
+    recognize: Callable[[Path], str | None]
+    part: Callable[[Path, str, bool], tuple[Path, str | None]] = whole
+    numbered_by_train: bool = False
+    reader: Callable[[Path], Reader] | None = None
+
+
+@dataclass(frozen=True)
+class DatasetFormat:
+    """One format of data sets, as its file declares it and ``formats`` registers it.
+
+    ``place`` describes the path of such a data set; ``suffixes`` are those of its file, empty where it is a folder.
+    ``labels`` are the kinds of labels that it holds, ``kept`` the keys of ``extra`` that it has a place for.
+    ``sink`` is called with the output, the plan and what becomes of image files: copy, link or keep.
+    """
+
+    name: str
+    place: str
+    labels: frozenset[Task]
+    source: Callable[[Path, SourceOptions], Source]
+    sink: Callable[[Path, Plan, str], Sink]
+    suffixes: tuple[str, ...] = ()
+    kept: frozenset[str] = frozenset()
+    keeps_difficult: bool = False
+    keeps_unused_classes: bool = True
+    channel: ChannelForm | None = None

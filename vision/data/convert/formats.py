@@ -1,33 +1,34 @@
-"""The formats by name; each one's file is loaded when it is used."""
+"""The registry of dataset formats: one line for each, in the order in which a channel's path is recognized."""
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
-from vision.data.convert.format import Sink, Source, SourceOptions
+from vision.data.convert import annotation_json, coco, folder, lst, manifest, recordio, voc, yolo
+from vision.data.convert.format import DatasetFormat
 
-# What the path of a data set is, for messages and for output.
-FORMATS: dict[str, str] = {
-    "folder": "folder with one folder for each class",
-    "lst": "FILE.lst, its images below its folder",
-    "recordio": "FILE.rec",
-    "manifest": "FILE.manifest or FILE.jsonl",
-    "annotation_json": "folder with images and annotations",
-    "coco": "FILE.json or its folder; images beside it or in images",
-    "voc": "folder with JPEGImages (or images) and Annotations",
-    "yolo": "folder with images and labels, or with both side by side",
+FORMATS: dict[str, DatasetFormat] = {
+    entry.name: entry
+    for entry in (
+        folder.FORMAT,
+        lst.FORMAT,
+        recordio.FORMAT,
+        manifest.FORMAT,
+        coco.FORMAT,
+        voc.FORMAT,
+        annotation_json.FORMAT,
+        yolo.FORMAT,
+    )
 }
-SUFFIXES = {"lst": (".lst",), "recordio": (".rec",), "manifest": (".manifest", ".jsonl"), "coco": (".json",)}
+# By the titles of those that a channel reads without a conversion.
+CHANNEL_FORMATS = {entry.channel.title: entry for entry in FORMATS.values() if entry.channel is not None}
 
 
-def open_source(name: str, path: Path, options: SourceOptions) -> Source:
-    """The data set of format ``name`` at ``path``. Raises UserError where it is none."""
-    source: Source = importlib.import_module(f"vision.data.convert.{name}").SOURCE(path, options)
-    return source
-
-
-def sink_type(name: str) -> type[Sink]:
-    """The writer of format ``name``."""
-    kind: type[Sink] = importlib.import_module(f"vision.data.convert.{name}").SINK
-    return kind
+def recognize(path: Path) -> tuple[str, str] | None:
+    """Return the title of the annotated data set that a path holds and what shows it; None if it holds none."""
+    for title, entry in CHANNEL_FORMATS.items():
+        assert entry.channel is not None
+        evidence = entry.channel.recognize(path)
+        if evidence is not None:
+            return title, evidence
+    return None

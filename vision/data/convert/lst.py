@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vision.data.class_list import find_class_list
-from vision.data.convert.format import Sink, Source, SourceOptions
+from vision.data.convert.format import DatasetFormat, Sink, Source, SourceOptions
 from vision.data.convert.image_files import find_image
 from vision.data.convert.image_references import ReferenceWriter
 from vision.data.convert.neutral import AnnotatedImage, Plan
@@ -77,10 +77,6 @@ class LstSource(Source):
 class LstSink(Sink):
     """``output``.lst with the images beside it. Fractions have nine digits, all that float32 has."""
 
-    TASKS = frozenset(("single", "multi", "boxes"))
-    HOLDS = frozenset((ID, HEADER, COLUMNS))
-    HOLDS_DIFFICULT = True
-
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
         self._plan, self._numbering = plan, Numbering()
         self._file = TextFile(output)
@@ -108,4 +104,13 @@ def list_line(index: int, label: float | Sequence[float], path: str) -> str:
     return "\t".join([str(index), *(f"{float(np.float32(number)):.9g}" for number in labels), path]) + "\n"
 
 
-SOURCE, SINK = LstSource, LstSink
+FORMAT = DatasetFormat(
+    name="lst",
+    place="FILE.lst, its images below its folder",
+    labels=frozenset(("single", "multi", "boxes")),
+    source=LstSource,
+    sink=LstSink,
+    suffixes=(".lst",),
+    kept=frozenset((ID, HEADER, COLUMNS)),
+    keeps_difficult=True,
+)

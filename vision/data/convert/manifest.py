@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vision.data.class_list import find_class_list
-from vision.data.convert.format import Sink, Source, SourceOptions
+from vision.data.convert.format import DatasetFormat, Sink, Source, SourceOptions
 from vision.data.convert.image_references import ADDRESS, ReferenceWriter
 from vision.data.convert.manifest_label import LINE_KEYS, METADATA_KEYS, label_of, line_label, metadata_of
 from vision.data.convert.neutral import AnnotatedImage, Plan
@@ -20,7 +20,8 @@ from vision.data.skipped import Skipped
 from vision.files.steady_file import SteadyFile
 from vision.settings.errors import DataError
 
-IMAGE_KEY, LABEL_KEYS = "source-ref", {"single": "class", "multi": "classes", "boxes": "bounding-box"}
+IMAGE_KEY = "source-ref"
+LABEL_KEYS: dict[Task, str] = {"single": "class", "multi": "classes", "boxes": "bounding-box"}
 CONFIDENCE = "confidence"
 
 
@@ -101,9 +102,6 @@ class ManifestSource(Source):
 class ManifestSink(Sink):
     """``output`` with the images beside it. A class that no image has is not named by any line."""
 
-    TASKS = frozenset(("single", "multi", "boxes"))
-    HOLDS = frozenset((CONFIDENCE, LINE_KEYS, METADATA_KEYS))
-
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
         self._plan, self._keep = plan, images == "keep"
         self._label_key = LABEL_KEYS[plan.task]
@@ -130,4 +128,13 @@ class ManifestSink(Sink):
         self._file.discard()
 
 
-SOURCE, SINK = ManifestSource, ManifestSink
+FORMAT = DatasetFormat(
+    name="manifest",
+    place="FILE.manifest or FILE.jsonl",
+    labels=frozenset(LABEL_KEYS),
+    source=ManifestSource,
+    sink=ManifestSink,
+    suffixes=(".manifest", ".jsonl"),
+    kept=frozenset((CONFIDENCE, LINE_KEYS, METADATA_KEYS)),
+    keeps_unused_classes=False,
+)

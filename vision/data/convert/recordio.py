@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vision.data.class_list import find_class_list
-from vision.data.convert.format import Sink, Source, SourceOptions
+from vision.data.convert.format import DatasetFormat, Sink, Source, SourceOptions
 from vision.data.convert.image_files import suffix_of
 from vision.data.convert.lst import list_line
 from vision.data.convert.neutral import AnnotatedImage, Plan
@@ -78,10 +78,6 @@ class RecordIOSource(Source):
 class RecordIOSink(Sink):
     """``output``.rec and .idx, with a .lst of the same lines beside them, which keeps the names."""
 
-    TASKS = frozenset(("single", "multi", "boxes"))
-    HOLDS = frozenset((ID, HEADER, COLUMNS))
-    HOLDS_DIFFICULT = True
-
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
         self._plan, self._numbering = plan, Numbering()
         self._records = RecordIOWriter(output)
@@ -121,4 +117,13 @@ def _listed_names(lst: Path) -> dict[int, str]:
     return names
 
 
-SOURCE, SINK = RecordIOSource, RecordIOSink
+FORMAT = DatasetFormat(
+    name="recordio",
+    place="FILE.rec",
+    labels=frozenset(("single", "multi", "boxes")),
+    source=RecordIOSource,
+    sink=RecordIOSink,
+    suffixes=(".rec",),
+    kept=frozenset((ID, HEADER, COLUMNS)),
+    keeps_difficult=True,
+)

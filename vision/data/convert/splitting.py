@@ -21,7 +21,7 @@ from vision.data.convert.conversion import (
 )
 from vision.data.convert.crowds import single_objects
 from vision.data.convert.format import Sink, Source
-from vision.data.convert.formats import SUFFIXES, sink_type
+from vision.data.convert.formats import FORMATS
 from vision.data.convert.image_files import read_image
 from vision.data.convert.neutral import AnnotatedImage
 from vision.data.convert.survey import cannot_hold, image_classes, survey
@@ -71,20 +71,20 @@ class Parts:
 
 def split(
     source: Source,
-    form: str,
+    format_name: str,
     output: Path,
     options: SplitOptions,
     images: str,
     workers: int,
     advance: Callable[[int], None],
 ) -> Parts:
-    """Write each part of ``source`` below ``output``; ``advance`` is told the images done."""
-    kind = sink_type(form)
-    suffix = SUFFIXES.get(form, ("",))[0]
+    """Write each part of ``source`` below ``output``; call ``advance`` with the images done."""
+    form = FORMATS[format_name]
+    suffix = form.suffixes[0] if form.suffixes else ""
     paths = {name: output / f"{name}{suffix}" for name in options.shares}
     for path in paths.values():
         check_output(form, path)
-    source = single_objects(source, kind)
+    source = single_objects(source, form)
     found = survey(source)
     folders = {class_list_folder(form, path) for path in paths.values()}
     for folder in folders:
@@ -105,7 +105,7 @@ def split(
     sinks: dict[str, Sink] = {}
     try:
         for name, path in paths.items():
-            sinks[name] = kind(path, found.plan, images)
+            sinks[name] = form.sink(path, found.plan, images)
         for number, loaded in enumerate(load_all(source.images(skipped), workers)):
             advance(1)
             name = names[part_of[number]]
@@ -127,7 +127,7 @@ def split(
             sink.discard()
         raise
     chains = (_CHAINS.format(apart),) if apart else ()
-    lost = cannot_hold(found, kind, form, images == "keep")
+    lost = cannot_hold(found, form, images == "keep")
     return Parts(counts, classes, skipped, (*source.remarks, *skipped.notes, *chains, *lost))
 
 

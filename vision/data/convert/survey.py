@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from vision.data.convert.format import Source
+from vision.data.convert.format import DatasetFormat, Source
 from vision.data.convert.neutral import AnnotatedImage, Plan
 from vision.data.convert.packed_boxes import COLUMNS
 from vision.data.skipped import Skipped
@@ -70,20 +70,20 @@ def _names(source: Source, seen: set[int]) -> tuple[str, ...]:
     return names
 
 
-def cannot_hold(found: Survey, target: type, name: str, address_kept: bool) -> list[str]:
-    """Sentences on what the source states and the format ``name`` has no place for."""
+def cannot_hold(found: Survey, target: DatasetFormat, address_kept: bool) -> list[str]:
+    """Return sentences on what the source states and the format ``target`` has no place for."""
     lost = [
         f"{key} of {count} {what}"
         for (key, what), count in sorted(found.extra.items())
-        if key not in target.HOLDS and not (key == "address" and address_kept)  # type: ignore[attr-defined]
+        if key not in target.kept and not (key == "address" and address_kept)
     ]
-    if found.difficult and not target.HOLDS_DIFFICULT:  # type: ignore[attr-defined]
+    if found.difficult and not target.keeps_difficult:
         lost.append(f"difficult of {found.difficult} boxes")
     names = found.plan.class_names
     unseen = [label for class_id, label in enumerate(names) if class_id not in found.seen_classes]
-    if name == "manifest" and unseen:
+    if unseen and not target.keeps_unused_classes:
         lost.append(f"{len(unseen)} classes that no image has ({', '.join(unseen[:SHOWN])})")
-    return [f"{name} cannot hold {entry}" for entry in lost]
+    return [f"{target.name} cannot hold {entry}" for entry in lost]
 
 
 def doubts(found: Survey) -> list[str]:

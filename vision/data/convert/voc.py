@@ -9,9 +9,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from vision.data.class_list import find_class_list
-from vision.data.convert.dataset_parts import is_part
+from vision.data.convert.dataset_folder import first_files, head, is_part, part_for
 from vision.data.convert.decimals import number
-from vision.data.convert.format import Sink, Source, SourceOptions
+from vision.data.convert.format import ChannelForm, DatasetFormat, Sink, Source, SourceOptions
 from vision.data.convert.image_files import ImagePlacer, below_images_folder, write_beside
 from vision.data.convert.image_finder import ImageFinder
 from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Plan
@@ -134,10 +134,6 @@ class VocSource(Source):
 class VocSink(Sink):
     """``output``/Annotations and ``output``/JPEGImages; classes.txt beside them keeps the order of ids."""
 
-    TASKS = frozenset(("boxes",))
-    HOLDS = frozenset(f"voc.{name}" for name in DEFAULTS)
-    HOLDS_DIFFICULT = True
-
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
         if images == "keep":
             raise UserError("images=keep does not go with to=voc, which has a folder of images: use images=link.")
@@ -194,4 +190,24 @@ def _corner(text: str, corner: str, key: str) -> float:
     return value
 
 
-SOURCE, SINK = VocSource, VocSink
+def _recognize(path: Path) -> str | None:
+    folder = VocLayout(path).annotations
+    is_meant = any(b"<annotation" in head(file) for file in first_files(folder, ".xml"))
+    return f"{folder.name}/" if is_meant else None
+
+
+def _part(path: Path, channel: str, is_shared: bool) -> tuple[Path, str | None]:
+    """Return the path with the list of ImageSets for ``channel``, where training and validation share the path."""
+    return path, part_for(channel, VocLayout(path).lists()) if is_shared and path.is_dir() else None
+
+
+FORMAT = DatasetFormat(
+    name="voc",
+    place="folder with JPEGImages (or images) and Annotations",
+    labels=frozenset(("boxes",)),
+    source=VocSource,
+    sink=VocSink,
+    kept=frozenset(f"voc.{name}" for name in DEFAULTS),
+    keeps_difficult=True,
+    channel=ChannelForm("a VOC data set", _recognize, _part, numbered_by_train=True),
+)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from vision.data.convert.dataset_parts import siblings
+from vision.data.convert.dataset_folder import siblings
 from vision.data.readers.file_table import is_image_name, walk_files
 from vision.data.skipped import Skipped
 from vision.settings.errors import UserError

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from vision.data.convert.dataset_folder import part_for
 from vision.data.convert.decimals import ARITHMETIC_PX, shortest
-from vision.data.convert.format import Sink, Source, SourceOptions
+from vision.data.convert.format import ChannelForm, DatasetFormat, Sink, Source, SourceOptions
 from vision.data.convert.image_files import ImagePlacer, below_images_folder, write_beside
 from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Plan
-from vision.data.convert.yolo_layout import IMAGES, LABELS, YoloLayout, plain_name
+from vision.data.convert.yolo_layout import IMAGES, LABELS, YoloLayout, image_folders, plain_name, recognize_yolo
 from vision.data.labels import Task
 from vision.data.readers.file_table import file_size_px
 from vision.data.skipped import Skipped
@@ -82,8 +83,6 @@ class YoloSource(Source):
 
 class YoloSink(Sink):
     """``output``/images, ``output``/labels and a data.yaml that names the classes to training tools."""
-
-    TASKS = frozenset(("boxes",))
 
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
         if images == "keep":
@@ -158,4 +157,15 @@ def object_line(item: AnnotatedObject, size_px: tuple[int, int]) -> str:
     return f"{item.class_id} {' '.join(f'{value:.16f}' for value in numbers)}\n"
 
 
-SOURCE, SINK = YoloSource, YoloSink
+def _part(path: Path, channel: str, is_shared: bool) -> tuple[Path, str | None]:
+    return path, part_for(channel, image_folders(path)) if path.is_dir() else None
+
+
+FORMAT = DatasetFormat(
+    name="yolo",
+    place="folder with images and labels, or with both side by side",
+    labels=frozenset(("boxes",)),
+    source=YoloSource,
+    sink=YoloSink,
+    channel=ChannelForm("a YOLO data set", recognize_yolo, _part),
+)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vision.data.class_list import YOLO_LISTS, check_fit, find_class_list
-from vision.data.convert.dataset_parts import is_part, parts_in
+from vision.data.convert.dataset_folder import MAX_INSPECTED, entries, is_part, parts_in
 from vision.data.convert.format import SourceOptions
 from vision.data.readers.file_table import foreign_images_problem, is_image_name, walk_files
 from vision.settings.errors import DataError, UserError
@@ -117,6 +117,28 @@ def _label_files(root: Path) -> Iterator[str]:
 
 def _is_in(image: str, split: str) -> bool:
     return bool({split, f"obj_{split}_data"}.intersection(image.split("/")[:-1]))
+
+
+def recognize_yolo(path: Path) -> str | None:
+    """Return the name of the folder that shows that ``path`` holds a YOLO data set; None if nothing does."""
+    if path.is_file():
+        return None
+    bundles = [path / name for name in entries(path)[1] if name.startswith("obj_")]
+    for place in (path, *parts_in(path), *bundles):
+        if _holds_yolo(place):
+            return LABELS if place == path else f"{place.name}/"
+    return None
+
+
+def _holds_yolo(folder: Path) -> bool:
+    if labels_beside(folder) is not None:
+        return True
+    names, folders = entries(folder)
+    if {IMAGES, LABELS} <= {name.lower() for name in folders}:
+        return True
+    stems = {os.path.splitext(name)[0] for name in names if is_image_name(name)}
+    texts = [name for name in names if name.lower().endswith(_SUFFIX) and name[:-4] in stems]
+    return any(looks_like_label(folder / name) for name in texts[:MAX_INSPECTED])
 
 
 def looks_like_label(path: Path) -> bool:

@@ -5,32 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from vision.data.convert.recognition import recognised
+from vision.data.convert.formats import recognize
 from vision.data.foreign_bytes import describe_bytes
 from vision.data.readers.file_table import is_clutter, is_foreign_image_name, is_image_name
 from vision.settings.errors import DataError
 from vision.settings.regular_file import open_regular
 
-Form = Literal[
-    "RecordIO",
-    "a manifest",
-    "an image list",
-    "images",
-    "a COCO data set",
-    "a VOC data set",
-    "a YOLO data set",
-    "annotation JSON",
-]
-# Annotated data sets, by their name in ``vision convert``.
-DATA_SETS: dict[str, Form] = {
-    "coco": "a COCO data set",
-    "voc": "a VOC data set",
-    "yolo": "a YOLO data set",
-    "annotation_json": "annotation JSON",
-}
-SUFFIXES: dict[Form, tuple[str, ...]] = {
+SUFFIXES: dict[str, tuple[str, ...]] = {
     "RecordIO": (".rec",),
     "a manifest": (".manifest", ".jsonl"),
     "an image list": (".lst",),
@@ -39,9 +21,12 @@ SUFFIXES: dict[Form, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Contents:
-    """One form of data at a path: its files (empty for images, which are found by walking) and a name to show."""
+    """One form of data at a path: its files (empty for images, which are found by walking) and a name to show.
 
-    form: Form
+    ``form`` is "images", one of SUFFIXES or the title of an annotated data set.
+    """
+
+    form: str
     files: tuple[Path, ...]
     example: str
 
@@ -59,9 +44,9 @@ def _look_at_file(path: Path) -> list[Contents]:
     for form, suffixes in SUFFIXES.items():
         if path.name.lower().endswith(suffixes):
             return [Contents(form, (path,), path.name)]
-    data_set = recognised(path)
+    data_set = recognize(path)
     if data_set is not None:
-        return [Contents(DATA_SETS[data_set[0]], (path,), path.name)]
+        return [Contents(data_set[0], (path,), path.name)]
     try:
         with open_regular(path) as file:
             start = file.read(256)
@@ -86,9 +71,9 @@ def _look_into_folder(path: Path, below: bool) -> list[Contents]:
         files = [name for name in names if name.lower().endswith(suffixes)]
         if files:
             found.append(Contents(form, tuple(path / name for name in files), files[0]))
-    data_set = recognised(path)
+    data_set = recognize(path)
     if data_set is not None:
-        found.append(Contents(DATA_SETS[data_set[0]], (path,), data_set[1]))
+        found.append(Contents(data_set[0], (path,), data_set[1]))
     images = [name for name in names if is_image_name(name) or is_foreign_image_name(name)]
     if images or folders:
         found.append(Contents("images", (), images[0] if images else f"{folders[0]}/"))

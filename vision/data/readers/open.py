@@ -7,9 +7,9 @@ from pathlib import Path
 
 from vision.data.class_list import find_class_list
 from vision.data.convert.annotated_reader import open_annotated, training_names
-from vision.data.convert.annotation_json import ANNOTATIONS
-from vision.data.convert.image_files import IMAGES
-from vision.data.readers.channel_contents import DATA_SETS, Contents, Form, look
+from vision.data.convert.format import DatasetFormat
+from vision.data.convert.formats import CHANNEL_FORMATS
+from vision.data.readers.channel_contents import Contents, look
 from vision.data.readers.folder import FolderReader, class_folders
 from vision.data.readers.image_list import ImageListReader
 from vision.data.readers.label_files import LABEL_SUFFIXES, LabelFilesReader
@@ -65,15 +65,17 @@ def open_channel(
     return FolderReader(channel.path, class_names or _folder_classes(channel.path))
 
 
-def _open_data_set(channels: Mapping[str, Channel], name: str, form: str, class_names: Sequence[str] | None) -> Reader:
+def _open_data_set(
+    channels: Mapping[str, Channel], name: str, form: DatasetFormat, class_names: Sequence[str] | None
+) -> Reader:
     path = channels[name].path
-    if form == "annotation_json":
-        return LabelFilesReader(path / IMAGES, path / ANNOTATIONS)
+    if form.channel is not None and form.channel.reader is not None:
+        return form.channel.reader(path)
     others = [key for key in ("train", "validation") if key != name and key in channels]
     is_shared = any(channels[key].path.resolve() == path.resolve() for key in others)
     if class_names is None and name != "train" and "train" in channels:
         train = _data_set(_choose(channels, "train"))
-        if train in ("coco", "voc"):
+        if train is not None and train.channel is not None and train.channel.numbered_by_train:
             class_names = training_names(channels["train"].path, train, is_shared=is_shared)
     if class_names is not None and list(class_names) == [str(class_id) for class_id in range(len(class_names))]:
         # A model that was trained without names takes the data's.
@@ -81,8 +83,8 @@ def _open_data_set(channels: Mapping[str, Channel], name: str, form: str, class_
     return open_annotated(path, form, name, class_names, is_shared=is_shared)
 
 
-def _data_set(found: Contents) -> str | None:
-    return next((name for name, form in DATA_SETS.items() if form == found.form), None)
+def _data_set(found: Contents) -> DatasetFormat | None:
+    return CHANNEL_FORMATS.get(found.form)
 
 
 def _folder_classes(path: Path) -> tuple[str, ...] | None:
@@ -110,7 +112,7 @@ def _choose(channels: Mapping[str, Channel], name: str) -> Contents:
         )
     if channel.content_type is None and fitting[0].form == "RecordIO":
         # A .lst belongs to the .rec made from it; folders may hold anything.
-        ignored = ("an image list", *DATA_SETS.values())
+        ignored = ("an image list", *CHANNEL_FORMATS)
         rivals = [c for c in fitting[1:] if c.form not in ignored and not c.example.endswith("/")]
         if rivals:
             raise UserError(
@@ -120,14 +122,14 @@ def _choose(channels: Mapping[str, Channel], name: str) -> Contents:
     return fitting[0]
 
 
-def _forms_of(name: str, content_type: str | None) -> set[Form]:
+def _forms_of(name: str, content_type: str | None) -> set[str]:
     if content_type is None:
-        return {"RecordIO", "a manifest", "an image list", "images", *DATA_SETS.values()}
+        return {"RecordIO", "a manifest", "an image list", "images", *CHANNEL_FORMATS}
     if content_type == RECORDIO_TYPE:
         return {"RecordIO", "a manifest"}
     if content_type in IMAGE_TYPES:
         # AWS's Kubernetes operator sends manifests under this type.
-        return {"a manifest", "an image list", "images", *DATA_SETS.values()}
+        return {"a manifest", "an image list", "images", *CHANNEL_FORMATS}
     raise UserError(
         f"Channel {name} has content_type {content_type!r} but must have {RECORDIO_TYPE} (.rec files and "
         f"manifests) or one of {', '.join(IMAGE_TYPES)} (image files)."
