@@ -85,8 +85,8 @@ def test_two_machines_train_one_model_and_stop_together(tmp_path: Path) -> None:
     assert "Epoch[0] Batch [2]" not in log
     # The platform stops every machine; that one is told is enough for both to save and end.
     first.process.send_signal(signal.SIGTERM)  # type: ignore[union-attr]
-    statuses = [machine.finish(100)[0] for machine in (first, second)]
-    assert statuses == [143, 143]
+    statuses, logs = zip(*(machine.finish(100) for machine in (first, second)), strict=True)
+    assert statuses == (143, 143), "\n".join(logs)
     assert (first.prefix.model / "model.json").exists()
     assert (first.prefix.checkpoints / "last.ckpt").exists()
     assert not second.prefix.model.exists()
