@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vision.data.boxes.object_rows import ObjectRows
-from vision.data.convert.vector_label import first_task
+from vision.data.convert.label_forms import first_task
 from vision.data.counting import classes_told
 from vision.data.im2rec.encoding import CannotPackError, chosen_label
 from vision.data.labels import Task, numbers, read_label, shown_label, task_of

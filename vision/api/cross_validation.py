@@ -18,12 +18,12 @@ from vision.api.channel_labels import look_at_labels
 from vision.api.run_data import RunData, check_names
 from vision.api.run_folder import RunFolder, new_run_folder
 from vision.api.training_run import train
-from vision.data.folds import stratified_folds
 from vision.data.inspect.look_alikes import find_look_alikes, groups_to_keep
 from vision.data.inspect.scan import scan
 from vision.data.readers.open import open_channel
 from vision.data.readers.subset import SubsetReader
 from vision.data.sample import Reader
+from vision.data.stratification import stratified_folds
 from vision.files.atomic_file import write_whole
 from vision.metrics.evaluation import Table
 from vision.settings.errors import SettingsError, UserError

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from vision.data.convert.annotated_image import AnnotatedImage
 from vision.data.convert.conversion import Converted, convert
 from vision.data.convert.format import SourceOptions
 from vision.data.convert.formats import FORMATS
-from vision.data.convert.neutral import AnnotatedImage
 from vision.data.skipped import Skipped
 
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data.convert.conftest import images_of, output_in, png
+from vision.data.convert.annotated_image import AnnotatedImage, AnnotatedObject
 from vision.data.convert.conversion import convert
 from vision.data.convert.format import Source, SourceOptions
 from vision.data.convert.formats import FORMATS
-from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject
 from vision.data.labels import Task
 from vision.data.skipped import Skipped
 

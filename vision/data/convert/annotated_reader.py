@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vision.data.convert.crowds import WithoutCrowds
+from vision.data.convert.annotated_image import fitted
+from vision.data.convert.conversion import WithoutCrowds
 from vision.data.convert.format import DatasetFormat, Source, SourceOptions
-from vision.data.convert.packed_boxes import packed_label
-from vision.data.convert.stated_size import fitted
+from vision.data.convert.label_forms import packed_label
 from vision.data.convert.survey import survey
 from vision.data.readers.file_table import FileTable, file_size_px
 from vision.data.sample import Sample

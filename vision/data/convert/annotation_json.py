@@ -7,11 +7,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from vision.data.convert.annotated_image import AnnotatedImage, Plan
 from vision.data.convert.dataset_folder import entries, first_files
 from vision.data.convert.format import ChannelForm, DatasetFormat, Sink, Source, SourceOptions
-from vision.data.convert.image_files import IMAGES, ImagePlacer, below_images_folder, write_beside
-from vision.data.convert.neutral import AnnotatedImage, Plan
-from vision.data.convert.object_boxes import annotation_of, read_objects
+from vision.data.convert.label_forms import annotation_of, read_objects
+from vision.data.convert.output_files import IMAGES, ImagePlacer, below_images_folder, write_beside
 from vision.data.labels import Task
 from vision.data.readers.label_files import LabelFilesReader
 from vision.data.skipped import Skipped

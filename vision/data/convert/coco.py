@@ -7,18 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from vision.data.convert.annotated_image import AnnotatedImage, AnnotatedObject, Box, Plan, size_note, stated_size
 from vision.data.convert.coco_file import CocoFile, coco_file_in, coco_files_in, is_id
 from vision.data.convert.coco_segmentation import box_of, is_number
 from vision.data.convert.dataset_folder import PARTS, first_files, head
 from vision.data.convert.format import ChannelForm, DatasetFormat, Sink, Source, SourceOptions
-from vision.data.convert.image_files import IMAGES, below_images_folder
 from vision.data.convert.image_finder import ImageFinder
-from vision.data.convert.image_references import ReferenceWriter
-from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Box, Plan
-from vision.data.convert.numbering import ID, Numbering
-from vision.data.convert.object_boxes import ltwh_of_xyxy, xyxy_of_ltwh
-from vision.data.convert.stated_size import size_note, stated_size
-from vision.data.convert.text_file import TextFile
+from vision.data.convert.label_forms import ltwh_of_xyxy, xyxy_of_ltwh
+from vision.data.convert.output_files import ID, IMAGES, Numbering, ReferenceWriter, TextFile, below_images_folder
 from vision.data.labels import Task
 from vision.data.skipped import Skipped
 from vision.settings.errors import DataError, UserError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from vision.data.convert.neutral import Box
+from vision.data.convert.annotated_image import Box
 
 LARGEST_PX = 1e9
 # No count needs more characters of five bits each.

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from vision.data.class_list import check_class_list, write_class_list
-from vision.data.convert.crowds import single_objects
+from vision.data.convert.annotated_image import AnnotatedImage, fitted
 from vision.data.convert.format import DatasetFormat, Sink, Source
 from vision.data.convert.formats import FORMATS
-from vision.data.convert.image_files import read_image
-from vision.data.convert.neutral import AnnotatedImage
-from vision.data.convert.stated_size import fitted
+from vision.data.convert.image_finder import read_image
 from vision.data.convert.survey import cannot_hold, doubts, survey
 from vision.data.image_codec import check_image
 from vision.data.labels import TASK_NAMES
@@ -23,6 +21,8 @@ from vision.data.skipped import Skipped
 from vision.settings.errors import DataError, UserError
 
 Result = TypeVar("Result")
+# Key of ``extra`` of boxes around crowds: they are no single objects, so no format may take them for one.
+IS_CROWD = "coco.iscrowd"
 # Images read ahead at a time.
 _AHEAD = 16
 
@@ -142,3 +142,33 @@ def check_output(target: DatasetFormat, output: Path) -> None:
         raise UserError(f"Setting output is {str(output)!r}, but to={target.name} writes a {target.place}.")
     if output.exists() if target.suffixes else output.is_dir() and any(output.iterdir()):
         raise UserError(f"{output} exists already: give another output, or remove it first.")
+
+
+class WithoutCrowds(Source):
+    """``source`` less its boxes around crowds, which are counted in a note."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.task, self.class_names = source.task, source.class_names
+        self.least_classes = source.least_classes
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        return self._source.remarks
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def images(self, skipped: Skipped) -> Iterator[AnnotatedImage]:
+        for image in self._source.images(skipped):
+            objects = tuple(item for item in image.objects or () if not item.extra.get(IS_CROWD))
+            if image.objects is None or len(objects) == len(image.objects):
+                yield image
+                continue
+            skipped.note(image.key, "has boxes around crowds (iscrowd), which are no single objects: left out")
+            yield replace(image, objects=objects)
+
+
+def single_objects(source: Source, target: DatasetFormat) -> Source:
+    """Return ``source`` without crowds where ``target`` cannot say that they are crowds."""
+    return source if IS_CROWD in target.kept or source.task != "boxes" else WithoutCrowds(source)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vision.data.class_list import find_class_list
+from vision.data.convert.annotated_image import AnnotatedImage, Plan
 from vision.data.convert.format import DatasetFormat, Sink, Source, SourceOptions
-from vision.data.convert.image_files import ImagePlacer, below_images_folder
-from vision.data.convert.neutral import AnnotatedImage, Plan
+from vision.data.convert.output_files import ImagePlacer, below_images_folder
 from vision.data.labels import Task
 from vision.data.readers.file_table import is_clutter
 from vision.data.readers.folder import FolderReader

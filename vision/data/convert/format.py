@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vision.data.convert.neutral import AnnotatedImage, Plan
+from vision.data.convert.annotated_image import AnnotatedImage, Plan
 from vision.data.labels import Task
 from vision.data.sample import Reader
 from vision.data.skipped import Skipped

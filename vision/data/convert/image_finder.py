@@ -7,11 +7,30 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from vision.data.readers.file_table import is_image_name, path_problem
+from vision.data.convert.annotated_image import ImageBytes
+from vision.data.readers.file_table import is_image_name, path_problem, read_file
 from vision.settings.errors import DataError
 
 # No path is longer; what is may be an attempt to keep the search busy.
 _LONGEST = 4096
+
+
+def read_image(image: ImageBytes, key: str) -> bytes | memoryview:
+    """The encoded image. Raises DataError."""
+    if isinstance(image, memoryview):
+        return image
+    return read_file(image, key)
+
+
+def find_image(name: object, roots: Sequence[Path], key: str) -> Path:
+    """The file ``name`` below the first of ``roots`` that has it. Raises DataError."""
+    if not isinstance(name, str) or not name:
+        raise DataError(key, f"names its image by {name!r:.60}, which must be a path")
+    problems = [path_problem(root, name) for root in roots]
+    for root, problem in zip(roots, problems, strict=True):
+        if problem is None:
+            return root / name
+    raise DataError(key, f"{problems[0]}; give root=FOLDER if the images lie elsewhere")
 
 
 class ImageFinder:

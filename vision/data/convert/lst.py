@@ -8,14 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from vision.data.class_list import find_class_list
+from vision.data.convert.annotated_image import AnnotatedImage, Plan
 from vision.data.convert.format import DatasetFormat, Sink, Source, SourceOptions
-from vision.data.convert.image_files import find_image
-from vision.data.convert.image_references import ReferenceWriter
-from vision.data.convert.neutral import AnnotatedImage, Plan
-from vision.data.convert.numbering import ID, Numbering
-from vision.data.convert.packed_boxes import COLUMNS, HEADER
-from vision.data.convert.text_file import TextFile
-from vision.data.convert.vector_label import first_task, read_vector, vector_of
+from vision.data.convert.image_finder import find_image
+from vision.data.convert.label_forms import COLUMNS, HEADER, first_task, read_vector, vector_of
+from vision.data.convert.output_files import ID, Numbering, ReferenceWriter, TextFile
 from vision.data.readers.file_table import file_size_px
 from vision.data.readers.image_list import parse_list_line
 from vision.data.skipped import Skipped

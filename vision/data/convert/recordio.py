@@ -8,15 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from vision.data.class_list import find_class_list
+from vision.data.convert.annotated_image import AnnotatedImage, Plan
 from vision.data.convert.format import DatasetFormat, Sink, Source, SourceOptions
-from vision.data.convert.image_files import suffix_of
+from vision.data.convert.label_forms import COLUMNS, HEADER, first_task, read_vector, vector_of
 from vision.data.convert.lst import list_line
-from vision.data.convert.neutral import AnnotatedImage, Plan
-from vision.data.convert.numbering import ID, Numbering
-from vision.data.convert.packed_boxes import COLUMNS, HEADER
-from vision.data.convert.text_file import TextFile
-from vision.data.convert.vector_label import first_task, read_vector, vector_of
+from vision.data.convert.output_files import ID, Numbering, TextFile
 from vision.data.image_codec import image_size
+from vision.data.image_header import BadHeaderError, read_header
 from vision.data.readers.image_list import parse_list_line
 from vision.data.readers.recordio import RecordIOReader
 from vision.data.recordio import pack, unpack
@@ -25,6 +23,16 @@ from vision.data.skipped import Skipped
 from vision.settings.errors import DataError
 from vision.settings.file_names import line_problem, shown_name
 from vision.settings.regular_file import open_regular_text
+
+_SUFFIXES = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "GIF": ".gif",
+    "WebP": ".webp",
+    "BMP": ".bmp",
+    "TIFF": ".tif",
+    "AVIF": ".avif",
+}
 
 
 class RecordIOSource(Source):
@@ -71,7 +79,7 @@ class RecordIOSource(Source):
         class_ids, objects, extra = read_vector(labels, self.task, size_px, key)
         name = self._names.get(record.record_id) if stem is None else None
         if name is None:
-            name = f"{stem or f'{record.record_id:08d}'}{suffix_of(record.encoded)}"
+            name = f"{stem or f'{record.record_id:08d}'}{_suffix_of(record.encoded)}"
         return AnnotatedImage(name, key, record.encoded, class_ids, objects, size_px, {ID: record.record_id, **extra})
 
 
@@ -99,6 +107,15 @@ class RecordIOSink(Sink):
     def discard(self) -> None:
         self._records.discard()
         self._list.discard()
+
+
+def _suffix_of(encoded: bytes | memoryview) -> str:
+    """File name suffix of an encoded image; ``.bin`` for what is none."""
+    try:
+        header = read_header(encoded)
+    except BadHeaderError:
+        header = None
+    return ".bin" if header is None else _SUFFIXES[header.format]
 
 
 def _listed_names(lst: Path) -> dict[int, str]:

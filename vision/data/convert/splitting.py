@@ -11,19 +11,19 @@ from pathlib import Path
 import numpy as np
 
 from vision.data.class_list import check_class_list, write_class_list
+from vision.data.convert.annotated_image import AnnotatedImage
 from vision.data.convert.conversion import (
     check_output,
     check_written,
     class_list_folder,
     load_all,
     read_ahead,
+    single_objects,
     write_one,
 )
-from vision.data.convert.crowds import single_objects
 from vision.data.convert.format import Sink, Source
 from vision.data.convert.formats import FORMATS
-from vision.data.convert.image_files import read_image
-from vision.data.convert.neutral import AnnotatedImage
+from vision.data.convert.image_finder import read_image
 from vision.data.convert.survey import cannot_hold, image_classes, survey
 from vision.data.image_codec import decode_rgb, prepare_threads
 from vision.data.inspect.look_alikes import (
@@ -36,7 +36,7 @@ from vision.data.inspect.look_alikes import (
     joined,
 )
 from vision.data.skipped import Skipped
-from vision.data.split import assign_parts
+from vision.data.stratification import assign_parts
 from vision.settings.errors import DataError, UserError
 
 _CHAINS = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from vision.data.convert.annotated_image import AnnotatedImage, Plan
 from vision.data.convert.format import DatasetFormat, Source
-from vision.data.convert.neutral import AnnotatedImage, Plan
-from vision.data.convert.packed_boxes import COLUMNS
+from vision.data.convert.label_forms import COLUMNS
 from vision.data.skipped import Skipped
 from vision.settings.errors import DataError
 

@@ -9,15 +9,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from vision.data.class_list import find_class_list
+from vision.data.convert.annotated_image import AnnotatedImage, AnnotatedObject, Plan, size_note, stated_size
 from vision.data.convert.dataset_folder import first_files, head, is_part, part_for
-from vision.data.convert.decimals import number
 from vision.data.convert.format import ChannelForm, DatasetFormat, Sink, Source, SourceOptions
-from vision.data.convert.image_files import ImagePlacer, below_images_folder, write_beside
 from vision.data.convert.image_finder import ImageFinder
-from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Plan
-from vision.data.convert.stated_size import size_note, stated_size
-from vision.data.convert.voc_layout import ANNOTATIONS, JPEG_IMAGES, VocLayout
-from vision.data.convert.voc_xml import Element, read_xml, text_of
+from vision.data.convert.label_forms import number
+from vision.data.convert.output_files import ImagePlacer, below_images_folder, write_beside
+from vision.data.convert.voc_files import ANNOTATIONS, JPEG_IMAGES, Element, VocLayout, read_xml, text_of
 from vision.data.labels import Task
 from vision.data.skipped import Skipped
 from vision.files.write_error import make_folder

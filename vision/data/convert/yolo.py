@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from vision.data.convert.annotated_image import AnnotatedImage, AnnotatedObject, Plan
 from vision.data.convert.dataset_folder import part_for
-from vision.data.convert.decimals import ARITHMETIC_PX, shortest
 from vision.data.convert.format import ChannelForm, DatasetFormat, Sink, Source, SourceOptions
-from vision.data.convert.image_files import ImagePlacer, below_images_folder, write_beside
-from vision.data.convert.neutral import AnnotatedImage, AnnotatedObject, Plan
-from vision.data.convert.yolo_layout import IMAGES, LABELS, YoloLayout, image_folders, plain_name, recognize_yolo
+from vision.data.convert.label_forms import ARITHMETIC_PX, shortest
+from vision.data.convert.output_files import ImagePlacer, below_images_folder, write_beside
+from vision.data.convert.yolo_files import IMAGES, LABELS, YoloLayout, image_folders, plain_name, recognize_yolo
 from vision.data.labels import Task
 from vision.data.readers.file_table import file_size_px
 from vision.data.skipped import Skipped

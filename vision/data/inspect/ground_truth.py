@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vision.data.convert.text_file import TextFile
+from vision.data.convert.output_files import TextFile
 from vision.data.inspect.ground_truth_line import LineCheck, check_line
 from vision.data.readers.file_table import file_size_px
 from vision.data.readers.image_reference import ImageReferences

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vision.data.convert.decimals import number, px_of_unit, shortest
+from vision.data.convert.label_forms import number, px_of_unit, shortest
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vision.data.convert.voc_xml import read_xml, text_of
+from vision.data.convert.voc_files import read_xml, text_of
 from vision.settings.errors import DataError
 
 GOOD = '<?xml version="1.0" encoding="{}"?><annotation><object><name>Tür</name></object></annotation>'

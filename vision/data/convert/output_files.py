@@ -1,59 +1,33 @@
-"""Image files of a data set: reading one whole, finding one by name, and placing one in an output folder."""
+"""Files that a sink writes: texts that are complete or absent, images, references to them, and their numbers."""
 
 from __future__ import annotations
 
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vision.data.convert.neutral import AnnotatedImage, ImageBytes
-from vision.data.image_header import BadHeaderError, read_header
-from vision.data.readers.file_table import is_clutter, is_image_name, path_problem, read_file
-from vision.files.atomic_file import atomic_file, write_whole
+from vision.data.convert.annotated_image import AnnotatedImage
+from vision.data.readers.file_table import is_clutter, is_image_name
+from vision.files.atomic_file import AtomicFile, atomic_file, write_whole
 from vision.files.write_error import WriteError, make_below, make_folder, writing
 from vision.settings.errors import DataError, UserError
 from vision.settings.file_names import name_problem, shown_name
 
 IMAGES = "images"
-_SUFFIXES = {
-    "JPEG": ".jpg",
-    "PNG": ".png",
-    "GIF": ".gif",
-    "WebP": ".webp",
-    "BMP": ".bmp",
-    "TIFF": ".tif",
-    "AVIF": ".avif",
-}
+# Keys of ``extra``: the address by which a manifest named the image, where that is not a path; and the number of a line
+# of a .lst, of a record or of a COCO image.
+ADDRESS, ID = "address", "id"
 
 
-def read_image(image: ImageBytes, key: str) -> bytes | memoryview:
-    """The encoded image. Raises DataError."""
-    if isinstance(image, memoryview):
-        return image
-    return read_file(image, key)
+class TextFile(AtomicFile):
+    """Text as UTF-8 in a folder that is made if it is missing."""
 
-
-def find_image(name: object, roots: Sequence[Path], key: str) -> Path:
-    """The file ``name`` below the first of ``roots`` that has it. Raises DataError."""
-    if not isinstance(name, str) or not name:
-        raise DataError(key, f"names its image by {name!r:.60}, which must be a path")
-    problems = [path_problem(root, name) for root in roots]
-    for root, problem in zip(roots, problems, strict=True):
-        if problem is None:
-            return root / name
-    raise DataError(key, f"{problems[0]}; give root=FOLDER if the images lie elsewhere")
-
-
-def suffix_of(encoded: bytes | memoryview) -> str:
-    """File name suffix of an encoded image; ``.bin`` for what is none."""
-    try:
-        header = read_header(encoded)
-    except BadHeaderError:
-        header = None
-    return ".bin" if header is None else _SUFFIXES[header.format]
+    def __init__(self, path: Path) -> None:
+        make_folder(path.parent)
+        super().__init__(path)
 
 
 def in_images_folder(name: str) -> str:
@@ -152,3 +126,51 @@ def _link(source: Path, target: Path) -> None:
         # Another file system, or one without links.
         with source.open("rb") as original, atomic_file(target) as copy:
             shutil.copyfileobj(original, copy, 1 << 20)
+
+
+class ReferenceWriter:
+    """``how``: copy or link puts images into ``folder``/images; keep leaves them and refers to where they are."""
+
+    def __init__(self, folder: Path, how: str) -> None:
+        self._folder, self._how = folder.resolve(), how
+        self._placer = ImagePlacer(folder, how)
+
+    def place(self, image: AnnotatedImage, encoded: bytes | memoryview) -> str:
+        """Path of the image relative to ``folder``. Raises DataError."""
+        if self._how == "keep":
+            return self._kept(image)
+        name = in_images_folder(image.name)
+        self._placer.place(name, image, encoded)
+        return name
+
+    def check(self) -> None:
+        """Raise UserError if an image that was placed is gone."""
+        self._placer.check()
+
+    def _kept(self, image: AnnotatedImage) -> str:
+        if not isinstance(image.image, Path):
+            raise DataError(image.key, "has no file of its own, so images=keep cannot refer to it; use images=copy")
+        path = os.path.relpath(image.image.resolve(), self._folder)
+        if path.startswith(".."):
+            raise DataError(
+                image.key, f"lies outside {self._folder}, so images=keep cannot refer to it; use images=link or copy"
+            )
+        return path
+
+
+class Numbering:
+    """Gives each image an id of its own, at least 0."""
+
+    def __init__(self) -> None:
+        self._used: set[int] = set()
+        self._next = 0
+
+    def id_of(self, image: AnnotatedImage) -> int:
+        """The image's own id if no other has it, else the next free one."""
+        given = image.extra.get(ID)
+        if not isinstance(given, int) or given in self._used or not 0 <= given < 1 << 63:
+            while self._next in self._used:
+                self._next += 1
+            given = self._next
+        self._used.add(given)
+        return given
