@@ -81,11 +81,10 @@ def run(argv: Sequence[str]) -> int:
     source = source_of(given.names["from"], given.names["input"], settings)
     with progress_bar("converting", len(source)) as advance:
         done = convert(source, given.names["to"], output, settings.images, settings.workers or cpu_count(), advance)
-    boxes = f", {done.objects:,} boxes" if source.task == "boxes" else ""
-    print(f"{output}: {done.images:,} images{boxes}, {len(done.class_names):,} classes")
+    print(f"{output}: {done.summary()}")
     for note in done.notes:
         print(f"vision: {note}", file=sys.stderr)
-    return report_skipped(done.skipped, output, "images or boxes")
+    return report_skipped(done.skipped, output)
 
 
 def format_rows() -> str:
@@ -96,7 +95,7 @@ def format_rows() -> str:
 
 
 def check_places(names: dict[str, str], places: Sequence[str]) -> None:
-    """Raises SettingsError where a place is missing, a format is unknown or the input does not exist."""
+    """Raise SettingsError where a place is missing, a format is unknown or the input does not exist."""
     from vision.data.convert.formats import FORMATS
 
     problems = [f"Setting {name} is required but missing: give {name}=..." for name in places if not names.get(name)]
@@ -129,10 +128,12 @@ def source_of(name: str, path: str, settings: SourceSettings) -> Source:
     return FORMATS[name].source(local_path(path), options)
 
 
-def report_skipped(skipped: Skipped, output: Path, what: str) -> int:
-    """Write and print what is left out; returns the exit status."""
+def report_skipped(skipped: Skipped, output: Path) -> int:
+    """Write and print what is left out of a data set. Returns the exit status."""
+    from vision.data.convert.conversion import SKIPPED_NOUN
+
     file = output.with_name(f"{output.name}.left-out.txt")
     skipped.write(file)
-    for line in skipped.summary(what, file):
+    for line in skipped.summary(SKIPPED_NOUN, file):
         print(line, file=sys.stderr)
     return SOME_SKIPPED if len(skipped) else 0

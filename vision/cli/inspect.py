@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from vision.data.inspect.issues import Issue
     from vision.data.sample import Reader
+    from vision.reports.inspection_report import ImageOf
 
 ERRORS = 1
 PAGE = "inspection.html"
@@ -89,7 +90,7 @@ def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, w
         print(f"error: {problem}", file=sys.stderr)
     if readers:
         with progress_bar("inspecting", sum(map(len, readers.values()))) as advance:
-            inspection = inspect(readers, workers or cpu_count(), advance)
+            inspection = inspect(readers, algorithms.by_label_task(), workers or cpu_count(), advance)
         document |= to_json(inspection)
         document["errors"] = errors = errors + inspection.errors
         title = f"Inspection of {', '.join(str(channels[name].path) for name in readers)}"
@@ -123,7 +124,7 @@ def _check_manifests(channels: dict[str, Channel], names: Sequence[str], folder:
             print(f"  {code}: {message}")
 
 
-def _image_reader(readers: dict[str, Reader]) -> Any:
+def _image_reader(readers: dict[str, Reader]) -> ImageOf:
     from vision.data.image_codec import decode_rgb
 
     def image_of(channel: str, index: int) -> np.ndarray | None:

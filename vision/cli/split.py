@@ -73,7 +73,7 @@ def run(argv: Sequence[str]) -> int:
         print(f"{name}: {count:,} images ({classes}{', ...' if len(parts.classes[name]) > 10 else ''})")
     for note in parts.notes:
         print(f"vision: {note}", file=sys.stderr)
-    return report_skipped(parts.skipped, output / "split", "images or boxes")
+    return report_skipped(parts.skipped, output / "split")
 
 
 def read_shares(text: str) -> dict[str, float]:

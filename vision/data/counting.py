@@ -12,7 +12,7 @@ from vision.data.boxes.object_rows import ObjectRows
 from vision.data.labels import numbers, read_label, task_of
 from vision.data.readers.class_names import MAX_CLASS_ID
 from vision.data.readers.open import open_channel
-from vision.data.sample import RawTarget, Reader
+from vision.data.sample import RawTarget, Reader, Tabular
 from vision.settings.channels import parse_channels
 from vision.settings.errors import DataError, SettingsError
 from vision.settings.hyperparameters import COUNTED
@@ -63,7 +63,7 @@ def count_classes(reader: Reader) -> int:
     """Return the number of class names, else of the classes that the labels tell; 0 if they tell none."""
     if reader.class_names is not None:
         return len(reader.class_names)
-    matrix = reader.targets_matrix() if hasattr(reader, "targets_matrix") else None
+    matrix = reader.targets_matrix() if isinstance(reader, Tabular) else None
     if matrix is not None and matrix.shape[1] == 1:
         # All at once: as labels that are looked at one by one, but in no time.
         return _classes_up_to(matrix[:, 0])

@@ -10,9 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from vision.data.boxes.object_rows import ObjectRows
-from vision.data.boxes.packed_label import has_header, is_packed, read_packed
-from vision.data.boxes.pixel_annotation import read_annotation
+from vision.data.boxes.object_rows import ObjectRows, has_header, is_packed, read_annotation, read_packed
 from vision.data.readers.class_names import MAX_CLASS_ID
 from vision.data.sample import RawTarget
 from vision.settings.errors import DataError

@@ -52,6 +52,14 @@ class Sized(Protocol):
 
 
 @runtime_checkable
+class Tabular(Protocol):
+    """A reader that can hold the labels of all its records in one array."""
+
+    def targets_matrix(self) -> np.ndarray | None:
+        """Return the labels float32 [N, W]; None where they differ in width."""
+
+
+@runtime_checkable
 class Located(Protocol):
     """A reader whose images are files, each under a path of its own."""
 

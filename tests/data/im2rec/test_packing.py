@@ -65,9 +65,9 @@ def test_what_gives_no_record_is_told_and_the_rest_is_packed(unpacked: Unpacked,
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from vision.data.im2rec import packing, resume
+from vision.data.im2rec import packing, resumable_records
 packing.FIRST_LINES = packing.MOST_LINES = 2
-resume.JOURNAL_EVERY_S = 0
+resumable_records.JOURNAL_EVERY_S = 0
 from vision.data.im2rec.encoding import PackOptions
 done = []
 def advance(count):

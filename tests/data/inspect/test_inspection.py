@@ -34,7 +34,7 @@ def inspected(tmp_path: Path, workers: int = 1, **channels: list[tuple[object, b
                 writer.write(number, pack(label, number, encoded))  # type: ignore[arg-type]
         readers[name] = RecordIOReader([tmp_path / f"{name}.rec"])
     done: list[int] = []
-    inspection = inspect(readers, workers, done.append)
+    inspection = inspect(readers, {"single": "image_classification"}, workers, done.append)
     assert sum(done) == sum(map(len, channels.values()))
     return inspection
 
@@ -57,6 +57,12 @@ def test_clean_classes(workers: int, tmp_path: Path) -> None:
     assert settings["algorithm"] == "image_classification"
     assert settings["hp.num_classes"] == "2"
     assert settings["hp.num_training_samples"] == "10"
+
+
+def test_labels_that_no_algorithm_learns_from_recommend_none(tmp_path: Path) -> None:
+    found = inspected(tmp_path, train=[([1, 1], picture(0)), ([0, 1], picture(1))])
+    assert [name for name, _, _ in found.settings][:2] == ["hp.num_classes", "hp.num_training_samples"]
+    assert ("hp.multi_label", "1") in [setting[:2] for setting in found.settings]
 
 
 def test_every_kind_of_dirt(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from vision.algorithms.algorithm import TargetSummary
 from vision.algorithms.image_classification.targets import LabelDecoder
 from vision.data.equal_problems import EqualProblems
 from vision.data.readers.class_names import class_name
-from vision.data.sample import Reader
+from vision.data.sample import Reader, Tabular
 from vision.settings.errors import DataError
 
 SHOWN = 5
@@ -41,7 +41,7 @@ def summarise(reader: Reader, decoder: LabelDecoder) -> TargetSummary:
 
 def _count_fast(reader: Reader, decoder: LabelDecoder) -> np.ndarray | None:
     """Counts from all labels at once where the reader has them in one array and all are right; else None."""
-    matrix = reader.targets_matrix() if hasattr(reader, "targets_matrix") else None
+    matrix = reader.targets_matrix() if isinstance(reader, Tabular) else None
     if matrix is None:
         return None
     if decoder.multi_label:

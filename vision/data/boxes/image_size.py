@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
 
-from vision.data.boxes.pixel_annotation import stated_size
+from vision.data.boxes.object_rows import stated_size
 from vision.data.sample import RawTarget, Reader, Sized
 from vision.settings.errors import DataError
 

@@ -21,6 +21,8 @@ from vision.data.skipped import Skipped
 from vision.settings.errors import DataError, UserError
 
 Result = TypeVar("Result")
+# What a message counts as left out.
+SKIPPED_NOUN = "images or boxes"
 # Key of ``extra`` of boxes around crowds: they are no single objects, so no format may take them for one.
 IS_CROWD = "coco.iscrowd"
 # Images read ahead at a time.
@@ -29,13 +31,21 @@ _AHEAD = 16
 
 @dataclass(frozen=True)
 class Converted:
-    """Images and boxes written, what was left out, and sentences on what the format could not hold or looks wrong."""
+    """Images and boxes written, what was left out, and sentences on what the format could not hold or looks wrong.
+
+    ``objects`` is None where the labels are not boxes.
+    """
 
     images: int
-    objects: int
+    objects: int | None
     class_names: tuple[str, ...]
     skipped: Skipped
     notes: tuple[str, ...]
+
+    def summary(self) -> str:
+        """Return the counts in words."""
+        boxes = "" if self.objects is None else f", {self.objects:,} boxes"
+        return f"{self.images:,} images{boxes}, {len(self.class_names):,} classes"
 
 
 class Loaded(NamedTuple):
@@ -80,7 +90,7 @@ def convert(
         sink.discard()
         raise
     notes = (*source.remarks, *skipped.notes, *cannot_hold(found, form, images == "keep"), *doubts(found))
-    return Converted(written, objects, found.plan.class_names, skipped, notes)
+    return Converted(written, objects if source.task == "boxes" else None, found.plan.class_names, skipped, notes)
 
 
 def check_written(count: int, source: Source, skipped: Skipped) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vision.data.boxes.packed_label import LEAST_HEADER, LEAST_OBJECT, read_packed
-from vision.data.boxes.pixel_annotation import FIELDS, read_annotation
+from vision.data.boxes.object_rows import FIELDS, LEAST_HEADER, LEAST_OBJECT, read_annotation, read_packed
 from vision.data.convert.annotated_image import AnnotatedImage, AnnotatedObject, Plan
 from vision.data.labels import TASK_NAMES, Task, read_class_ids, task_of
 from vision.settings.errors import DataError

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import cv2
 
 from vision.data.im2rec.encoding import CannotPackError, PackOptions, payload_of_line
-from vision.data.im2rec.resume import Batch, ResumableRecords
+from vision.data.im2rec.resumable_records import Batch, ResumableRecords
 from vision.data.image_codec import prepare_process
 from vision.data.parallel import ordered_map
 from vision.data.recordio import MAX_PAYLOAD_BYTES

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from vision.data.boxes.object_rows import ObjectRows
-from vision.data.inspect.box_issues import all_boxes
 from vision.data.inspect.issues import ChannelFacts
+from vision.data.labels import Task
 
 # SageMaker's default for hp.label_width.
 LABEL_WIDTH = 350
@@ -18,22 +17,17 @@ SMALL_IMAGE_PX = 32
 SMALL_BOX_PX_OF_300 = 30.0
 
 
-def needed_label_width(facts: ChannelFacts) -> int:
-    """Numbers in the longest label of boxes."""
-    return max((label.label_width for label in facts.labels if isinstance(label, ObjectRows)), default=0)
+def recommended(channels: Sequence[ChannelFacts], algorithm_of: Mapping[Task, str]) -> tuple[tuple[str, str, str], ...]:
+    """Return (setting, value, reason) for the training channel, the first.
 
-
-def recommended(channels: Sequence[ChannelFacts]) -> tuple[tuple[str, str, str], ...]:
-    """(setting, value, reason) for the training channel, the first."""
+    ``algorithm_of`` names the algorithm that learns from each kind of label.
+    """
     train = channels[0]
     num_classes = max([len(train.class_names or ()), *(len(facts.class_counts) for facts in channels)])
     sound = train.sizes_px[train.sizes_px[:, 0] > 0]
-    rows = [
-        (
-            "algorithm",
-            "object_detection" if train.task == "boxes" else "image_classification",
-            f"labels are {train.task}",
-        ),
+    algorithm = algorithm_of.get(train.label_task)
+    rows = [] if algorithm is None else [("algorithm", algorithm, f"labels are {train.task}")]
+    rows += [
         ("hp.num_classes", str(num_classes), "classes that are named or occur"),
         ("hp.num_training_samples", str(len(train)), f"records of channel {train.name}"),
     ]
@@ -50,12 +44,12 @@ def recommended(channels: Sequence[ChannelFacts]) -> tuple[tuple[str, str, str],
 
 def _for_boxes(channels: Sequence[ChannelFacts]) -> list[tuple[str, str, str]]:
     rows = []
-    width = max(map(needed_label_width, channels))
+    width = max(facts.label_width() for facts in channels)
     if width > LABEL_WIDTH:
         rows.append(
             ("hp.label_width", str(width), f"the longest label; SageMaker's default {LABEL_WIDTH} is too short")
         )
-    _, boxes = all_boxes(channels[0])
+    _, boxes = channels[0].objects()
     if boxes is not None:
         sides = np.sqrt(np.clip(boxes.boxes_xyxy_unit[:, 2:] - boxes.boxes_xyxy_unit[:, :2], 0, None).prod(axis=1))
         median = float(np.median(sides)) * 300

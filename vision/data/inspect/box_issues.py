@@ -34,18 +34,9 @@ _FAULTS = {
 }
 
 
-def all_boxes(facts: ChannelFacts) -> tuple[np.ndarray, ObjectRows | None]:
-    """Index of the image of each object, int64 [M], and the objects; None if there is none."""
-    held = [(index, rows) for index, rows in enumerate(facts.labels) if isinstance(rows, ObjectRows) and len(rows)]
-    if not held:
-        return np.zeros(0, np.int64), None
-    image = np.repeat([index for index, _ in held], [len(rows) for _, rows in held])
-    return image.astype(np.int64), ObjectRows.joined([rows for _, rows in held])
-
-
 def box_issues(facts: ChannelFacts, reader: Reader) -> list[Issue]:
     """What is wrong with the boxes of a channel."""
-    image, rows = all_boxes(facts)
+    image, rows = facts.objects()
     found = []
     empty = [index for index, label in enumerate(facts.labels) if isinstance(label, ObjectRows) and not len(label)]
     if empty:

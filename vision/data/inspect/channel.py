@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -37,13 +38,13 @@ def inspect_channel(name: str, reader: Reader, workers: int, advance: Callable[[
     labels = [label for part in parts for label in part.labels]
     with_boxes = sum(isinstance(label, ObjectRows) for label in labels)
     usable = sum(label is not None for label in labels)
-    task = "boxes" if 2 * with_boxes > usable else "classes"
+    task: Literal["boxes", "classes"] = "boxes" if 2 * with_boxes > usable else "classes"
     mixed = [index for index, label in enumerate(labels) if label is not None and _is_boxes(label) != (task == "boxes")]
     kept = [None if label is None or _is_boxes(label) != (task == "boxes") else label for label in labels]
     facts = ChannelFacts(
         name=name,
         class_names=reader.class_names,
-        task=task,  # type: ignore[arg-type]
+        task=task,
         multi_label=any(isinstance(label, tuple) and len(label) != 1 for label in kept),
         sizes_px=np.concatenate([part.sizes_px for part in parts]),
         digests=np.concatenate([part.digests for part in parts]),
@@ -54,8 +55,10 @@ def inspect_channel(name: str, reader: Reader, workers: int, advance: Callable[[
         class_counts=_class_counts(kept),
     )
     add = facts.issues.extend
-    add(_problems(facts, reader, "broken_image", "images cannot be decoded", _all(parts, "broken_images")))
-    add(_problems(facts, reader, "unusable_label", "labels cannot be used", _all(parts, "unusable_labels")))
+    broken = [pair for part in parts for pair in part.broken_images]
+    unusable = [pair for part in parts for pair in part.unusable_labels]
+    add(_problems(facts, reader, "broken_image", "images cannot be decoded", broken))
+    add(_problems(facts, reader, "unusable_label", "labels cannot be used", unusable))
     other = "classes" if task == "boxes" else "boxes"
     reasons = [(index, f"has {other}, where most have {task}") for index in mixed]
     add(_problems(facts, reader, "other_task", f"labels are {other}, where most are {task}", reasons))
@@ -70,10 +73,6 @@ def inspect_channel(name: str, reader: Reader, workers: int, advance: Callable[[
 
 def _is_boxes(label: tuple[int, ...] | ObjectRows) -> bool:
     return isinstance(label, ObjectRows)
-
-
-def _all(parts: Iterable[Part], name: str) -> list[tuple[int, str]]:
-    return [pair for part in parts for pair in getattr(part, name)]
 
 
 def _class_counts(labels: Sequence[tuple[int, ...] | ObjectRows | None]) -> np.ndarray:

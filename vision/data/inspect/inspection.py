@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from vision.data.boxes.object_rows import ObjectRows
-from vision.data.inspect.advice import needed_label_width, recommended
-from vision.data.inspect.box_issues import all_boxes
+from vision.data.inspect.advice import recommended
 from vision.data.inspect.channel import inspect_channel
 from vision.data.inspect.copies import copies
 from vision.data.inspect.issues import ChannelFacts, Inspection, Issue
+from vision.data.labels import Task
 from vision.data.readers.class_names import names_problem
 from vision.data.sample import Reader
 
@@ -20,14 +20,20 @@ FORMAT_VERSION = 1
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
-def inspect(readers: Mapping[str, Reader], workers: int, advance: Callable[[int], None]) -> Inspection:
-    """Look at everything. ``readers`` are in the order of importance, the training channel first."""
+def inspect(
+    readers: Mapping[str, Reader], algorithm_of: Mapping[Task, str], workers: int, advance: Callable[[int], None]
+) -> Inspection:
+    """Read every record of the channels and judge them; ``advance`` is called with the number of records read.
+
+    ``readers`` are in the order of importance, the training channel first. ``algorithm_of`` names the algorithm that
+    learns from each kind of label.
+    """
     channels = [inspect_channel(name, reader, workers, advance) for name, reader in readers.items()]
     issues = [issue for facts in channels for issue in facts.issues]
     issues += _across(channels)
     issues += copies(channels, readers)
     issues.sort(key=lambda issue: issue.severity != "error")
-    return Inspection(tuple(channels), tuple(issues), recommended(channels))
+    return Inspection(tuple(channels), tuple(issues), recommended(channels, algorithm_of))
 
 
 def _across(channels: list[ChannelFacts]) -> list[Issue]:
@@ -93,12 +99,12 @@ def channel_json(facts: ChannelFacts) -> dict[str, Any]:
 
 def boxes_json(facts: ChannelFacts) -> dict[str, Any]:
     """Counts and distributions of the boxes of one channel, in pixels of the original images."""
-    image, rows = all_boxes(facts)
+    image, rows = facts.objects()
     per_image = [len(label) for label in facts.labels if isinstance(label, ObjectRows)]
     document: dict[str, Any] = {
         "count": len(image),
         "per_image": quantiles(np.array(per_image)),
-        "label_width": needed_label_width(facts),
+        "label_width": facts.label_width(),
         "difficult": 0 if rows is None else int(rows.difficult.sum()),
     }
     if rows is not None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from vision.data.boxes.object_rows import ObjectRows
+from vision.data.labels import Task
 from vision.data.readers.class_names import class_name
 
 Severity = Literal["error", "warning"]
@@ -72,8 +73,27 @@ class ChannelFacts:
     def __len__(self) -> int:
         return len(self.sizes_px)
 
+    @property
+    def label_task(self) -> Task:
+        """What the labels mean to an algorithm."""
+        if self.task == "boxes":
+            return "boxes"
+        return "multi" if self.multi_label else "single"
+
+    def objects(self) -> tuple[np.ndarray, ObjectRows | None]:
+        """Return the index of the image of each of M objects, int64 [M], and the objects; None if there are none."""
+        held = [(index, rows) for index, rows in enumerate(self.labels) if isinstance(rows, ObjectRows) and len(rows)]
+        if not held:
+            return np.zeros(0, np.int64), None
+        image = np.repeat([index for index, _ in held], [len(rows) for _, rows in held])
+        return image.astype(np.int64), ObjectRows.joined([rows for _, rows in held])
+
+    def label_width(self) -> int:
+        """Return the count of numbers in the longest packed label, 0 where no image has objects."""
+        return max((label.label_width for label in self.labels if isinstance(label, ObjectRows)), default=0)
+
     def class_name(self, class_id: int) -> str:
-        """Name of a class, its number where none is stated."""
+        """Return the name of a class, its number where none is stated."""
         return class_name(self.class_names, class_id)
 
 
