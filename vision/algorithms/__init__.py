@@ -12,7 +12,6 @@ from vision.settings.nearest import did_you_mean, shown
 if TYPE_CHECKING:
     from vision.algorithms.algorithm import AnyAlgorithm
     from vision.algorithms.facts import AlgorithmFacts, MetricFacts
-    from vision.data.labels import Task
 
 
 def names() -> tuple[str, ...]:
@@ -37,11 +36,6 @@ def get(name: str) -> AnyAlgorithm:
 def facts_of(name: str) -> AlgorithmFacts:
     """Return what the algorithm of that name declares; imports no torch. Raises SettingsError like ``get``."""
     return cast("AlgorithmFacts", importlib.import_module(f"{__name__}.{full_name(name)}.facts").FACTS)
-
-
-def by_label_task() -> dict[Task, str]:
-    """Return for each meaning of labels the first algorithm that learns from it."""
-    return {task: name for name in reversed(names()) for task in facts_of(name).label_tasks}
 
 
 def channel_names() -> tuple[str, ...]:

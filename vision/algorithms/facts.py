@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from vision.settings.channels import ChannelFacts
 from vision.settings.hyperparameters import TrainingHyperparameters
 
 if TYPE_CHECKING:
+    from vision.data.inspect.issues import InspectedChannel, Recommendation
     from vision.data.labels import Task
 
 
@@ -64,6 +66,11 @@ class Capabilities:
     sample_data: bool = False
 
 
+def no_recommendations(channels: Sequence[InspectedChannel]) -> Sequence[Recommendation]:
+    """Recommend nothing beyond what holds for every algorithm."""
+    return ()
+
+
 @dataclass(frozen=True)
 class AlgorithmFacts:
     """One algorithm as the outside sees it.
@@ -73,7 +80,8 @@ class AlgorithmFacts:
     clients that take any; ";verbose" marks ours with class names.
     ``must_match`` are hyperparameters that a model shares with the run that continues it (SageMaker, "Incremental
     Training"), ``head_settings`` those that only concern the last layers, which ``run.new_head`` makes anew,
-    ``measured_by`` those that two models must share to be measured by the same figures.
+    ``measured_by`` those that two models must share to be measured by the same figures. ``recommended_settings`` finds
+    settings that fit inspected channels, of which training's is the first.
     """
 
     name: str
@@ -90,6 +98,7 @@ class AlgorithmFacts:
     must_match: tuple[str, ...]
     head_settings: tuple[str, ...] = ("num_classes",)
     measured_by: tuple[str, ...] = ()
+    recommended_settings: Callable[[Sequence[InspectedChannel]], Sequence[Recommendation]] = no_recommendations
 
     def metric(self, name: str) -> MetricFacts | None:
         """Return what is declared of a metric, with or without its channel's prefix; None if nothing is."""

@@ -21,7 +21,7 @@ from vision.settings.table import SettingsTable
 if TYPE_CHECKING:
     import numpy as np
 
-    from vision.data.inspect.issues import Issue
+    from vision.data.inspect.issues import Issue, Recommendation
     from vision.data.sample import Reader
     from vision.reports.inspection_report import ImageOf
 
@@ -70,6 +70,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, workers: int) -> int:
+    from vision.algorithms.advice import recommended_settings
     from vision.cli.progress import progress_bar
     from vision.data.inspect.inspection import inspect, to_json
     from vision.data.parallel import cpu_count
@@ -90,7 +91,7 @@ def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, w
         print(f"error: {problem}", file=sys.stderr)
     if readers:
         with progress_bar("inspecting", sum(map(len, readers.values()))) as advance:
-            inspection = inspect(readers, algorithms.by_label_task(), workers or cpu_count(), advance)
+            inspection = inspect(readers, workers or cpu_count(), advance, recommended_settings)
         document |= to_json(inspection)
         document["errors"] = errors = errors + inspection.errors
         title = f"Inspection of {', '.join(str(channels[name].path) for name in readers)}"
@@ -137,8 +138,8 @@ def _image_reader(readers: dict[str, Reader]) -> ImageOf:
     return image_of
 
 
-def _show(issues: Sequence[Issue], settings: Sequence[tuple[str, str, str]]) -> None:
+def _show(issues: Sequence[Issue], settings: Sequence[Recommendation]) -> None:
     for issue in issues:
         stream = sys.stderr if issue.severity == "error" else sys.stdout
         print(f"{issue.severity}: {issue.sentence}", file=stream)
-    print("settings that fit:", " ".join(f"{name}={value}" for name, value, _ in settings))
+    print("settings that fit:", " ".join(f"{each.setting}={each.value}" for each in settings))

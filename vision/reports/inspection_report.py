@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vision.data.inspect.inspection import channel_json
-from vision.data.inspect.issues import ChannelFacts, Inspection, Issue, Place
+from vision.data.inspect.issues import InspectedChannel, Inspection, Issue, Place
 from vision.files.atomic_file import write_whole
 from vision.metrics.evaluation import Box, Example, Gallery, Table
 from vision.reports import page as html
@@ -53,7 +53,7 @@ def _settings_table(inspection: Inspection) -> Table:
     return Table("Settings that fit", ("setting", "value", "why"), inspection.settings)
 
 
-def _channel_sections(facts: ChannelFacts) -> list[html.Section]:
+def _channel_sections(facts: InspectedChannel) -> list[html.Section]:
     document = channel_json(facts)
     counted = "boxes" if facts.task == "boxes" else "images"
     total = max(int(facts.class_counts.sum()), 1)

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vision.algorithms.image_classification.network import SMALL_HEIGHT
-from vision.data.inspect.advice import SMALL_IMAGE_PX
+from vision.algorithms.advice import recommended_settings
 from vision.data.inspect.inspection import inspect, to_json
 from vision.data.inspect.issues import Inspection
 from vision.data.readers.recordio import RecordIOReader
@@ -34,7 +33,7 @@ def inspected(tmp_path: Path, workers: int = 1, **channels: list[tuple[object, b
                 writer.write(number, pack(label, number, encoded))  # type: ignore[arg-type]
         readers[name] = RecordIOReader([tmp_path / f"{name}.rec"])
     done: list[int] = []
-    inspection = inspect(readers, {"single": "image_classification"}, workers, done.append)
+    inspection = inspect(readers, workers, done.append, recommended_settings)
     assert sum(done) == sum(map(len, channels.values()))
     return inspection
 
@@ -57,12 +56,6 @@ def test_clean_classes(workers: int, tmp_path: Path) -> None:
     assert settings["algorithm"] == "image_classification"
     assert settings["hp.num_classes"] == "2"
     assert settings["hp.num_training_samples"] == "10"
-
-
-def test_labels_that_no_algorithm_learns_from_recommend_none(tmp_path: Path) -> None:
-    found = inspected(tmp_path, train=[([1, 1], picture(0)), ([0, 1], picture(1))])
-    assert [name for name, _, _ in found.settings][:2] == ["hp.num_classes", "hp.num_training_samples"]
-    assert ("hp.multi_label", "1") in [setting[:2] for setting in found.settings]
 
 
 def test_every_kind_of_dirt(tmp_path: Path) -> None:
@@ -140,7 +133,3 @@ def test_numbers_of_boxes(tmp_path: Path) -> None:
 def test_classes_counted_from_one(tmp_path: Path) -> None:
     found = inspected(tmp_path, train=[(1 + number % 2, picture(number)) for number in range(6)])
     assert "counted from 1" in found.issues[0].sentence
-
-
-def test_small_images_are_those_that_networks_take_as_small() -> None:
-    assert SMALL_IMAGE_PX == SMALL_HEIGHT

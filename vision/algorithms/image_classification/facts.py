@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from vision.algorithms.facts import (
     AlgorithmFacts,
     Capabilities,
@@ -12,7 +15,18 @@ from vision.algorithms.facts import (
 from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
 from vision.settings.channels import MODEL, TRAIN, VALIDATION, ChannelFacts
 
+if TYPE_CHECKING:
+    from vision.data.inspect.issues import InspectedChannel, Recommendation
+
 _NUMBER = r"([0-9.eE+-]+)"
+
+
+def _recommended_settings(channels: Sequence[InspectedChannel]) -> list[Recommendation]:
+    # NumPy is loaded where the settings are asked for: facts are read before every command.
+    from vision.algorithms.image_classification.advice import recommended_settings
+
+    return recommended_settings(channels)
+
 
 FACTS = AlgorithmFacts(
     name="image_classification",
@@ -55,4 +69,5 @@ FACTS = AlgorithmFacts(
     ),
     must_match=("num_layers", "image_shape", "num_classes", "multi_label"),
     measured_by=("multi_label",),
+    recommended_settings=_recommended_settings,
 )

@@ -14,6 +14,8 @@ from vision.training.optimizer import offered
 ImageShape = tuple[int, int, int]
 IMAGENET_DEPTHS = (18, 34, 50, 101, 152)
 SMALL_IMAGE_DEPTHS = (20, 32, 44, 56, 110)
+# Up to this height the networks keep the size of their input at first.
+SMALL_HEIGHT_PX = 32
 _OPTIMIZERS = offered(
     sgd="learning_rate momentum weight_decay",
     adam="learning_rate beta_1 beta_2 eps",

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from vision.algorithms.checked_plan import DAMAGED, IMPOSSIBLE, checked_plan
 from vision.algorithms.image_classification.hyperparameters import (
+    SMALL_HEIGHT_PX,
     SMALL_IMAGE_DEPTHS,
     ImageClassificationHyperparameters,
 )
@@ -26,7 +27,6 @@ from vision.nn.preact_resnet import PreactPlan, PreactResNet, plan_for
 from vision.nn.pretrained import copy_weights, load_imagenet
 from vision.nn.resnet import PLANS, ResNet, Stem
 
-SMALL_HEIGHT = 32
 # A plan may come from a stranger's file; these bound what building it can cost (2 GiB of float32 weights).
 LARGEST_SIDE = 8192
 LARGEST_WIDTH = 8192
@@ -100,7 +100,7 @@ def architecture_for(hyperparameters: ImageClassificationHyperparameters) -> Arc
     """The plan of a new network; a run that continues a model takes the model's plan instead."""
     hp = hyperparameters
     _, height, _ = hp.image_shape
-    small = height <= SMALL_HEIGHT
+    small = height <= SMALL_HEIGHT_PX
     shared = {"depth": hp.num_layers, "num_classes": hp.num_classes, "image_shape": hp.image_shape}
     if hp.num_layers not in SMALL_IMAGE_DEPTHS:
         stem = "3x3" if small and not hp.use_pretrained_model else "7x7"

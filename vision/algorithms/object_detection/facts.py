@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from vision.algorithms.facts import (
     AlgorithmFacts,
     Capabilities,
@@ -14,6 +17,17 @@ from vision.settings.channels import MODEL, TRAIN, VALIDATION, ChannelFacts
 
 _HOST = r"host=\S+"
 _TRAIN_LOSS = rf"#quality_metric: {_HOST}, epoch=\S+, batch=\S+ train "
+
+if TYPE_CHECKING:
+    from vision.data.inspect.issues import InspectedChannel, Recommendation
+
+
+def _recommended_settings(channels: Sequence[InspectedChannel]) -> list[Recommendation]:
+    # NumPy is loaded where the settings are asked for: facts are read before every command.
+    from vision.algorithms.object_detection.advice import recommended_settings
+
+    return recommended_settings(channels)
+
 
 FACTS = AlgorithmFacts(
     name="object_detection",
@@ -67,4 +81,5 @@ FACTS = AlgorithmFacts(
         sample_data=True,
     ),
     must_match=("base_network", "num_classes"),
+    recommended_settings=_recommended_settings,
 )

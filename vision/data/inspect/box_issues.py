@@ -7,7 +7,7 @@ import numpy as np
 from vision.box_iou import iou_matrix
 from vision.data.boxes.box_errors import Fault, find_faults
 from vision.data.boxes.object_rows import ObjectRows
-from vision.data.inspect.issues import MOST_NAMED, ChannelFacts, Issue, Place, Severity
+from vision.data.inspect.issues import MOST_NAMED, InspectedChannel, Issue, Place, Severity
 from vision.data.sample import Reader
 
 # What a detector at 300 pixels sees of such a box is less than a pixel of its finest feature map.
@@ -34,7 +34,7 @@ _FAULTS = {
 }
 
 
-def box_issues(facts: ChannelFacts, reader: Reader) -> list[Issue]:
+def box_issues(facts: InspectedChannel, reader: Reader) -> list[Issue]:
     """What is wrong with the boxes of a channel."""
     image, rows = facts.objects()
     found = []
@@ -64,7 +64,7 @@ def box_issues(facts: ChannelFacts, reader: Reader) -> list[Issue]:
     return found
 
 
-def _place(facts: ChannelFacts, reader: Reader, image: np.ndarray, rows: ObjectRows, place: int) -> Place:
+def _place(facts: InspectedChannel, reader: Reader, image: np.ndarray, rows: ObjectRows, place: int) -> Place:
     index = int(image[place])
     number = place - int(np.searchsorted(image, index))
     box = rows.boxes_xyxy_unit[place]

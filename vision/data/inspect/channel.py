@@ -12,7 +12,7 @@ from vision.data.boxes.image_size import Fit, SizeTally, sentence
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.equal_problems import EqualProblems
 from vision.data.inspect.box_issues import box_issues
-from vision.data.inspect.issues import MOST_NAMED, ChannelFacts, Issue, Place, Severity
+from vision.data.inspect.issues import MOST_NAMED, InspectedChannel, Issue, Place, Severity
 from vision.data.inspect.scan import Part, scan
 from vision.data.labels import task_of
 from vision.data.sample import Reader, Remarking
@@ -24,7 +24,7 @@ RARE_TIMES = 20
 _KINDS = 3
 
 
-def inspect_channel(name: str, reader: Reader, workers: int, advance: Callable[[int], None]) -> ChannelFacts:
+def inspect_channel(name: str, reader: Reader, workers: int, advance: Callable[[int], None]) -> InspectedChannel:
     """Read every record of a channel; ``advance`` is told the records done."""
     if len(reader) and task_of(reader.target(0)) == "mask":
         raise DataError(
@@ -41,7 +41,7 @@ def inspect_channel(name: str, reader: Reader, workers: int, advance: Callable[[
     task: Literal["boxes", "classes"] = "boxes" if 2 * with_boxes > usable else "classes"
     mixed = [index for index, label in enumerate(labels) if label is not None and _is_boxes(label) != (task == "boxes")]
     kept = [None if label is None or _is_boxes(label) != (task == "boxes") else label for label in labels]
-    facts = ChannelFacts(
+    facts = InspectedChannel(
         name=name,
         class_names=reader.class_names,
         task=task,
@@ -89,7 +89,7 @@ def _class_counts(labels: Sequence[tuple[int, ...] | ObjectRows | None]) -> np.n
 
 
 def _problems(
-    facts: ChannelFacts,
+    facts: InspectedChannel,
     reader: Reader,
     code: str,
     what: str,
@@ -104,7 +104,9 @@ def _problems(
     return [Issue(code, severity, sentence, len(reasons), named)]
 
 
-def _size_issues(facts: ChannelFacts, reader: Reader, stated_px: Sequence[tuple[float, float] | None]) -> list[Issue]:
+def _size_issues(
+    facts: InspectedChannel, reader: Reader, stated_px: Sequence[tuple[float, float] | None]
+) -> list[Issue]:
     """Images whose size is not the one that their label states."""
     tally = SizeTally(len(facts))
     places: dict[Fit, list[Place]] = {Fit.SCALED: [], Fit.OTHER: []}
@@ -127,7 +129,7 @@ def _size_issues(facts: ChannelFacts, reader: Reader, stated_px: Sequence[tuple[
     return found
 
 
-def _class_issues(facts: ChannelFacts) -> list[Issue]:
+def _class_issues(facts: InspectedChannel) -> list[Issue]:
     counts = facts.class_counts
     named = len(facts.class_names or ())
     present = counts[counts > 0]

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from vision.data.boxes.object_rows import ObjectRows
-from vision.data.inspect.issues import MOST_NAMED, ChannelFacts, Issue, Place, Severity
+from vision.data.inspect.issues import MOST_NAMED, InspectedChannel, Issue, Place, Severity
 from vision.data.inspect.look_alikes import find_look_alikes
 from vision.data.sample import Reader
 
 Member = tuple[int, int]
 
 
-def copies(channels: Sequence[ChannelFacts], readers: Mapping[str, Reader]) -> list[Issue]:
+def copies(channels: Sequence[InspectedChannel], readers: Mapping[str, Reader]) -> list[Issue]:
     """Exact copies by the bytes of the files, near copies by their looks, over all channels together."""
     members = [(number, index) for number, facts in enumerate(channels) for index in range(len(facts))]
     sound = np.concatenate([facts.sizes_px[:, 0] > 0 for facts in channels])
@@ -34,7 +34,7 @@ def copies(channels: Sequence[ChannelFacts], readers: Mapping[str, Reader]) -> l
 
 
 def _exact_issues(
-    groups: list[list[Member]], channels: Sequence[ChannelFacts], readers: Mapping[str, Reader]
+    groups: list[list[Member]], channels: Sequence[InspectedChannel], readers: Mapping[str, Reader]
 ) -> list[Issue]:
     across = [group for group in groups if len({number for number, _ in group}) > 1]
     within = [group for group in groups if len(group) > len({number for number, _ in group})]
@@ -47,7 +47,7 @@ def _exact_issues(
 
 
 def _near_issues(
-    groups: list[list[Member]], channels: Sequence[ChannelFacts], readers: Mapping[str, Reader]
+    groups: list[list[Member]], channels: Sequence[InspectedChannel], readers: Mapping[str, Reader]
 ) -> list[Issue]:
     across = [group for group in groups if len({number for number, _ in group}) > 1]
     within = [group for group in groups if len({number for number, _ in group}) == 1]
@@ -63,7 +63,7 @@ def _issues(
     severity: Severity,
     what: str,
     groups: list[list[Member]],
-    channels: Sequence[ChannelFacts],
+    channels: Sequence[InspectedChannel],
     readers: Mapping[str, Reader],
 ) -> list[Issue]:
     if not groups:
@@ -75,7 +75,7 @@ def _issues(
     return [Issue(code, severity, f"{len(groups)} {what}; first: {first}", len(groups), named)]
 
 
-def _place(facts: ChannelFacts, index: int, readers: Mapping[str, Reader]) -> Place:
+def _place(facts: InspectedChannel, index: int, readers: Mapping[str, Reader]) -> Place:
     label = facts.labels[index]
     if isinstance(label, ObjectRows):
         detail = f"{len(label)} boxes"
@@ -84,7 +84,7 @@ def _place(facts: ChannelFacts, index: int, readers: Mapping[str, Reader]) -> Pl
     return Place(facts.name, index, readers[facts.name].key(index), detail)
 
 
-def _label_key(facts: ChannelFacts, index: int) -> object:
+def _label_key(facts: InspectedChannel, index: int) -> object:
     """Something equal for equal labels."""
     label = facts.labels[index]
     if isinstance(label, ObjectRows):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from vision.data.boxes.object_rows import ObjectRows
-from vision.data.inspect.advice import recommended
 from vision.data.inspect.channel import inspect_channel
 from vision.data.inspect.copies import copies
-from vision.data.inspect.issues import ChannelFacts, Inspection, Issue
-from vision.data.labels import Task
+from vision.data.inspect.issues import InspectedChannel, Inspection, Issue, Recommendation
 from vision.data.readers.class_names import names_problem
 from vision.data.sample import Reader
 
@@ -21,22 +19,24 @@ QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
 def inspect(
-    readers: Mapping[str, Reader], algorithm_of: Mapping[Task, str], workers: int, advance: Callable[[int], None]
+    readers: Mapping[str, Reader],
+    workers: int,
+    advance: Callable[[int], None],
+    recommend: Callable[[Sequence[InspectedChannel]], tuple[Recommendation, ...]],
 ) -> Inspection:
     """Read every record of the channels and judge them; ``advance`` is called with the number of records read.
 
-    ``readers`` are in the order of importance, the training channel first. ``algorithm_of`` names the algorithm that
-    learns from each kind of label.
+    ``readers`` are in the order of importance, the training channel first. ``recommend`` finds settings that fit them.
     """
     channels = [inspect_channel(name, reader, workers, advance) for name, reader in readers.items()]
     issues = [issue for facts in channels for issue in facts.issues]
     issues += _across(channels)
     issues += copies(channels, readers)
     issues.sort(key=lambda issue: issue.severity != "error")
-    return Inspection(tuple(channels), tuple(issues), recommended(channels, algorithm_of))
+    return Inspection(tuple(channels), tuple(issues), recommend(channels))
 
 
-def _across(channels: list[ChannelFacts]) -> list[Issue]:
+def _across(channels: list[InspectedChannel]) -> list[Issue]:
     """Classes and tasks in which the other channels differ from the first."""
     found = []
     train = channels[0]
@@ -71,7 +71,7 @@ def to_json(inspection: Inspection) -> dict[str, Any]:
     }
 
 
-def channel_json(facts: ChannelFacts) -> dict[str, Any]:
+def channel_json(facts: InspectedChannel) -> dict[str, Any]:
     """Counts and distributions of one channel."""
     sound = facts.sizes_px[facts.sizes_px[:, 0] > 0]
     sizes, counts = np.unique(sound, axis=0, return_counts=True)
@@ -97,7 +97,7 @@ def channel_json(facts: ChannelFacts) -> dict[str, Any]:
     return document
 
 
-def boxes_json(facts: ChannelFacts) -> dict[str, Any]:
+def boxes_json(facts: InspectedChannel) -> dict[str, Any]:
     """Counts and distributions of the boxes of one channel, in pixels of the original images."""
     image, rows = facts.objects()
     per_image = [len(label) for label in facts.labels if isinstance(label, ObjectRows)]

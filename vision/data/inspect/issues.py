@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -53,8 +53,16 @@ class Issue:
         }
 
 
+class Recommendation(NamedTuple):
+    """A setting that fits the data, its value and the reason in words."""
+
+    setting: str
+    value: str
+    reason: str
+
+
 @dataclass
-class ChannelFacts:
+class InspectedChannel:
     """A whole channel, N images. Arrays as in ``scan.Part``; ``task`` is what most labels are."""
 
     name: str
@@ -99,11 +107,11 @@ class ChannelFacts:
 
 @dataclass(frozen=True)
 class Inspection:
-    """All channels, all issues, and settings that fit the data as (name, value, reason)."""
+    """All channels, all issues, and settings that fit the data."""
 
-    channels: tuple[ChannelFacts, ...]
+    channels: tuple[InspectedChannel, ...]
     issues: tuple[Issue, ...]
-    settings: tuple[tuple[str, str, str], ...]
+    settings: tuple[Recommendation, ...]
 
     @property
     def errors(self) -> int:
