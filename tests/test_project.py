@@ -30,10 +30,11 @@ def test_the_constraints_pin_each_dependency_to_a_version_that_it_allows(text: s
     assert requirement.specifier.contains(PINNED[requirement.name])
 
 
-def test_the_readme_names_the_versions_of_the_constraints() -> None:
-    readme = (ROOT / "README.md").read_text()
+@pytest.mark.parametrize("path", ["README.md", ".github/SPEED.md"])
+def test_speeds_name_the_versions_of_the_constraints(path: str) -> None:
+    text = (ROOT / path).read_text()
     for name in ("torch", "torchvision"):
-        assert f"{name} {PINNED[name]}" in readme
+        assert f"{name} {PINNED[name]}" in text
 
 
 def test_the_changelog_begins_with_this_version() -> None:

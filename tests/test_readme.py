@@ -6,7 +6,6 @@ and for one epoch.
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from vision.data.sample_data import digits
 
 TEXT = README.read_text(encoding="utf-8")
 NOT_RUN = re.compile(r"# not run in tests: \S.*")
-NUM_TRAIN, NUM_VALIDATION = 8, 4
+NUM_PHOTOS = 12
 NUM_DIGITS = 200
 # Numbers of epochs and scenes that would take minutes, and those that tests use.
 SHORTER = {r"\bepochs=\d+": "epochs=1", r" train=\d+": " train=8", r" validation=\d+": " validation=4"}
@@ -45,24 +44,14 @@ RUN = [block for block in BLOCKS if not NOT_RUN.match(block.text)]
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the pictures that the README speaks of: flowers/<part>/<class>/<number>.jpg, .lst and .manifest."""
+    """A folder with the photos that the README starts from: photos/<class>/<number>.jpg."""
     folder = tmp_path_factory.mktemp("readme")
     rng = np.random.default_rng(0)
-    for part, count in (("train", NUM_TRAIN), ("validation", NUM_VALIDATION)):
-        rows: list[str] = []
-        lines: list[str] = []
-        for class_id, name in enumerate(("daisy", "rose")):
-            (folder / "flowers" / part / name).mkdir(parents=True)
-            for number in range(count):
-                path = f"{name}/{number}.jpg"
-                image = rng.integers(0, 120, (90, 120, 3)) + np.array([0, 0, 120 * class_id])
-                cv2.imwrite(str(folder / "flowers" / part / path), image.astype(np.uint8))
-                rows.append(f"{len(rows)}\t{class_id}\t{path}\n")
-                metadata = {"class-name": name, "type": "groundtruth/image-classification"}
-                line = {"source-ref": f"{part}/{path}", "class": class_id, "class-metadata": metadata}
-                lines.append(json.dumps(line) + "\n")
-        (folder / "flowers" / f"{part}.lst").write_text("".join(rows))
-        (folder / "flowers" / f"{part}.manifest").write_text("".join(lines))
+    for class_id, name in enumerate(("daisy", "rose")):
+        (folder / "photos" / name).mkdir(parents=True)
+        for number in range(NUM_PHOTOS):
+            image = rng.integers(0, 120, (90, 120, 3)) + np.array([0, 0, 120 * class_id])
+            cv2.imwrite(str(folder / "photos" / name / f"{number}.jpg"), image.astype(np.uint8))
     return folder
 
 
@@ -114,12 +103,11 @@ def test_blocks_that_are_not_run_say_why() -> None:
     left_out = [block for block in BLOCKS if block not in RUN]
     assert [str(block) for block in left_out] == [
         "# not run in tests: installs PyTorch and trains for a minute",
-        "# not run in tests: needs ImageNet weights",
-        "# not run in tests: needs the extra sweep, and trains a dozen times",
-        "# not run in tests: installs MXNet and DALI, and takes its time",
         "# not run in tests: answers until it is stopped",
+        "# not run in tests: needs a server, vision serve model=runs/flowers",
+        "# not run in tests: needs ImageNet weights",
         "# not run in tests: writes below a prefix of its own and trains as the platform would",
-        "# not run in tests: needs a server, vision serve model=runs/photos",
+        "# not run in tests: needs the extra sweep, and trains a dozen times",
     ]
     assert len(RUN) >= 8
 
