@@ -28,18 +28,15 @@ from vision.training.out_of_memory import told_of_training
 def test_a_resumed_run_ends_with_the_same_bits(
     precision: str, device: torch.device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With deterministic kernels; the scale of float16's losses is part of what is resumed."""
+    """With run.deterministic; the scale of float16's losses is part of what is resumed."""
     if device.type == "cpu" and precision != "float32":
         pytest.skip("needs a GPU")
     # Read when cuBLAS is first used with deterministic algorithms.
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    run = {"device": device.type, "devices": 1, "precision": precision}
+    run = {"device": device.type, "devices": 1, "precision": precision, "deterministic": True}
 
     def small_run(name: str, *kills: Any) -> SmallRun:
-        made = SmallRun(tmp_path / name, every_n_steps=2, callbacks=kills, run=run)
-        torch.backends.cudnn.benchmark = False
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        return made
+        return SmallRun(tmp_path / name, every_n_steps=2, callbacks=kills, run=run)
 
     expected = small_run("whole").train()
     for kill in (Kill(after_batches=4), Kill(in_validation_of=1)):

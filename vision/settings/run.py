@@ -114,6 +114,10 @@ class RunSettings(SettingsTable):
     )
     channels_last: bool = Field(default=True, description="keep images in memory pixel by pixel, faster on GPUs")
     compile: bool = Field(default=False, description="compile the network with torch.compile")
+    deterministic: bool = Field(
+        default=False,
+        description="use only GPU kernels that give the same bits in every run, slower; runs on a CPU always do",
+    )
     accumulate: int = Field(default=1, ge=1, description="batches whose gradients are added before a step")
     folds: int | None = Field(
         default=None,

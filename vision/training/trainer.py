@@ -111,7 +111,10 @@ def build_trainer(
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        benchmark=accelerator == "cuda",
+        # Which kernel is the fastest is measured, so that another may be chosen in the next run.
+        benchmark=accelerator == "cuda" and not run.deterministic,
+        # A kernel that has no such variant is named in a warning.
+        deterministic="warn" if accelerator == "cuda" and run.deterministic else False,
         default_root_dir=folder,
         **options,
     )
