@@ -34,5 +34,5 @@ install_mxnet() {
             "opencv-python-headless==$opencv"
         touch "$stamp"
     fi
-    PYTHONPATH=$root "$VISION_MXNET_PYTHON" -c 'from vision.interop.mxnet_shim import import_mxnet; import_mxnet()'
+    PYTHONPATH=$root "$VISION_MXNET_PYTHON" -c 'from tests.interop_mxnet.mxnet_shim import import_mxnet; import_mxnet()'
 }

@@ -22,6 +22,7 @@ from vision import algorithms
 from vision.api import RunResult
 from vision.cli.main import main
 from vision.data.readers.open import open_channel
+from vision.interop.mxnet_export import EXPORTERS
 from vision.settings.channels import parse_channels
 from vision.settings.errors import UserError
 
@@ -217,6 +218,24 @@ class Conformance:
         assert [output.name for output in heads.outputs] == [one["name"] for one in read(tmp_path)["outputs"]]
         for ours, theirs in zip(expected, exported, strict=True):
             torch.testing.assert_close(theirs, ours, rtol=1e-4, atol=1e-4)
+
+    def test_exports_are_offered_as_declared(
+        self, trained: RunResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        declared = algorithms.facts_of(self.name).capabilities
+        assert declared.mxnet_export == (self.name in EXPORTERS)
+        model = vision.load(trained.folder.path, run={"device": "cpu"})
+        heads = model.algorithm.export_heads(model.network, model.hyperparameters)
+        assert declared.onnx_pipeline == (heads.append_pipeline is not None)
+        refused = []
+        if not declared.mxnet_export:
+            refused.append((["format=mxnet"], "MXNet has no"))
+        if not declared.onnx_pipeline:
+            refused.append((["format=onnx", "nms=true"], "Setting nms is true"))
+        for words, sentence in refused:
+            assert main(["export", f"model={trained.folder.path}", *words, f"output={tmp_path / 'x'}"]) == 2
+            assert sentence in capsys.readouterr().err
+            assert not (tmp_path / "x").exists()
 
     def test_report_and_card_are_made(self, trained: RunResult) -> None:
         facts = algorithms.facts_of(self.name)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vision.interop.mxnet_shim import import_mxnet
+from tests.interop_mxnet.mxnet_shim import import_mxnet
 
 mx = import_mxnet()
 

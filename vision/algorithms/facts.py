@@ -53,9 +53,10 @@ class MetricDefinition:
 class Capabilities:
     """What shared parts may offer for this algorithm. Each is off unless the algorithm says that it works.
 
-    ``dali``: its augmentations and targets survive NVIDIA's DALI loader. ``detect_custom_labels``: ``findings`` has
-    scored labels for Rekognition's call. ``onnx_pipeline``: an ONNX file can go on to the final answer.
-    ``mxnet_export``: weights can be written as an MXNet artifact. ``sample_data``: ``vision sample-data`` makes some.
+    ``dali``: its augmentations and targets survive NVIDIA's DALI loader. ``detect_custom_labels``: ``scored_labels``
+    returns some, for Rekognition's call. ``onnx_pipeline``: an ONNX file can contain the steps up to the final answer
+    (``ExportHeads.append_pipeline``). ``mxnet_export``: ``interop/mxnet_export.py`` has an exporter for its networks.
+    ``sample_data``: ``vision sample-data`` makes some.
     """
 
     decoded_cache: bool = False

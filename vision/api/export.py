@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from vision.algorithms import facts_of
+from vision.algorithms.facts import AlgorithmFacts
 from vision.api.model import Model, model_of, open_model
 from vision.artifacts.export import SUFFIXES, Difference, export_network, write_sidecar
 from vision.files.atomic_file import check_writable
@@ -41,15 +43,23 @@ def export(
             f"Setting nms is true, but format={format} has raw heads only: use format=onnx or leave nms out"
         )
     run = run or RunSettings()
-    loaded = model_of(open_model(model, run), str(model), torch.device("cpu"))
+    stored = open_model(model, run)
+    _refuse_impossible(facts_of(stored.algorithm), format, nms)
+    loaded = model_of(stored, str(model), torch.device("cpu"))
     loaded.network.to(memory_format=torch.contiguous_format)
     return _to_mxnet(loaded, Path(output)) if format == "mxnet" else _to_file(loaded, format, Path(output), nms)
 
 
+def _refuse_impossible(facts: AlgorithmFacts, format: str, nms: bool) -> None:
+    """Raise UserError if the algorithm does not offer what is asked for."""
+    if nms and not facts.capabilities.onnx_pipeline:
+        raise UserError("Setting nms is true, but this model makes no detections: leave nms out")
+    if format == "mxnet" and not facts.capabilities.mxnet_export:
+        raise UserError(f"MXNet has no {facts.title} to which this model could be exported: use format=onnx")
+
+
 def _to_file(model: Model, format: str, path: Path, nms: bool) -> Exported:
     heads = model.algorithm.export_heads(model.network, model.hyperparameters)
-    if nms and heads.append_pipeline is None:
-        raise UserError("Setting nms is true, but this model makes no detections: leave nms out")
     sidecar = path.with_suffix(".json")
     if sidecar == path:
         raise UserError(f"Setting output is {shown(str(path))}: give it another ending, such as {SUFFIXES[format]}")

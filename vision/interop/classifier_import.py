@@ -13,14 +13,13 @@ from vision.algorithms.image_classification.network import Architecture, read_ar
 from vision.artifacts.model_description import ModelDescription
 from vision.interop import pixel_scale
 from vision.interop.graph_match import match, resolve
-from vision.interop.imported_model import ImportedModel, ImportOptions
+from vision.interop.graph_plan import read_preact_plan, read_units, stage_lengths, stem_of
+from vision.interop.imported_model import ImportedModel, ImportOptions, import_weights, unused_arrays
 from vision.interop.mxnet_files import MXNetFiles
 from vision.interop.mxnet_node import Node, Output
 from vision.interop.mxnet_resnet_graph import GLUON_EPS, gluon_classifier, gluon_names, preact_classifier
 from vision.interop.mxnet_symbol import Graph
 from vision.interop.pixel_scale import PixelScale
-from vision.interop.preact_plan import read_preact_plan, read_units, stage_lengths, stem_of
-from vision.interop.weights_import import import_weights, unused_arrays
 from vision.nn.mxnet_names import mxnet_names
 from vision.nn.resnet import PLANS, ResNet
 from vision.settings.errors import DataError, SettingsError, UserError
@@ -39,9 +38,9 @@ class _Reading:
 
 
 def import_classifier(files: MXNetFiles, options: ImportOptions) -> ImportedModel:
-    """Raises UserError naming what cannot be mapped."""
+    """Import a classifier's network, class names and settings. Raises UserError naming what cannot be mapped."""
     graph = files.graph
-    head = _dense_layer(graph)
+    (head,) = dense_layers(graph)
     num_classes = head.integer("num_hidden")
     multi_label = _is_multi_label(graph, head)
     first_conv = _first(graph, head, "Convolution")
@@ -78,15 +77,15 @@ def import_classifier(files: MXNetFiles, options: ImportOptions) -> ImportedMode
     )
 
 
-def _dense_layer(graph: Graph) -> Node:
+def dense_layers(graph: Graph) -> list[Node]:
+    """Return the fully connected layers that the graph's outputs need."""
     needed = {node.index for head in graph.heads for node in graph.needed_for(head)}
-    dense = [node for node in graph.nodes if node.op == "FullyConnected" and node.index in needed]
-    if len(dense) != 1:
-        raise DataError(
-            graph.name,
-            f"has {len(dense)} fully connected layers: ResNets, which have one, and SSD detectors can be imported",
-        )
-    return dense[0]
+    return [node for node in graph.nodes if node.op == "FullyConnected" and node.index in needed]
+
+
+def is_classifier(graph: Graph) -> bool:
+    """Return whether the graph has one fully connected layer, as ResNets have; what else it needs, the import says."""
+    return len(dense_layers(graph)) == 1
 
 
 def _is_multi_label(graph: Graph, head: Node) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from vision import algorithms
+from vision.algorithms.object_detection.algorithm import ALGORITHM
 from vision.algorithms.object_detection.architecture import (
     MXNET_MEAN,
     SMALLEST_SIDE,
@@ -20,14 +20,13 @@ from vision.algorithms.object_detection.predictions import DetectionSettings
 from vision.artifacts.model_description import ModelDescription
 from vision.interop import pixel_scale
 from vision.interop.graph_match import match
-from vision.interop.imported_model import ImportedModel, ImportOptions
+from vision.interop.graph_plan import read_ssd_plan
+from vision.interop.imported_model import ImportedModel, ImportOptions, import_weights, unused_arrays
 from vision.interop.mxnet_files import MXNetFiles
 from vision.interop.mxnet_node import Node
 from vision.interop.mxnet_ssd_graph import VARIANCES, SSDOutputs, SuppressionSettings, ssd_graph
 from vision.interop.mxnet_symbol import Graph
 from vision.interop.pixel_scale import PixelScale
-from vision.interop.ssd_plan import read_ssd_plan
-from vision.interop.weights_import import import_weights, unused_arrays
 from vision.settings.errors import DataError, SettingsError, UserError
 
 DETECTION = "_contrib_MultiBoxDetection"
@@ -43,7 +42,7 @@ class _Found:
 
 
 def import_detector(files: MXNetFiles, options: ImportOptions) -> ImportedModel:
-    """Raises UserError naming what cannot be mapped."""
+    """Import a detector's network, class names and settings. Raises UserError naming what cannot be mapped."""
     graph = files.graph
     found = _find(graph)
     remarks = list(files.remarks)
@@ -60,7 +59,6 @@ def import_detector(files: MXNetFiles, options: ImportOptions) -> ImportedModel:
     pairs, fixed = match(expected, graph, starts, f"the SSD of MXNet on {architecture.base_network}")
     scale = _pixel_scale(files, pairs, architecture, options)
     architecture = read_architecture(plan | {"mean": scale.mean, "std": scale.std})
-    algorithm = algorithms.get("object_detection")
     with torch.device("meta"):
         network = SSD(architecture)
     num_anchors = len(network.anchors.boxes_xyxy_unit)
@@ -69,11 +67,11 @@ def import_detector(files: MXNetFiles, options: ImportOptions) -> ImportedModel:
     class_names = options.class_names(architecture.num_classes, files.name, remarks)
     return ImportedModel(
         ModelDescription(
-            algorithm=algorithm.facts.name,
+            algorithm=ALGORITHM.facts.name,
             architecture=architecture.model_dump(mode="json"),
             hyperparameters=hyperparameters.to_strings(),
             class_names=class_names,
-            preprocessing=algorithm.preprocessing(hyperparameters, architecture),
+            preprocessing=ALGORITHM.preprocessing(hyperparameters, architecture),
             metrics={},
             epoch=files.epoch,
         ),
@@ -83,7 +81,7 @@ def import_detector(files: MXNetFiles, options: ImportOptions) -> ImportedModel:
 
 
 def is_detector(graph: Graph) -> bool:
-    """Whether the graph ends in SSD's detections."""
+    """Return whether the graph ends in SSD's detections."""
     return any(node.op == DETECTION for node in graph.nodes)
 
 

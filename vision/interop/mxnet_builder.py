@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from vision.interop.mxnet_node import Node, Output
-from vision.interop.mxnet_operators import VARIABLE
+from vision.interop.mxnet_node import VARIABLE, Node, Output
 from vision.interop.mxnet_symbol import BATCH_NORM_STATISTICS, Graph
 
 # As written by MXNet 1.9.1.

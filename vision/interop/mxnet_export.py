@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ class MXNetModel:
         return next(iter(self.symbols))
 
     def save(self, folder: Path) -> list[Path]:
-        """Write ``*-symbol.json``, ``*-NNNN.params`` and the files beside them; returns their paths."""
+        """Write ``*-symbol.json``, ``*-NNNN.params`` and the files beside them, and return their paths."""
         make_folder(folder)
         contents = {f"{prefix}-symbol.json": symbol_json(graph) for prefix, graph in self.symbols.items()}
         contents |= {name: (json.dumps(value) + "\n").encode() for name, value in self.side_files.items()}
@@ -57,7 +57,7 @@ class MXNetModel:
 
 
 def classifier_for_mxnet(network: ImageClassifier, *, multi_label: bool, epoch: int) -> MXNetModel:
-    """The classifier as SageMaker's Image Classification saves it; torchvision's ResNet as Gluon has it."""
+    """Return the classifier as SageMaker's Image Classification saves it; torchvision's ResNet as Gluon has it."""
     plan = network.architecture
     resnet = network.resnet
     if isinstance(resnet, PreactResNet):
@@ -73,7 +73,7 @@ def classifier_for_mxnet(network: ImageClassifier, *, multi_label: bool, epoch: 
 
 
 def detector_for_mxnet(network: SSD, settings: SuppressionSettings, hyperparameters: Mapping[str, str]) -> MXNetModel:
-    """The detector as SageMaker's Object Detection saves it, with the graph for inference beside.
+    """Return the detector as SageMaker's Object Detection saves it, with the graph for inference beside.
 
     Raises UserError if the base network is none of MXNet's.
     """
@@ -101,12 +101,26 @@ def _arrays(graph: Graph, names: Mapping[str, str], state: Mapping[str, Tensor])
     return {f"{'aux' if name in auxiliary else 'arg'}:{name}": array for name, array in by_name.items()}
 
 
-def for_mxnet(network: nn.Module, description: ModelDescription) -> MXNetModel:
-    """The files of a network of either algorithm. Raises UserError if MXNet has no such network."""
-    texts = description.hyperparameters
-    if isinstance(network, SSD):
-        given = ObjectDetectionHyperparameters.parse(texts)
-        return detector_for_mxnet(network, SuppressionSettings(given.nms_threshold, given.nms_topk), texts)
+def _export_classifier(network: nn.Module, description: ModelDescription) -> MXNetModel:
     assert isinstance(network, ImageClassifier)
-    multi_label = ImageClassificationHyperparameters.parse(texts).multi_label
+    multi_label = ImageClassificationHyperparameters.parse(description.hyperparameters).multi_label
     return classifier_for_mxnet(network, multi_label=multi_label, epoch=description.epoch)
+
+
+def _export_detector(network: nn.Module, description: ModelDescription) -> MXNetModel:
+    assert isinstance(network, SSD)
+    given = ObjectDetectionHyperparameters.parse(description.hyperparameters)
+    settings = SuppressionSettings(given.nms_threshold, given.nms_topk)
+    return detector_for_mxnet(network, settings, description.hyperparameters)
+
+
+# By the algorithm's name: one entry for each that declares the capability ``mxnet_export``.
+EXPORTERS: dict[str, Callable[[nn.Module, ModelDescription], MXNetModel]] = {
+    "image_classification": _export_classifier,
+    "object_detection": _export_detector,
+}
+
+
+def for_mxnet(network: nn.Module, description: ModelDescription) -> MXNetModel:
+    """Return the files of a network whose algorithm has an exporter. Raises UserError if MXNet has no such network."""
+    return EXPORTERS[description.algorithm](network, description)

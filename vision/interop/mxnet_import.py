@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from vision.artifacts.model_folder import DEFAULT_MAX_BYTES
-from vision.interop.classifier_import import import_classifier
+from vision.interop.classifier_import import dense_layers, import_classifier, is_classifier
 from vision.interop.detector_import import import_detector, is_detector
 from vision.interop.imported_model import ImportedModel, ImportOptions
-from vision.interop.mxnet_files import read_files
+from vision.interop.mxnet_files import MXNetFiles, read_files
+from vision.interop.mxnet_symbol import Graph
+from vision.settings.errors import DataError
+
+
+@dataclass(frozen=True)
+class Importer:
+    """How the networks of one kind are imported.
+
+    ``recognizes`` decides by the graph alone; no two importers may recognize the same graph. ``read`` raises
+    UserError naming what cannot be mapped.
+    """
+
+    recognizes: Callable[[Graph], bool]
+    read: Callable[[MXNetFiles, ImportOptions], ImportedModel]
+
+
+# To add a kind of network, append its importer.
+IMPORTERS = (Importer(is_detector, import_detector), Importer(is_classifier, import_classifier))
 
 
 def import_mxnet(
@@ -20,4 +40,11 @@ def import_mxnet(
     """
     options = options or ImportOptions()
     files = read_files(Path(path), max_bytes, options.epoch)
-    return import_detector(files, options) if is_detector(files.graph) else import_classifier(files, options)
+    importer = next((importer for importer in IMPORTERS if importer.recognizes(files.graph)), None)
+    if importer is None:
+        raise DataError(
+            files.graph.name,
+            f"has {len(dense_layers(files.graph))} fully connected layers: ResNets, which have one, and SSD detectors"
+            " can be imported",
+        )
+    return importer.read(files, options)

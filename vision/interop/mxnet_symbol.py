@@ -12,8 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from vision.interop.mxnet_node import Node, Output
-from vision.interop.mxnet_operators import CANONICAL_NAMES, VARIABLE
+from vision.interop.mxnet_node import CANONICAL_NAMES, VARIABLE, Node, Output
 from vision.settings.errors import DataError
 from vision.settings.regular_file import open_regular
 

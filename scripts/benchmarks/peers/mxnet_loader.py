@@ -6,7 +6,7 @@ from typing import Any
 
 from answering import Pipe, answer
 
-from vision.interop.mxnet_shim import import_mxnet
+from tests.interop_mxnet.mxnet_shim import import_mxnet
 
 mx = import_mxnet()
 pipe = Pipe()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from answering import Pipe, answer
 
-from vision.interop.mxnet_shim import import_mxnet
+from tests.interop_mxnet.mxnet_shim import import_mxnet
 
 mx = import_mxnet()
 pipe = Pipe()
