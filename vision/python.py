@@ -8,7 +8,7 @@ from typing import Any
 
 from vision import algorithms, api
 from vision.api import CrossValidation, Model, RunResult
-from vision.data.counting import tell_counts, with_counts
+from vision.data.counting import print_counts, with_counts
 from vision.metrics.bootstrap import Comparison
 from vision.metrics.evaluation import Evaluation
 from vision.settings.channels import parse_channels, without_validation
@@ -75,7 +75,7 @@ def _job(
     declared = without_validation(facts.channels) if run.get("folds") else facts.channels
     counted = with_counts(hyperparameters, channels)
     job = Job.parse(facts.name, facts.hyperparameters, counted, channels, run, declared)
-    tell_counts(hyperparameters, counted)
+    print_counts(hyperparameters, counted)
     return job
 
 

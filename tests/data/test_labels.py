@@ -9,7 +9,7 @@ import pytest
 
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.convert.label_forms import first_task
-from vision.data.counting import classes_told
+from vision.data.counting import least_classes_of
 from vision.data.im2rec.encoding import CannotPackError, chosen_label
 from vision.data.labels import Task, numbers, read_label, shown_label, task_of
 from vision.settings.errors import DataError
@@ -51,7 +51,7 @@ def vector(*numbers: float) -> np.ndarray:
 )
 def test_what_a_label_means(raw: Any, task: Task | None, classes: int) -> None:
     assert task_of(raw) == task
-    assert classes_told(raw) == classes
+    assert least_classes_of(raw) == classes
 
 
 def test_the_first_clear_label_decides() -> None:

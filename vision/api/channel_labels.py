@@ -8,7 +8,7 @@ from typing import Any
 
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm, TargetSummary
-from vision.data.boxes.image_size import look_at_sizes
+from vision.data.boxes.image_size import compare_sizes
 from vision.data.labels import TASK_NAMES, Task, task_hint, task_of
 from vision.data.sample import Reader, Remarking
 from vision.settings.channels import Channel
@@ -30,7 +30,7 @@ def look_at_labels(
     if problem is not None:
         return TargetSummary(len(reader), None, reader.class_names, (problem,))
     summary = algorithm.summarise_targets(reader, channel, hyperparameters, run)
-    sizes = look_at_sizes(reader)
+    sizes = compare_sizes(reader)
     remarks = reader.remarks if isinstance(reader, Remarking) else ()
     return replace(
         summary,

@@ -1,4 +1,4 @@
-"""``vision convert``: a data set in one format to another."""
+"""``vision convert``: convert a data set from one format to another."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Example: vision convert from=voc to=recordio input=VOC2012 split=train output=da
 
 
 class SourceSettings(SettingsTable):
-    """How to read a data set."""
+    """Settings for reading a data set."""
 
     root: str | None = Field(None, description="folder of the images")
     classes: str | None = Field(None, description="file with the class names")
@@ -58,7 +58,7 @@ class SourceSettings(SettingsTable):
 
 
 class ConvertSettings(SourceSettings):
-    """How to convert."""
+    """Settings of ``vision convert``."""
 
     images: Literal["copy", "link", "keep"] = Field("copy", description="what becomes of the image files")
 

@@ -1,4 +1,4 @@
-"""``vision im2rec``: MXNet's tool of that name with its command line, for lists of images and for .rec files."""
+"""``vision im2rec``: list images and pack them into .rec files, with the command line of MXNet's im2rec."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ examples:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in the way all verbs do."""
+    """Reports errors in the way all verbs do."""
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"im2rec: {message}; vision im2rec --help shows the options")
@@ -80,7 +80,7 @@ def _make_parser() -> argparse.ArgumentParser:
     packs.add_argument("--center-crop", action="store_true", help="cut out the square in the middle, before resizing")
     packs.add_argument("--quality", type=int, default=95, help="JPEG 1 to 100, PNG compression 1 to 9 (95)")
     packs.add_argument("--num-thread", type=int, default=0, help="worker processes (0: one for each processor)")
-    packs.add_argument("--color", type=int, default=1, choices=[-1, 0, 1], help="1 colour, 0 grey, -1 unchanged (1)")
+    packs.add_argument("--color", type=int, default=1, choices=[-1, 0, 1], help="1 color, 0 gray, -1 unchanged (1)")
     packs.add_argument("--encoding", default=".jpg", choices=[".jpg", ".png"], help="(.jpg)")
     packs.add_argument("--pack-label", action=argparse.BooleanOptionalAction, default=None, help="see above")
     packs.add_argument(
@@ -143,7 +143,7 @@ def _list(given: argparse.Namespace) -> int:
 
 
 def _write_classes(folder: Path, names: tuple[str, ...], root: str) -> None:
-    """Keep the names of the classes beside the lists, where training and every tool find them."""
+    """Write the class names beside the lists, where training and every tool find them."""
     from vision.data.class_list import find_class_list, write_class_list
 
     existing = find_class_list(None, folder)

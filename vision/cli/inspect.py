@@ -1,4 +1,4 @@
-"""``vision inspect``: what a data set holds and what is wrong with it, before a training finds out."""
+"""``vision inspect``: report what a data set holds and what is wrong with it, before training."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Example: vision inspect channels.train=data/train.rec channels.validation=data/v
 
 
 class InspectSettings(SettingsTable):
-    """What an inspection can be told."""
+    """Settings of ``vision inspect``."""
 
     NOUN: ClassVar[str] = "Setting"
 
@@ -105,7 +105,7 @@ def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, w
 
 
 def _check_manifests(channels: dict[str, Channel], names: Sequence[str], folder: Path) -> None:
-    """Judge channels that are Ground Truth manifests by Custom Labels' rules, which are stricter than SageMaker's."""
+    """Check Ground Truth manifests by the rules of Custom Labels, which are stricter than SageMaker's."""
     from vision.data.inspect.ground_truth import check_manifest, manifest_summary
 
     checks = {}

@@ -30,13 +30,13 @@ Example: vision sample-data digits data/digits"""
 
 
 class DigitSettings(SettingsTable):
-    """What ``digits`` can be told."""
+    """Settings of ``digits``."""
 
     seed: int = Field(0, ge=0, lt=2**32, description="draws which images are kept for validation")
 
 
 class SceneSettings(SettingsTable):
-    """What ``scenes`` can be told."""
+    """Settings of ``scenes``."""
 
     train: int = Field(600, ge=1, le=1_000_000, description="number of scenes to train on")
     validation: int = Field(120, ge=1, le=1_000_000, description="number of scenes to evaluate on")

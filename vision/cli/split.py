@@ -1,4 +1,4 @@
-"""``vision split``: a data set in parts, such as train and validation."""
+"""``vision split``: split a data set into parts, such as train and validation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Example: vision split format=recordio input=all.rec output=data parts=train:0.8,
 
 
 class SplitSettings(SourceSettings):
-    """How to split."""
+    """Settings of ``vision split``."""
 
     parts: str = Field("train:0.8,validation:0.2", description="names and shares")
     seed: int = Field(0, ge=0, lt=2**32, description="draws the parts")
@@ -77,7 +77,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def read_shares(text: str) -> dict[str, float]:
-    """``train:0.8,validation:0.2`` as a mapping. Raises SettingsError."""
+    """Return ``train:0.8,validation:0.2`` as a mapping. Raises SettingsError."""
     shares: dict[str, float] = {}
     for word in text.split(","):
         name, _, share = word.strip().partition(":")

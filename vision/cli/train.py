@@ -112,11 +112,11 @@ def job_of(settings: Settings) -> Job[Any]:
     job = check_settings(settings)
     if not _missing_counts(settings):
         return job
-    from vision.data.counting import tell_counts, with_counts
+    from vision.data.counting import print_counts, with_counts
 
     counted = with_counts(settings["hp"], settings["channels"])
     job = replace(job, hyperparameters=algorithms.facts_of(job.algorithm).hyperparameters.parse(counted))
-    tell_counts(settings["hp"], job.hyperparameters.to_strings())
+    print_counts(settings["hp"], job.hyperparameters.to_strings())
     return job
 
 

@@ -1,4 +1,4 @@
-"""Where class names come from that lie beside the data: classes.txt, obj.names or data.yaml, by id."""
+"""Class names by id from a file beside the data: classes.txt, obj.names or data.yaml."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAX_YAML_BYTES = 1 << 18
 
 
 def read_class_list(path: Path) -> tuple[str, ...]:
-    """Names in the order of ids, from a file with one a line or a YAML file that has ``names``. Raises DataError."""
+    """Return the names by id of a file with one on each line or a YAML file with ``names``. Raises DataError."""
     if path.suffix.lower() in _YAML:
         found = _read_yaml(path)
         if found is None:
@@ -42,7 +42,7 @@ def find_class_list(
     stated_by: str = "the data",
     patterns: Sequence[str] = (NAME,),
 ) -> tuple[str, ...] | None:
-    """Names by id: those of the file the user gave, else of the first folder that has a list, else ``stated``.
+    """Return the names by id of the file ``explicit``, else of the first folder that has a list, else ``stated``.
 
     ``stated`` are those that the data state themselves, where an id without a name has its number as name; a list
     beside them may name more classes, but none otherwise. ``above``, the last folder, holds the data's folder and
@@ -96,7 +96,7 @@ def write_class_list(folder: Path, names: Sequence[str]) -> None:
 
 
 def _lists_in(folder: Path, patterns: Sequence[str]) -> dict[Path, tuple[str, ...]]:
-    """Every list of a folder; YAML files without names are none."""
+    """Return the names of every list in a folder; YAML files without ``names`` are not lists."""
     try:
         files = sorted(path for path in folder.iterdir() if any(fnmatch.fnmatch(path.name, p) for p in patterns))
     except OSError:
@@ -112,7 +112,7 @@ def _lists_in(folder: Path, patterns: Sequence[str]) -> dict[Path, tuple[str, ..
 
 
 def _read_yaml(path: Path) -> tuple[str, ...] | None:
-    """``names`` of a YAML file, as written (``no`` and ``007`` stay text); None where it has none."""
+    """Return ``names`` of a YAML file as written (``no`` and ``007`` stay text); None if it has none."""
     text = _text_of(path, _MAX_YAML_BYTES)
     try:
         # Only the tree of nodes is built: no tag is obeyed, and what is referred to twice is not copied.
@@ -146,7 +146,7 @@ def _scalar(node: yaml.Node) -> str:
 
 
 def _checked(path: Path, entries: Sequence[tuple[str, str]], what: str) -> tuple[str, ...]:
-    """Names of (id, name) pairs. Raises DataError where two contradict each other."""
+    """Return the names of (id, name) pairs. Raises DataError if two contradict each other."""
     names, seen = ClassNames(), set[str]()
     for place, (class_id, name) in enumerate(entries, 1):
         problem = names.add(class_id, strip_blanks(name), f"{what} {place}")

@@ -1,4 +1,4 @@
-"""Counts what SageMaker asks its users to state: images and classes of the training channel."""
+"""Count the images and classes of the training channel, which SageMaker's users must state."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def with_counts(hyperparameters: Mapping[str, object], channels: Mapping[str, ob
     return {name: value for name, value in values.items() if name not in missing or value}
 
 
-def tell_counts(given: Mapping[str, object], settled: Mapping[str, object]) -> None:
-    """Say on stderr what was counted; further processes of the same run, one for each GPU, stay silent."""
+def print_counts(given: Mapping[str, object], settled: Mapping[str, object]) -> None:
+    """Print what was counted on stderr, in the first process of a run only."""
     line = counted_line(given, settled)
     if line is not None and os.environ.get("LOCAL_RANK", "0") == "0":
         print(f"vision: {line}", file=sys.stderr)
@@ -67,11 +67,11 @@ def count_classes(reader: Reader) -> int:
     if matrix is not None and matrix.shape[1] == 1:
         # All at once: as labels that are looked at one by one, but in no time.
         return _classes_up_to(matrix[:, 0])
-    return max((classes_told(label) for label in _labels(reader)), default=0)
+    return max((least_classes_of(label) for label in _labels(reader)), default=0)
 
 
-def classes_told(label: RawTarget) -> int:
-    """Return how many classes there are at least by one label: its columns, or its greatest class id plus one."""
+def least_classes_of(label: RawTarget) -> int:
+    """Return the least number of classes by one label: its columns, or its greatest class id plus one."""
     try:
         if task_of(label) == "multi" and not isinstance(label, tuple):
             return numbers(label, "").size
@@ -83,7 +83,7 @@ def classes_told(label: RawTarget) -> int:
 
 
 def _classes_up_to(class_ids: np.ndarray | Iterable[int]) -> int:
-    """Greatest of some ids plus one; numbers that can be none do not count."""
+    """Return the greatest valid id plus one; 0 if there is none."""
     ids = np.rint(np.asarray(class_ids if isinstance(class_ids, np.ndarray) else tuple(class_ids), np.float64))
     sound = ids[np.isfinite(ids) & (ids >= 0) & (ids <= MAX_CLASS_ID)]
     return int(sound.max()) + 1 if sound.size else 0

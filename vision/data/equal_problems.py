@@ -1,4 +1,4 @@
-"""Problems that differ only in their names and numbers, told once with how many there are."""
+"""Group problems that differ only in names and numbers, and report each kind once with its count."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class EqualProblems:
             self.add(name, reason)
 
     def add(self, name: str, reason: str) -> int:
-        """Note one problem: where something is wrong (may be empty), and the rest of the sentence.
+        """Add one problem: where something is wrong (may be empty), and the rest of the sentence.
 
-        Returns how many of its kind there are now.
+        Returns the number of its kind so far.
         """
         self.count += 1
         kind = _PARTICULARS.sub("#", reason[:_LONGEST])
@@ -38,16 +38,16 @@ class EqualProblems:
         return count + 1
 
     def add_sentence(self, sentence: str) -> int:
-        """Note one problem that is told as ``where: what``."""
+        """Add one problem in the form ``where: what``."""
         name, colon, reason = sentence.partition(": ")
         return self.add(*((name, reason) if colon else ("", sentence)))
 
     def sentences(self) -> list[str]:
-        """One for each kind, in the order of their first."""
+        """Return a sentence for each kind, in the order of their first occurrence."""
         return [_sentence(*kind) for kind in self._kinds.values()]
 
     def lines(self, shown: int) -> list[str]:
-        """The first ``shown`` sentences, and how many problems are none of theirs."""
+        """Return the first ``shown`` sentences, and a line with the number of other problems."""
         sentences = self.sentences()
         rest = self.count - sum(count for _, _, count in list(self._kinds.values())[:shown])
         return [*sentences[:shown], *([f"and {rest} more"] if rest else [])]

@@ -1,4 +1,4 @@
-"""What a raw label means: a class of its image, several, boxes, or classes of pixels. Training and all tools ask here.
+"""What a raw label means: a class of its image, several classes, boxes, or a class for each pixel.
 
 Legend: W numbers of a label vector.
 """
@@ -49,7 +49,7 @@ def task_of(raw: RawTarget) -> Task | None:
 
 
 def task_hint(found: Task, wanted: Collection[Task]) -> str:
-    """Return what may have gone wrong where labels are of another kind than wanted; "" if nothing usual has."""
+    """Return the likely mistake where labels are of another kind than wanted; "" if there is none."""
     if found == "single" and "boxes" in wanted:
         return "a .lst with boxes needs im2rec --pack-label, or only the first number of each label is kept"
     return ""

@@ -1,4 +1,4 @@
-"""What a tool could not convert: counted, named and told, never dropped in silence."""
+"""Collect and report what a tool left out."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ SHOWN = 10
 
 
 class Skipped:
-    """Collects (name, reason) pairs; ``name`` says where it lies, ``reason`` is the rest of the sentence.
+    """Collects (name, reason) pairs; ``name`` says where a problem is, ``reason`` is the rest of the sentence.
 
-    ``notes`` tells of what is used in another way than it is written.
+    ``notes`` are about what is used in another way than it is written.
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
@@ -28,33 +28,33 @@ class Skipped:
 
     @property
     def notes(self) -> list[str]:
-        """A sentence for each kind of note, with how many there are and the first names."""
+        """A sentence for each kind of note, with its count and the first names."""
         return self._notes.sentences()
 
     def add(self, name: str, reason: str) -> None:
-        """Note one thing that is left out."""
+        """Add one thing that is left out."""
         # One line each, also where a name holds a line break.
         self.sentences.append(f"{name}: {reason}".replace("\r", "\\r").replace("\n", "\\n"))
         self._kinds.add(name, reason)
 
     def note(self, name: str, remark: str) -> None:
-        """Note one thing that is used, but not as it is written."""
+        """Add one thing that is used, but not as it is written."""
         self._notes.add(name, remark)
 
     def extend(self, other: Skipped) -> None:
-        """Add all that another has left out."""
+        """Add everything that another has collected."""
         for sentence in other.sentences:
             self.add(*sentence.split(": ", 1))
 
     def write(self, path: Path) -> None:
-        """All sentences, one a line; no file is left where there is nothing to say."""
+        """Write all sentences, one on each line; remove the file if there are none."""
         if not self.sentences:
             path.unlink(missing_ok=True)
             return
         write_whole(path, "".join(f"{sentence}\n" for sentence in self.sentences).encode(errors="backslashreplace"))
 
     def summary(self, what: str, path: Path | None = None) -> list[str]:
-        """Lines for the terminal: how many ``what``, each kind once, and the file that names all."""
+        """Return lines for the terminal: the number of ``what``, each kind once, and the file that names all."""
         if not self.sentences:
             return []
         named = f" (all in {path})" if path is not None else ""

@@ -1,4 +1,4 @@
-"""Divide a data set: every class in every part as the shares say, groups whole, the same for the same seed.
+"""Divide a data set so that every part has its share of every class; groups stay whole, seeds repeat the result.
 
 Legend: N images, K classes, P parts, F folds.
 """
@@ -18,7 +18,7 @@ def assign_parts(
     groups: np.ndarray | None = None,
     stratify: bool = True,
 ) -> np.ndarray:
-    """Part of each image, int64 [N].
+    """Return the part of each image, int64 [N].
 
     ``classes`` holds the classes of each image; an image of none is a class of its own kind. ``shares`` sum to 1.
     Images of one number in ``groups`` int64 [N] stay together. The rarest classes are shared out first, each image to
@@ -49,7 +49,7 @@ def assign_parts(
 
 
 def _units(groups: np.ndarray | None, count: int) -> list[list[int]]:
-    """Images that go to one part together."""
+    """Return the images that go to one part together."""
     if groups is None:
         return [[index] for index in range(count)]
     members: dict[int, list[int]] = defaultdict(list)
@@ -59,7 +59,7 @@ def _units(groups: np.ndarray | None, count: int) -> list[list[int]]:
 
 
 def _counts(unit: Sequence[int], classes: Sequence[Sequence[int]], none: int) -> dict[int, int]:
-    """Images of each class in a unit."""
+    """Return the number of images of each class in a unit."""
     counts: dict[int, int] = defaultdict(int)
     for index in unit:
         for class_id in classes[index] or (none,):
@@ -68,7 +68,7 @@ def _counts(unit: Sequence[int], classes: Sequence[Sequence[int]], none: int) ->
 
 
 def stratified_folds(label_counts: np.ndarray, folds: int, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
-    """The fold int64 [N] (0..F-1) of each image, from how often it has each label, float64 [N, K].
+    """Return the fold of each image, int64 [N] (0..F-1). ``label_counts`` float64 [N, K]: how often it has each label.
 
     Iterative stratification (Sechidis et al. 2011): the rarest label first, each of its images to the fold that lacks
     it most. With one label an image that is plain stratification. Sizes of folds differ as little as the labels allow.
@@ -83,7 +83,7 @@ def stratified_folds(label_counts: np.ndarray, folds: int, seed: int, groups: np
 
 
 def _folds_of_units(label_counts: np.ndarray, sizes: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """The fold of each of N units of ``sizes`` int64 [N] images."""
+    """Return the fold of each of N units of ``sizes`` int64 [N] images."""
     num_units = len(label_counts)
     assert 2 <= folds <= num_units, (folds, num_units)
     rng = np.random.default_rng(seed)
@@ -112,7 +112,7 @@ def _folds_of_units(label_counts: np.ndarray, sizes: np.ndarray, folds: int, see
 
 
 def _neediest(wanted: np.ndarray, room: np.ndarray, rng: np.random.Generator) -> int:
-    """The fold that wants a label most; of equals the one with most room, of those any."""
+    """Return the fold that needs a label most; of equals one with the most room, at random."""
     best = np.flatnonzero(np.isclose(wanted, wanted.max()))
     best = best[np.isclose(room[best], room[best].max())]
     return int(rng.choice(best))

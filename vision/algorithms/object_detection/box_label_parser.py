@@ -11,10 +11,10 @@ from vision.data.boxes.box_errors import (
     Fault,
     Policy,
     clipped,
+    fault_message,
     find_faults,
     is_fatal,
     is_kept,
-    sentence,
 )
 from vision.data.labels import read_objects
 from vision.data.sample import RawTarget
@@ -39,7 +39,7 @@ class BoxLabelParser:
         fatal = np.flatnonzero(is_fatal(faults, self.bad_boxes))
         if fatal.size:
             number = int(fatal[0])
-            raise DataError(key, sentence(rows, number, Fault(int(faults[number])), self.num_classes))
+            raise DataError(key, fault_message(rows, number, Fault(int(faults[number])), self.num_classes))
         kept = is_kept(faults, self.bad_boxes)
         return DetectionTarget(
             clipped(rows.boxes_xyxy_unit[kept]), rows.class_ids[kept].astype(np.int64), rows.difficult[kept]

@@ -9,7 +9,7 @@ import numpy as np
 
 from vision.algorithms.algorithm import TargetSummary
 from vision.algorithms.object_detection.box_label_parser import BoxLabelParser
-from vision.data.boxes.box_errors import Fault, find_faults, is_fatal, is_kept, sentence
+from vision.data.boxes.box_errors import Fault, fault_message, find_faults, is_fatal, is_kept
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.equal_problems import EqualProblems
 from vision.data.labels import read_objects
@@ -110,7 +110,7 @@ def _judge(
                 rows.form,
                 rows.label_width,
             )
-            reason = sentence(one, place - first_of_image, fault, decoder.num_classes)
+            reason = fault_message(one, place - first_of_image, fault, decoder.num_classes)
             shown.append(str(DataError(key_of(index), reason)))
 
 

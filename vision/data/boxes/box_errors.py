@@ -1,4 +1,4 @@
-"""What can be wrong with a box, for all boxes of an image or of a channel at once. Legend: M objects."""
+"""Faults of boxes, found for all boxes of an image or a channel at once. Legend: M objects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROUNDING = 1e-4
 
 
 class Fault(IntEnum):
-    """The gravest fault of a box."""
+    """The most serious fault of a box."""
 
     NONE = 0
     PARTLY_OUTSIDE = 1
@@ -26,7 +26,7 @@ class Fault(IntEnum):
 
 
 def find_faults(rows: ObjectRows, num_classes: int) -> np.ndarray:
-    """The Fault of each object, uint8 [M]."""
+    """Return the Fault of each object, uint8 [M]."""
     boxes, classes = rows.boxes_xyxy_unit, rows.class_ids
     inside = clipped(boxes)
     low, high, inside_low, inside_high = boxes[:, :2], boxes[:, 2:], inside[:, :2], inside[:, 2:]
@@ -44,22 +44,22 @@ def find_faults(rows: ObjectRows, num_classes: int) -> np.ndarray:
 
 
 def clipped(boxes_xyxy_unit: np.ndarray) -> np.ndarray:
-    """Boxes float32 [M, 4], cut off at the border of the image."""
+    """Return the boxes clipped to the image, float32 [M, 4]."""
     return np.clip(boxes_xyxy_unit, 0, 1).astype(np.float32)
 
 
 def is_kept(faults: np.ndarray, policy: Policy) -> np.ndarray:
-    """Which boxes remain, bool [M]: boxes without area or wholly outside never do."""
+    """Return which boxes are kept, bool [M]; boxes without area or entirely outside never are."""
     return faults <= (Fault.PARTLY_OUTSIDE if policy == "clip" else Fault.NONE)
 
 
 def is_fatal(faults: np.ndarray, policy: Policy) -> np.ndarray:
-    """Which faults the policy does not tolerate, bool [M]: a wrong class never, else only "fail" is strict."""
+    """Return which faults the policy does not tolerate, bool [M]: a wrong class always, others only under "fail"."""
     return faults >= (Fault.PARTLY_OUTSIDE if policy == "fail" else Fault.CLASS)
 
 
-def sentence(rows: ObjectRows, number: int, fault: Fault, num_classes: int) -> str:
-    """Half a sentence, to follow the record's key: what is wrong with box ``number`` and how to mend it."""
+def fault_message(rows: ObjectRows, number: int, fault: Fault, num_classes: int) -> str:
+    """Return the rest of a sentence that begins with the record's key: the fault of box ``number`` and its remedy."""
     corners = ", ".join(f"{corner:.4g}" for corner in rows.boxes_xyxy_unit[number])
     box = f"box {number} (corners {corners} of the image)"
     in_pixels = rows.form == "pixels"

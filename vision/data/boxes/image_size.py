@@ -39,8 +39,8 @@ def fit_of(stated: tuple[float, float], actual_px: tuple[int, int]) -> Fit:
     return Fit.SCALED if abs(actual_height - height * scale) <= max(1.0, scale) else Fit.OTHER
 
 
-def sentence(stated: tuple[float, float], actual_px: tuple[int, int]) -> str:
-    """Return half a sentence, to follow the image's key: both sizes."""
+def size_message(stated: tuple[float, float], actual_px: tuple[int, int]) -> str:
+    """Return the rest of a sentence that begins with the image's key: both sizes."""
     return (
         f"states the size {stated[0]:g}x{stated[1]:g}, but the image has {actual_px[0]}x{actual_px[1]} pixels when "
         "upright"
@@ -73,7 +73,7 @@ class SizeTally:
             self.scaled += 1
             named = self.first_scaled
         if fit is not Fit.EQUAL and len(named) < SHOWN:
-            named.append(f"{key} {sentence(stated, actual_px)}")
+            named.append(f"{key} {size_message(stated, actual_px)}")
         return fit
 
     @property
@@ -98,7 +98,7 @@ class SizeTally:
 
 
 def stated_size_of(raw: RawTarget) -> tuple[float, float] | None:
-    """Return (width, height) in pixels that a label states, None if it states none that is sound."""
+    """Return (width, height) in pixels that a label states; None if it states no valid size."""
     if not isinstance(raw, Mapping):
         return None
     try:
@@ -108,7 +108,7 @@ def stated_size_of(raw: RawTarget) -> tuple[float, float] | None:
         return None
 
 
-def look_at_sizes(reader: Reader) -> SizeTally:
+def compare_sizes(reader: Reader) -> SizeTally:
     """Compare the size of every image with the stated one, from the header of its file.
 
     A reader of records states no sizes. Images that cannot be read are counted elsewhere.

@@ -1,4 +1,4 @@
-"""The objects of a label, before they are judged, from a packed label or from JSON. Legend: M objects.
+"""The objects of a label, read from a packed label or from JSON; faults are found later. Legend: M objects.
 
 Packed labels, as .lst files and RecordIO have them, are ``[A, B, more header, objects of B numbers each]``. A is the
 width of the header including A and B, B that of an object: class, xmin, ymin, xmax, ymax as fractions of the image, and
@@ -45,7 +45,7 @@ class ObjectRows:
 
     @classmethod
     def joined(cls, parts: Sequence[ObjectRows]) -> ObjectRows:
-        """The objects of several images of one form; ``label_width`` is the largest."""
+        """Join the objects of several images of one form; ``label_width`` is the largest."""
         return cls(
             np.concatenate([part.class_ids for part in parts]),
             np.concatenate([part.boxes_xyxy_unit for part in parts]),
@@ -56,7 +56,7 @@ class ObjectRows:
 
 
 def has_header(label: np.ndarray) -> bool:
-    """Whether a label vector of any type begins with sound widths of header and object."""
+    """Return whether a label vector begins with valid widths of header and object."""
     if label.size < LEAST_HEADER:
         return False
     header, width = float(label[0]), float(label[1])
@@ -64,12 +64,12 @@ def has_header(label: np.ndarray) -> bool:
 
 
 def is_packed(label: np.ndarray) -> bool:
-    """Whether a label vector has a header and then whole objects, or none."""
+    """Return whether a label vector is a header followed by complete objects, or by none."""
     return has_header(label) and label[0] <= label.size and (label.size - int(label[0])) % int(label[1]) == 0
 
 
 def read_packed(label: np.ndarray, key: str) -> ObjectRows:
-    """The objects of a label vector. A label that is only a header is an image without objects.
+    """Return the objects of a label vector. A label that is only a header is an image without objects.
 
     Rows of -1 at the end are padding, as in MXNet's batches. Raises DataError.
     """
@@ -125,10 +125,10 @@ def _no_header(label: np.ndarray) -> str:
 
 
 def read_annotation(raw: Mapping[str, Any], key: str) -> ObjectRows:
-    """The objects of a JSON object with ``image_size`` and ``annotations``. Raises DataError.
+    """Return the objects of a JSON object with ``image_size`` and ``annotations``. Raises DataError.
 
-    ``image_size`` may be an object or, as SageMaker writes it, a list of one. Its ``depth`` says nothing: whatever the
-    file holds is decoded to RGB.
+    ``image_size`` may be an object or, as SageMaker writes it, a list of one. Its ``depth`` is ignored, since every
+    image is decoded to RGB.
     """
     width, height = stated_size(raw, key)
     items = raw.get("annotations")
@@ -151,7 +151,7 @@ def read_annotation(raw: Mapping[str, Any], key: str) -> ObjectRows:
 
 
 def stated_size(raw: Mapping[str, Any], key: str) -> tuple[float, float]:
-    """(width, height) in pixels of the image on which the boxes were drawn, as ``image_size`` states it."""
+    """Return (width, height) in pixels of the image on which the boxes were drawn, from ``image_size``."""
     expected = 'give "image_size": [{"width": 640, "height": 480, "depth": 3}] with the size in pixels'
     if "image_size" not in raw:
         raise DataError(key, f"has no 'image_size' among {_names(raw)}: {expected}")

@@ -1,4 +1,4 @@
-"""The form of labels between formats: one image with what is known about it, free of any file format."""
+"""One image with its labels, in the neutral form through which every format is converted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from vision.data.boxes.image_size import REMEDY, Fit, fit_of, sentence
+from vision.data.boxes.image_size import REMEDY, Fit, fit_of, size_message
 from vision.data.labels import Task
 from vision.data.skipped import Skipped
 from vision.settings.errors import DataError
@@ -63,29 +63,30 @@ class Plan:
 
 
 def stated_size(width: object, height: object) -> tuple[int, int] | None:
-    """(width, height) in pixels; None where one of them is missing, no whole number, or not above 0."""
+    """Return (width, height) in pixels as a file states them; None unless both are positive whole numbers."""
     sides = [_side(side) for side in (width, height)]
     return None if sides[0] is None or sides[1] is None else (sides[0], sides[1])
 
 
 def size_note(width: object, height: object) -> str:
-    """The sentence that says that the image's own size is used."""
+    """Return the note that the size of the image itself is used."""
     stated = "no size" if width in (None, "") and height in (None, "") else f"the size {width!s:.20}x{height!s:.20}"
     return f"states {stated}: the image's own is used"
 
 
 def fitted(image: AnnotatedImage, size_px: tuple[int, int], skipped: Skipped) -> AnnotatedImage:
-    """The image with its boxes in the pixels of the upright picture of (width, height) ``size_px``.
+    """Return the image with its boxes in pixels of the upright picture, whose (width, height) is ``size_px``.
 
-    ``skipped`` notes where they were scaled with it. Raises DataError where the stated size is of another picture.
+    Boxes of a picture that was resized are scaled, which ``skipped`` notes. Raises DataError where the stated size is
+    of another picture.
     """
     stated = image.size_px
     fit = Fit.EQUAL if stated is None else fit_of(stated, size_px)
     if stated is None or fit is Fit.EQUAL:
         return image
     if fit is Fit.OTHER:
-        raise DataError(image.key, f"{sentence(stated, size_px)}, {REMEDY}")
-    skipped.note(image.key, f"{sentence(stated, size_px)}: its boxes are scaled with it")
+        raise DataError(image.key, f"{size_message(stated, size_px)}, {REMEDY}")
+    skipped.note(image.key, f"{size_message(stated, size_px)}: its boxes are scaled with it")
     across, down = size_px[0] / stated[0], size_px[1] / stated[1]
 
     def corners(box: Box) -> Box:

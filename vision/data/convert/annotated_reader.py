@@ -1,4 +1,4 @@
-"""Trains on, checks and scores annotated data sets as they are, without converting them first."""
+"""Reader of annotated data sets (COCO, VOC, YOLO) for training and evaluation, without a conversion."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ class AnnotatedReader:
         return Sample(self._files.read(index, key), self.target(index), key)
 
     def target(self, index: int) -> np.ndarray:
-        """Packed label of one image, float32 [W]."""
+        """Return the packed label of one image, float32 [W]."""
         start = int(self._ends[index - 1]) if index else 0
         return self._labels[start : int(self._ends[index])].copy()
 
     def key(self, index: int) -> str:
-        """The label file or entry with the image, such as ``a.xml (a.jpg)``."""
+        """Return the label file or entry with the image, such as ``a.xml (a.jpg)``."""
         return self._keys[index]
 
 

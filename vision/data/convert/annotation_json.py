@@ -1,4 +1,4 @@
-"""SageMaker's image format for object detection: a folder of images, a folder with one JSON file for each."""
+"""SageMaker's image format for object detection: a folder of images and one of JSON files, one for each image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ANNOTATIONS = "annotations"
 
 
 class AnnotationJsonSource(Source):
-    """``path`` holds the folders ``images`` and ``annotations``; ``root`` is the images' folder where it is another."""
+    """Reads the folders ``images`` (or ``root``) and ``annotations`` of ``path``."""
 
     task: Task = "boxes"
 
@@ -53,7 +53,7 @@ class AnnotationJsonSource(Source):
 
 
 class AnnotationJsonSink(Sink):
-    """``output``/images and ``output``/annotations. Each file names all classes."""
+    """Writes ``output``/images and ``output``/annotations; each annotation file names all classes."""
 
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
         if images == "keep":

@@ -1,4 +1,4 @@
-"""COCO's object detection: one JSON file with images, annotations and categories."""
+"""COCO object detection: one JSON file with images, annotations and categories."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OWN = ("id", "image_id", "category_id", "bbox", "area")
 
 
 class CocoSource(Source):
-    """``path`` is the JSON file, read as a whole, or its folder.
+    """Reads the JSON file at ``path``, or the only one in that folder, into memory.
 
     Classes are the categories in the order of their ids, or as a classes.txt beside the file orders their names.
     """
@@ -41,7 +41,7 @@ class CocoSource(Source):
         return len(self._file.images)
 
     def images(self, skipped: Skipped) -> Iterator[AnnotatedImage]:
-        self._file.tell(skipped)
+        self._file.report(skipped)
         for number, image in enumerate(self._file.images):
             try:
                 yield self._image(image, number, skipped)
@@ -84,7 +84,10 @@ class CocoSource(Source):
 
 
 class CocoSink(Sink):
-    """``output`` with the images beside it. Category ids count from 1; difficult is one of the ``attributes``."""
+    """Writes the JSON file ``output`` and the images beside it.
+
+    Category ids count from 1; an object is marked difficult in its ``attributes``.
+    """
 
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
         self._plan, self._keep, self._numbering = plan, images == "keep", Numbering()
@@ -150,7 +153,7 @@ def _annotation(item: AnnotatedObject, image_id: int, annotation_id: int) -> dic
 
 
 def _box(annotation: Mapping[str, Any], where: str, skipped: Skipped) -> Box:
-    """Corners by the bbox, or by the segmentation where there is no bbox. Raises DataError."""
+    """Return the corners of the bbox or, where there is none, around the segmentation. Raises DataError."""
     bbox = annotation.get("bbox")
     if bbox or not annotation.get("segmentation"):
         if not (isinstance(bbox, list) and len(bbox) == 4 and all(map(is_number, bbox))):
@@ -165,7 +168,7 @@ def _box(annotation: Mapping[str, Any], where: str, skipped: Skipped) -> Box:
 
 
 def _without_difficult(attributes: Any) -> tuple[Any, bool]:
-    """The attributes less ``difficult``, and what that says; those that are no mapping stay as they are."""
+    """Return the attributes without ``difficult``, and its value; what is not a mapping stays as it is."""
     if not isinstance(attributes, Mapping):
         return attributes, False
     rest = {name: value for name, value in attributes.items() if name != "difficult"}
@@ -173,7 +176,7 @@ def _without_difficult(attributes: Any) -> tuple[Any, bool]:
 
 
 def _image_folders(path: Path) -> list[Path]:
-    """Where the images of a COCO file usually lie; instances_train2017.json has them in train2017, too."""
+    """Return the folders where a COCO file's images usually are; for instances_train2017.json train2017 is one."""
     folder, part = path.parent, path.stem.rpartition("_")[2]
     places = [folder / IMAGES, folder, folder.parent / IMAGES]
     return [*places, *(place / part for place in (folder.parent, folder, folder.parent / IMAGES, folder / IMAGES))]

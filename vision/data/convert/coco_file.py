@@ -1,4 +1,4 @@
-"""A COCO file as it is read: its three lists, whose ids and names must tell entries apart."""
+"""The lists of a COCO file: images, annotations and categories, checked for unique ids and names."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ class CocoFile:
             )
         self.class_of = {category_id: ids[name] for category_id, name in named.items() if name in ids}
 
-    def tell(self, skipped: Skipped) -> None:
-        """Say what of the file belongs to no image."""
+    def report(self, skipped: Skipped) -> None:
+        """Report to ``skipped`` the annotations that belong to no image, and a category that is not a class."""
         for name, reason in self._lost:
             skipped.add(name, reason)
         for name, remark in self._notes:
@@ -83,7 +83,7 @@ class CocoFile:
                 )
 
     def _named_categories(self, categories: Sequence[Any]) -> dict[Any, str]:
-        """Names by category id, in the order of the ids."""
+        """Return names by category id, in the order of the ids."""
         by_id: dict[Any, tuple[int, str]] = {}
         by_name: dict[str, int] = {}
         for number, category in enumerate(categories):
@@ -111,12 +111,12 @@ class CocoFile:
 
 
 def coco_files_in(folder: Path) -> list[Path]:
-    """The .json files of a folder and of its folder annotations."""
+    """Return the .json files of a folder and of its subfolder ``annotations``."""
     return [path for place in (folder, folder / "annotations") for path in sorted(place.glob("*.json"))]
 
 
 def coco_file_in(folder: Path) -> Path:
-    """The one COCO file of a folder or of its folder annotations. Raises UserError."""
+    """Return the only COCO file of a folder or its subfolder ``annotations``. Raises UserError otherwise."""
     found = coco_files_in(folder)
     if len(found) == 1:
         return found[0]
@@ -125,14 +125,14 @@ def coco_file_in(folder: Path) -> Path:
 
 
 def is_id(value: object) -> bool:
-    """Whether a JSON value can be an id."""
+    """Return whether a JSON value can be an id: a number or a text."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return abs(value) < 1 << 63
     return isinstance(value, str)
 
 
 def _order(category_id: Any) -> tuple[bool, float, str]:
-    """Numbers, and texts of digits, by their value; other texts behind them."""
+    """Return a sort key: numbers and texts of digits by their value, then other texts."""
     is_digits = isinstance(category_id, str) and category_id.isascii() and category_id.isdigit()
     if isinstance(category_id, str) and not is_digits:
         return True, 0.0, category_id
@@ -140,7 +140,7 @@ def _order(category_id: Any) -> tuple[bool, float, str]:
 
 
 def _root_of(categories: Sequence[Mapping[str, Any]], used: set[Any]) -> Any:
-    """Id of a category without boxes that is the supercategory of all others, as Roboflow writes one; None else."""
+    """Return the id of a category without boxes above all others, as Roboflow writes one; None if there is none."""
     for category in categories:
         others = [other.get("supercategory") for other in categories if other is not category]
         if category["id"] not in used and others and all(above == category["name"] for above in others):

@@ -1,4 +1,4 @@
-"""The box around a COCO segmentation: polygons, or runs of a mask (RLE), as pycocotools reads them."""
+"""The bounding box of a COCO segmentation, given by polygons or as a run-length encoded (RLE) mask."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MOST_CHARACTERS = 13
 
 
 def box_of(segmentation: object) -> Box:
-    """Corners in pixels; the far ones lie behind the last pixel of a mask. ValueError holds half a sentence."""
+    """Return the corners in pixels, right and bottom exclusive. Raises ValueError with the rest of a sentence."""
     if isinstance(segmentation, Mapping):
         return _box_of_runs(segmentation)
     if isinstance(segmentation, list) and segmentation:
@@ -22,7 +22,7 @@ def box_of(segmentation: object) -> Box:
 
 
 def is_number(value: object) -> bool:
-    """Whether a JSON value is a number of pixels."""
+    """Return whether a JSON value is a plausible pixel coordinate."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_PX
 
 
@@ -40,7 +40,7 @@ def _box_of_polygons(polygons: Sequence[Any]) -> Box:
 
 
 def _box_of_runs(mask: Mapping[str, Any]) -> Box:
-    """Runs of zeros and ones by turns go down the columns of a mask of ``size`` height, width."""
+    """Return the box of a mask, whose runs of zeros and ones alternate column by column."""
     size, counts = mask.get("size"), mask.get("counts")
     if not (isinstance(size, list) and len(size) == 2 and all(isinstance(s, int) and 0 < s < 1 << 20 for s in size)):
         raise ValueError("has an RLE segmentation whose size is not height and width in pixels")
@@ -64,7 +64,10 @@ def _box_of_runs(mask: Mapping[str, Any]) -> Box:
 
 
 def _decoded(text: str) -> Iterator[int]:
-    """Counts of a compressed mask: five bits a character, least first; from the third on less the last but one."""
+    """Yield the run lengths of a compressed mask.
+
+    A character holds five bits, the lowest first; from the third run on, the difference to the last but one is stored.
+    """
     before: tuple[int, int] = (0, 0)
     at = number = 0
     while at < len(text):

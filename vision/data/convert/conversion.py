@@ -1,4 +1,4 @@
-"""From any format to any other, image by image."""
+"""Convert a data set from any format to any other, image by image."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ _AHEAD = 16
 
 @dataclass(frozen=True)
 class Converted:
-    """Images and boxes written, what was left out, and sentences on what the format could not hold or looks wrong.
+    """The numbers of images and boxes written, and what was left out.
 
-    ``objects`` is None where the labels are not boxes.
+    ``objects`` is None where labels are not boxes. ``notes`` are sentences on what the format cannot hold or looks
+    wrong.
     """
 
     images: int
@@ -43,13 +44,13 @@ class Converted:
     notes: tuple[str, ...]
 
     def summary(self) -> str:
-        """Return the counts in words."""
+        """Return the counts as a phrase for the terminal."""
         boxes = "" if self.objects is None else f", {self.objects:,} boxes"
         return f"{self.images:,} images{boxes}, {len(self.class_names):,} classes"
 
 
 class Loaded(NamedTuple):
-    """An image with its bytes and its size from their header, or what is wrong with it."""
+    """An image with its encoded bytes and their (width, height), or the problem that it has."""
 
     image: AnnotatedImage
     encoded: bytes | memoryview
@@ -94,28 +95,28 @@ def convert(
 
 
 def check_written(count: int, source: Source, skipped: Skipped) -> None:
-    """Raise UserError where not one image of ``source`` was written."""
+    """Raise UserError if no image of ``source`` was written."""
     if not count:
         first = f"; first: {skipped.sentences[0]}" if skipped.sentences else ""
         raise UserError(f"None of {len(source)} images could be written{first}")
 
 
 def write_one(sink: Sink, loaded: Loaded, skipped: Skipped) -> None:
-    """Hand one image to a sink. Raises DataError where it is broken or cannot be held."""
+    """Write one image. Raises DataError if it is broken or the format cannot hold it."""
     if loaded.problem is not None:
         raise loaded.problem
     sink.write(fitted(loaded.image, loaded.size_px, skipped), loaded.encoded, loaded.size_px)
 
 
 def load_all(images: Iterable[AnnotatedImage], workers: int) -> Iterator[Loaded]:
-    """Read the bytes of images ahead, in order."""
+    """Yield the images with their bytes in order, read ahead by threads."""
     return read_ahead(_load, images, workers)
 
 
 def read_ahead(
     function: Callable[[AnnotatedImage], Result], images: Iterable[AnnotatedImage], workers: int
 ) -> Iterator[Result]:
-    """``function`` of each image, in order, worked out by threads ahead of their use."""
+    """Yield ``function`` of each image in order, computed ahead by threads."""
     with ThreadPoolExecutor(max(workers, 1)) as pool:
         pending: deque[Future[Result]] = deque()
         for image in images:
@@ -155,7 +156,7 @@ def check_output(target: DatasetFormat, output: Path) -> None:
 
 
 class WithoutCrowds(Source):
-    """``source`` less its boxes around crowds, which are counted in a note."""
+    """A source without the boxes around crowds, which it counts in a note."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -180,5 +181,5 @@ class WithoutCrowds(Source):
 
 
 def single_objects(source: Source, target: DatasetFormat) -> Source:
-    """Return ``source`` without crowds where ``target`` cannot say that they are crowds."""
+    """Return ``source`` without boxes around crowds, unless ``target`` can mark them as crowds."""
     return source if IS_CROWD in target.kept or source.task != "boxes" else WithoutCrowds(source)

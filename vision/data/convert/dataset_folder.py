@@ -1,4 +1,4 @@
-"""What a look into the folder of a data set shows: its files, and its parts by the names of their folders."""
+"""The folder of a data set: its files, and its parts (train, validation, test) by the names of their folders."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def siblings(path: Path) -> list[Path]:
 
 
 def part_for(channel: str, parts: Collection[str]) -> str | None:
-    """Return the name of the part that is for ``channel``; None where none is, or no part is for another channel."""
+    """Return the name of the part for ``channel``; None if there is none, or no part for any other channel."""
     fitting = [name for name in PARTS.get(channel, ()) if name in parts]
     is_divided = any(name in parts for other, names in PARTS.items() if other != channel for name in names)
     return fitting[0] if fitting and is_divided else None

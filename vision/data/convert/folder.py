@@ -18,7 +18,7 @@ from vision.settings.file_names import MAX_NAME_BYTES, shown_name
 
 
 class FolderSource(Source):
-    """Class ids follow the list of classes if there is one, else the sorted folder names."""
+    """Reads class folders; class ids follow the list of classes if there is one, else the sorted folder names."""
 
     task: Task = "single"
 
@@ -38,7 +38,7 @@ class FolderSource(Source):
 
 
 class FolderSink(Sink):
-    """``output``/CLASS/NAME; classes.txt beside them keeps the order of ids."""
+    """Writes ``output``/CLASS/NAME; classes.txt keeps the order of the ids."""
 
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
         wrong = [

@@ -16,7 +16,7 @@ from vision.data.skipped import Skipped
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """How to read. ``root`` holds the images where that is not clear, ``classes`` is a file with a name a line.
+    """How to read a data set. ``root`` is the folder of its images, ``classes`` a file with a class name on each line.
 
     ``class_names`` are those of training, whose ids the classes are to get. ``attributes`` and ``label_format`` are an
     augmented manifest's, ``split`` names a list of VOC's ImageSets/Main or a folder of YOLO's images, ``one_based``
@@ -33,7 +33,7 @@ class SourceOptions:
 
 
 class Source(ABC):
-    """Images of one data set. ``class_names`` is None where nothing states them."""
+    """Reads the images of one data set. ``class_names`` is None where nothing states them."""
 
     task: Task
     class_names: tuple[str, ...] | None
@@ -42,7 +42,7 @@ class Source(ABC):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Sentences on what was decided for the user about the labels' meaning."""
+        """Sentences on how labels were interpreted where the data leave it open."""
         return ()
 
     @abstractmethod

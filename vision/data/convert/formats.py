@@ -1,4 +1,4 @@
-"""The registry of dataset formats: one line for each, in the order in which a channel's path is recognized."""
+"""The registry of dataset formats: one line each, in the order in which they are tried on a path."""
 
 from __future__ import annotations
 

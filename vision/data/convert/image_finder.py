@@ -1,4 +1,4 @@
-"""Finds the image that a label file means, whatever machine wrote its name."""
+"""Find the image that a label file names, even by a path of another machine."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _LONGEST = 4096
 
 
 def read_image(image: ImageBytes, key: str) -> bytes | memoryview:
-    """The encoded image. Raises DataError."""
+    """Return the encoded image. Raises DataError."""
     if isinstance(image, memoryview):
         return image
     return read_file(image, key)
 
 
 def find_image(name: object, roots: Sequence[Path], key: str) -> Path:
-    """The file ``name`` below the first of ``roots`` that has it. Raises DataError."""
+    """Return the path of the file ``name`` below the first of ``roots`` that has it. Raises DataError."""
     if not isinstance(name, str) or not name:
         raise DataError(key, f"names its image by {name!r:.60}, which must be a path")
     problems = [path_problem(root, name) for root in roots]
@@ -34,7 +34,7 @@ def find_image(name: object, roots: Sequence[Path], key: str) -> Path:
 
 
 class ImageFinder:
-    """Looks below ``roots`` in turn: as the name is written, then by ever shorter ends of its path.
+    """Searches ``roots`` for a name as it is written, then for ever shorter ends of its path.
 
     The suffix may differ in case or be missing. Paths that go up (``..``) are not shortened.
     """
@@ -46,9 +46,9 @@ class ImageFinder:
         self._owners: dict[Path, str] = {}
 
     def find(self, name: object, key: str) -> tuple[str, Path]:
-        """Path of the image below its root with forward slashes, and its file.
+        """Return the image's path below its root, with forward slashes, and its file.
 
-        Raises DataError where there is none, or it was found under another ``key`` before.
+        Raises DataError if there is none, or it belongs to another ``key`` already.
         """
         if not isinstance(name, str) or not name.strip():
             raise DataError(key, f"names its image by {name!r:.60}, which must be a path")
@@ -63,7 +63,7 @@ class ImageFinder:
         )
 
     def by_stem(self, stem: str, key: str) -> tuple[str, Path] | None:
-        """The image called ``stem`` with the suffix of any kind of image, and its file; None if there is none."""
+        """Return the image with that stem and any image suffix, and its file; None if there is none."""
         for root in self.roots:
             found = self._one_of(root, stem, None, key)
             if found is not None:
@@ -98,7 +98,7 @@ class ImageFinder:
         return (f"{folder}/{names[0]}" if folder else names[0]) if names else None
 
     def _images_in(self, folder: Path) -> dict[str, list[str]]:
-        """Names of a folder's images by their stems; folders are listed once."""
+        """Return the names of a folder's images by their stems; each folder is listed once."""
         if folder not in self._listed:
             found: dict[str, list[str]] = defaultdict(list)
             try:
@@ -113,7 +113,7 @@ class ImageFinder:
 
 
 def _endings(name: str) -> list[str]:
-    """``C:\\a\\b.jpg`` as it is, then ``C:/a/b.jpg``, ``a/b.jpg`` and ``b.jpg``."""
+    """Return the names to try: ``C:\\a\\b.jpg`` as it is, then ``C:/a/b.jpg``, ``a/b.jpg`` and ``b.jpg``."""
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
     if ".." in parts or len(name) > _LONGEST:
         return [name]

@@ -1,4 +1,4 @@
-"""Labels as vectors (.lst, RecordIO) and as JSON (manifests, annotation files), to the neutral form and back."""
+"""Convert labels between the neutral form and vectors (.lst, RecordIO) or JSON (manifests, annotation files)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_DIGITS = 12
 
 
 def shortest(value: float, tolerance: float) -> float:
-    """The number with the fewest decimals within ``tolerance`` of ``value``: 260.00001 becomes 260 again."""
+    """Return the number with the fewest decimals within ``tolerance`` of ``value``: 260 for 260.00001."""
     for digits in range(_MOST_DIGITS):
         rounded = round(value, digits)
         if abs(rounded - value) <= tolerance:
@@ -29,7 +29,7 @@ def shortest(value: float, tolerance: float) -> float:
 
 
 def px_of_unit(fraction: float, size_px: int) -> float:
-    """Pixel coordinate of a float32 fraction of ``size_px``; packing the result gives the same float32 again."""
+    """Return the pixel coordinate for a float32 fraction of ``size_px``; dividing it gives the same float32 again."""
     stored = np.float32(fraction)
     value = float(stored) * size_px
     for digits in range(_MOST_DIGITS):
@@ -40,14 +40,14 @@ def px_of_unit(fraction: float, size_px: int) -> float:
 
 
 def number(value: float) -> int | float:
-    """Whole numbers without a decimal point, as JSON and XML readers of pixels expect them."""
+    """Return whole numbers as int, so that JSON and XML show no decimal point."""
     return int(value) if float(value).is_integer() else float(value)
 
 
 def read_objects(
     annotation: Mapping[str, Any], key: str, prefix: str, more: Sequence[Mapping[str, Any]] = ()
 ) -> tuple[tuple[AnnotatedObject, ...], tuple[int, int]]:
-    """Objects and (width, height) of an ``image_size`` with ``annotations``. Raises DataError.
+    """Return objects and (width, height) of a JSON object with ``image_size`` and ``annotations``. Raises DataError.
 
     Further keys of a box become extra under ``prefix``; ``more`` holds such keys in a list beside the boxes.
     """
@@ -68,20 +68,20 @@ def read_objects(
 
 
 def xyxy_of_ltwh(left: float, top: float, width: float, height: float) -> tuple[float, float, float, float]:
-    """Corners of a box in pixels."""
+    """Return the corners of a box, all in pixels."""
     right, bottom = shortest(left + width, ARITHMETIC_PX), shortest(top + height, ARITHMETIC_PX)
     return float(left), float(top), right, bottom
 
 
 def ltwh_of_xyxy(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-    """Left, top, width and height of a box in pixels; whole numbers where they are whole."""
+    """Return left, top, width and height of a box in pixels, as int where they are whole."""
     left, top, right, bottom = box
     width, height = shortest(right - left, ARITHMETIC_PX), shortest(bottom - top, ARITHMETIC_PX)
     return number(left), number(top), number(width), number(height)
 
 
 def annotation_of(objects: Sequence[AnnotatedObject], size_px: tuple[int, int]) -> dict[str, Any]:
-    """``image_size`` and ``annotations`` of one image."""
+    """Return the JSON object with ``image_size`` and ``annotations`` of one image."""
     boxes = [
         {"class_id": item.class_id, **dict(zip(FIELDS[1:], ltwh_of_xyxy(item.xyxy_px), strict=True))}
         for item in objects
@@ -92,7 +92,7 @@ def annotation_of(objects: Sequence[AnnotatedObject], size_px: tuple[int, int]) 
 def read_boxes(
     labels: np.ndarray, size_px: tuple[int, int], key: str
 ) -> tuple[tuple[AnnotatedObject, ...], dict[str, Any]]:
-    """Objects of a label vector for an image of ``size_px``, and the image's extra. Raises DataError."""
+    """Return the objects of a packed label for an image of ``size_px``, and the image's extra. Raises DataError."""
     rows = read_packed(labels, key)
     start, step = int(labels[0]), int(labels[1])
     objects = []
@@ -109,7 +109,7 @@ def read_boxes(
 
 
 def packed_label(image: AnnotatedImage, size_px: tuple[int, int], plan: Plan) -> list[float]:
-    """The label vector of an image's objects."""
+    """Return the packed label of an image's objects."""
     assert image.objects is not None
     header = list(image.extra.get(HEADER, ()))
     width, height = size_px
@@ -124,7 +124,7 @@ def packed_label(image: AnnotatedImage, size_px: tuple[int, int], plan: Plan) ->
 
 
 def first_task(vectors: Iterable[np.ndarray]) -> tuple[Task, int] | None:
-    """What the first clear one of some vectors means, and how many classes there are at least; None if none is."""
+    """Return the meaning of the first vector that has one, and the least number of classes; None if none has."""
     for labels in vectors:
         task = task_of(labels)
         if task is not None:
@@ -135,7 +135,7 @@ def first_task(vectors: Iterable[np.ndarray]) -> tuple[Task, int] | None:
 def read_vector(
     labels: np.ndarray, task: Task, size_px: tuple[int, int] | None, key: str
 ) -> tuple[tuple[int, ...] | None, tuple[AnnotatedObject, ...] | None, dict[str, Any]]:
-    """Class ids, objects and the image's extra, for a data set of ``task``. Raises DataError."""
+    """Return class ids, objects and the image's extra; ids or objects are None, by ``task``. Raises DataError."""
     found = task_of(labels)
     if found != task:
         what = "a label of no known form" if found is None else f"a label of the form: {TASK_NAMES[found]}"
@@ -148,7 +148,7 @@ def read_vector(
 
 
 def vector_of(image: AnnotatedImage, size_px: tuple[int, int], plan: Plan) -> float | Sequence[float]:
-    """The label as a number or a vector."""
+    """Return the label as a number (one class) or a vector (several classes, or boxes)."""
     if plan.task == "boxes":
         return packed_label(image, size_px, plan)
     assert image.class_ids is not None

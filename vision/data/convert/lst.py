@@ -22,7 +22,7 @@ from vision.settings.regular_file import open_regular_text
 
 
 class LstSource(Source):
-    """Paths count from ``root``, else from the list's folder. The first good line says what the labels mean."""
+    """Reads a list whose paths begin at ``root`` or its own folder. The first valid line decides what labels mean."""
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
         self._path = path
@@ -56,7 +56,7 @@ class LstSource(Source):
         return AnnotatedImage(name, f"{key} ({name})", path, class_ids, objects, size_px, {ID: index, **extra})
 
     def _labels(self) -> Iterator[np.ndarray]:
-        """Those of the lines that are well formed."""
+        """Yield the labels of the lines that are well formed."""
         for _, text in self._lines():
             try:
                 yield np.array(parse_list_line(text)[1], np.float32)
@@ -72,7 +72,7 @@ class LstSource(Source):
 
 
 class LstSink(Sink):
-    """``output``.lst with the images beside it. Fractions have nine digits, all that float32 has."""
+    """Writes a list and the images beside it. Numbers have nine digits, which keeps every float32."""
 
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
         self._plan, self._numbering = plan, Numbering()
@@ -95,7 +95,7 @@ class LstSink(Sink):
 
 
 def list_line(index: int, label: float | Sequence[float], path: str) -> str:
-    """One line of a list."""
+    """Return one line of a list."""
     labels = [label] if isinstance(label, int | float) else label
     # Rounded to float32 first: the digits of a finer number could lead to a neighbour of the right float32.
     return "\t".join([str(index), *(f"{float(np.float32(number)):.9g}" for number in labels), path]) + "\n"

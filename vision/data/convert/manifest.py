@@ -37,7 +37,7 @@ _OWN_METADATA = ("class-map", "class-name", "objects", "type")
 
 
 class ManifestSource(Source):
-    """Lines of one manifest. Names are the union of all lines' maps; the first good line says what labels mean."""
+    """Reads one manifest. Class names are joined from all lines; the first valid line decides what labels mean."""
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
         self._path = path
@@ -111,7 +111,7 @@ class ManifestSource(Source):
 
 
 class ManifestSink(Sink):
-    """``output`` with the images beside it. A class that no image has is not named by any line."""
+    """Writes a manifest and the images beside it. A class without images is not named in it."""
 
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
         self._plan, self._keep = plan, images == "keep"
@@ -140,7 +140,7 @@ class ManifestSink(Sink):
 
 
 class LineLabel(NamedTuple):
-    """What a line says about its image."""
+    """The label of one line: either ``class_ids`` or ``objects`` with the stated size."""
 
     class_ids: tuple[int, ...] | None
     objects: tuple[AnnotatedObject, ...] | None
@@ -149,7 +149,7 @@ class LineLabel(NamedTuple):
 
 
 def line_label(line: ManifestLine, task: Task, key: str) -> LineLabel:
-    """The label of a line in a manifest of ``task``. Raises DataError."""
+    """Return the label of a line in a manifest of ``task``. Raises DataError."""
     found = task_of(line.label)
     if found != task:
         raise DataError(key, f"has the label {shown_label(line.label)}, where the first line has {TASK_NAMES[task]}")
@@ -169,7 +169,7 @@ def line_label(line: ManifestLine, task: Task, key: str) -> LineLabel:
 
 
 def label_of(image: AnnotatedImage, size_px: tuple[int, int], plan: Plan) -> Any:
-    """The label's JSON value. Several classes are written as Ground Truth does, as class ids."""
+    """Return the label's JSON value. Several classes are a list of class ids, as Ground Truth writes them."""
     if plan.task == "boxes":
         assert image.objects is not None
         return annotation_of(image.objects, size_px)
@@ -178,7 +178,7 @@ def label_of(image: AnnotatedImage, size_px: tuple[int, int], plan: Plan) -> Any
 
 
 def metadata_of(image: AnnotatedImage, plan: Plan) -> dict[str, Any]:
-    """The metadata beside the label, with the names of the classes that this line has."""
+    """Return the metadata of the label, with the names of the classes in this line."""
     metadata: dict[str, Any] = {
         "type": _TYPES[plan.task],
         "human-annotated": "yes",

@@ -1,4 +1,4 @@
-"""Files that a sink writes: texts that are complete or absent, images, references to them, and their numbers."""
+"""Write the files of a data set: texts, images, references to images, and ids of images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ADDRESS, ID = "address", "id"
 
 
 class TextFile(AtomicFile):
-    """Text as UTF-8 in a folder that is made if it is missing."""
+    """A UTF-8 text file that gets its name once complete; makes its folder if missing."""
 
     def __init__(self, path: Path) -> None:
         make_folder(path.parent)
@@ -31,19 +31,19 @@ class TextFile(AtomicFile):
 
 
 def in_images_folder(name: str) -> str:
-    """``a.jpg`` to ``images/a.jpg``; a name that lies there already stays."""
+    """Return ``images/a.jpg`` for ``a.jpg``; a name that begins with images/ stays."""
     return name if name.startswith(f"{IMAGES}/") else f"{IMAGES}/{name}"
 
 
 def below_images_folder(name: str) -> str:
-    """``images/a.jpg`` to ``a.jpg``, for formats that count from the images folder."""
+    """Return ``a.jpg`` for ``images/a.jpg``, for formats whose paths begin in the images folder."""
     return name.removeprefix(f"{IMAGES}/")
 
 
 class ImagePlacer:
-    """Puts images below ``folder``. ``how``: "copy" writes them, "link" makes hard links where it can.
+    """Puts images below ``folder``. ``how``: "copy" writes them, "link" makes hard links where possible.
 
-    ``walked`` says that readers find the images by walking through the folder, not by a list of their names.
+    ``walked`` says that readers find the images by walking the folder, so hidden names and odd suffixes are refused.
     """
 
     def __init__(self, folder: Path, how: str, walked: bool = False) -> None:
@@ -109,7 +109,7 @@ def write_beside(folder: Path, name: str, content: bytes | str, image: Annotated
 
 @contextmanager
 def _of_one_image(image: AnnotatedImage, path: Path) -> Iterator[None]:
-    """A name that the disk cannot hold concerns one image; a full disk, say, all of them."""
+    """Raise DataError for a name that the disk cannot hold, which is a problem of one image, not of the disk."""
     try:
         with writing(path):
             yield
@@ -129,14 +129,14 @@ def _link(source: Path, target: Path) -> None:
 
 
 class ReferenceWriter:
-    """``how``: copy or link puts images into ``folder``/images; keep leaves them and refers to where they are."""
+    """Places images for a file that names them. ``how``: copy or link into ``folder``/images, or keep in place."""
 
     def __init__(self, folder: Path, how: str) -> None:
         self._folder, self._how = folder.resolve(), how
         self._placer = ImagePlacer(folder, how)
 
     def place(self, image: AnnotatedImage, encoded: bytes | memoryview) -> str:
-        """Path of the image relative to ``folder``. Raises DataError."""
+        """Place the image and return its path relative to ``folder``. Raises DataError."""
         if self._how == "keep":
             return self._kept(image)
         name = in_images_folder(image.name)
@@ -159,14 +159,14 @@ class ReferenceWriter:
 
 
 class Numbering:
-    """Gives each image an id of its own, at least 0."""
+    """Gives each image a unique id of at least 0."""
 
     def __init__(self) -> None:
         self._used: set[int] = set()
         self._next = 0
 
     def id_of(self, image: AnnotatedImage) -> int:
-        """The image's own id if no other has it, else the next free one."""
+        """Return the image's own id if it is free, else the next free one."""
         given = image.extra.get(ID)
         if not isinstance(given, int) or given in self._used or not 0 <= given < 1 << 63:
             while self._next in self._used:

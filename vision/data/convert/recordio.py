@@ -36,7 +36,7 @@ _SUFFIXES = {
 
 
 class RecordIOSource(Source):
-    """Records of ``path``. A .lst of the same name beside it, line for line, gives the images their names."""
+    """Reads a .rec file. A .lst of the same name beside it gives the images their names."""
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
         self._reader = RecordIOReader([path])
@@ -64,7 +64,7 @@ class RecordIOSource(Source):
             yield image
 
     def _labels(self) -> Iterator[np.ndarray]:
-        """Those of the records that are whole."""
+        """Yield the labels of the records that can be read."""
         for index in range(len(self._reader)):
             try:
                 yield self._reader.target(index)
@@ -84,7 +84,7 @@ class RecordIOSource(Source):
 
 
 class RecordIOSink(Sink):
-    """``output``.rec and .idx, with a .lst of the same lines beside them, which keeps the names."""
+    """Writes .rec and .idx, and a .lst beside them that keeps the images' names."""
 
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
         self._plan, self._numbering = plan, Numbering()
@@ -110,7 +110,7 @@ class RecordIOSink(Sink):
 
 
 def _suffix_of(encoded: bytes | memoryview) -> str:
-    """File name suffix of an encoded image; ``.bin`` for what is none."""
+    """Return the file name suffix for an encoded image; ``.bin`` if it is not one."""
     try:
         header = read_header(encoded)
     except BadHeaderError:
@@ -119,7 +119,7 @@ def _suffix_of(encoded: bytes | memoryview) -> str:
 
 
 def _listed_names(lst: Path) -> dict[int, str]:
-    """Names by id; none where the list is missing or names two images alike."""
+    """Return names by id; empty where the list is missing or cannot be read."""
     if not lst.is_file():
         return {}
     names: dict[int, str] = {}

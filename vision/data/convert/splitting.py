@@ -1,4 +1,4 @@
-"""Writes the parts of a data set in the format it came in."""
+"""Split a data set into parts, each in the data set's own format."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _CHAINS = (
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """``shares`` by the names of parts. ``group`` is a pattern in image names: what it matches stays together.
+    """How to split: ``shares`` by name of part. Images whose names match ``group`` with the same text stay together.
 
     ``keep_copies`` says that copies and near copies of an image, as an inspection finds them, stay in one part.
     """
@@ -61,7 +61,7 @@ class SplitOptions:
 
 @dataclass(frozen=True)
 class Parts:
-    """Images written to each part, and of each class in it; what was left out; what the format could not hold."""
+    """Images written to each part, and of each class in it; what was left out; what the format cannot hold."""
 
     images: dict[str, int]
     classes: dict[str, dict[str, int]]
@@ -132,7 +132,7 @@ def split(
 
 
 def _look_alikes(source: Source, count: int, workers: int, advance: Callable[[int], None]) -> tuple[np.ndarray, int]:
-    """Number of the group of each image, int64 [N], and how many images are in chains too long to keep together."""
+    """Return the group number of each image, int64 [N], and the count of images in chains too long to keep together."""
     prepare_threads()
     digests = np.zeros((count, DIGEST_BYTES), np.uint8)
     hashes = np.zeros(count, np.uint64)
@@ -147,7 +147,7 @@ def _look_alikes(source: Source, count: int, workers: int, advance: Callable[[in
 
 
 def _fingerprint(image: AnnotatedImage) -> Fingerprint | None:
-    """None for an image that is broken, which is left out later."""
+    """Return an image's fingerprint; None if it is broken, which the writing reports."""
     try:
         encoded = read_image(image.image, image.key)
         return fingerprint(encoded, decode_rgb(encoded, image.key))
@@ -156,13 +156,13 @@ def _fingerprint(image: AnnotatedImage) -> Fingerprint | None:
 
 
 def _by_text(texts: list[str]) -> np.ndarray:
-    """Equal numbers int64 [N] for equal texts."""
+    """Return numbers int64 [N], equal for equal texts."""
     first: dict[str, int] = {}
     return np.array([first.setdefault(text, place) for place, text in enumerate(texts)], np.int64)
 
 
 def _members(group_of: np.ndarray) -> list[list[int]]:
-    """Places of each group that has at least two."""
+    """Return the places of each group of at least two."""
     places: dict[int, list[int]] = defaultdict(list)
     for place, group in enumerate(group_of.tolist()):
         places[group].append(place)

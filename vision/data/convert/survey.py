@@ -1,4 +1,4 @@
-"""One pass over a source before anything is written: how many classes, which names, what else there is."""
+"""Survey a source before anything is written: its classes and all that a format may be unable to hold."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOWN = 5
 
 @dataclass
 class Survey:
-    """``extra`` counts by (key, "images" or "boxes") what states it; ``flat`` names the boxes without area."""
+    """What a source holds. ``extra`` counts by (key, "images" or "boxes"); ``flat`` names the boxes without area."""
 
     plan: Plan
     images: int = 0
@@ -30,7 +30,7 @@ class Survey:
 
 
 def survey(source: Source) -> Survey:
-    """Look at every image's labels, without its pixels."""
+    """Read the labels of every image, not its pixels."""
     found = Survey(Plan(source.task, ()))
     columns = 0
     for image in source.images(Skipped()):
@@ -53,7 +53,7 @@ def survey(source: Source) -> Survey:
 
 
 def _names(source: Source, seen: set[int]) -> tuple[str, ...]:
-    """Stated names; numbers, of equal length so that they sort, where nothing states any."""
+    """Return the stated class names, else numbers padded with zeros so that they sort."""
     count = max(max(seen, default=-1) + 1, source.least_classes)
     if count > MOST_CLASSES:
         raise DataError("data set", f"has the class {count - 1}, more than the {MOST_CLASSES} that are allowed")
@@ -71,7 +71,7 @@ def _names(source: Source, seen: set[int]) -> tuple[str, ...]:
 
 
 def cannot_hold(found: Survey, target: DatasetFormat, address_kept: bool) -> list[str]:
-    """Return sentences on what the source states and the format ``target`` has no place for."""
+    """Return sentences on what the source states and the format ``target`` cannot hold."""
     lost = [
         f"{key} of {count} {what}"
         for (key, what), count in sorted(found.extra.items())
@@ -87,7 +87,7 @@ def cannot_hold(found: Survey, target: DatasetFormat, address_kept: bool) -> lis
 
 
 def doubts(found: Survey) -> list[str]:
-    """Sentences on boxes that are kept as they are but look wrong."""
+    """Return sentences on boxes that look wrong but are kept as they are."""
     if not found.flat:
         return []
     shown = "; ".join(found.flat[:SHOWN]) + ("; ..." if len(found.flat) > SHOWN else "")
@@ -95,7 +95,7 @@ def doubts(found: Survey) -> list[str]:
 
 
 def image_classes(image: AnnotatedImage) -> tuple[int, ...]:
-    """Classes of an image, of the whole or of its boxes, sorted."""
+    """Return the classes of an image or of its boxes, sorted."""
     if image.objects is None:
         return image.class_ids or ()
     return tuple(sorted({item.class_id for item in image.objects}))

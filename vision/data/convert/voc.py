@@ -27,7 +27,7 @@ DEFAULTS = {"truncated": ("0", ""), "occluded": ("0", ""), "pose": ("Unspecified
 
 
 class VocSource(Source):
-    """``path`` holds Annotations and JPEGImages, or whatever these folders are usually called.
+    """Reads Annotations and JPEGImages of ``path``, or folders with other names in use for them.
 
     Class ids follow classes.txt, else the sorted names of all annotations, whatever the ``split`` and in every part
     (train beside valid), so that all parts have the same.
@@ -97,7 +97,7 @@ class VocSource(Source):
         return AnnotatedObject(self._ids[name], box, text_of(element, "difficult") == "1", extra)
 
     def _find_image(self, file: str, filename: str, skipped: Skipped) -> tuple[str, Path]:
-        """The image beside the XML's own path in its tree, by its file name, then by the XML's name."""
+        """Return the image at the place of the XML file in its own tree: by ``filename``, then by the XML's name."""
         stem = os.path.splitext(file)[0]
         folder = os.path.dirname(file)
         name = f"{folder}/{filename}" if folder and filename else filename
@@ -117,7 +117,7 @@ class VocSource(Source):
             return found
 
     def _found_names(self) -> tuple[str, ...]:
-        """Sorted names of the whole data set's classes."""
+        """Return the sorted class names of the whole data set."""
         found: set[str] = set()
         for folder, file in self._layout.all_files():
             try:
@@ -130,7 +130,7 @@ class VocSource(Source):
 
 
 class VocSink(Sink):
-    """``output``/Annotations and ``output``/JPEGImages; classes.txt beside them keeps the order of ids."""
+    """Writes ``output``/Annotations and ``output``/JPEGImages; classes.txt keeps the order of the ids."""
 
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
         if images == "keep":

@@ -1,4 +1,4 @@
-"""Where a VOC data set keeps its annotations, images and lists, and the XML of its annotations."""
+"""The files of a VOC data set: folders of annotations and images, lists of images, and safe reading of XML."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_DEPTH, MAX_ELEMENTS = 64, 100_000
 
 
 class VocLayout:
-    """``annotations`` is the folder of the XML files, ``roots`` are those where images may lie."""
+    """Finds the folders: ``annotations`` has the XML files, ``roots`` are those where images may be."""
 
     def __init__(self, path: Path) -> None:
         named = _subfolders(path, _ANNOTATION_FOLDERS)
@@ -41,14 +41,14 @@ class VocLayout:
         self.roots = [*_subfolders(top, _IMAGE_FOLDERS), *dict.fromkeys((top, self.annotations))]
 
     def files(self) -> list[str]:
-        """Paths of all annotations below their folder. Raises UserError where there is none."""
+        """Return the paths of all annotations below their folder. Raises UserError if there are none."""
         found = _xml_files(self.annotations)
         if not found:
             raise UserError(f"{self.annotations} holds no .xml files, which VOC has for its images.")
         return found
 
     def all_files(self) -> Iterator[tuple[Path, str]]:
-        """Folder and path of every annotation of the data set, those of the parts beside this one included."""
+        """Yield folder and path of every annotation of the data set, including the parts beside this one."""
         for part in siblings(self.top):
             folder = self.annotations if part == self.top else VocLayout(part).annotations
             yield from ((folder, file) for file in (_xml_files(folder) if folder.is_dir() else ()))
@@ -57,11 +57,11 @@ class VocLayout:
                 yield from ((part, file) for file in _xml_files(part))
 
     def lists(self) -> list[str]:
-        """Names of the lists in ImageSets."""
+        """Return the names of the lists in ImageSets."""
         return [path.stem for folder in _LIST_FOLDERS[:2] for path in sorted((self.top / folder).glob("*.txt"))]
 
     def listed(self, split: str, skipped: Skipped) -> list[str]:
-        """The annotations that a list of ImageSets names; ``skipped`` is told the lines that name none."""
+        """Return the annotations that a list of ImageSets names; lines without one go to ``skipped``."""
         name = split if split.endswith(".txt") else f"{split}.txt"
         tried = [self.top / folder / name for folder in _LIST_FOLDERS]
         path = next((path for path in tried if path.is_file()), tried[0])
@@ -85,7 +85,7 @@ class VocLayout:
 
 
 class _Index:
-    """Finds an annotation by what a list calls it: with or without folder and suffix, blanks in it or a flag behind."""
+    """Finds an annotation by a line of a list: with or without folder, suffix and a flag at its end."""
 
     def __init__(self, files: Sequence[str]) -> None:
         self._by_stem = {os.path.splitext(file)[0]: file for file in files}
@@ -94,7 +94,7 @@ class _Index:
             self._by_base[os.path.basename(stem)].append(file)
 
     def find(self, line: str) -> tuple[bool, str | None]:
-        """Whether the list means it, and the annotation's path; None if there is none."""
+        """Return whether the line selects its image, and the annotation's path, None if there is none."""
         file = self._file(line)
         if file is not None:
             return True, file
@@ -116,7 +116,7 @@ def _xml_files(folder: Path) -> list[str]:
 
 
 def _subfolders(path: Path, names: Sequence[str]) -> list[Path]:
-    """The folders of ``path`` called by one of ``names``, whatever their case, in the order of ``names``."""
+    """Return the folders of ``path`` with one of ``names`` in any case, in the order of ``names``."""
     try:
         found = [entry for entry in path.iterdir() if entry.name.lower() in names and entry.is_dir()]
     except OSError:
@@ -125,7 +125,7 @@ def _subfolders(path: Path, names: Sequence[str]) -> list[Path]:
 
 
 def read_xml(path: Path, key: str) -> Element:
-    """The ``annotation`` element of a file. Raises DataError."""
+    """Return the ``annotation`` element of an XML file. Raises DataError."""
     try:
         with open_regular(path) as file:
             content = file.read(MAX_BYTES + 1)
@@ -145,13 +145,13 @@ def read_xml(path: Path, key: str) -> Element:
 
 
 class _ForbiddenError(Exception):
-    """Half a sentence."""
+    """XML that annotations do not need; the message continues a sentence."""
 
 
 def _parse(content: bytes) -> Element:
-    """The root of a document that declares nothing and is neither deep nor made of very many elements.
+    """Return the root of a document without declarations and within the limits of depth and number of elements.
 
-    expat itself says what it meets, in whatever encoding the bytes are; searching the bytes for words misses UTF-16.
+    Expat reports declarations in every encoding; searching the bytes for words would miss UTF-16.
     """
     builder, depth, count = ElementTree.TreeBuilder(), 0, 0
 
@@ -184,5 +184,5 @@ def _parse(content: bytes) -> Element:
 
 
 def text_of(element: Element, path: str) -> str:
-    """Text of the element at ``path`` without blanks around it, empty if there is none."""
+    """Return the text of the element at ``path`` without surrounding blanks; empty if there is none."""
     return strip_blanks(element.findtext(path) or "")

@@ -1,4 +1,4 @@
-"""YOLO: a folder of images and one of text files, a line ``class cx cy w h`` an object, as fractions of the image."""
+"""YOLO: images and text files with a line ``class cx cy w h`` for each object, in fractions of the image."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MAX_LABEL_BYTES = 16 << 20
 
 
 class YoloSource(Source):
-    """``path`` holds ``images`` and ``labels``, parts that do, or images with their label files beside them.
+    """Reads ``images`` and ``labels`` of ``path`` or of its parts, or images with their label files beside them.
 
     An image without a label file has no objects, as YOLO reads it. A polygon counts as the box around it.
     """
@@ -82,7 +82,7 @@ class YoloSource(Source):
 
 
 class YoloSink(Sink):
-    """``output``/images, ``output``/labels and a data.yaml that names the classes to training tools."""
+    """Writes ``output``/images, ``output``/labels and a data.yaml with the class names."""
 
     def __init__(self, output: Path, plan: Plan, images: str) -> None:
         if images == "keep":
@@ -112,7 +112,10 @@ class YoloSink(Sink):
 
 
 def parse_object(line: str, size_px: tuple[int, int]) -> AnnotatedObject:
-    """The object of one line, a box or ``class x1 y1 x2 y2 x3 y3 ...``. ValueError holds half a sentence."""
+    """Return the object of one line, a box or a polygon ``class x1 y1 x2 y2 x3 y3 ...``.
+
+    Raises ValueError with the rest of a sentence.
+    """
     words = line.split()
     if len(words) > LINE_WORDS + 1 and len(words) % 2:
         words = _around(words)
@@ -137,7 +140,7 @@ def parse_object(line: str, size_px: tuple[int, int]) -> AnnotatedObject:
 
 
 def _around(words: list[str]) -> list[str]:
-    """Class, middle and sides of the box around a polygon, in words again."""
+    """Return class, center and sides of the box around a polygon, as words again."""
     try:
         xs, ys = ([Decimal(word) for word in words[start::2]] for start in (1, 2))
     except InvalidOperation:
@@ -150,7 +153,7 @@ def _around(words: list[str]) -> list[str]:
 
 
 def object_line(item: AnnotatedObject, size_px: tuple[int, int]) -> str:
-    """One line with all the digits that are needed to give the same pixels again."""
+    """Return one line with enough digits to restore the same pixels."""
     left, top, right, bottom = item.xyxy_px
     width, height = size_px
     numbers = ((left + right) / 2 / width, (top + bottom) / 2 / height, (right - left) / width, (bottom - top) / height)

@@ -1,4 +1,4 @@
-"""Where a YOLO data set keeps images, label files and class names, in the layouts that tools write."""
+"""The files of a YOLO data set: images, label files and class names, in the layouts that tools write."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _NO_LABELS = (*YOLO_LISTS, "train.txt", "val*.txt", "test.txt", "readme*", "note
 
 
 class YoloLayout:
-    """Images below ``images_root`` and label files below ``labels_root``, paired by path.
+    """Pairs images below ``images_root`` with label files below ``labels_root`` by their paths.
 
-    An image and its label file have the same path without suffix, once a folder ``images`` or ``labels`` is taken out
-    of it: that holds for images beside labels, for train/images beside train/labels, and for one folder of both.
+    Both have the same path without its suffix and without the folder ``images`` or ``labels``. This fits images beside
+    labels, train/images beside train/labels, and one folder of both.
     """
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
@@ -66,11 +66,11 @@ class YoloLayout:
             self.class_names = options.class_names
 
     def label_of(self, image: str) -> str | None:
-        """Path of an image's label file below ``labels_root``; None if it has none."""
+        """Return the path of an image's label file below ``labels_root``; None if it has none."""
         return self._labels.get(_paired(image))
 
     def orphans(self) -> Iterator[str]:
-        """Label files without an image."""
+        """Yield the label files without an image."""
         for file in sorted(self.others):
             name = os.path.basename(file).lower()
             if any(fnmatch.fnmatch(name, pattern) for pattern in _NO_LABELS):
@@ -80,7 +80,7 @@ class YoloLayout:
 
 
 def plain_name(path: str) -> str:
-    """``train/images/a.jpg`` to ``train/a.jpg``: the path without the last folder called images or labels."""
+    """Return the path without its last folder called images or labels: ``train/a.jpg`` for ``train/images/a.jpg``."""
     *folders, name = path.split("/")
     for place in reversed(range(len(folders))):
         if folders[place].lower() in (IMAGES, LABELS):
@@ -94,13 +94,13 @@ def _paired(path: str) -> str:
 
 
 def image_folders(path: Path) -> list[str]:
-    """Names of the parts that ``split`` can name: folders of images, or folders that hold some."""
+    """Return the names of the parts that ``split`` can select."""
     parts = [part.name for place in (path, path / IMAGES) for part in parts_in(place)]
     return [*parts, *(part for part in ("train", "valid", "test") if (path / f"obj_{part}_data").is_dir())]
 
 
 def labels_beside(path: Path) -> Path | None:
-    """For ``data/images/train`` the folder ``data/labels/train`` if there is one."""
+    """Return the folder ``data/labels/train`` for ``data/images/train``; None if there is none."""
     parts = path.resolve().parts
     for place in reversed(range(len(parts))):
         if parts[place].lower() == IMAGES:
@@ -142,7 +142,7 @@ def _holds_yolo(folder: Path) -> bool:
 
 
 def looks_like_label(path: Path) -> bool:
-    """Whether a text file begins with the line of an object."""
+    """Return whether the first line of a text file looks like an object's."""
     try:
         with open_regular(path) as file:
             words = file.read(256).split(b"\n")[0].split()

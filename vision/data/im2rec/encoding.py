@@ -1,4 +1,4 @@
-"""From one line of a .lst file to the payload of its record: the image as it is, or cropped, shrunk, encoded anew."""
+"""Make the payload of a record from one line of a .lst file: the image as it is, or cropped, resized and re-encoded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vision.data.recordio import pack
 from vision.settings.errors import DataError
 from vision.settings.regular_file import open_regular
 
-# What OpenCV calls decoding at a half, a quarter, an eighth, by its flags for grey and for colour.
+# What OpenCV calls decoding at a half, a quarter, an eighth, by its flags for gray and for color.
 _REDUCED = {0: {2: 16, 4: 32, 8: 64}, 1: {2: 17, 4: 33, 8: 65}}
 
 
@@ -27,7 +27,7 @@ class PackOptions:
     """How to pack, with the names and meanings of MXNet's options.
 
     ``root`` holds the images. ``resize`` is the shorter edge in pixels, 0 for none. ``quality`` is JPEG's 1..100 or
-    PNG's compression 1..9. ``color`` is OpenCV's flag: 1 colour, 0 grey, -1 unchanged. ``pack_label`` None decides
+    PNG's compression 1..9. ``color`` is OpenCV's flag: 1 color, 0 gray, -1 unchanged. ``pack_label`` None decides
     by the line. ``fast_decode`` decodes JPEGs that ``resize`` shrinks to a half or less at a fraction of their
     size: faster, but other pixels than MXNet's.
     """
@@ -44,11 +44,11 @@ class PackOptions:
 
 
 class CannotPackError(ValueError):
-    """Why a line gives no record; whoever knows its place tells it."""
+    """A line without a record; the message continues a sentence that begins with the line's place."""
 
 
 def payload_of_line(text: str, options: PackOptions) -> tuple[int, bytes]:
-    """Id and payload of the record of one line. Raises CannotPackError with half a sentence."""
+    """Return id and payload of the record of one line. Raises CannotPackError."""
     try:
         record_id, labels, path = parse_list_line(text)
     except ValueError as error:
@@ -56,16 +56,16 @@ def payload_of_line(text: str, options: PackOptions) -> tuple[int, bytes]:
     label = chosen_label(labels, options.pack_label)
     encoded = read_image_file(options.root, path)
     try:
-        image = encoded if options.pass_through else _encode_anew(encoded, options)
+        image = encoded if options.pass_through else _reencode(encoded, options)
     except CannotPackError as problem:
         raise CannotPackError(f"image {path!r} {problem}") from None
     return record_id, pack(label, record_id, image)
 
 
 def chosen_label(labels: Sequence[float], pack_label: bool | None) -> float | Sequence[float]:
-    """The number or the vector to pack. Raises CannotPackError where None leaves that open.
+    """Return the number or the vector to pack. Raises CannotPackError if that is not clear.
 
-    None packs the vector of detection labels and of 0/1 columns, which their first number alone would not mean.
+    Without ``pack_label``, boxes and 0/1 columns are packed as vectors, since their first number alone means nothing.
     """
     if len(labels) == 1 or pack_label is False:
         return labels[0]
@@ -78,7 +78,7 @@ def chosen_label(labels: Sequence[float], pack_label: bool | None) -> float | Se
 
 
 def read_image_file(root: str, path: str) -> bytes:
-    """The bytes of a whole image file below ``root``. Raises CannotPackError."""
+    """Return the bytes of an image file below ``root``. Raises CannotPackError."""
     full = os.path.join(root, path)
     if os.path.isabs(path) or ".." in path.split("/"):
         full = os.path.normpath(full)
@@ -105,7 +105,7 @@ def read_image_file(root: str, path: str) -> bytes:
 
 
 def _ends_well(encoded: bytes) -> bool:
-    """Whether start and end are those of a whole JPEG or PNG: spares most files the look into their header."""
+    """Return whether start and end are those of a complete JPEG or PNG: most headers need not be parsed."""
     if encoded.startswith(b"\xff\xd8\xff"):
         return encoded.endswith(b"\xff\xd9")
     return encoded.startswith(b"\x89PNG\r\n\x1a\n") and encoded[-8:-4] == b"IEND"
@@ -118,11 +118,11 @@ def _checked(encoded: bytes) -> tuple[ImageHeader, ImageBody]:
         raise CannotPackError(f"cannot be used: {problem.reason}") from None
 
 
-def _encode_anew(encoded: bytes, options: PackOptions) -> bytes:
+def _reencode(encoded: bytes, options: PackOptions) -> bytes:
     header, body = _checked(encoded)
     image = _decode(encoded, header, body, options)
     if options.center_crop:
-        image = _centre_square(image)
+        image = _center_square(image)
     if options.resize:
         image = cv2.resize(image, resized_px(image.shape[1], image.shape[0], options.resize))
     parameters = [cv2.IMWRITE_JPEG_QUALITY, options.quality]
@@ -138,7 +138,7 @@ def _encode_anew(encoded: bytes, options: PackOptions) -> bytes:
 
 
 def _decode(encoded: bytes, header: ImageHeader, body: ImageBody, options: PackOptions) -> np.ndarray:
-    """uint8 [H, W, 3] BGR or [H, W] grey."""
+    """Return the pixels, uint8 [H, W, 3] BGR or [H, W] gray."""
     if header.format == "AVIF":
         # What MXNet's OpenCV does not know is read as everywhere here.
         try:
@@ -157,7 +157,7 @@ def _decode(encoded: bytes, header: ImageHeader, body: ImageBody, options: PackO
 
 
 def _reduction(header: ImageHeader, options: PackOptions) -> int:
-    """By what a JPEG may be shrunk while it is decoded without becoming smaller than asked for; 1 is not at all."""
+    """Return the factor, 1 to 8, by which a JPEG can be reduced while decoding and still reach the requested size."""
     if not options.fast_decode or not options.resize or header.format != "JPEG":
         return 1
     edge = min(header.width, header.height)
@@ -165,11 +165,11 @@ def _reduction(header: ImageHeader, options: PackOptions) -> int:
 
 
 def resized_px(width: int, height: int, shorter: int) -> tuple[int, int]:
-    """(width, height) whose shorter edge is ``shorter``; the other is rounded down."""
+    """Return (width, height) whose shorter edge is ``shorter``; the other is rounded down."""
     return (shorter, height * shorter // width) if height > width else (width * shorter // height, shorter)
 
 
-def _centre_square(image: np.ndarray) -> np.ndarray:
+def _center_square(image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

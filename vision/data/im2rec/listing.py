@@ -1,4 +1,4 @@
-"""List mode: .lst files of the images below a folder, line for line as MXNet's im2rec writes them."""
+"""Write .lst files of the images below a folder, line for line as MXNet's im2rec does."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _SHUFFLE_SEED = 100
 class ListOptions:
     """How to list.
 
-    ``extensions`` match in capital and small letters, with or without their dot. ``train_ratio`` and ``test_ratio``
-    are shares of a chunk, the rest is for validation; where they are more than the whole, training gets what is left.
+    ``extensions`` match in any case, with or without their dot. ``train_ratio`` and ``test_ratio`` are shares of a
+    chunk, the rest is for validation; where they exceed 1, training gets what the test leaves.
     """
 
     extensions: tuple[str, ...] = (".jpeg", ".jpg", ".png")
@@ -39,7 +39,7 @@ class ListOptions:
 class Listing:
     """Images as (index, path relative to the root, label), and the folder of each label.
 
-    ``others`` are files whose suffix is one of an image, but not among those asked for.
+    ``others`` are image files whose suffix was not asked for.
     """
 
     images: list[tuple[int, str, int]]
@@ -49,7 +49,7 @@ class Listing:
 
 
 def list_images(root: Path, options: ListOptions) -> Listing:
-    """Find the images. Recursive: each folder that holds images is a class, numbered in walking order."""
+    """Find the images. If recursive, each folder with images is a class, numbered in the order of the walk."""
     if not root.is_dir():
         raise DataError(str(root), "is no folder; give the folder of the images as ROOT")
     found: list[tuple[int, str, int]] = []
@@ -82,7 +82,7 @@ def list_images(root: Path, options: ListOptions) -> Listing:
 
 
 def write_lists(prefix: str, listing: Listing, options: ListOptions) -> dict[str, int]:
-    """Write ``prefix`` + ``.lst``, or parts of it as chunks and ratios say; returns the lines of each file."""
+    """Write ``prefix``.lst, or its parts by chunks and ratios. Returns the number of lines by file."""
     images = list(listing.images)
     if options.shuffle:
         random.Random(_SHUFFLE_SEED).shuffle(images)
@@ -108,7 +108,7 @@ def write_lists(prefix: str, listing: Listing, options: ListOptions) -> dict[str
 
 
 def _walk(root: Path) -> list[tuple[str, list[str]]]:
-    """(folder with a slash behind it, sorted names of its files) of the root and all folders below."""
+    """Return (folder with a slash at its end, sorted file names) of the root and all folders below."""
     found = []
     for path, folders, files in os.walk(root, followlinks=True):
         folders.sort()

@@ -1,4 +1,4 @@
-"""Pack mode: the images of a .lst file into a .rec file and its .idx, in the order of the list."""
+"""Pack the images of a .lst file into a .rec file and its .idx, in the order of the list."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _Work(NamedTuple):
 
 @dataclass(frozen=True)
 class Packed:
-    """What became of one list: records written, lines taken over from a killed process, and what was left out."""
+    """The result for one list: records written, lines that a killed process had done already, and what was left out."""
 
     records: int
     lines_resumed: int
@@ -44,7 +44,7 @@ class Packed:
 
 
 def lists_of(prefix: str) -> list[Path]:
-    """Every .lst file whose full path begins with ``prefix``, as MXNet's tool chooses them, sorted."""
+    """Return the sorted .lst files whose full path begins with ``prefix``, as MXNet's tool selects them."""
     folder = Path(prefix) if os.path.isdir(prefix) else Path(os.path.dirname(prefix))
     if not folder.is_dir():
         return []
@@ -52,14 +52,14 @@ def lists_of(prefix: str) -> list[Path]:
 
 
 def count_lines(lst: Path) -> int:
-    """Lines of a list, blank ones too."""
+    """Return the number of lines of a list, including blank ones."""
     return sum(1 for _ in _read_lines(lst))
 
 
 def pack_list(lst: Path, options: PackOptions, workers: int, advance: Callable[[int], None]) -> Packed:
-    """Write the .rec and .idx beside ``lst``; ``advance`` is told the lines done. Continues a killed process's work.
+    """Write the .rec and .idx beside ``lst``, continuing the work of a killed process.
 
-    A line that gives no record is left out, told, and written to ``NAME.left-out.txt``.
+    ``advance`` is called with the number of lines done. Lines without a record are listed in ``NAME.left-out.txt``.
     """
     with ResumableRecords(lst.with_suffix(".rec"), _made_from(lst, options)) as records:
         resumed = records.lines_done
@@ -72,12 +72,12 @@ def pack_list(lst: Path, options: PackOptions, workers: int, advance: Callable[[
 
 
 def skipped_file(lst: Path) -> Path:
-    """Where the sentences about lines without a record are written."""
+    """Return the path of the file that lists lines without a record."""
     return lst.with_name(f"{lst.stem}.left-out.txt")
 
 
 def _made_from(lst: Path, options: PackOptions) -> str:
-    """All that the records depend on, except the images, which must not change meanwhile."""
+    """Return a text of all that the records depend on, except the images, which must not change meanwhile."""
     digest = hashlib.sha256()
     for line in _read_lines(lst):
         digest.update(line.encode())
@@ -105,7 +105,7 @@ def _batches(lst: Path, options: PackOptions, done: int) -> Iterator[_Work]:
 
 
 def _lines_at_once(lines: list[str], root: str) -> int:
-    """Lines whose image files fill a batch, judged by the first ones."""
+    """Return the number of lines in a batch, estimated from the file sizes of the first ones."""
     sizes = []
     for line in lines:
         try:

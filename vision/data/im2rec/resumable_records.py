@@ -1,4 +1,4 @@
-"""A .rec file with its .idx that grows batch by batch and continues where a killed process left it."""
+"""A .rec file with its .idx that grows batch by batch and resumes where a killed process stopped."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class ResumableRecords:
             raise UserError(f"{self.rec_path} is being written by another process: wait for it or end it")
 
     def _continue(self) -> None:
-        """Take over what an earlier process finished, or begin anew."""
+        """Resume from what an earlier process finished, or start from the beginning."""
         self._journal.seek(0)
         entries = _whole_entries(self._journal.read())
         last = entries[-1] if len(entries) > 1 else None
@@ -144,7 +144,7 @@ class ResumableRecords:
 
 
 def _whole_entries(text: bytes) -> list[dict[str, Any]]:
-    """The journal's lines; one that a kill cut off does not count."""
+    """Return the journal's complete lines; one cut off by a kill does not count."""
     entries = []
     for line in text.split(b"\n")[:-1]:
         try:

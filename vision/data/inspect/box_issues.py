@@ -1,4 +1,4 @@
-"""Judges the boxes of a channel. Legend: M objects of all images together."""
+"""Find problems in the boxes of a channel. Legend: M objects of all images together."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FAULTS = {
 
 
 def box_issues(facts: InspectedChannel, reader: Reader) -> list[Issue]:
-    """What is wrong with the boxes of a channel."""
+    """Return the issues of a channel's boxes."""
     image, rows = facts.objects()
     found = []
     empty = [index for index, label in enumerate(facts.labels) if isinstance(label, ObjectRows) and not len(label)]
@@ -78,7 +78,7 @@ def _place(facts: InspectedChannel, reader: Reader, image: np.ndarray, rows: Obj
 
 
 def _marked_twice(image: np.ndarray, rows: ObjectRows, sound: np.ndarray) -> np.ndarray:
-    """Whether an earlier box of the same image and class is nearly the same, bool [M]."""
+    """Return whether an earlier box of the same image and class is nearly the same, bool [M]."""
     twice = np.zeros(len(rows), bool)
     bounds = np.flatnonzero(np.diff(image, prepend=-1, append=-1))
     for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""Gathers what was seen of one channel, and judges its images and labels."""
+"""Inspect one channel: gather its records, and find problems in its images and labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from vision.data.boxes.image_size import Fit, SizeTally, sentence
+from vision.data.boxes.image_size import Fit, SizeTally, size_message
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.equal_problems import EqualProblems
 from vision.data.inspect.box_issues import box_issues
@@ -25,7 +25,7 @@ _KINDS = 3
 
 
 def inspect_channel(name: str, reader: Reader, workers: int, advance: Callable[[int], None]) -> InspectedChannel:
-    """Read every record of a channel; ``advance`` is told the records done."""
+    """Read every record of a channel; ``advance`` is called with the number of records read."""
     if len(reader) and task_of(reader.target(0)) == "mask":
         raise DataError(
             f"channel {name}",
@@ -76,7 +76,7 @@ def _is_boxes(label: tuple[int, ...] | ObjectRows) -> bool:
 
 
 def _class_counts(labels: Sequence[tuple[int, ...] | ObjectRows | None]) -> np.ndarray:
-    """Images, or boxes, of each class, int64 [K]. Class ids that are no such numbers are judged with the boxes."""
+    """Return the number of images, or boxes, of each class, int64 [K]; invalid class ids do not count."""
     ids: list[int] = []
     for label in labels:
         if isinstance(label, ObjectRows):
@@ -107,7 +107,7 @@ def _problems(
 def _size_issues(
     facts: InspectedChannel, reader: Reader, stated_px: Sequence[tuple[float, float] | None]
 ) -> list[Issue]:
-    """Images whose size is not the one that their label states."""
+    """Return issues for images that differ in size from what their labels state."""
     tally = SizeTally(len(facts))
     places: dict[Fit, list[Place]] = {Fit.SCALED: [], Fit.OTHER: []}
     for index, stated in enumerate(stated_px):
@@ -116,7 +116,7 @@ def _size_issues(
             continue
         fit = tally.add(reader.key(index), stated, (width, height))
         if fit is not Fit.EQUAL and len(places[fit]) < MOST_NAMED:
-            places[fit].append(Place(facts.name, index, reader.key(index), sentence(stated, (width, height))))
+            places[fit].append(Place(facts.name, index, reader.key(index), size_message(stated, (width, height))))
     found = []
     if tally.problem:
         groups = tuple((place,) for place in places[Fit.OTHER])

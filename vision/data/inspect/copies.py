@@ -1,4 +1,4 @@
-"""Images that occur more than once: in one channel, and in training and validation both, which flatters the score."""
+"""Find images that occur more than once, within a channel or (which inflates the score) in training and validation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Member = tuple[int, int]
 
 
 def copies(channels: Sequence[InspectedChannel], readers: Mapping[str, Reader]) -> list[Issue]:
-    """Exact copies by the bytes of the files, near copies by their looks, over all channels together."""
+    """Return issues for exact copies (equal bytes) and near copies (similar pixels) within and across channels."""
     members = [(number, index) for number, facts in enumerate(channels) for index in range(len(facts))]
     sound = np.concatenate([facts.sizes_px[:, 0] > 0 for facts in channels])
     digests = np.concatenate([facts.digests for facts in channels])
@@ -85,7 +85,7 @@ def _place(facts: InspectedChannel, index: int, readers: Mapping[str, Reader]) -
 
 
 def _label_key(facts: InspectedChannel, index: int) -> object:
-    """Something equal for equal labels."""
+    """Return a value that is equal for equal labels."""
     label = facts.labels[index]
     if isinstance(label, ObjectRows):
         rows = np.column_stack([label.class_ids, np.round(label.boxes_xyxy_unit, 4)])

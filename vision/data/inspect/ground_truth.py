@@ -1,4 +1,4 @@
-"""Judges whole Ground Truth manifests: lines with their errors, and the manifest_summary.json of Custom Labels."""
+"""Check Ground Truth manifests by the rules of Custom Labels, and summarize them in its manifest_summary.json."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_LABELS = 250
 
 @dataclass
 class ManifestCheck:
-    """What one manifest came to. ``codes`` counts the codes of its lines, ``first`` names a line for each."""
+    """The result for one manifest. ``codes`` counts its lines' error codes, ``first`` names the first line of each."""
 
     total: int = 0
     valid: int = 0
@@ -39,11 +39,11 @@ class ManifestCheck:
 
     @property
     def use_case(self) -> str:
-        """What most lines are for."""
+        """Return the use case of most lines."""
         return self.use_cases.most_common(1)[0][0] if self.use_cases else "NOT_DETERMINED"
 
     def errors(self) -> list[tuple[str, str]]:
-        """Codes about the whole file."""
+        """Return code and message of each error of the whole file."""
         found = []
         if self.total and self.invalid > MOST_INVALID * self.total:
             message = f"{self.invalid} of {self.total} lines are invalid; {MOST_INVALID:.0%} are tolerated"
@@ -61,7 +61,7 @@ class ManifestCheck:
 
 
 def check_manifest(path: Path, root: Path, validated: Path) -> ManifestCheck:
-    """Judge every line; ``validated`` becomes the lines with ``errors`` added to those that have some."""
+    """Check every line, and write the lines to ``validated`` with ``errors`` added where there are some."""
     check, references = ManifestCheck(), ImageReferences(root)
     output = TextFile(validated)
     try:
@@ -104,7 +104,7 @@ def _checked_line(text: bytes, number: int, references: ImageReferences, root: P
 def _image_of(
     line: Mapping[str, Any], references: ImageReferences, root: Path
 ) -> tuple[tuple[int, int] | None, str | None]:
-    """Size of a line's image, or what is wrong with it."""
+    """Return the size of a line's image, or the problem with it."""
     try:
         path = root / references.find(line.get("source-ref"))
         return file_size_px(path, "the image"), None
@@ -115,7 +115,7 @@ def _image_of(
 
 
 def manifest_summary(training: ManifestCheck | None, testing: ManifestCheck | None) -> dict[str, Any]:
-    """The content of manifest_summary.json."""
+    """Return the content of manifest_summary.json."""
     errors = []
     if training and testing and training.labels:
         common = len(training.labels & testing.labels) / len(training.labels)

@@ -1,4 +1,4 @@
-"""Judges one line of a Ground Truth manifest by the rules and codes of Rekognition Custom Labels."""
+"""Check one line of a Ground Truth manifest by the rules and error codes of Rekognition Custom Labels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEAST_SIDE_PX, MOST_SIDE_PX, MOST_ASPECT = 64, 4096, 20
 
 @dataclass
 class LineCheck:
-    """Codes with their messages, the label names of the line, and what its labels are for."""
+    """The result for one line: error codes with messages, its label names and its use case."""
 
     errors: list[tuple[str, str]] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
@@ -24,21 +24,21 @@ class LineCheck:
 
     @property
     def ignored(self) -> bool:
-        """Whether only warnings keep the line from being used."""
+        """Return whether only warnings keep the line from being used."""
         return bool(self.errors) and all(code.startswith("WARNING") for code, _ in self.errors)
 
     @property
     def valid(self) -> bool:
-        """Whether the line can be used as it is."""
+        """Return whether the line can be used as it is."""
         return not self.errors
 
     def add(self, code: str, message: str) -> None:
-        """Note a code."""
+        """Add an error code with its message."""
         self.errors.append((code, message))
 
 
 def check_line(line: Mapping[str, Any], size_px: tuple[int, int] | None, image_problem: str | None) -> LineCheck:
-    """Judge a parsed line. ``size_px`` is the image's, None with ``image_problem`` where it cannot be read."""
+    """Check a parsed line. ``size_px`` is the image's (width, height), None with ``image_problem`` if unreadable."""
     found = LineCheck()
     reference = line.get("source-ref")
     if reference is None:

@@ -1,4 +1,4 @@
-"""The whole inspection: every channel, copies across them, settings that fit; and its JSON form."""
+"""Inspect a data set: every channel, copies across channels, settings that fit; and its JSON form."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def inspect(
 
 
 def _across(channels: list[InspectedChannel]) -> list[Issue]:
-    """Classes and tasks in which the other channels differ from the first."""
+    """Return issues for classes and kinds of labels in which other channels differ from the first."""
     found = []
     train = channels[0]
     known = set(np.flatnonzero(train.class_counts).tolist())
@@ -60,7 +60,7 @@ def _across(channels: list[InspectedChannel]) -> list[Issue]:
 
 
 def to_json(inspection: Inspection) -> dict[str, Any]:
-    """Everything found, for scripts."""
+    """Return everything found as the content of the JSON file."""
     return {
         "format_version": FORMAT_VERSION,
         "errors": inspection.errors,
@@ -72,7 +72,7 @@ def to_json(inspection: Inspection) -> dict[str, Any]:
 
 
 def channel_json(facts: InspectedChannel) -> dict[str, Any]:
-    """Counts and distributions of one channel."""
+    """Return the counts and distributions of one channel."""
     sound = facts.sizes_px[facts.sizes_px[:, 0] > 0]
     sizes, counts = np.unique(sound, axis=0, return_counts=True)
     frequent = np.argsort(-counts, kind="stable")[:20]
@@ -98,7 +98,7 @@ def channel_json(facts: InspectedChannel) -> dict[str, Any]:
 
 
 def boxes_json(facts: InspectedChannel) -> dict[str, Any]:
-    """Counts and distributions of the boxes of one channel, in pixels of the original images."""
+    """Return counts and distributions of a channel's boxes, in pixels of the original images."""
     image, rows = facts.objects()
     per_image = [len(label) for label in facts.labels if isinstance(label, ObjectRows)]
     document: dict[str, Any] = {
@@ -116,7 +116,7 @@ def boxes_json(facts: InspectedChannel) -> dict[str, Any]:
 
 
 def quantiles(values: np.ndarray) -> dict[str, float]:
-    """Least, 5 %, 25 %, middle, 75 %, 95 % and largest value; empty where there is none."""
+    """Return the minimum, the 5 %, 25 %, 50 %, 75 % and 95 % quantiles and the maximum; empty without values."""
     if not values.size:
         return {}
     names = ("least", "5%", "25%", "middle", "75%", "95%", "largest")

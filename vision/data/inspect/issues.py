@@ -1,4 +1,4 @@
-"""What inspection found, in neutral parts for a page, a JSON file and a status."""
+"""The results of an inspection, from which its page, JSON file and exit status are made."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_NAMED = 200
 
 @dataclass(frozen=True)
 class Place:
-    """One record: its channel, its index there, its name and what is the matter with it."""
+    """One record: its channel, index and name, and the problem with it."""
 
     channel: str
     index: int
@@ -63,7 +63,7 @@ class Recommendation(NamedTuple):
 
 @dataclass
 class InspectedChannel:
-    """A whole channel, N images. Arrays as in ``scan.Part``; ``task`` is what most labels are."""
+    """One channel of N images. Arrays are those of ``scan.Part``; ``task`` is the kind of most labels."""
 
     name: str
     class_names: tuple[str, ...] | None
@@ -115,5 +115,5 @@ class Inspection:
 
     @property
     def errors(self) -> int:
-        """Issues that a data set should not have."""
+        """The number of issues that are errors."""
         return sum(issue.severity == "error" for issue in self.issues)

@@ -1,4 +1,4 @@
-"""Which images are copies or near copies of others: one definition for inspections, splits and folds.
+"""Find images that are copies or near copies of others, for inspections, splits and folds.
 
 Near copies look alike though their bytes differ: they were scaled, compressed, shifted or recolored.
 
@@ -20,9 +20,9 @@ LONGEST_CHAIN_IMAGES, LONGEST_CHAIN_SHARE = 10, 0.05
 HASH_SIDE, THUMBNAIL_SIDE, DIGEST_BYTES = 8, 8, 16
 # Correlation of the 8x8 RGB thumbnails, each less its mean. On CIFAR-10 nearly all pairs above it show one picture.
 LEAST_CORRELATION = 0.975
-# Mean difference of the thumbnails, of 255: a recoloured copy has less.
+# Mean difference of the thumbnails, of 255: a recolored copy has less.
 MOST_DIFFERENCE = 40.0
-# Thumbnails with less contrast than this (standard deviation) have no shape to compare: their colours must agree.
+# Thumbnails with less contrast than this (standard deviation) have no shape to compare: their colors must agree.
 FLAT, FLAT_DIFFERENCE = 4.0, 1.5
 # Up to so many images each is compared with each. Beyond, only those with an equal band of their difference hashes.
 MOST_COMPARED_IN_FULL = 100_000
@@ -31,7 +31,7 @@ _BLOCK = 1024
 
 
 class Fingerprint(NamedTuple):
-    """``digest`` uint8 [16] of the bytes; of the looks ``hash`` uint64 and ``thumbnail`` uint8 [8, 8, 3] RGB."""
+    """What is compared: ``digest`` uint8 [16] of the bytes, ``hash`` uint64, ``thumbnail`` uint8 [8, 8, 3] RGB."""
 
     digest: np.ndarray
     hash: np.uint64
@@ -39,23 +39,24 @@ class Fingerprint(NamedTuple):
 
 
 def fingerprint(encoded: bytes | memoryview, rgb: np.ndarray) -> Fingerprint:
-    """Of an image and its pixels uint8 [H, W, 3]."""
+    """Return the fingerprint of an encoded image and its pixels ``rgb`` uint8 [H, W, 3]."""
     thumbnail = cv2.resize(rgb, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
     digest = hashlib.blake2b(encoded, digest_size=DIGEST_BYTES).digest()
     return Fingerprint(np.frombuffer(digest, np.uint8), difference_hash(rgb), thumbnail)
 
 
 def difference_hash(rgb: np.ndarray) -> np.uint64:
-    """64 bits that survive scaling and compression: whether each of 8x8 cells is brighter than its left neighbour."""
+    """Return 64 bits that survive scaling and compression: whether a cell of 8x8 is brighter than its left neighbor."""
     small = cv2.resize(rgb, (HASH_SIDE + 1, HASH_SIDE), interpolation=cv2.INTER_AREA)
-    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    bits = np.packbits(grey[:, 1:] > grey[:, :-1])
+    gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    bits = np.packbits(gray[:, 1:] > gray[:, :-1])
     return np.uint64(int.from_bytes(bits.tobytes(), "big"))
 
 
 @dataclass(frozen=True)
 class LookAlikes:
-    """Places of images in groups of at least two: equal byte for byte, and alike where one stands for its equals.
+    """Groups of at least two places: images of equal bytes, and images that look alike (one of each ``exact`` group).
+
 
     ``complete`` says whether each image was compared with each.
     """
@@ -66,7 +67,7 @@ class LookAlikes:
 
 
 def find_look_alikes(digests: np.ndarray, hashes: np.ndarray, thumbnails: np.ndarray, sound: np.ndarray) -> LookAlikes:
-    """Groups among images whose fingerprints are rows of the arrays; those that are not ``sound`` bool [N] are none."""
+    """Group the images whose fingerprints are rows of the arrays, leaving out those that are not ``sound`` bool [N]."""
     _, first, inverse = np.unique(digests.view("V16").ravel(), return_index=True, return_inverse=True)
     exact = _grouped(np.flatnonzero(sound), inverse.ravel())
     # Of exact copies one stands for all.
@@ -76,7 +77,7 @@ def find_look_alikes(digests: np.ndarray, hashes: np.ndarray, thumbnails: np.nda
 
 
 def groups_to_keep(found: LookAlikes, count: int) -> tuple[np.ndarray, int]:
-    """Number of the group of each of ``count`` images, int64 [N], and how many images are in chains that are too long.
+    """Return the group number of each of ``count`` images, int64 [N], and the number of images in chains too long.
 
     Where each image resembles the next, as the frames of a film do, a chain may hold half of the data: of one with
     more than a twentieth (and ten images) only exact copies stay together, so that the parts keep their sizes.
@@ -90,7 +91,7 @@ def groups_to_keep(found: LookAlikes, count: int) -> tuple[np.ndarray, int]:
 
 
 def joined(groups: Sequence[Sequence[int]], count: int) -> np.ndarray:
-    """Number of the group of each of ``count`` places, int64 [N], where groups that share a place are one."""
+    """Return the group number of each of ``count`` places, int64 [N]; groups that share a place are joined."""
     pairs = np.array([(group[0], place) for group in groups for place in group[1:]], np.int64).reshape(-1, 2)
     group_of = np.arange(count)
     for group in _connected(pairs):
@@ -99,7 +100,7 @@ def joined(groups: Sequence[Sequence[int]], count: int) -> np.ndarray:
 
 
 def _grouped(places: np.ndarray, group_of: np.ndarray) -> list[list[int]]:
-    """Places with the same group number, where there are at least two."""
+    """Return the places of each group number that occurs at least twice."""
     members: dict[int, list[int]] = defaultdict(list)
     counts = np.bincount(group_of[places])
     for place in places[counts[group_of[places]] > 1].tolist():
@@ -108,7 +109,7 @@ def _grouped(places: np.ndarray, group_of: np.ndarray) -> list[list[int]]:
 
 
 def _connected(pairs: np.ndarray) -> list[list[int]]:
-    """Groups of places that pairs connect."""
+    """Return the connected components of the pairs."""
     parent: dict[int, int] = {}
 
     def root(place: int) -> int:
@@ -126,23 +127,23 @@ def _connected(pairs: np.ndarray) -> list[list[int]]:
 
 
 def near_duplicates(hashes: np.ndarray, thumbnails: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Pairs int64 [P, 2] of places, smaller first, sorted; and whether each image was compared with each.
+    """Return sorted pairs int64 [P, 2] of places, smaller first, and whether every image was compared with every other.
 
     ``hashes`` uint64 [N] are difference hashes, ``thumbnails`` uint8 [N, 8, 8, 3].
     """
     if len(hashes) < 2:
         return np.empty((0, 2), np.int64), True
     complete = len(hashes) <= MOST_COMPARED_IN_FULL
-    candidates = _alike_in_grey(thumbnails) if complete else _alike_in_a_band(hashes)
+    candidates = _alike_in_gray(thumbnails) if complete else _alike_in_a_band(hashes)
     return candidates[_look_alike(candidates, thumbnails)], complete
 
 
-def _alike_in_grey(thumbnails: np.ndarray) -> np.ndarray:
-    """Pairs whose grey thumbnails correlate, nearly all that do so in colour; and all pairs of flat ones."""
-    grey = thumbnails.astype(np.float32).mean(axis=3).reshape(len(thumbnails), -1)
-    grey -= grey.mean(axis=1, keepdims=True)
-    contrast = np.linalg.norm(grey, axis=1, keepdims=True)
-    shapes = grey / np.maximum(contrast, 1e-3)
+def _alike_in_gray(thumbnails: np.ndarray) -> np.ndarray:
+    """Return pairs whose gray thumbnails correlate (nearly all that do so in color), and pairs of flat ones."""
+    gray = thumbnails.astype(np.float32).mean(axis=3).reshape(len(thumbnails), -1)
+    gray -= gray.mean(axis=1, keepdims=True)
+    contrast = np.linalg.norm(gray, axis=1, keepdims=True)
+    shapes = gray / np.maximum(contrast, 1e-3)
     found = []
     for start in range(0, len(shapes), _BLOCK):
         alike = shapes[start : start + _BLOCK] @ shapes[start:].T > LEAST_CORRELATION - 0.015
@@ -158,7 +159,7 @@ def _alike_in_grey(thumbnails: np.ndarray) -> np.ndarray:
 
 
 def _alike_in_a_band(hashes: np.ndarray) -> np.ndarray:
-    """Pairs whose difference hashes agree in one of four bands; of very many such, the neighbours by hash."""
+    """Return pairs whose difference hashes agree in one of four bands; of very many such, the neighbors by hash."""
     found = []
     for band in range(BANDS):
         keys = (hashes >> np.uint64(band * BAND_BITS)).astype(np.uint16)
@@ -174,7 +175,7 @@ def _alike_in_a_band(hashes: np.ndarray) -> np.ndarray:
 
 
 def _ones(words: np.ndarray) -> np.ndarray:
-    """Set bits of each uint64 [N]."""
+    """Return the number of set bits of each uint64 [N]."""
     return np.unpackbits(words.view(np.uint8).reshape(-1, 8), axis=1).sum(axis=1)
 
 
@@ -187,7 +188,7 @@ def _contrast(thumbnails: np.ndarray) -> np.ndarray:
 
 
 def _look_alike(pairs: np.ndarray, thumbnails: np.ndarray) -> np.ndarray:
-    """Whether the thumbnails of each pair agree, bool [P]; in steps that bound the memory."""
+    """Return whether the thumbnails of each pair agree, bool [P], in steps that bound the memory."""
     kept = np.zeros(len(pairs), bool)
     for start in range(0, len(pairs), 65536):
         here = slice(start, start + 65536)

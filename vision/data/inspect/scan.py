@@ -1,4 +1,4 @@
-"""Looks at every record of a channel, in parallel: the image's size and mode, its fingerprints, its label.
+"""Read every record of a channel in parallel: the image's size and mode, its fingerprint, its label.
 
 Legend: N images of a part of the channel.
 """
@@ -28,7 +28,7 @@ class Part(NamedTuple):
     """What is known about images ``first`` to ``first`` + N.
 
     ``sizes_px`` int32 [N, 2] width and height, 0 where the image is broken. ``digests`` uint8 [N, 16] of the encoded
-    bytes. ``hashes`` uint64 [N]: which of neighbouring pixels of the shrunk grey image is brighter. ``thumbnails``
+    bytes. ``hashes`` uint64 [N]: which of neighboring pixels of the shrunk gray image is brighter. ``thumbnails``
     uint8 [N, 8, 8, 3] RGB. ``kinds``: format and mode such as ``JPEG L``. ``labels``: class ids or objects, None where
     unusable. ``stated_px``: (width, height) that the label states for its image, None without. The last two lists name
     (index, reason) of broken images and unusable labels.
@@ -47,7 +47,7 @@ class Part(NamedTuple):
 
 
 def scan(reader: Reader, workers: int) -> Iterator[Part]:
-    """Parts of the channel in order; together they hold every record."""
+    """Yield the parts of the channel in order; together they hold every record."""
     starts = range(0, len(reader), PART_IMAGES)
     yield from ordered_map(_scan_part, reader, starts, workers)
 
@@ -95,7 +95,7 @@ def _scan_image(reader: Reader, index: int, place: int, part: Part) -> None:
 
 
 def kind_of(encoded: bytes) -> str:
-    """Format and pixel mode, such as ``PNG RGBA`` or ``JPEG L`` (grey)."""
+    """Return format and pixel mode, such as ``PNG RGBA`` or ``JPEG L`` (gray)."""
     from PIL import Image
 
     try:

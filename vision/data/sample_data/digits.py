@@ -35,7 +35,7 @@ class Digits:
 
 
 def load_digits() -> Digits:
-    """The 1797 digits that come with scikit-learn. Raises UserError where it is not installed."""
+    """Load the 1797 digits that come with scikit-learn. Raises UserError if it is not installed."""
     try:
         from sklearn import datasets
     except ImportError as error:
@@ -48,7 +48,7 @@ def load_digits() -> Digits:
 
 
 def split_digits(digits: Digits, seed: int) -> dict[str, Digits]:
-    """``train`` and ``validation``: a fifth of each class, drawn by ``seed``, is kept for validation."""
+    """Split into ``train`` and ``validation``, which gets a fifth of each class, drawn by ``seed``."""
     rng = np.random.default_rng(seed)
     held_out = np.zeros(len(digits), bool)
     for label in np.unique(digits.labels):
@@ -80,7 +80,7 @@ def write_class_names(folder: Path, names: Iterable[str]) -> None:
 
 
 def _png(grey: np.ndarray) -> bytes:
-    """One digit uint8 [8, 8], enlarged, as the bytes of an RGB PNG file."""
+    """Return one digit uint8 [8, 8], enlarged, as an RGB PNG file."""
     large = cv2.resize(grey, (IMAGE_SIZE_PX, IMAGE_SIZE_PX), interpolation=cv2.INTER_CUBIC)
     written, encoded = cv2.imencode(".png", cv2.cvtColor(large, cv2.COLOR_GRAY2BGR))
     assert written

@@ -1,4 +1,4 @@
-"""Scenes of handwritten digits on dark textures, whose boxes are known: a small detection data set.
+"""Scenes of handwritten digits on dark textures with known boxes: a small data set for detection.
 
 Legend: M objects in a scene, S side of a scene in pixels.
 """
@@ -40,13 +40,13 @@ class Scene:
     labels: np.ndarray
 
     def packed_label(self) -> np.ndarray:
-        """Label of a RecordIO record: float32, a header and class, x0, y0, x1, y1 in unit coordinates an object."""
+        """Return a record's label, float32: a header, then class, x0, y0, x1, y1 of each object in fractions of S."""
         rows = np.column_stack([self.labels, self.boxes_xyxy_px / self.image.shape[0]])
         return np.concatenate([_LABEL_HEADER, rows.ravel()]).astype(np.float32)
 
 
 def write_scenes(folder: Path, *, train: int, validation: int, classes: int, seed: int) -> dict[str, int]:
-    """Write train.rec and validation.rec with so many scenes of the digits 0 to ``classes`` - 1, and classes.txt.
+    """Write train.rec and validation.rec with scenes of the digits 0 to ``classes`` - 1, and classes.txt.
 
     The two show different handwriting. A scene depends on ``seed``, ``classes`` and its number only. Returns the
     number of scenes in each.
@@ -63,7 +63,7 @@ def write_scenes(folder: Path, *, train: int, validation: int, classes: int, see
 
 
 def draw_scene(digits: Digits, rng: np.random.Generator) -> Scene:
-    """One to six of ``digits``, fewer than drawn where no more find room."""
+    """Draw a scene of one to six of ``digits``; those that find no room are left out."""
     image = _texture(rng)
     boxes: list[np.ndarray] = []
     labels: list[int] = []
@@ -79,7 +79,7 @@ def draw_scene(digits: Digits, rng: np.random.Generator) -> Scene:
 
 
 def _ink(grey: np.ndarray, height_px: int) -> np.ndarray:
-    """Opacity of a digit, float32 [height, width] from 0 to 1, cut to the ink and scaled to a height."""
+    """Return the opacity of a digit, float32 [height, width] from 0 to 1, cropped to the ink and scaled to a height."""
     large = cv2.resize(grey, (_GLYPH_PX, _GLYPH_PX), interpolation=cv2.INTER_CUBIC)
     opacity = np.clip((large.astype(np.float32) - 110) / 60, 0, 1)
     rows, columns = (np.flatnonzero((opacity > 0.5).any(axis)) for axis in (1, 0))
@@ -89,7 +89,7 @@ def _ink(grey: np.ndarray, height_px: int) -> np.ndarray:
 
 
 def _free_place(shape: tuple[int, ...], taken: list[np.ndarray], rng: np.random.Generator) -> np.ndarray | None:
-    """A box of ``shape`` that covers hardly anything of those ``taken``, or None if none was found."""
+    """Return a box of ``shape`` that hardly covers those ``taken``; None if none was found."""
     height, width = shape
     for _ in range(_PLACING_TRIALS):
         left, top = int(rng.integers(SIDE_PX - width + 1)), int(rng.integers(SIDE_PX - height + 1))
@@ -100,7 +100,7 @@ def _free_place(shape: tuple[int, ...], taken: list[np.ndarray], rng: np.random.
 
 
 def _covered_share(box: np.ndarray, other: np.ndarray) -> float:
-    """Common area as a share of the smaller box."""
+    """Return the common area as a share of the smaller box."""
     sides = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
     smaller = min(np.prod(box[2:] - box[:2]), np.prod(other[2:] - other[:2]))
     return float(np.prod(np.maximum(sides, 0)) / smaller)
@@ -113,12 +113,12 @@ def _paint(image: np.ndarray, box: np.ndarray, ink: np.ndarray, colour: np.ndarr
 
 
 def _colour(rng: np.random.Generator) -> np.ndarray:
-    """A light colour, float32 [3]."""
+    """Return a light color, float32 [3]."""
     return rng.uniform(DARKEST_INK, 255, 3).astype(np.float32)
 
 
 def _texture(rng: np.random.Generator) -> np.ndarray:
-    """A dark background of blotches, stripes and grain, float32 [S, S, 3]."""
+    """Return a dark background of blotches, stripes and grain, float32 [S, S, 3]."""
     cells = int(rng.integers(3, 24))
     blotches = cv2.resize(rng.random((cells, cells, 3), np.float32), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_LINEAR)
     across, down = rng.uniform(-0.3, 0.3, 2)
