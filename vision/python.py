@@ -73,7 +73,7 @@ def _job(
 ) -> Job[Any]:
     facts = algorithms.facts_of(algorithm)
     declared = without_validation(facts.channels) if run.get("folds") else facts.channels
-    counted = with_counts(hyperparameters, channels)
+    counted = with_counts(hyperparameters, channels, facts.label_suffixes("train"))
     job = Job.parse(facts.name, facts.hyperparameters, counted, channels, run, declared)
     print_counts(hyperparameters, counted)
     return job

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from vision import algorithms
-from vision.algorithms.algorithm import TargetSummary
+from vision.algorithms.algorithm import LabeledChannel, TargetSummary
 from vision.api.channel_labels import look_at_labels
 from vision.api.run_data import run_names
 from vision.cli.main import main
@@ -62,7 +62,7 @@ def look(path: Path, algorithm: str, **hyperparameters: object) -> TargetSummary
     channels = parse_channels({"train": str(path)})
     given = {"num_classes": 2, "num_training_samples": 2, **hyperparameters}
     hp = chosen.facts.hyperparameters.parse(given)
-    return look_at_labels(chosen, open_channel(channels, "train"), channels["train"], hp, RunSettings())
+    return look_at_labels(chosen, LabeledChannel("train", channels, open_channel(channels, "train")), hp, RunSettings())
 
 
 @pytest.mark.parametrize(

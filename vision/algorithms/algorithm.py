@@ -84,6 +84,24 @@ class TargetSummary:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class LabeledChannel:
+    """The channel ``name`` ("train" or "validation") of a job as an algorithm reads its labels.
+
+    ``channels`` are all of the job, among them those that only this algorithm declares. ``reader`` gives the samples,
+    all of the channel or a part of them.
+    """
+
+    name: str
+    channels: Mapping[str, Channel]
+    reader: Reader
+
+    @property
+    def channel(self) -> Channel:
+        """Where the images lie."""
+        return self.channels[self.name]
+
+
 class Algorithm(ABC, Generic[H, A, N, O, T, P]):
     """One built-in algorithm. Stateless: everything it needs is passed in."""
 
@@ -92,9 +110,7 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
     # Data ---------------------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def summarise_targets(
-        self, reader: Reader, channel: Channel, hyperparameters: H, run: RunSettings
-    ) -> TargetSummary:
+    def summarise_targets(self, source: LabeledChannel, hyperparameters: H, run: RunSettings) -> TargetSummary:
         """Look at every label of a channel, without reading images."""
 
     def needs_label_counts(self, hyperparameters: H) -> bool:
@@ -102,7 +118,9 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
         return False
 
     @abstractmethod
-    def target_decoder(self, channel: Channel, hyperparameters: H, run: RunSettings) -> Callable[[RawTarget, str], T]:
+    def target_decoder(
+        self, source: LabeledChannel, hyperparameters: H, run: RunSettings
+    ) -> Callable[[RawTarget, str], T]:
         """Return the function (raw label, key) -> target of one image. Picklable; raises DataError."""
 
     @abstractmethod

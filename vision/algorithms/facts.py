@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vision.settings.channels import ChannelFacts
+from vision.settings.channels import ANNOTATION, ChannelFacts
 from vision.settings.hyperparameters import TrainingHyperparameters
 
 if TYPE_CHECKING:
@@ -100,6 +100,18 @@ class AlgorithmFacts:
     head_settings: tuple[str, ...] = ("num_classes",)
     measured_by: tuple[str, ...] = ()
     recommended_settings: Callable[[Sequence[InspectedChannel]], Sequence[Recommendation]] = no_recommendations
+
+    @property
+    def labels_are_images(self) -> bool:
+        """Whether the label of an image is another image, which labels its pixels."""
+        return set(self.label_tasks) == {"mask"}
+
+    def label_suffixes(self, channel: str) -> tuple[str, ...]:
+        """Return the endings of the label files of a channel of images, as its companion declares them.
+
+        An algorithm without such a channel has none.
+        """
+        return next((one.label_suffixes for one in self.channels if one.name == f"{channel}{ANNOTATION}"), ())
 
     def metric(self, name: str) -> MetricFacts | None:
         """Return what is declared of a metric, with or without its channel's prefix; None if nothing is."""

@@ -7,11 +7,10 @@ from itertools import islice
 from typing import Any
 
 from vision import algorithms
-from vision.algorithms.algorithm import AnyAlgorithm, TargetSummary
+from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel, TargetSummary
 from vision.data.boxes.image_size import compare_sizes
 from vision.data.labels import TASK_NAMES, Task, task_hint, task_of
 from vision.data.sample import Reader, Remarking
-from vision.settings.channels import Channel
 from vision.settings.errors import DataError
 from vision.settings.run import RunSettings
 
@@ -20,16 +19,17 @@ _LOOKED_AT = 16
 
 
 def look_at_labels(
-    algorithm: AnyAlgorithm, reader: Reader, channel: Channel, hyperparameters: Any, run: RunSettings
+    algorithm: AnyAlgorithm, source: LabeledChannel, hyperparameters: Any, run: RunSettings
 ) -> TargetSummary:
     """Look at every label of a channel, and at the sizes that they state for their images.
 
     Labels of another kind than the algorithm's are one problem, not one for each image.
     """
+    reader = source.reader
     problem = task_problem(algorithm, reader)
     if problem is not None:
         return TargetSummary(len(reader), None, reader.class_names, (problem,))
-    summary = algorithm.summarise_targets(reader, channel, hyperparameters, run)
+    summary = algorithm.summarise_targets(source, hyperparameters, run)
     sizes = compare_sizes(reader)
     remarks = reader.remarks if isinstance(reader, Remarking) else ()
     return replace(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from vision import algorithms
-from vision.algorithms.algorithm import AnyAlgorithm
+from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel
 from vision.algorithms.facts import AlgorithmFacts
 from vision.api.channel_labels import look_at_labels, task_problem
 from vision.api.run_data import check_names, dataset, refuse_unsupported, run_names, settle_counts
@@ -108,14 +108,14 @@ def _attempt(result: CheckResult, work: Any) -> Any:
 
 
 def _look_at_channel(algorithm: AnyAlgorithm, job: Job[Any], name: str, result: CheckResult) -> Reader | None:
-    channel = job.channels[name]
-    if channel.input_mode == "Pipe":
+    if job.channels[name].input_mode == "Pipe":
         result.facts.append((name, "in Pipe mode; check the same data as files"))
         return None
-    reader: Reader | None = _attempt(result, lambda: open_channel(job.channels, name))
+    suffixes = algorithm.facts.label_suffixes(name)
+    reader: Reader | None = _attempt(result, lambda: open_channel(job.channels, name, label_suffixes=suffixes))
     if reader is None:
         return None
-    summary = look_at_labels(algorithm, reader, channel, job.hyperparameters, job.run)
+    summary = look_at_labels(algorithm, LabeledChannel(name, job.channels, reader), job.hyperparameters, job.run)
     result.problems += [f"channel {name!r}: {problem}" for problem in summary.problems]
     result.warnings += [f"channel {name!r}: {warning}" for warning in summary.warnings]
     names = job.run.class_names or reader.class_names

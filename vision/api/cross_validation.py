@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from vision import algorithms
-from vision.algorithms.algorithm import AnyAlgorithm
+from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel
 from vision.api.channel_labels import look_at_labels
 from vision.api.run_data import RunData, check_names
 from vision.api.run_folder import RunFolder, new_run_folder
@@ -106,18 +106,19 @@ def _in_one_process(job: Job[Any]) -> Job[Any]:
 
 def _read_labels(algorithm: AnyAlgorithm, job: Job[Any], folds: int) -> tuple[Reader, np.ndarray]:
     """The training channel and how often each image has each label, float64 [images, classes]."""
-    channel, hp = job.channels["train"], job.hyperparameters
-    if channel.input_mode == "Pipe":
+    hp = job.hyperparameters
+    if job.channels["train"].input_mode == "Pipe":
         raise UserError("run.folds needs the images in any order, but channel 'train' is in Pipe mode: use File mode")
-    reader = open_channel(job.channels, "train")
+    reader = open_channel(job.channels, "train", label_suffixes=algorithm.facts.label_suffixes("train"))
     if len(reader) < folds:
         raise UserError(f"channel 'train' holds {len(reader)} images, too few for run.folds={folds}: give fewer folds")
-    summary = look_at_labels(algorithm, reader, channel, hp, job.run)
+    summary = look_at_labels(algorithm, LabeledChannel("train", job.channels, reader), hp, job.run)
     if summary.problems:
         raise SettingsError([f"channel 'train': {problem}" for problem in summary.problems])
     rows = []
     for index in range(len(reader)):
-        single = algorithm.summarise_targets(SubsetReader(reader, np.array([index])), channel, hp, job.run)
+        part = LabeledChannel("train", job.channels, SubsetReader(reader, np.array([index])))
+        single = algorithm.summarise_targets(part, hp, job.run)
         rows.append(np.zeros(hp.num_classes) if single.class_counts is None else single.class_counts)
     return reader, np.stack(rows)
 
@@ -148,7 +149,8 @@ def _run_fold(
     log.info("%s: %d of %d images held out", folder.name, held_out.sum(), len(reader))
     train_part = SubsetReader(reader, np.flatnonzero(~held_out))
     part = SubsetReader(reader, np.flatnonzero(held_out))
-    summary = algorithm.summarise_targets(train_part, job.channels["train"], job.hyperparameters, job.run)
+    source = LabeledChannel("train", job.channels, train_part)
+    summary = algorithm.summarise_targets(source, job.hyperparameters, job.run)
     names = job.run.class_names or reader.class_names
     check_names(names, reader.class_names, job)
     hp = job.hyperparameters.model_copy(update={"num_training_samples": len(train_part)})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vision import algorithms
-from vision.algorithms.algorithm import AnyAlgorithm
+from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel
 from vision.api.channel_labels import look_at_labels, task_problem
 from vision.api.model import fill_network, open_model
 from vision.api.run_data import dataset
@@ -130,14 +130,15 @@ def _open_validation(
     algorithm = algorithms.get(stored.algorithm)
     hp = algorithm.facts.hyperparameters.parse(stored.hyperparameters)
     try:
-        reader = open_channel(channels, "validation", stored.class_names)
+        suffixes = algorithm.facts.label_suffixes("validation")
+        reader = open_channel(channels, "validation", stored.class_names, suffixes)
     except DataError as error:
         # Labels of another kind than the model's are what is wrong, rather than the classes that they name.
         problem = _kind_problem(algorithm, channels)
         if problem is None:
             raise
         raise UserError(f"channel 'validation': {problem}") from error
-    summary = look_at_labels(algorithm, reader, channels["validation"], hp, run)
+    summary = look_at_labels(algorithm, LabeledChannel("validation", channels, reader), hp, run)
     problems = [f"channel 'validation': {problem}" for problem in summary.problems]
     if not problems and run.class_names is None and reader.class_names is not None:
         problem = names_problem("the model", stored.class_names, "channel 'validation'", reader.class_names)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vision import algorithms
-from vision.algorithms.algorithm import AnyAlgorithm, TargetSummary
+from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel, TargetSummary
 from vision.api.channel_labels import look_at_labels
 from vision.data.cache.settings import CacheSettings
 from vision.data.dataset import ImageDataset
@@ -60,10 +60,12 @@ def open_run_data(algorithm: AnyAlgorithm, job: Job[Any]) -> RunData:
         if job.channels[name].input_mode == "Pipe":
             reader, summary = open_stream(algorithm, job, name)
         else:
-            reader = open_channel(job.channels, name)
+            reader = open_channel(job.channels, name, label_suffixes=algorithm.facts.label_suffixes(name))
             if not len(reader):
                 raise UserError(f"channel {name!r} ({job.channels[name].path}) holds no images")
-            summary = look_at_labels(algorithm, reader, job.channels[name], job.hyperparameters, job.run)
+            summary = look_at_labels(
+                algorithm, LabeledChannel(name, job.channels, reader), job.hyperparameters, job.run
+            )
         problems += [f"channel {name!r}: {problem}" for problem in summary.problems]
         for warning in summary.warnings:
             log.warning("channel %r: %s", name, warning)
@@ -136,9 +138,11 @@ def dataset(algorithm: AnyAlgorithm, job: Job[Any], reader: Reader, name: str) -
     if isinstance(reader, PipeReader):
         return stream_dataset(algorithm, job, reader, name)
     training = name == "train"
+    # In a cross-validation both are parts of one channel.
+    source = name if job.run.folds is None else "train"
     return ImageDataset(
         reader,
-        algorithm.target_decoder(job.channels[name], job.hyperparameters, job.run),
+        algorithm.target_decoder(LabeledChannel(source, job.channels, reader), job.hyperparameters, job.run),
         algorithm.transform(job.hyperparameters, "train" if training else "validation"),
         algorithm.collate_targets,
         replace_broken=training,
@@ -151,21 +155,27 @@ def open_stream(algorithm: AnyAlgorithm, job: Job[Any], name: str) -> tuple[Pipe
     """The reader of a channel's pipes. Labels are looked at as they come, unless training needs their counts first."""
     hp = job.hyperparameters
     expected = hp.num_training_samples if name == "train" else 0
-    reader = PipeReader(job.channels[name].path, job.run.stall_timeout_s, expected, job.channels[name].label_format)
+    reader = PipeReader(
+        job.channels[name].path,
+        job.run.stall_timeout_s,
+        expected,
+        job.channels[name].label_format,
+        image_labels=algorithm.facts.labels_are_images,
+    )
     if name != "train" or not algorithm.needs_label_counts(hp):
         return reader, TargetSummary(expected, None)
     log.info("reading channel 'train' once to count its labels, which this loss needs")
     labels = PassLabels(reader)
     for index, sample in enumerate(reader.next_pass()):
         labels.add(index, sample)
-    return reader, look_at_labels(algorithm, labels, job.channels[name], hp, job.run)
+    return reader, look_at_labels(algorithm, LabeledChannel(name, job.channels, labels), hp, job.run)
 
 
 def stream_dataset(algorithm: AnyAlgorithm, job: Job[Any], reader: PipeReader, name: str) -> StreamDataset:
     """The dataset of one channel in Pipe mode."""
 
     def check_labels(labels: PassLabels) -> None:
-        summary = look_at_labels(algorithm, labels, job.channels[name], job.hyperparameters, job.run)
+        summary = look_at_labels(algorithm, LabeledChannel(name, job.channels, labels), job.hyperparameters, job.run)
         for warning in summary.warnings:
             log.warning("channel %r, pass %d: %s", name, reader.passes_opened, warning)
         if summary.problems:
@@ -173,7 +183,7 @@ def stream_dataset(algorithm: AnyAlgorithm, job: Job[Any], reader: PipeReader, n
 
     return StreamDataset(
         reader,
-        algorithm.target_decoder(job.channels[name], job.hyperparameters, job.run),
+        algorithm.target_decoder(LabeledChannel(name, job.channels, reader), job.hyperparameters, job.run),
         algorithm.transform(job.hyperparameters, "train" if name == "train" else "validation"),
         algorithm.collate_targets,
         threads=max(1, min(MAX_THREADS, cpu_count())),

@@ -114,8 +114,9 @@ def job_of(settings: Settings) -> Job[Any]:
         return job
     from vision.data.counting import print_counts, with_counts
 
-    counted = with_counts(settings["hp"], settings["channels"])
-    job = replace(job, hyperparameters=algorithms.facts_of(job.algorithm).hyperparameters.parse(counted))
+    facts = algorithms.facts_of(job.algorithm)
+    counted = with_counts(settings["hp"], settings["channels"], facts.label_suffixes("train"))
+    job = replace(job, hyperparameters=facts.hyperparameters.parse(counted))
     print_counts(settings["hp"], job.hyperparameters.to_strings())
     return job
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -23,12 +23,15 @@ def missing_counts(hyperparameters: Mapping[str, object]) -> list[str]:
     return [name for name in COUNTED if hyperparameters.get(name) in (None, "")]
 
 
-def with_counts(hyperparameters: Mapping[str, object], channels: Mapping[str, object]) -> dict[str, object]:
+def with_counts(
+    hyperparameters: Mapping[str, object], channels: Mapping[str, object], label_suffixes: Sequence[str] = ()
+) -> dict[str, object]:
     """Return the hyperparameters, with the counts that were left out taken from the ``train`` channel.
 
     ``num_training_samples`` is its number of images, ``num_classes`` that of its class names or else of the classes
     that its labels tell. What cannot be counted stays out, for the check of the settings to name, as do the channels
-    that are set wrongly. Raises UserError where the channel cannot be opened.
+    that are set wrongly. ``label_suffixes`` are those of ``open_channel``. Raises UserError where the channel cannot
+    be opened.
     """
     values = dict(hyperparameters)
     missing = missing_counts(values)
@@ -38,7 +41,7 @@ def with_counts(hyperparameters: Mapping[str, object], channels: Mapping[str, ob
         located = parse_channels(channels, ("train",))
     except SettingsError:
         return values
-    reader = open_channel(located, "train")
+    reader = open_channel(located, "train", label_suffixes=label_suffixes)
     if "num_classes" in missing:
         values["num_classes"] = count_classes(reader)
     if "num_training_samples" in missing:

@@ -51,7 +51,7 @@ class ContainerJob:
         # What is missing has been said of the file that lists the channels.
         optional = [replace(channel, required=False) for channel in declared]
         try:
-            counted = with_counts(settings.hyperparameters, channels)
+            counted = with_counts(settings.hyperparameters, channels, facts.label_suffixes("train"))
             job = Job.parse(facts.name, facts.hyperparameters, counted, channels, settings.run, optional)
         except UserError as error:
             raise SettingsError([*problems_of(error), *problems]) from error

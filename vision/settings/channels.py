@@ -13,6 +13,8 @@ from vision.settings.nearest import did_you_mean, shown
 
 InputMode = Literal["File", "FastFile", "Pipe"]
 LabelFormat = Literal["multi-hot", "class-id"]
+# What the name of a channel with the label files of another one ends in.
+ANNOTATION = "_annotation"
 _MODES = ("File", "FastFile", "Pipe")
 _LABEL_FORMATS = ("multi-hot", "class-id")
 _KEYS = ("path", "content_type", "input_mode", "attributes", "label_format")

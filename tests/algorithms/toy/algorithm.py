@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,12 +13,11 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from vision.algorithms.algorithm import Algorithm, Mark, Stage, TargetSummary
+from vision.algorithms.algorithm import Algorithm, LabeledChannel, Mark, Stage, TargetSummary
 from vision.algorithms.facts import AlgorithmFacts
 from vision.algorithms.json_answer import json_bytes
 from vision.artifacts.export_heads import BATCH, ExportHeads, HeadOutput, Heads
-from vision.data.sample import RawTarget, Reader
-from vision.settings.channels import Channel
+from vision.data.sample import RawTarget
 from vision.settings.errors import DataError, UserError
 from vision.settings.run import RunSettings
 from vision.training.log_lines import BatchReport, EpochReport, LogLines
@@ -47,18 +47,28 @@ class TwoConvolutions(nn.Module):
 
 
 class MaskDecoder:
-    """(bytes of a PNG, key) -> uint8 [H, W], class ids or IGNORED."""
+    """(bytes of a PNG, key) -> uint8 [H, W], class ids or IGNORED. A pixel is ``scale`` times its class."""
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(self, num_classes: int, scale: int) -> None:
         self.num_classes = num_classes
+        self.scale = scale
 
     def __call__(self, raw: RawTarget, key: str) -> np.ndarray:
         if not isinstance(raw, bytes):
             raise DataError(key, "has no mask: give a PNG of class ids for each image")
         mask = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
+        if mask is not None:
+            mask = np.where(mask == IGNORED, IGNORED, mask // self.scale).astype(np.uint8)
         if mask is None or mask.ndim != 2 or ((mask >= self.num_classes) & (mask != IGNORED)).any():
             raise DataError(key, f"has a mask that is not a grey PNG of class ids below {self.num_classes}")
         return mask
+
+
+def mask_scale(source: LabeledChannel) -> int:
+    """Return what pixels are divided by, from the optional channel ``label_map``."""
+    if "label_map" not in source.channels:
+        return 1
+    return int(json.loads((source.channels["label_map"].path / f"{source.name}_label_map.json").read_text())["scale"])
 
 
 class ToyTransform:
@@ -99,9 +109,9 @@ class Toy(Algorithm[ToyHyperparameters, Plan, TwoConvolutions, Tensor, np.ndarra
     facts: ClassVar[AlgorithmFacts] = FACTS
 
     def summarise_targets(
-        self, reader: Reader, channel: Channel, hyperparameters: ToyHyperparameters, run: RunSettings
+        self, source: LabeledChannel, hyperparameters: ToyHyperparameters, run: RunSettings
     ) -> TargetSummary:
-        decode = self.target_decoder(channel, hyperparameters, run)
+        decode, reader = self.target_decoder(source, hyperparameters, run), source.reader
         problems = []
         for index in range(len(reader)):
             try:
@@ -110,8 +120,10 @@ class Toy(Algorithm[ToyHyperparameters, Plan, TwoConvolutions, Tensor, np.ndarra
                 problems.append(str(error))
         return TargetSummary(len(reader), None, reader.class_names, tuple(problems))
 
-    def target_decoder(self, channel: Channel, hyperparameters: ToyHyperparameters, run: RunSettings) -> MaskDecoder:
-        return MaskDecoder(hyperparameters.num_classes)
+    def target_decoder(
+        self, source: LabeledChannel, hyperparameters: ToyHyperparameters, run: RunSettings
+    ) -> MaskDecoder:
+        return MaskDecoder(hyperparameters.num_classes, mask_scale(source))
 
     def transform(self, hyperparameters: ToyHyperparameters, stage: Stage) -> ToyTransform:
         return ToyTransform(hyperparameters.side_px)

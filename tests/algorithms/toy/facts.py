@@ -47,6 +47,7 @@ FACTS = AlgorithmFacts(
         VALIDATION,
         ChannelFacts("train_annotation", "the masks of train, a PNG for each image", label_suffixes=(".png",)),
         ChannelFacts("validation_annotation", "the masks of validation", label_suffixes=(".png",)),
+        ChannelFacts("label_map", "train_label_map.json and validation_label_map.json, each with a scale"),
         MODEL,
     ),
     label_tasks=("mask",),

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from vision.data.readers.annotation_files import AnnotationFilesReader
 from vision.data.readers.folder import FolderReader
 from vision.data.readers.image_list import ImageListReader
-from vision.data.readers.label_files import LabelFilesReader
 from vision.data.readers.manifest import ManifestReader
+from vision.data.readers.mask_files import MaskFilesReader
 from vision.data.readers.open import open_channel
 from vision.data.readers.recordio import RecordIOReader
 from vision.data.sample import Reader
@@ -70,7 +71,12 @@ LAYOUTS = {
     "annotation channel": (
         {**PICTURES, "json/a.json": ANNOTATION},
         {"train": at("images", "image/jpeg"), "train_annotation": at("json", "image/jpeg")},
-        LabelFilesReader,
+        AnnotationFilesReader,
+    ),
+    "mask channel": (
+        {**PICTURES, "masks/a.png": None},
+        {"train": at("images", "image/jpeg"), "train_annotation": at("masks", "image/png")},
+        MaskFilesReader,
     ),
     "class folders": (CLASSES, {"train": at("train", IMAGE)}, FolderReader),
     "class folders, no type": (CLASSES, {"train": "train"}, FolderReader),
@@ -189,6 +195,23 @@ def test_contradictions(tree, name: str) -> None:
     with pytest.raises(UserError) as caught:
         open_channel(channels(root, given), "train")
     assert sentence.format(root=root) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("files", "suffixes", "sentence"),
+    [
+        ({"j": ""}, (".png",), "is no folder; one PNG file for each image must lie there"),
+        ({"j": ""}, (".json",), "is no folder; one JSON file for each image must lie there"),
+        ({"j/a.json": ANNOTATION}, (".png",), "holds no PNG files; it holds files ending in .json"),
+        ({"j/a.png": None}, (".json",), "holds no .json files; it holds files ending in .png"),
+    ],
+)
+def test_messages_name_the_label_files_of_the_algorithm(
+    tree, files: dict[str, str | None], suffixes: tuple[str, ...], sentence: str
+) -> None:
+    opened = channels(tree({**PICTURES, **files}), {"train": "images", "train_annotation": "j"})
+    with pytest.raises(UserError, match=sentence):
+        open_channel(opened, "train", label_suffixes=suffixes)
 
 
 def test_a_path_that_vanished(tree) -> None:

@@ -60,9 +60,17 @@ def test_an_image_may_label_the_pixels_of_the_one_before(base: Path) -> None:
     assert [(sample.encoded, sample.target) for sample in reader.next_pass()] == [(JPEG, PNG), (PNG, PNG)]
 
 
-@pytest.mark.parametrize("label", [b"1", b"{}", b""])
-def test_what_follows_must_then_be_an_image(base: Path, label: bytes) -> None:
-    with pytest.raises(UserError, match="train_0 record 0: is followed by no image that labels its pixels"):
+@pytest.mark.parametrize(
+    ("label", "sentence"),
+    [
+        (b"1", "no image that labels its pixels; AttributeNames must be the image, then the label"),
+        (b"{}", "no image that labels its pixels"),
+        (b"", "no image that labels its pixels"),
+        (JPEG, "a JPEG image, which cannot label pixels: AttributeNames must be the image, then the label"),
+    ],
+)
+def test_what_follows_must_then_be_an_image(base: Path, label: bytes, sentence: str) -> None:
+    with pytest.raises(UserError, match=f"train_0 record 0: is followed by {sentence}"):
         list(fed(base, wrap(JPEG) + wrap(label), image_labels=True).next_pass())
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vision.algorithms.algorithm import Algorithm, Mark, ScoredLabel, Stage, TargetSummary
+from vision.algorithms.algorithm import Algorithm, LabeledChannel, Mark, ScoredLabel, Stage, TargetSummary
 from vision.algorithms.facts import AlgorithmFacts
 from vision.algorithms.image_classification.explanation import with_explanations
 from vision.algorithms.image_classification.export import export_heads
@@ -33,9 +33,7 @@ from vision.algorithms.image_classification.targets import LabelDecoder
 from vision.algorithms.image_classification.transforms import ClassificationTransform, build_transform
 from vision.algorithms.json_answer import json_bytes
 from vision.artifacts.export_heads import ExportHeads
-from vision.data.sample import Reader
 from vision.metrics.evaluation import Evaluation
-from vision.settings.channels import Channel
 from vision.settings.run import RunSettings
 
 if TYPE_CHECKING:
@@ -54,18 +52,17 @@ class ImageClassification(
 
     def summarise_targets(
         self,
-        reader: Reader,
-        channel: Channel,
+        source: LabeledChannel,
         hyperparameters: ImageClassificationHyperparameters,
         run: RunSettings,
     ) -> TargetSummary:
-        return summarise(reader, self.target_decoder(channel, hyperparameters, run))
+        return summarise(source.reader, self.target_decoder(source, hyperparameters, run))
 
     def needs_label_counts(self, hyperparameters: ImageClassificationHyperparameters) -> bool:
         return bool(hyperparameters.use_weighted_loss)
 
     def target_decoder(
-        self, channel: Channel, hyperparameters: ImageClassificationHyperparameters, run: RunSettings
+        self, source: LabeledChannel, hyperparameters: ImageClassificationHyperparameters, run: RunSettings
     ) -> LabelDecoder:
         return LabelDecoder(hyperparameters.num_classes, hyperparameters.multi_label)
 

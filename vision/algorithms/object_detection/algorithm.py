@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from vision.algorithms.algorithm import Algorithm, Mark, ScoredLabel, Stage, TargetSummary
+from vision.algorithms.algorithm import Algorithm, LabeledChannel, Mark, ScoredLabel, Stage, TargetSummary
 from vision.algorithms.facts import AlgorithmFacts
 from vision.algorithms.json_answer import json_bytes
 from vision.algorithms.object_detection.architecture import Architecture, architecture_for, read_architecture
@@ -25,8 +25,6 @@ from vision.algorithms.object_detection.target_summary import summarise
 from vision.algorithms.object_detection.targets import DetectionTarget, PaddedTargets, collate_targets
 from vision.algorithms.object_detection.transforms import PlainResize, SSDAugmentation, build_transform
 from vision.artifacts.export_heads import ExportHeads
-from vision.data.sample import Reader
-from vision.settings.channels import Channel
 from vision.settings.run import RunSettings
 
 if TYPE_CHECKING:
@@ -42,13 +40,13 @@ class ObjectDetection(
     facts: ClassVar[AlgorithmFacts] = FACTS
 
     def summarise_targets(
-        self, reader: Reader, channel: Channel, hyperparameters: ObjectDetectionHyperparameters, run: RunSettings
+        self, source: LabeledChannel, hyperparameters: ObjectDetectionHyperparameters, run: RunSettings
     ) -> TargetSummary:
-        parser = self.target_decoder(channel, hyperparameters, run)
-        return summarise(reader, parser, hyperparameters.label_width)
+        parser = self.target_decoder(source, hyperparameters, run)
+        return summarise(source.reader, parser, hyperparameters.label_width)
 
     def target_decoder(
-        self, channel: Channel, hyperparameters: ObjectDetectionHyperparameters, run: RunSettings
+        self, source: LabeledChannel, hyperparameters: ObjectDetectionHyperparameters, run: RunSettings
     ) -> BoxLabelParser:
         return BoxLabelParser(hyperparameters.num_classes, run.bad_boxes)
 

@@ -13,7 +13,7 @@ from vision.data.convert.format import ChannelForm, DatasetFormat, Sink, Source,
 from vision.data.convert.label_forms import annotation_of, read_objects
 from vision.data.convert.output_files import IMAGES, ImagePlacer, below_images_folder, write_beside
 from vision.data.labels import Task
-from vision.data.readers.label_files import LabelFilesReader
+from vision.data.readers.annotation_files import AnnotationFilesReader
 from vision.data.skipped import Skipped
 from vision.files.write_error import make_folder
 from vision.settings.errors import DataError, UserError
@@ -33,7 +33,7 @@ class AnnotationJsonSource(Source):
         if not images.is_dir():
             raise UserError(f"{images} is no folder: give root=FOLDER, where the images lie.")
         self._root = images
-        self._reader = LabelFilesReader(images, annotations, options.classes)
+        self._reader = AnnotationFilesReader(images, annotations, options.classes)
         self.class_names = self._reader.class_names
 
     def __len__(self) -> int:
@@ -88,8 +88,8 @@ def _recognize(path: Path) -> str | None:
     return f"{ANNOTATIONS}/" if is_meant else None
 
 
-def _reader(path: Path) -> LabelFilesReader:
-    return LabelFilesReader(path / IMAGES, path / ANNOTATIONS)
+def _reader(path: Path) -> AnnotationFilesReader:
+    return AnnotationFilesReader(path / IMAGES, path / ANNOTATIONS)
 
 
 FORMAT = DatasetFormat(

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vision.data.class_list import find_class_list
 from vision.data.convert.annotated_reader import open_annotated, training_names
 from vision.data.convert.format import DatasetFormat
 from vision.data.convert.formats import CHANNEL_FORMATS
+from vision.data.readers.annotation_files import JSON, AnnotationFilesReader
 from vision.data.readers.channel_contents import Contents, look
+from vision.data.readers.file_table import walk_files
 from vision.data.readers.folder import FolderReader, class_folders
 from vision.data.readers.image_list import ImageListReader
-from vision.data.readers.label_files import LABEL_SUFFIXES, LabelFilesReader
 from vision.data.readers.manifest import ManifestReader
+from vision.data.readers.mask_files import MASK, MaskFilesReader
 from vision.data.readers.record_kind import record_kind_problem
 from vision.data.readers.recordio import RecordIOReader
 from vision.data.sample import Reader
-from vision.settings.channels import Channel
+from vision.settings.channels import ANNOTATION, Channel
 from vision.settings.errors import DataError, UserError
 from vision.settings.regular_file import open_regular
 
@@ -29,17 +32,17 @@ def open_channel(
     channels: Mapping[str, Channel],
     name: str,
     class_names: Sequence[str] | None = None,
-    label_suffixes: Collection[str] = LABEL_SUFFIXES,
+    label_suffixes: Sequence[str] = (),
 ) -> Reader:
     """Return the reader of the channel ``name`` ("train" or "validation") with its ``_lst`` or ``_annotation``.
 
     ``class_names`` are those of a trained model; they number class folders. Without them a validation folder
     is numbered by the class folders of ``train``. ``label_suffixes`` are those of the label files that the algorithm
-    takes, as its ChannelFacts declare; tools that serve no one algorithm take any. Raises UserError where content
-    type, companions and what the path holds do not fit together.
+    takes, as its ChannelFacts declare; without them, as for tools that serve any algorithm, all kinds are read. Raises
+    UserError where content type, companions and what the path holds do not fit together.
     """
     channel = _get(channels, name)
-    lst, annotation = channels.get(f"{name}_lst"), channels.get(f"{name}_annotation")
+    lst, annotation = channels.get(f"{name}_lst"), channels.get(f"{name}{ANNOTATION}")
     found = _choose(channels, name)
     if found.form == "RecordIO":
         _check_records(name, channel, found.files)
@@ -51,7 +54,7 @@ def open_channel(
         file = _list_file(f"{name}_lst", lst.path)
         return ImageListReader(file, channel.path, find_class_list(None, file.parent, channel.path))
     if annotation is not None:
-        return LabelFilesReader(channel.path, annotation.path, suffixes=label_suffixes)
+        return _open_label_files(channel.path, annotation.path, label_suffixes or (JSON, MASK))
     data_set = _data_set(found)
     if data_set is not None:
         return _open_data_set(channels, name, data_set, class_names)
@@ -63,6 +66,20 @@ def open_channel(
         if train.form == "images" and not _companions(channels, "train"):
             class_names = _folder_classes(channels["train"].path) or class_folders(channels["train"].path)
     return FolderReader(channel.path, class_names or _folder_classes(channel.path))
+
+
+def _open_label_files(images: Path, labels: Path, suffixes: Sequence[str]) -> Reader:
+    """Return the reader of the first kind of label files that the folder ``labels`` holds."""
+    if not labels.is_dir():
+        kinds = " or ".join(suffix[1:].upper() for suffix in suffixes)
+        raise DataError(str(labels), f"is no folder; one {kinds} file for each image must lie there")
+    are_masks = JSON not in suffixes
+    if not are_masks and len(suffixes) > 1:
+        held = {os.path.splitext(path)[1].lower() for path in walk_files(labels)}
+        are_masks = JSON not in held and not held.isdisjoint(suffixes)
+    if are_masks:
+        return MaskFilesReader(images, labels, [suffix for suffix in suffixes if suffix != JSON])
+    return AnnotationFilesReader(images, labels)
 
 
 def _open_data_set(
@@ -154,7 +171,7 @@ def _contradiction(name: str, channel: Channel, companions: list[str], held: Con
 
 def _companions(channels: Mapping[str, Channel], name: str) -> list[str]:
     """Names of the channels that hold the labels of ``name``; at most one."""
-    found = [key for key in (f"{name}_lst", f"{name}_annotation") if key in channels]
+    found = [key for key in (f"{name}_lst", f"{name}{ANNOTATION}") if key in channels]
     if len(found) > 1:
         raise UserError(f"Channels {' and '.join(found)} are both given; keep the one that holds the labels.")
     return found

@@ -28,6 +28,7 @@ from vision.settings.errors import DataError, UserError
 _POLL_S = 0.05
 _BUFFER_BYTES = 1 << 20
 _MAX_LABEL_BYTES = 16 << 20
+_JPEG = b"\xff\xd8\xff"
 
 
 class PipeReader:
@@ -166,6 +167,12 @@ class _Pipe(io.RawIOBase):
 
 
 def _image_label(payload: bytes, key: str) -> bytes:
+    if payload.startswith(_JPEG):
+        raise DataError(
+            key,
+            "is followed by a JPEG image, which cannot label pixels: AttributeNames must be the image, then the label, "
+            "and the label a PNG",
+        )
     if _is_image(payload):
         return payload
     raise DataError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vision.data.equal_problems import EqualProblems
 from vision.settings.errors import DataError
 
@@ -31,3 +33,8 @@ class Problems:
             raise DataError(self.source, lines[0])
         if self.count:
             raise DataError(self.source, f"{self.count} problems:" + "".join(f"\n  {line}" for line in lines))
+
+
+def first_names(names: Sequence[str]) -> str:
+    """Return the first names of a list for a message."""
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")

@@ -1,4 +1,4 @@
-"""The label files of SageMaker's image formats: annotation JSON for boxes, PNG masks for pixels."""
+"""The annotation files of SageMaker's image format for boxes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from vision.data.readers.label_files import LabelFilesReader
+from vision.data.readers.annotation_files import AnnotationFilesReader
 from vision.data.sample import Reader
 from vision.settings.errors import DataError
 
@@ -42,7 +42,7 @@ def category(class_id: object, name: object) -> dict[str, object]:
 )
 def test_an_image_finds_its_file(tree, files: dict[str, str | None]) -> None:
     root = tree(files)
-    reader = LabelFilesReader(root / "i", root / "j")
+    reader = AnnotationFilesReader(root / "i", root / "j")
     assert isinstance(reader, Reader)
     assert len(reader) == 1
     image = next(root / name for name in files if name.endswith(".png"))
@@ -55,7 +55,7 @@ def test_an_image_finds_its_file(tree, files: dict[str, str | None]) -> None:
 def test_equal_names_in_different_folders_are_told_apart(tree) -> None:
     files = {f"i/{part}/a.png": None for part in "xy"}
     root = tree({**files, **{f"j/{part}/a.json": annotation(name=part) for part in "xy"}})
-    reader = LabelFilesReader(root / "i", root / "j")
+    reader = AnnotationFilesReader(root / "i", root / "j")
     assert [reader.target(index)["name"] for index in range(2)] == ["x", "y"]
     assert [reader.key(index) for index in range(2)] == ["j/x/a.json (x/a.png)", "j/y/a.json (y/a.png)"]
 
@@ -69,7 +69,7 @@ def test_categories_are_the_union_over_files(tree) -> None:
             "j/b.json": annotation(categories=[category(0, "dog"), category(1, "cat")]),
         }
     )
-    assert LabelFilesReader(root / "i", root / "j").class_names == ("dog", "cat")
+    assert AnnotationFilesReader(root / "i", root / "j").class_names == ("dog", "cat")
 
 
 GOOD = {"i/a.png": None, "j/a.json": annotation(categories=[category(0, "dog")])}
@@ -110,54 +110,19 @@ def with_b(content: str | bytes) -> dict[str, str | bytes | None]:
 def test_bad_annotations(tree, files: dict[str, str | bytes | None], sentence: str) -> None:
     root = tree(files)
     with pytest.raises(DataError) as caught:
-        LabelFilesReader(root / "i", root / "j")
+        AnnotationFilesReader(root / "i", root / "j")
     assert sentence in str(caught.value)
 
 
 def test_many_lost_images_are_counted_and_the_first_named(tree) -> None:
     root = tree({**GOOD, **{f"i/b{number:02}.png": None for number in range(15)}})
     with pytest.raises(DataError, match=r"15 images below .*: b00.png, .*, b09.png, \.\.\.; remove"):
-        LabelFilesReader(root / "i", root / "j")
+        AnnotationFilesReader(root / "i", root / "j")
 
 
 def test_a_file_that_changes_is_named(tree) -> None:
     root = tree(GOOD)
-    reader = LabelFilesReader(root / "i", root / "j")
+    reader = AnnotationFilesReader(root / "i", root / "j")
     (root / "j/a.json").write_text("{")
     with pytest.raises(DataError, match=r"^j/a.json \(a.png\): is not JSON: .*the file changed"):
         reader.target(0)
-
-
-MASKS = {
-    "i/a.jpg": b"a",
-    "i/sub/b.png": b"b",
-    "m/a.png": b"mask of a",
-    "m/b.PNG": b"mask of b",
-    "m/label_map.json": "{}",
-}
-
-
-def test_masks_pair_by_name_and_are_given_as_bytes(tree) -> None:
-    root = tree(MASKS)
-    reader = LabelFilesReader(root / "i", root / "m", suffixes=(".png",))
-    assert [reader.key(index) for index in range(2)] == ["m/a.png (a.jpg)", "m/b.PNG (sub/b.png)"]
-    for copy in (reader, pickle.loads(pickle.dumps(reader))):
-        assert [copy.target(index) for index in range(2)] == [b"mask of a", b"mask of b"]
-        assert [copy[1].encoded, copy[1].target] == [b"b", b"mask of b"]
-    assert reader.class_names is None
-
-
-@pytest.mark.parametrize(
-    ("files", "sentence"),
-    [
-        ({"i/a.jpg": b"", "m/a.json": annotation()}, "holds no .png files; it holds files ending in .json"),
-        ({**MASKS, "i/c.jpg": b""}, "1 images below .* have no mask file: c.jpg; remove them$"),
-        ({**MASKS, "m/c.png": b""}, "1 mask files have no image below .*: c.png"),
-        ({**MASKS, "i/a.png": b""}, "a.png: could belong to a.jpg, a.png; give each its own name"),
-        ({"i/a.jpg": b"", "m": b""}, "is no folder; one PNG file for each image must lie there"),
-    ],
-)
-def test_bad_masks(tree, files: dict[str, str | bytes | None], sentence: str) -> None:
-    root = tree(files)
-    with pytest.raises(DataError, match=sentence):
-        LabelFilesReader(root / "i", root / "m", suffixes=(".png",))

@@ -1,43 +1,32 @@
-"""Images with a label file each: annotation JSON (SageMaker's image format for object detection) or masks."""
+"""Images with an annotation file each: JSON, SageMaker's image format for object detection."""
 
 from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from vision.data.class_list import find_class_list
 from vision.data.readers.class_names import ClassNames
 from vision.data.readers.file_table import FileTable, foreign_images_problem, is_image_name, walk_files
-from vision.data.readers.problems import SHOWN, Problems
+from vision.data.readers.problems import Problems, first_names
 from vision.data.sample import RawTarget, Sample
 from vision.settings.errors import DataError
 from vision.settings.strict_json import parse_json
 
-# What a label file holds follows from its suffix: a JSON object, or an image that labels each pixel.
-JSON, MASK = ".json", ".png"
-LABEL_SUFFIXES = (JSON, MASK)
+JSON = ".json"
 
 
-class LabelFilesReader:
-    """Images below ``image_root`` and label files below ``label_root``, which must pair off completely.
+class AnnotationFilesReader:
+    """Images below ``image_root`` and annotation files below ``label_root``, which must pair off completely.
 
-    ``suffixes``: the label files that the algorithm takes; those of the first that occurs are read. A JSON file
-    belongs to the image that its ``file`` names (relative to ``image_root``); if there is none, as for masks, to the
-    one image of the same path without suffix, or of the same base name. The target is the JSON object as it is, or the
-    bytes of the mask. Class names are those of the file ``classes``, else gathered from the ``categories`` of all JSON
-    files.
+    A file belongs to the image that its ``file`` names (relative to ``image_root``); if there is none, to the one
+    image of the same path without suffix, or of the same base name. The target is the JSON object as it is. Class
+    names are those of the file ``classes``, else gathered from the ``categories`` of all files.
     """
 
-    def __init__(
-        self,
-        image_root: str | Path,
-        label_root: str | Path,
-        classes: Path | None = None,
-        suffixes: Collection[str] = (JSON,),
-    ) -> None:
+    def __init__(self, image_root: str | Path, label_root: str | Path, classes: Path | None = None) -> None:
         image_root, label_root = Path(image_root), Path(label_root)
         files_below = list(walk_files(image_root))
         images = [path for path in files_below if is_image_name(path)]
@@ -45,11 +34,10 @@ class LabelFilesReader:
         if foreign:
             raise DataError(str(image_root), foreign)
         if not label_root.is_dir():
-            kinds = " or ".join(suffix[1:].upper() for suffix in suffixes)
-            raise DataError(str(label_root), f"is no folder; one {kinds} file for each image must lie there")
+            raise DataError(str(label_root), "is no folder; one JSON file for each image must lie there")
         if not images:
             raise DataError(str(image_root), "holds no images")
-        suffix, labels = _label_files(label_root, suffixes)
+        labels = _annotation_files(label_root)
         self._name = label_root.name
         files = FileTable(label_root, labels)
         problems, names, pairing = Problems(str(label_root)), ClassNames(), _Pairing(images)
@@ -57,7 +45,7 @@ class LabelFilesReader:
         lost: list[str] = []
         for index, label in enumerate(labels):
             try:
-                content = parse_annotation(files.read(index, label)) if suffix == JSON else {}
+                content = parse_annotation(files.read(index, label))
                 image = pairing.find(label, content.get("file"))
             except DataError as error:
                 problems.add(str(error))
@@ -75,13 +63,12 @@ class LabelFilesReader:
                 pairs[image] = label
         alone = [image for image in images if image not in pairs]
         broken = problems.count
-        kind = "annotation" if suffix == JSON else "mask"
         if lost:
-            problems.add(f"{len(lost)} {kind} files have no image below {image_root}: {_first(lost)}")
+            problems.add(f"{len(lost)} annotation files have no image below {image_root}: {first_names(lost)}")
         if alone and not broken:
-            empty = ', or give an image without objects a file with "annotations": []' if suffix == JSON else ""
             problems.add(
-                f"{len(alone)} images below {image_root} have no {kind} file: {_first(alone)}; remove them{empty}"
+                f"{len(alone)} images below {image_root} have no annotation file: {first_names(alone)}; remove them, "
+                'or give an image without objects a file with "annotations": []'
             )
         problems.raise_if_any()
         self.class_names: tuple[str, ...] | None = find_class_list(
@@ -94,7 +81,6 @@ class LabelFilesReader:
         )
         self._images = FileTable(image_root, images)
         self._labels = FileTable(label_root, [pairs[image] for image in images])
-        self._suffix = suffix
 
     def __len__(self) -> int:
         return len(self._images)
@@ -104,18 +90,16 @@ class LabelFilesReader:
         return Sample(self._images.read(index, key), self.target(index), key)
 
     def target(self, index: int) -> RawTarget:
-        """Return the JSON object of one annotation file, or the bytes of one mask."""
+        """Return the JSON object of one annotation file."""
         key = self.key(index)
         content = self._labels.read(index, key)
-        if self._suffix == MASK:
-            return content
         try:
             return parse_annotation(content)
         except ValueError as error:
             raise DataError(key, f"{error} (the file changed after it was checked)") from None
 
     def key(self, index: int) -> str:
-        """Return label file with its channel's folder, and image: ``annotations/a.json (a.jpg)``."""
+        """Return annotation file with its channel's folder, and image: ``annotations/a.json (a.jpg)``."""
         return f"{self._name}/{self._labels[index]} ({self._images[index]})"
 
     def path(self, index: int) -> str:
@@ -128,7 +112,7 @@ class LabelFilesReader:
 
 
 class _Pairing:
-    """Finds the image of a label file."""
+    """Finds the image of an annotation file."""
 
     def __init__(self, images: list[str]) -> None:
         self._images = set(images)
@@ -148,8 +132,7 @@ class _Pairing:
         stem = os.path.splitext(label)[0]
         candidates = self._by_stem.get(stem) or self._by_name.get(os.path.basename(stem)) or []
         if len(candidates) > 1:
-            remedy = "name one of them in its 'file'" if label.lower().endswith(JSON) else "give each its own name"
-            raise ValueError(f"could belong to {_first(candidates)}; {remedy}")
+            raise ValueError(f"could belong to {first_names(candidates)}; name one of them in its 'file'")
         return candidates[0] if candidates else None
 
 
@@ -182,20 +165,11 @@ def _add_names(names: ClassNames, annotation: dict[str, Any], where: str) -> lis
     return [problem for problem in found if problem]
 
 
-def _label_files(root: Path, suffixes: Collection[str]) -> tuple[str, list[str]]:
-    """Return the first of ``suffixes`` that files below ``root`` have, and those files. Raises DataError."""
+def _annotation_files(root: Path) -> list[str]:
     files = list(walk_files(root))
-    for suffix in suffixes:
-        found = [path for path in files if path.lower().endswith(suffix)]
-        if found:
-            return suffix, found
-    raise DataError(str(root), f"holds no {' or '.join(suffixes)} files{_other_files(root)}")
-
-
-def _other_files(root: Path) -> str:
-    suffixes = sorted({os.path.splitext(path)[1] for path in walk_files(root)})
-    return f"; it holds files ending in {', '.join(suffixes[:5])}" if suffixes else ""
-
-
-def _first(paths: list[str]) -> str:
-    return ", ".join(paths[:SHOWN]) + (", ..." if len(paths) > SHOWN else "")
+    found = [path for path in files if path.lower().endswith(JSON)]
+    if found:
+        return found
+    suffixes = sorted({os.path.splitext(path)[1] for path in files})
+    held = f"; it holds files ending in {', '.join(suffixes[:5])}" if suffixes else ""
+    raise DataError(str(root), f"holds no {JSON} files{held}")
