@@ -21,6 +21,7 @@ DEFAULTS = {
     "scaled_decode": None,
     "channels_last": True,
     "compile": False,
+    "deterministic": False,
     "accumulate": 1,
     "folds": None,
     "warmup_epochs": 0.0,
