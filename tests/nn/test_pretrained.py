@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from vision.nn import pretrained
-from vision.nn.pretrained import PUBLISHED, WeightsFile, copy_weights, load_imagenet
+from vision.nn.pretrained import PUBLISHED, PUBLISHED_COCO, WeightsFile, copy_weights, load_coco, load_imagenet
 from vision.settings.errors import UserError
 
 STATE = {"weight": torch.tensor([[1.0, 2.0]]), "bias": torch.tensor([3.0])}
@@ -46,11 +46,11 @@ def saved(path: Path, value: object = None) -> Path:
     return path
 
 
-@pytest.mark.parametrize("network", list(PUBLISHED))
+@pytest.mark.parametrize("network", [*PUBLISHED, *PUBLISHED_COCO])
 def test_published_files_are_torchvisions(network: str) -> None:
     from torchvision.models import get_model_weights
 
-    for known in PUBLISHED[network]:
+    for known in (PUBLISHED | PUBLISHED_COCO)[network]:
         url = get_model_weights(network)[known.variant].url
         assert url.rpartition("/")[2] == f"{known.stem}.pth"
 
@@ -190,3 +190,10 @@ def test_copy_weights_forgives_a_missing_counter() -> None:
 def test_copy_weights_names_what_does_not_fit(state: dict[str, torch.Tensor], message: str) -> None:
     with pytest.raises(UserError, match=r"file\.pth does not fit the network: .*" + message):
         copy_weights(state, nn.Linear(2, 1), Path("file.pth"))
+
+
+def test_weights_of_coco_are_named_where_they_are_missing(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"^COCO weights for fcn_resnet50 are neither in .*fcn_resnet50_coco-1167a1af"):
+        load_coco("fcn_resnet50", folder)
+    with pytest.raises(UserError, match="There are no COCO weights for fcn_resnet18; they exist for fcn_resnet50, "):
+        load_coco("fcn_resnet18", folder)

@@ -91,3 +91,15 @@ def test_stem_sets_the_size_of_the_last_map(stem, cells: int) -> None:  # type: 
     trunk = ResNetTrunk(18, stem)
     assert trunk(torch.zeros(2, 3, 32, 32)).shape == (2, 512, cells, cells)
     assert trunk.conv1.weight.shape[2:] == ((7, 7) if stem == "7x7" else (3, 3))
+
+
+@pytest.mark.parametrize("depth", [18, 50])
+def test_dilation_gives_the_strided_values_at_more_places(depth: int) -> None:
+    strided, dilated = ResNetTrunk(depth).eval(), ResNetTrunk(depth, output_stride=8).eval()
+    dilated.load_state_dict(randomise(strided))
+    images = torch.randn(1, 3, 75, 130)
+    with torch.no_grad():
+        coarse, fine = strided.features(images), dilated.features(images)
+    assert fine["layer4"].shape[2:] == fine["layer3"].shape[2:] == coarse["layer2"].shape[2:] == (10, 17)
+    for name, step in (("layer2", 1), ("layer3", 2), ("layer4", 4)):
+        torch.testing.assert_close(fine[name][:, :, ::step, ::step], coarse[name], rtol=1e-4, atol=1e-4)

@@ -1,4 +1,4 @@
-"""ImageNet weights: which files hold them, where they are looked for, how they are checked.
+"""Published weights: which files hold them, where they are looked for, how they are checked.
 
 They are torchvision's. Looked for in the folder of the settings, then in torch's own cache, else downloaded
 into that cache. A .pth file whose name carries a hash must match it. A plain name (resnet18.pth, in the
@@ -54,50 +54,80 @@ PUBLISHED: dict[str, tuple[WeightsFile, ...]] = {
     ),
     "vgg16": (WeightsFile("IMAGENET1K_V1", "vgg16-397923af"),),
 }
+# Whole segmentation networks, of the images of COCO and the 21 classes of VOC.
+PUBLISHED_COCO: dict[str, tuple[WeightsFile, ...]] = {
+    "fcn_resnet50": (WeightsFile("COCO_WITH_VOC_LABELS_V1", "fcn_resnet50_coco-1167a1af"),),
+    "fcn_resnet101": (WeightsFile("COCO_WITH_VOC_LABELS_V1", "fcn_resnet101_coco-7ecb50ca"),),
+    "deeplabv3_resnet50": (WeightsFile("COCO_WITH_VOC_LABELS_V1", "deeplabv3_resnet50_coco-cd0a2569"),),
+    "deeplabv3_resnet101": (WeightsFile("COCO_WITH_VOC_LABELS_V1", "deeplabv3_resnet101_coco-586e9e4e"),),
+}
 
 
 @dataclass(frozen=True)
 class PretrainedWeights:
-    """``state_dict`` with torchvision's keys, from ``file``; ``variant`` is torchvision's name of the set."""
+    """``state_dict`` with torchvision's keys, from ``file``; ``variant`` is torchvision's name of the set.
 
+    ``images`` names the images they were trained on.
+    """
+
+    images: str
     network: str
     variant: str
     file: Path
     state_dict: dict[str, Tensor]
 
     def __str__(self) -> str:
-        return f"ImageNet weights for {self.network} ({self.variant}) from {self.file}."
+        return f"{self.images} weights for {self.network} ({self.variant}) from {self.file}."
 
 
 def load_imagenet(network: str, folder: Path | None) -> PretrainedWeights:
-    """The weights of ``network`` ("resnet50", "vgg16"), from ``folder`` if it has them.
+    """Return the weights of ``network`` ("resnet50", "vgg16"), from ``folder`` if it has them.
 
     Raises UserError: no such weights exist, none can be had, or a file is damaged.
     """
-    if network not in PUBLISHED:
+    return _load("ImageNet", PUBLISHED, network, folder)
+
+
+def load_coco(network: str, folder: Path | None) -> PretrainedWeights:
+    """Return the weights of a whole segmentation network ("fcn_resnet50"), as ``load_imagenet`` does."""
+    return _load("COCO", PUBLISHED_COCO, network, folder)
+
+
+def _load(
+    images: str, published: Mapping[str, tuple[WeightsFile, ...]], network: str, folder: Path | None
+) -> PretrainedWeights:
+    if network not in published:
         raise UserError(
-            f"There are no ImageNet weights for {network}; they exist for {', '.join(PUBLISHED)}:"
+            f"There are no {images} weights for {network}; they exist for {', '.join(published)}:"
             f" take one of those, or train from scratch with use_pretrained_model=0."
         )
+    files = published[network]
     cache = Path(torch.hub.get_dir()) / "checkpoints"
-    for file, variant in _candidates(network, folder, cache):
+    for file, known in _candidates(network, files, folder, cache):
         if file.is_file():
-            return PretrainedWeights(network, variant.variant, file, _read(file, variant))
-    preferred = PUBLISHED[network][0]
-    target = cache / f"{preferred.stem}.pth"
+            return PretrainedWeights(images, network, known.variant, file, _read(file, known))
+    target = cache / f"{files[0].stem}.pth"
     try:
-        _download(network, preferred, target)
+        _download(network, files[0], target)
     except (OSError, RuntimeError) as error:
-        raise UserError(_none_found(network, folder, cache, error)) from error
-    return PretrainedWeights(network, preferred.variant, target, _read(target, preferred))
+        names = " or ".join(f"{known.stem}.pth" for known in files)
+        looked = f"{folder} and {cache}" if folder is not None else str(cache)
+        raise UserError(
+            f"{images} weights for {network} are neither in {looked} nor can they be downloaded ({error}): put"
+            f" {names} into {folder or cache} (run.weights_folder or {WEIGHTS_VARIABLE} may name any folder),"
+            f" or train from scratch with use_pretrained_model=0."
+        ) from error
+    return PretrainedWeights(images, network, files[0].variant, target, _read(target, files[0]))
 
 
-def _candidates(network: str, folder: Path | None, cache: Path) -> Iterator[tuple[Path, WeightsFile]]:
+def _candidates(
+    network: str, files: tuple[WeightsFile, ...], folder: Path | None, cache: Path
+) -> Iterator[tuple[Path, WeightsFile]]:
     """Files that would do, best first. Only the user's own folder may hold one without a hash in its name."""
     own = WeightsFile("as given", network)
-    for place, files in ((folder, (*PUBLISHED[network], own)), (cache, PUBLISHED[network])):
+    for place, known_here in ((folder, (*files, own)), (cache, files)):
         if place is not None:
-            for known in files:
+            for known in known_here:
                 yield place / f"{known.stem}.pth", known
                 yield place / f"{known.stem}.safetensors", known
 
@@ -154,16 +184,6 @@ def _download(network: str, known: WeightsFile, target: Path) -> None:
         pass
     target.parent.mkdir(parents=True, exist_ok=True)
     torch.hub.download_url_to_file(url, str(target), known.sha256_prefix, progress=sys.stderr.isatty())
-
-
-def _none_found(network: str, folder: Path | None, cache: Path, error: Exception) -> str:
-    names = " or ".join(f"{known.stem}.pth" for known in PUBLISHED[network])
-    looked = f"{folder} and {cache}" if folder is not None else str(cache)
-    return (
-        f"ImageNet weights for {network} are neither in {looked} nor can they be downloaded ({error}): put"
-        f" {names} into {folder or cache} (run.weights_folder or {WEIGHTS_VARIABLE} may name any folder),"
-        f" or train from scratch with use_pretrained_model=0."
-    )
 
 
 def copy_weights(state: Mapping[str, Tensor], network: nn.Module, file: Path) -> None:

@@ -24,16 +24,17 @@ PLANS: dict[int, tuple[tuple[int, int, int, int], bool]] = {
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut."""
+    """Two 3x3 convolutions and a shortcut; ``dilations`` of the first and of the second."""
 
     expansion: ClassVar[int] = 1
 
-    def __init__(self, in_channels: int, width: int, stride: int) -> None:
+    def __init__(self, in_channels: int, width: int, stride: int, dilations: tuple[int, int]) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, width, 3, stride, 1, bias=False)
+        first, second = dilations
+        self.conv1 = nn.Conv2d(in_channels, width, 3, stride, first, first, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, second, second, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.downsample = _projection(in_channels, width, stride)
 
@@ -45,16 +46,20 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 (strided) and 1x1 convolutions and a shortcut; the output is four times ``width`` wide."""
+    """1x1, 3x3 (strided) and 1x1 convolutions and a shortcut; the output is four times ``width`` wide.
+
+    Its 3x3 convolution has the first of ``dilations``.
+    """
 
     expansion: ClassVar[int] = 4
 
-    def __init__(self, in_channels: int, width: int, stride: int) -> None:
+    def __init__(self, in_channels: int, width: int, stride: int, dilations: tuple[int, int]) -> None:
         super().__init__()
         out_channels = width * self.expansion
+        dilation, _ = dilations
         self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, dilation, dilation, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, out_channels, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(out_channels)
@@ -81,9 +86,11 @@ class ResNetTrunk(nn.Module):
 
     ``stem`` "7x7" is the paper's (stride 2, then 3x3 max-pool: 4 pixels a cell); "3x3" has stride 1 and no
     pooling, for images of about 32 px, which the other would shrink to a single cell.
+    ``output_stride`` 8 lets layer3 and layer4 keep the size of layer2: their convolutions are dilated instead of
+    strided, so that the same weights give the same values, at more places.
     """
 
-    def __init__(self, depth: int, stem: Stem = "7x7") -> None:
+    def __init__(self, depth: int, stem: Stem = "7x7", output_stride: Literal[8, 32] = 32) -> None:
         super().__init__()
         blocks, bottleneck = PLANS[depth]
         block = Bottleneck if bottleneck else BasicBlock
@@ -96,13 +103,17 @@ class ResNetTrunk(nn.Module):
         self.maxpool = nn.MaxPool2d(3, 2, 1) if stem == "7x7" else nn.Identity()
         self.layer1 = _layer(block, 64, 64, blocks[0], stride=1)
         self.layer2 = _layer(block, self.channels["layer1"], 128, blocks[1], stride=2)
-        self.layer3 = _layer(block, self.channels["layer2"], 256, blocks[2], stride=2)
-        self.layer4 = _layer(block, self.channels["layer3"], 512, blocks[3], stride=2)
+        if output_stride == 32:
+            self.layer3 = _layer(block, self.channels["layer2"], 256, blocks[2], stride=2)
+            self.layer4 = _layer(block, self.channels["layer3"], 512, blocks[3], stride=2)
+        else:
+            self.layer3 = _layer(block, self.channels["layer2"], 256, blocks[2], stride=1, dilations=(1, 2))
+            self.layer4 = _layer(block, self.channels["layer3"], 512, blocks[3], stride=1, dilations=(2, 4))
 
     def features(self, x: Tensor) -> dict[str, Tensor]:
         """The outputs (after ReLU) of ``layer1`` to ``layer4``: 4, 8, 16 and 32 px a cell with the 7x7 stem.
 
-        ``x``: normalised images [N,3,H,W].
+        With an output stride of 8 the last two have 8 px a cell, too. ``x``: normalised images [N,3,H,W].
         """
         # The maximum of a window is the same before ReLU and after it, and so is its gradient; this is less work.
         maps = {"layer1": self.layer1(self.relu(self.maxpool(self.bn1(self.conv1(x)))))}
@@ -117,10 +128,17 @@ class ResNetTrunk(nn.Module):
 
 
 def _layer(
-    block: type[BasicBlock] | type[Bottleneck], in_channels: int, width: int, count: int, stride: int
+    block: type[BasicBlock] | type[Bottleneck],
+    in_channels: int,
+    width: int,
+    count: int,
+    stride: int,
+    dilations: tuple[int, int] = (1, 1),
 ) -> nn.Sequential:
-    rest = [block(width * block.expansion, width, 1) for _ in range(count - 1)]
-    return nn.Sequential(block(in_channels, width, stride), *rest)
+    """Return ``count`` blocks. ``dilations``: of what stands where the stride would be, and of all behind it."""
+    _, behind = dilations
+    rest = [block(width * block.expansion, width, 1, (behind, behind)) for _ in range(count - 1)]
+    return nn.Sequential(block(in_channels, width, stride, dilations), *rest)
 
 
 class ResNet(ResNetTrunk):
