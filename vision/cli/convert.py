@@ -27,7 +27,7 @@ Usage: vision convert from=FORMAT to=FORMAT input=PATH output=PATH [name=value .
 Formats, and what input and output are:
 {formats}
 
-  images        copy (default) writes the images beside the output, link makes hard links, keep refers to where they are
+  images        copy (default) writes the images beside the output, link makes hard links, keep leaves them in place
   root          folder of the input's images, where it is not beside the labels
   classes       file with the class names in the order of their ids (default: what the data or a classes.txt, data.yaml
                 or obj.names beside them say)
@@ -37,8 +37,8 @@ Formats, and what input and output are:
   one_based     voc: true if pixels count from 1, as in the PASCAL challenges; then 1 is subtracted
   workers       readers of image files (default: one for each processor)
 
-Writes classes.txt into OUTPUT, or beside it where that is a file. Boxes keep their pixels exactly. What a format cannot
-hold is said. What cannot be converted is left out, named, and written to OUTPUT.left-out.txt.
+Writes classes.txt into OUTPUT, or beside it if that is a file. Boxes keep their exact pixels. Reports what the output's
+format cannot hold. What cannot be converted is left out and listed in OUTPUT.left-out.txt.
 
 Exit status: 0 all converted, 1 something left out, 2 nothing done.
 
@@ -52,7 +52,7 @@ class SourceSettings(SettingsTable):
     classes: str | None = Field(None, description="file with the class names")
     attributes: str | None = Field(None, description="keys of image and label of a manifest")
     label_format: Literal["multi-hot", "class-id"] | None = Field(None, description="lists of classes in a manifest")
-    split: str | None = Field(None, description="list of VOC images")
+    split: str | None = Field(None, description="list of VOC images, or folder of YOLO images")
     one_based: bool = Field(False, description="whether VOC's pixels count from 1")
     workers: int = Field(0, ge=0, le=256, description="readers of image files")
 

@@ -27,12 +27,11 @@ if TYPE_CHECKING:
 
 ERRORS = 1
 PAGE = "inspection.html"
-MANIFESTS = (".manifest", ".jsonl")
 HELP = """\
 Usage: vision inspect channels.train=PATH [channels.validation=PATH] [channels.NAME=PATH] [name=value ...]
 
-Reads every record: counts, balance of classes, image sizes and modes, broken images, copies and near copies (also
-between training and validation), sizes and faults of boxes, and settings that fit. Prints the findings and writes
+Reads every record and reports counts, balance of classes, image sizes and modes, broken images, copies and near copies
+(also between training and validation), sizes and faults of boxes, and settings that fit. Prints the findings and writes
 inspection.json and inspection.html with pictures. For Ground Truth manifests it also writes manifest_summary.json and
 the lines with the error codes of Rekognition Custom Labels.
 
@@ -106,12 +105,13 @@ def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, w
 
 def _check_manifests(channels: dict[str, Channel], names: Sequence[str], folder: Path) -> None:
     """Check Ground Truth manifests by the rules of Custom Labels, which are stricter than SageMaker's."""
+    from vision.data.convert.formats import FORMATS
     from vision.data.inspect.ground_truth import check_manifest, manifest_summary
 
     checks = {}
     for name in names:
         path = channels[name].path
-        if path.is_file() and path.name.lower().endswith(MANIFESTS):
+        if path.is_file() and path.name.lower().endswith(FORMATS["manifest"].suffixes):
             checks[name] = check_manifest(path, path.parent, folder / f"{name}.validated.manifest")
     if not checks:
         return

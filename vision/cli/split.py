@@ -23,11 +23,11 @@ Formats, and what input is:
 
   parts         names and shares; they must add up to 1
   seed          draws the parts (default 0): the same seed gives the same parts
-  stratify      true (default) gives every class to each part as the shares say
+  stratify      true (default) spreads every class over the parts by their shares
   group         a pattern (regular expression) in image names: images for which it matches the same text, or whose
                 first bracket does, stay together. patient_(\\d+) keeps each patient in one part
   keep_copies   true (default) keeps copies and near copies of an image, as vision inspect finds them, in one part,
-                whole chains of them up to a twentieth of the images; false spares decoding the images
+                with whole chains of them up to a twentieth of the images; false does not decode the images
   images        copy (default), link or keep, as in vision convert
   root, classes, attributes, label_format, split, one_based, workers: as in vision convert
 

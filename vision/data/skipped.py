@@ -8,7 +8,7 @@ from pathlib import Path
 from vision.data.equal_problems import EqualProblems
 from vision.files.atomic_file import write_whole
 
-SHOWN = 10
+MAX_LINES = 10
 
 
 class Skipped:
@@ -58,4 +58,7 @@ class Skipped:
         if not self.sentences:
             return []
         named = f" (all in {path})" if path is not None else ""
-        return [f"{len(self.sentences)} {what} left out{named}:", *(f"  {line}" for line in self._kinds.lines(SHOWN))]
+        return [
+            f"{len(self.sentences)} {what} left out{named}:",
+            *(f"  {line}" for line in self._kinds.lines(MAX_LINES)),
+        ]

@@ -16,7 +16,7 @@ from vision.data.boxes.object_rows import stated_size
 from vision.data.sample import RawTarget, Reader, Sized
 from vision.settings.errors import DataError
 
-SHOWN = 3
+MAX_NAMED = 3
 # Images whose headers are read at once: what takes time is waiting for a disk or a network.
 _THREADS, _CHUNK = 8, 256
 
@@ -72,7 +72,7 @@ class SizeTally:
         elif fit is Fit.SCALED:
             self.scaled += 1
             named = self.first_scaled
-        if fit is not Fit.EQUAL and len(named) < SHOWN:
+        if fit is not Fit.EQUAL and len(named) < MAX_NAMED:
             named.append(f"{key} {size_message(stated, actual_px)}")
         return fit
 

@@ -168,7 +168,7 @@ def line_label(line: ManifestLine, task: Task, key: str) -> LineLabel:
     return LineLabel(None, objects, size_px, extra)
 
 
-def label_of(image: AnnotatedImage, size_px: tuple[int, int], plan: Plan) -> Any:
+def label_of(image: AnnotatedImage, size_px: tuple[int, int], plan: Plan) -> object:
     """Return the label's JSON value. Several classes are a list of class ids, as Ground Truth writes them."""
     if plan.task == "boxes":
         assert image.objects is not None

@@ -12,7 +12,7 @@ from vision.data.skipped import Skipped
 from vision.settings.errors import DataError
 
 MOST_CLASSES = 1_000_000
-SHOWN = 5
+MAX_NAMED = 5
 
 
 @dataclass
@@ -82,7 +82,7 @@ def cannot_hold(found: Survey, target: DatasetFormat, address_kept: bool) -> lis
     names = found.plan.class_names
     unseen = [label for class_id, label in enumerate(names) if class_id not in found.seen_classes]
     if unseen and not target.keeps_unused_classes:
-        lost.append(f"{len(unseen)} classes that no image has ({', '.join(unseen[:SHOWN])})")
+        lost.append(f"{len(unseen)} classes that no image has ({', '.join(unseen[:MAX_NAMED])})")
     return [f"{target.name} cannot hold {entry}" for entry in lost]
 
 
@@ -90,7 +90,7 @@ def doubts(found: Survey) -> list[str]:
     """Return sentences on boxes that look wrong but are kept as they are."""
     if not found.flat:
         return []
-    shown = "; ".join(found.flat[:SHOWN]) + ("; ..." if len(found.flat) > SHOWN else "")
+    shown = "; ".join(found.flat[:MAX_NAMED]) + ("; ..." if len(found.flat) > MAX_NAMED else "")
     return [f"{len(found.flat)} of {found.objects} boxes have no area and are kept as they are: {shown}"]
 
 

@@ -101,9 +101,7 @@ def _check_class(value: object, metadata: Mapping[str, Any], key: str, found: Li
     if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, str) and value.isdigit())):
         found.add("ERROR_INVALID_LABEL_ATTRIBUTE_FORMAT", f"{key} must be a class number")
         return False
-    missing = [
-        name for name in ("class-name", "confidence", "human-annotated", "creation-date") if name not in metadata
-    ]
+    missing = [name for name in CLASS_METADATA if name not in metadata]
     if missing:
         what = f"{key}{METADATA} lacks {', '.join(missing)}"
         found.add("ERROR_INVALID_LABEL_ATTRIBUTE_METADATA_FORMAT", what)

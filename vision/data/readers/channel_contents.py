@@ -6,16 +6,16 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from vision.data.convert.formats import recognize
+from vision.data.convert.formats import FORMATS, recognize
 from vision.data.foreign_bytes import describe_bytes
 from vision.data.readers.file_table import is_clutter, is_foreign_image_name, is_image_name
 from vision.settings.errors import DataError
 from vision.settings.regular_file import open_regular
 
 SUFFIXES: dict[str, tuple[str, ...]] = {
-    "RecordIO": (".rec",),
-    "a manifest": (".manifest", ".jsonl"),
-    "an image list": (".lst",),
+    "RecordIO": FORMATS["recordio"].suffixes,
+    "a manifest": FORMATS["manifest"].suffixes,
+    "an image list": FORMATS["lst"].suffixes,
 }
 
 
