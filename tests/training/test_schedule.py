@@ -1,4 +1,4 @@
-"""Rates by MXNet's MultiFactorScheduler, and momentum across their changes."""
+"""Rates by MXNet's and Gluon CV's schedulers, and momentum across their changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from vision.training.optimizer import OPTIMIZERS, build_optimizer
-from vision.training.schedule import StepSchedule
+from vision.training.schedule import CosineSchedule, PolySchedule, StepSchedule, WholeRunSchedule
 
 
 def rate_at(update: int, rate: float, steps: tuple[int, ...], factor: float, warmup: int) -> float:
@@ -131,3 +131,61 @@ def test_a_rate_of_zero_stops_the_weights() -> None:
         optimizer.step()
         schedule.step()
         assert (network.weight.item() == before) == (update >= 1)
+
+
+def falling_rate(kind: type[WholeRunSchedule], update: int, rate: float, last_update: int) -> float:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=rate)
+    schedule = kind(optimizer, last_update=last_update)
+    schedule.load_state_dict({"update": update})
+    return schedule.get_lr()[0]
+
+
+@pytest.mark.parametrize(
+    ("epoch", "iteration", "printed"),
+    [(0, 20, "0.000098"), (1, 0, "0.000091"), (1, 20, "0.000089"), (9, 80, "0.000001")],
+)
+def test_poly_is_what_sagemaker_printed(epoch: int, iteration: int, printed: str) -> None:
+    """10 epochs of 1464 images in batches of 16: the schedule has 91 updates an epoch, the run every other epoch 92."""
+    rate = falling_rate(PolySchedule, epoch * 183 // 2 + iteration, 1e-4, 91 * 10 - 1)
+    assert f"{rate:f}" == printed
+
+
+@pytest.mark.parametrize(
+    ("kind", "update", "expected"),
+    [
+        (PolySchedule, 0, 0.5),
+        (PolySchedule, 5, 0.5 * 0.5**0.9),
+        (PolySchedule, 10, 0.0),
+        (PolySchedule, 99, 0.0),
+        (CosineSchedule, 0, 0.5),
+        (CosineSchedule, 5, 0.25),
+        (CosineSchedule, 2, 0.5 * (1 + 0.8090169943749475) / 2),
+        (CosineSchedule, 10, 0.0),
+        (CosineSchedule, 99, 0.0),
+    ],
+)
+def test_a_rate_falls_to_zero_at_the_end_of_the_run(kind: type[WholeRunSchedule], update: int, expected: float) -> None:
+    assert falling_rate(kind, update, 0.5, 10) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", [PolySchedule, CosineSchedule])
+def test_a_run_of_one_update_has_the_full_rate(kind: type[WholeRunSchedule]) -> None:
+    assert falling_rate(kind, 0, 0.5, 0) == 0.5
+
+
+def test_velocity_keeps_the_rates_of_its_updates_while_the_rate_falls() -> None:
+    """MXNet's rule in doubles: v = momentum * v - rate * g; w += v."""
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(network.weight)
+    optimizer = build_optimizer(network, "sgd", {"learning_rate": 0.5, "momentum": 0.9})
+    schedule = PolySchedule(optimizer, last_update=6)
+    velocity = weight = 0.0
+    for update in range(8):
+        gradient = 1.0 if update < 3 else -0.25
+        velocity = 0.9 * velocity - 0.5 * max(1 - update / 6, 0.0) ** 0.9 * gradient
+        weight += velocity
+        network.weight.grad = torch.full((1, 1), gradient)
+        optimizer.step()
+        schedule.step()
+        if update < 6:
+            assert network.weight.item() == pytest.approx(weight, rel=1e-5)

@@ -9,9 +9,10 @@ A schedule is added here alone: a class and its entry in ``SCHEDULES``, which hy
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -33,6 +34,13 @@ class Schedule(LRScheduler):
         assert warmup_updates >= 0
         self.warmup_updates = warmup_updates
         super().__init__(optimizer)
+
+    @classmethod
+    @abstractmethod
+    def of(
+        cls, optimizer: Optimizer, given: TrainingHyperparameters, updates_per_epoch: int, warmup_updates: int
+    ) -> Self:
+        """Return the schedule of these hyperparameters."""
 
     @abstractmethod
     def factor_at(self, update: int) -> float:
@@ -84,8 +92,7 @@ class ConstantSchedule(Schedule):
     @classmethod
     def of(
         cls, optimizer: Optimizer, given: TrainingHyperparameters, updates_per_epoch: int, warmup_updates: int
-    ) -> Schedule:
-        """Return the schedule of these hyperparameters."""
+    ) -> Self:
         return cls(optimizer, warmup_updates=warmup_updates)
 
     def factor_at(self, update: int) -> float:
@@ -108,8 +115,7 @@ class StepSchedule(Schedule):
     @classmethod
     def of(
         cls, optimizer: Optimizer, given: TrainingHyperparameters, updates_per_epoch: int, warmup_updates: int
-    ) -> Schedule:
-        """Return the schedule of these hyperparameters."""
+    ) -> Self:
         assert isinstance(given, StepScheduleHyperparameters)
         steps = tuple(epoch * updates_per_epoch for epoch in given.lr_scheduler_step)
         return cls(optimizer, steps=steps, factor=given.lr_scheduler_factor, warmup_updates=warmup_updates)
@@ -118,7 +124,50 @@ class StepSchedule(Schedule):
         return self.factor ** sum(update >= step for step in self.steps)
 
 
-SCHEDULES: dict[str, type[ConstantSchedule] | type[StepSchedule]] = {"constant": ConstantSchedule, "step": StepSchedule}
+class WholeRunSchedule(Schedule):
+    """A rate that falls at every update until it is 0 at ``last_update``, and stays there."""
+
+    def __init__(self, optimizer: Optimizer, *, last_update: int, warmup_updates: int = 0) -> None:
+        assert last_update >= 0
+        self.last_update = last_update
+        super().__init__(optimizer, warmup_updates=warmup_updates)
+
+    @classmethod
+    def of(
+        cls, optimizer: Optimizer, given: TrainingHyperparameters, updates_per_epoch: int, warmup_updates: int
+    ) -> Self:
+        last_update = updates_per_epoch * given.epochs - 1
+        return cls(optimizer, last_update=last_update, warmup_updates=warmup_updates)
+
+    def factor_at(self, update: int) -> float:
+        # A run of a single update has it at the full rate.
+        return self.factor_after(min(update / self.last_update, 1.0)) if self.last_update else 1.0
+
+    @abstractmethod
+    def factor_after(self, share: float) -> float:
+        """Return the rate over the initial one after that share of the run, 0..1."""
+
+
+class PolySchedule(WholeRunSchedule):
+    """Gluon CV's "poly": what is left of the run, to the power of 0.9."""
+
+    def factor_after(self, share: float) -> float:
+        return (1.0 - share) ** 0.9
+
+
+class CosineSchedule(WholeRunSchedule):
+    """Gluon CV's "cosine": half a wave, from 1 to 0."""
+
+    def factor_after(self, share: float) -> float:
+        return (1.0 + math.cos(math.pi * share)) / 2
+
+
+SCHEDULES: dict[str, type[Schedule]] = {
+    "constant": ConstantSchedule,
+    "step": StepSchedule,
+    "poly": PolySchedule,
+    "cosine": CosineSchedule,
+}
 
 
 def build_schedule(
