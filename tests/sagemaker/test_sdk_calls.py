@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from vision import algorithms
 from vision.sagemaker.sdk_calls import main, sdk_calls
+from vision.settings.channels import ChannelFacts
 
 IMAGE = "123.dkr.ecr.eu-west-1.amazonaws.com/vision:1"
 
@@ -32,7 +34,7 @@ def test_the_calls_are_python_with_our_metrics_and_ranges(algorithm: str) -> Non
     assert given["hyperparameters"] == {}
     definitions = algorithms.facts_of(algorithm).metric_definitions
     assert given["metric_definitions"] == [{"Name": one.name, "Regex": one.regex} for one in definitions]
-    assert f"for name in {('train', 'validation')}" in source
+    assert given["content_types"] == dict.fromkeys(("train", "validation"), "application/x-recordio")
     ranges = given["parameter_ranges"]
     assert set(ranges) == {
         "CategoricalParameterRanges",
@@ -52,6 +54,18 @@ def test_the_calls_are_python_with_our_metrics_and_ranges(algorithm: str) -> Non
     assert (float(rate["MinValue"]), float(rate["MaxValue"])) == (1e-6, 0.5)
     for call in ("Estimator(", "HyperparameterTuner(", "ModelTrainer(", "client.create_training_job("):
         assert call in source
+
+
+def test_a_channel_of_label_files_has_their_content_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = algorithms.facts_of("image_classification")
+    masks = ChannelFacts("train_annotation", "masks", required=True, label_suffixes=(".png",))
+    with_masks = replace(facts, channels=(*facts.channels, masks))
+    monkeypatch.setattr(algorithms, "facts_of", lambda name: with_masks)
+    assert values(sdk_calls("image_classification", IMAGE))["content_types"] == {
+        "train": "application/x-image",
+        "validation": "application/x-image",
+        "train_annotation": "image/png",
+    }
 
 
 def test_a_request_has_the_fields_that_boto3_knows() -> None:

@@ -7,6 +7,7 @@ stopped, or behind a network that is gone, closes no connection. DDP by itself d
 from __future__ import annotations
 
 import logging
+import selectors
 import socket
 import time
 from contextlib import suppress
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 _RETRY_S = 1.0
 _CONNECT_TIMEOUT_S = 10.0
 _BEAT_EVERY_S = 1.0
+_DRAIN_S = 2.0
 _BEAT, _DONE, _LOST = b"beat", b"done", b"lost "
 _LONGEST_NAME = 255
 _READ_BYTES = 1 << 12
@@ -96,19 +98,28 @@ class PeerConnection:
                 _send(peer, _LOST + lost.encode())
 
     def finish(self, *, in_order: bool) -> None:
-        """Close the connections. Without the word "done" before it, the others take the end for a failure."""
+        """Close the connections. Without the word "done" before it, the others take the end for a failure.
+
+        Waits for two seconds at most until the others have closed their ends too.
+        """
+        connections = [peer.connection for peer in self._peers.values()]
         for peer in self._peers.values():
             if in_order:
                 _send(peer, _DONE)
             with suppress(OSError):
-                peer.connection.close()
+                peer.connection.shutdown(socket.SHUT_WR)
+        self._peers = {}
+        _drain(connections)
+        for connection in connections:
+            connection.close()
 
     def _beat(self) -> None:
         now = time.monotonic()
         if now - self._beaten_s >= _BEAT_EVERY_S:
             self._beaten_s = now
             for peer in self._peers.values():
-                _send(peer, _BEAT)
+                if not peer.done:
+                    _send(peer, _BEAT)
 
     def _listen(self, peer: _Peer) -> str | None:
         """Read what the peer has sent; return the name of a machine that it reports as lost, or None."""
@@ -118,7 +129,10 @@ class PeerConnection:
                 peer.gone = not received
                 peer.heard_s = time.monotonic()
                 *words, peer.received = (peer.received + received).split(b"\n")
-                peer.done = _DONE in words
+                if _DONE in words:
+                    peer.done = True
+                    # The other machine waits for this end of the connection before it closes its own.
+                    peer.connection.shutdown(socket.SHUT_WR)
                 for word in words:
                     name = word.removeprefix(_LOST).decode("utf-8", "replace")
                     if word.startswith(_LOST) and name in self.hosts.names:
@@ -179,6 +193,22 @@ class PeerConnection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED_MS)
         connection.setblocking(False)
         self._peers[name] = _Peer(connection, time.monotonic())
+
+
+def _drain(connections: list[socket.socket]) -> None:
+    """Read what still comes until each has ended: closed with bytes unread, a connection resets and may lose "done"."""
+    deadline = time.monotonic() + _DRAIN_S
+    with selectors.DefaultSelector() as selector:
+        for connection in connections:
+            selector.register(connection, selectors.EVENT_READ)
+        while selector.get_map() and (left_s := deadline - time.monotonic()) > 0:
+            for key, _ in selector.select(left_s):
+                try:
+                    has_ended = not key.fileobj.recv(_READ_BYTES)  # type: ignore[union-attr]
+                except OSError:
+                    has_ended = True
+                if has_ended:
+                    selector.unregister(key.fileobj)
 
 
 def _send(peer: _Peer, word: bytes) -> None:

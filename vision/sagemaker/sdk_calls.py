@@ -6,30 +6,29 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from vision import algorithms
 from vision.settings.channels import ChannelFacts
 from vision.settings.errors import UserError
 from vision.settings.hyperparameters import Hyperparameters, Tunable
 
+_VERSION_3 = """\
+# SageMaker Python SDK, version 3
+from sagemaker.core.shapes import MetricDefinition
+from sagemaker.train import ModelTrainer
+from sagemaker.train.configs import Compute, InputData
 
-@dataclass(frozen=True)
-class _Inputs:
-    """Names of the channels that every job needs, and their content type."""
-
-    names: tuple[str, ...]
-    content_type: str
-
-    @classmethod
-    def of(cls, channels: Sequence[ChannelFacts]) -> _Inputs:
-        required = [channel for channel in channels if channel.required]
-        # Records hold their labels; with files of labels the images come as files, too.
-        with_files = any(channel.label_suffixes for channel in required)
-        names = tuple(channel.name for channel in required)
-        return cls(names, "application/x-image" if with_files else "application/x-recordio")
+trainer = ModelTrainer(
+    training_image=image_uri, role=role, hyperparameters=hyperparameters,
+    compute=Compute(instance_type="ml.g5.xlarge", instance_count=1),
+).with_metric_definitions([MetricDefinition(name=one["Name"], regex=one["Regex"]) for one in metric_definitions])
+trainer.train(input_data_config=[
+    InputData(channel_name=name, data_source=f"s3://YOUR_BUCKET/{name}/", content_type=content_type)
+    for name, content_type in content_types.items()
+])"""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -51,26 +50,38 @@ def sdk_calls(algorithm: str, image: str) -> str:
     facts = algorithms.facts_of(algorithm)
     table, objective = facts.hyperparameters, facts.objective.sagemaker
     metrics = [{"Name": one.name, "Regex": one.regex} for one in facts.metric_definitions]
-    inputs = _Inputs.of(facts.channels)
     required = {row.name: f"YOUR_{row.name.upper()}" for row in table.rows() if row.required}
     parts = (
-        _setup(image, metrics, required),
-        _version_2(objective, table, inputs),
-        _version_3(inputs),
-        _boto3(objective, table, inputs),
+        _setup(image, metrics, required, _content_types(facts.channels)),
+        _version_2(objective, table),
+        _VERSION_3,
+        _boto3(objective, table),
     )
     return "\n\n".join(parts)
 
 
-def _setup(image: str, metrics: list[dict[str, str]], required: dict[str, str]) -> str:
+def _content_types(channels: Sequence[ChannelFacts]) -> dict[str, str]:
+    """Return the content type of each channel that every job needs, by its name."""
+    required = [channel for channel in channels if channel.required]
+    # Records hold their labels; where the labels are files, the images are files too.
+    images = "application/x-image" if any(one.label_suffixes for one in required) else "application/x-recordio"
+    types = {}
+    for channel in required:
+        of_labels = mimetypes.guess_type(f"label{channel.label_suffixes[0]}")[0] if channel.label_suffixes else None
+        types[channel.name] = of_labels or images
+    return types
+
+
+def _setup(image: str, metrics: list[dict[str, str]], required: dict[str, str], content_types: dict[str, str]) -> str:
     return f"""\
 image_uri = {image!r}
 role = "YOUR_ROLE_ARN"
 hyperparameters = {json.dumps(required, indent=4)}
-metric_definitions = {_python(metrics)}"""
+metric_definitions = {_python(metrics)}
+content_types = {_python(content_types)}"""
 
 
-def _version_2(objective: str, table: type[Hyperparameters], inputs: _Inputs) -> str:
+def _version_2(objective: str, table: type[Hyperparameters]) -> str:
     ranges = "\n".join(f"    {row.name!r}: {_range(row.tunable)}," for row in table.rows() if row.tunable)
     return f"""\
 # SageMaker Python SDK, version 2
@@ -84,8 +95,8 @@ estimator = Estimator(
     checkpoint_s3_uri="s3://YOUR_BUCKET/checkpoints", use_spot_instances=True, max_run=86400, max_wait=172800,
 )
 channels = {{
-    name: TrainingInput(f"s3://YOUR_BUCKET/{{name}}/", content_type={inputs.content_type!r})
-    for name in {inputs.names!r}
+    name: TrainingInput(f"s3://YOUR_BUCKET/{{name}}/", content_type=content_type)
+    for name, content_type in content_types.items()
 }}
 estimator.fit(channels)
 predictor = estimator.deploy(1, "ml.g5.xlarge")
@@ -99,24 +110,7 @@ tuner = HyperparameterTuner(
 tuner.fit(channels)"""
 
 
-def _version_3(inputs: _Inputs) -> str:
-    return f"""\
-# SageMaker Python SDK, version 3
-from sagemaker.core.shapes import MetricDefinition
-from sagemaker.train import ModelTrainer
-from sagemaker.train.configs import Compute, InputData
-
-trainer = ModelTrainer(
-    training_image=image_uri, role=role, hyperparameters=hyperparameters,
-    compute=Compute(instance_type="ml.g5.xlarge", instance_count=1),
-).with_metric_definitions([MetricDefinition(name=one["Name"], regex=one["Regex"]) for one in metric_definitions])
-trainer.train(input_data_config=[
-    InputData(channel_name=name, data_source=f"s3://YOUR_BUCKET/{{name}}/", content_type={inputs.content_type!r})
-    for name in {inputs.names!r}
-])"""
-
-
-def _boto3(objective: str, table: type[Hyperparameters], inputs: _Inputs) -> str:
+def _boto3(objective: str, table: type[Hyperparameters]) -> str:
     ranges = _python(_request_ranges(table))
     return f"""\
 # boto3
@@ -129,12 +123,12 @@ definition = dict(
     RoleArn=role,
     InputDataConfig=[
         dict(
-            ChannelName=name, ContentType={inputs.content_type!r},
+            ChannelName=name, ContentType=content_type,
             DataSource=dict(S3DataSource=dict(
                 S3DataType="S3Prefix", S3Uri=f"s3://YOUR_BUCKET/{{name}}/", S3DataDistributionType="FullyReplicated",
             )),
         )
-        for name in {inputs.names!r}
+        for name, content_type in content_types.items()
     ],
     OutputDataConfig=dict(S3OutputPath="s3://YOUR_BUCKET/output"),
     CheckpointConfig=dict(S3Uri="s3://YOUR_BUCKET/checkpoints"),
