@@ -187,6 +187,7 @@ class Conformance:
         given = {name: held for name, held in channels.items() if name.startswith("validation")}
         found = vision.evaluate(trained.folder.archive, given, run={"device": "cpu"})
         assert found.metrics == trained.metrics
+        assert found.tables == trained.evaluation.tables
         assert found.num_images == 8
 
     def test_a_model_compared_with_itself_is_no_better(
@@ -382,9 +383,6 @@ class Conformance:
 
 def labelled_images(paths: Mapping[str, str]) -> dict[bytes, Any]:
     """Return the labels of a channel by their encoded images, whose order a format need not keep."""
-    from vision.data.readers.open import open_channel
-    from vision.settings.channels import parse_channels
-
     reader = open_channel(parse_channels(paths), "train")
     return {bytes(sample.encoded): sample.target for sample in (reader[index] for index in range(len(reader)))}
 
@@ -392,13 +390,6 @@ def labelled_images(paths: Mapping[str, str]) -> dict[bytes, Any]:
 def timeless(result: RunResult) -> list[dict[str, Any]]:
     """Return the history without what depends on the clock."""
     return [{name: value for name, value in row.items() if name not in TIMES} for row in result.history]
-
-
-def contents(channels: Channels) -> list[tuple[bytes, bytes]]:
-    """Return the image and the label of each record of the training channel, in an order of their own."""
-    reader = open_channel(parse_channels(channels), "train")
-    samples = [reader[index] for index in range(len(reader))]
-    return sorted((bytes(sample.encoded), np.asarray(sample.target).tobytes()) for sample in samples)
 
 
 def assert_same_weights(one: Path, other: Path) -> None:

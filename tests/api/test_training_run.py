@@ -54,14 +54,6 @@ def test_model_knows_the_threshold_of_best_f1_of_each_label(trained: RunResult) 
     assert stored.assumed_thresholds == pytest.approx(trained.evaluation.labels.threshold_of())
 
 
-@pytest.mark.parametrize("form", ["", "model", "model.tar.gz"])
-def test_evaluate_says_what_training_said(trained: RunResult, channels: dict[str, str], form: str) -> None:
-    located = parse_channels({"validation": channels["validation"]})
-    found = evaluate(trained.folder.path / form, located)
-    assert found.metrics == trained.metrics
-    assert found.num_images == 33
-
-
 def test_evaluate_at_given_thresholds(trained: RunResult, channels: dict[str, str]) -> None:
     located = parse_channels({"validation": channels["validation"]})
     found = evaluate(trained.folder.path, located, thresholds=Thresholds.parse(0, {"red": 1}))
@@ -217,25 +209,3 @@ def test_evaluate_decodes_as_training_did(tmp_path: Path) -> None:
     assert evaluate(tmp_path / "run", channel).metrics == result.metrics
     in_full = evaluate(tmp_path / "run", channel, RunSettings.parse({"scaled_decode": "false"}))
     assert in_full.metrics["loss"] != result.metrics["loss"]
-
-
-@pytest.mark.parametrize(("form", "classes"), [("folders", 3), ("list", 3)])
-def test_images_in_files_train_too(tmp_path: Path, form: str, classes: int) -> None:
-    located: dict[str, str] = {}
-    for channel, count, seed in (("train", 24, 0), ("validation", 12, 1)):
-        rng = np.random.default_rng(seed)
-        lines = []
-        for number in range(count):
-            label = number % classes
-            folder = tmp_path / channel / NAMES[label]
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{number}.png").write_bytes(picture(label, rng))
-            lines.append(f"{number}\t{label}.000000\t{NAMES[label]}/{number}.png\n")
-        located[channel] = str(tmp_path / channel)
-        if form == "list":
-            (tmp_path / f"{channel}.lst").write_text("".join(lines))
-            located[f"{channel}_lst"] = str(tmp_path / f"{channel}.lst")
-    result = train(job(located, tmp_path / "run", num_training_samples=24, mini_batch_size=12, epochs=1))
-    expected = tuple(sorted(NAMES)) if form == "folders" else ("0", "1", "2")
-    assert result.evaluation.class_names == expected
-    assert result.evaluation.num_images == 12

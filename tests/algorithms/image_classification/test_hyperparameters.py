@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import ClassVar
 
-import pytest
-
-from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters as Table
-from vision.settings.errors import SettingsError
+from tests.algorithms.documented_table import DocumentedTable, Row
+from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
 from vision.settings.hyperparameters import Tunable
 
-REQUIRED = {"num_classes": "10", "num_training_samples": "1000"}
 DEPTHS = [18, 34, 50, 101, 152, 200, 20, 32, 44, 56, 110]
 UNIT = [("0", 0.0), ("1", 1.0), ("0.25", 0.25), ("1e-3", 0.001), (0, 0.0), (0.5, 0.5)]
 NOT_UNIT = ["-0.1", "1.01", "a", "nan", "inf", 1.5, True, [0.1]]
@@ -18,15 +15,6 @@ COUNT = [("1", 1), ("50", 50), (7, 7), (" 3 ", 3), ("3.0", 3)]
 NOT_COUNT = ["0", "-1", "1.5", "x", "1e3", True, 2.5, [1]]
 DIGIT = [("0", False), ("1", True), (0, False), (1, True), (True, True), ("True", True), ("false", False)]
 NOT_DIGIT = ["2", "-1", "yes", 2, [1]]
-
-
-class Row(NamedTuple):
-    name: str
-    default: Any
-    accepted: list[tuple[Any, Any]]
-    rejected: list[Any]
-    counted: bool = False
-    tunable: Tunable | None = None
 
 
 def unit(name: str, default: float, tunable: Tunable | None = None) -> Row:
@@ -97,56 +85,6 @@ DOCUMENTED = [
     Row("use_weighted_loss", False, [("0", False), (False, False)], ["1", *NOT_DIGIT]),
     unit("weight_decay", 0.0001, continuous(0.0, 0.999)),
 ]
-ACCEPTED = [(row.name, given, expected) for row in DOCUMENTED for given, expected in row.accepted]
-REJECTED = [(row.name, given) for row in DOCUMENTED for given in row.rejected]
-
-
-def test_names_counted_and_tunable_are_the_documented_ones() -> None:
-    documented = sorted((row.name, row.counted, row.tunable) for row in DOCUMENTED)
-    assert sorted((row.name, row.default == "counted", row.tunable) for row in Table.rows()) == documented
-
-
-@pytest.mark.parametrize("row", [row for row in DOCUMENTED if not row.counted], ids=lambda row: row.name)
-def test_default_is_the_documented_one(row: Row) -> None:
-    parsed = getattr(Table.parse(REQUIRED), row.name)
-    assert parsed == row.default
-    assert type(parsed) is type(row.default)
-
-
-@pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: row.name)
-def test_every_row_is_described_and_states_its_default(row: Row) -> None:
-    (shown,) = [other for other in Table.rows() if other.name == row.name]
-    assert shown.description
-    assert shown.valid
-    if row.default is None or row.default == ():
-        assert shown.default == ("counted" if row.counted else "")
-    else:
-        assert getattr(Table.parse({**REQUIRED, row.name: shown.default}), row.name) == row.default
-
-
-@pytest.mark.parametrize(("name", "given", "expected"), ACCEPTED)
-def test_accepts(name: str, given: object, expected: object) -> None:
-    parsed = getattr(Table.parse({**REQUIRED, name: given}), name)
-    assert parsed == expected
-    assert type(parsed) is type(expected)
-
-
-@pytest.mark.parametrize(("name", "given"), REJECTED)
-def test_rejects_in_one_sentence_that_names_it(name: str, given: object) -> None:
-    with pytest.raises(SettingsError) as caught:
-        Table.parse({**REQUIRED, name: given})
-    (problem,) = caught.value.problems
-    assert problem.startswith(f"Hyperparameter {name} is ")
-
-
-@pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: row.name)
-@pytest.mark.parametrize("unset", ["", "  ", None])
-def test_blank_means_unset(row: Row, unset: str | None) -> None:
-    if row.counted:
-        with pytest.raises(SettingsError, match=f"{row.name} is left out and cannot be counted"):
-            Table.parse({**REQUIRED, row.name: unset})
-    else:
-        assert getattr(Table.parse({**REQUIRED, row.name: unset}), row.name) == row.default
 
 
 RELATIONS = [
@@ -193,21 +131,6 @@ RELATIONS = [
     ({"learning_rate": "9" * 100_000}, ["learning_rate is '999"]),
 ]
 
-
-@pytest.mark.parametrize(("given", "expected"), RELATIONS, ids=[str(given)[:60] for given, _ in RELATIONS])
-def test_relations_and_known_mistakes(given: dict[str, str], expected: list[str]) -> None:
-    try:
-        Table.parse({**REQUIRED, **given})
-        problems: tuple[str, ...] = ()
-    except SettingsError as error:
-        problems = error.problems
-    assert len(problems) == len(expected), problems
-    for problem, part in zip(problems, expected, strict=True):
-        assert part in problem
-        assert "\n" not in problem
-        assert len(problem) < 600
-
-
 WARNINGS = [
     ({}, []),
     (
@@ -230,15 +153,6 @@ WARNINGS = [
     ({"multi_label": "1", "top_k": "3"}, ["top_k has no effect with multi_label=1"]),
 ]
 
-
-@pytest.mark.parametrize(("given", "expected"), WARNINGS, ids=[str(given) for given, _ in WARNINGS])
-def test_warnings(given: dict[str, str], expected: list[str]) -> None:
-    found = Table.parse({**REQUIRED, **given}).warnings()
-    assert len(found) == len(expected), found
-    for warning, part in zip(found, expected, strict=True):
-        assert part in warning
-
-
 GIVEN = {
     "beta_1": "0.8",
     "beta_2": "0.7",
@@ -249,23 +163,15 @@ GIVEN = {
 }
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "expected"),
-    [
-        ("sgd", {"learning_rate": 0.1, "momentum": 0.5, "weight_decay": 0.2}),
-        ("nag", {"learning_rate": 0.1, "momentum": 0.5, "weight_decay": 0.2}),
-        ("adam", {"learning_rate": 0.1, "beta_1": 0.8, "beta_2": 0.7, "eps": 0.01}),
-        ("rmsprop", {"learning_rate": 0.1, "gamma": 0.6, "eps": 0.01}),
-    ],
-)
-def test_optimizer_settings(optimizer: str, expected: dict[str, float]) -> None:
-    assert Table.parse({**REQUIRED, **GIVEN, "optimizer": optimizer}).optimizer_settings() == expected
-
-
-def test_strings_round_trip_for_every_accepted_value() -> None:
-    for name, given, _ in ACCEPTED:
-        parsed = Table.parse({**REQUIRED, name: given})
-        texts = parsed.to_strings()
-        assert all(isinstance(text, str) for text in texts.values())
-        assert Table.parse(texts) == parsed
-    assert not {"resize", "lr_scheduler_step"} & Table.parse(REQUIRED).to_strings().keys()
+class TestHyperparameters(DocumentedTable):
+    table = ImageClassificationHyperparameters
+    required: ClassVar = {"num_classes": "10", "num_training_samples": "1000"}
+    rows = DOCUMENTED
+    problems = RELATIONS
+    warnings = WARNINGS
+    optimizers: ClassVar = [
+        ({**GIVEN, "optimizer": "sgd"}, {"learning_rate": 0.1, "momentum": 0.5, "weight_decay": 0.2}),
+        ({**GIVEN, "optimizer": "nag"}, {"learning_rate": 0.1, "momentum": 0.5, "weight_decay": 0.2}),
+        ({**GIVEN, "optimizer": "adam"}, {"learning_rate": 0.1, "beta_1": 0.8, "beta_2": 0.7, "eps": 0.01}),
+        ({**GIVEN, "optimizer": "rmsprop"}, {"learning_rate": 0.1, "gamma": 0.6, "eps": 0.01}),
+    ]

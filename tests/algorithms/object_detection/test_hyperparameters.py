@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import ClassVar
 
-import pytest
-
-from vision.algorithms.object_detection.hyperparameters import ObjectDetectionHyperparameters as Table
-from vision.settings.errors import SettingsError
+from tests.algorithms.documented_table import DocumentedTable, Row
+from vision.algorithms.object_detection.hyperparameters import ObjectDetectionHyperparameters
 from vision.settings.hyperparameters import Tunable
 
-REQUIRED = {"num_classes": "20", "num_training_samples": "16551"}
 COUNT = [("1", 1), ("50", 50), (7, 7), (" 3 ", 3)]
 NOT_COUNT = ["0", "-1", "1.5", "x", True, 2.5]
 OPTIMIZERS = ("sgd", "adam", "rmsprop", "adadelta")
@@ -22,15 +19,6 @@ BETWEEN = [("0.5", 0.5), ("0.999", 0.999)]
 NOT_BETWEEN = ["0", "1", "-0.1", "2", "x", 1]
 DIGIT = [("0", False), ("1", True), (1, True), (False, False), ("True", True)]
 NOT_DIGIT = ["2", "yes", 3]
-
-
-class Row(NamedTuple):
-    name: str
-    default: Any
-    accepted: list[tuple[Any, Any]]
-    rejected: list[Any]
-    counted: bool = False
-    tunable: Tunable | None = None
 
 
 DOCUMENTED = [
@@ -81,70 +69,18 @@ DOCUMENTED = [
 # Seen in the built-in algorithm's own configuration, though not in its documentation.
 UNDOCUMENTED = [Row("nms_topk", 400, [("400", 400), (1, 1)], ["0", "x"])]
 OURS = [Row("base_network", "vgg-16", [("resnet-18",) * 2, ("resnet-34",) * 2], [])]
-ROWS = [*DOCUMENTED, *UNDOCUMENTED]
-ACCEPTED = [(row.name, given, expected) for row in [*ROWS, *OURS] for given, expected in row.accepted]
-REJECTED = [(row.name, given) for row in ROWS for given in row.rejected]
-
-
-def test_names_counted_and_tunable_are_the_documented_ones() -> None:
-    documented = sorted((row.name, row.counted, row.tunable) for row in ROWS)
-    assert sorted((row.name, row.default == "counted", row.tunable) for row in Table.rows()) == documented
-
-
-@pytest.mark.parametrize("row", [row for row in ROWS if not row.counted], ids=lambda row: row.name)
-def test_default_is_the_documented_one(row: Row) -> None:
-    parsed = getattr(Table.parse(REQUIRED), row.name)
-    assert parsed == row.default
-    assert type(parsed) is type(row.default)
-
-
-@pytest.mark.parametrize(("name", "given", "expected"), ACCEPTED)
-def test_accepts(name: str, given: object, expected: object) -> None:
-    parsed = getattr(Table.parse({**REQUIRED, name: given}), name)
-    assert parsed == expected
-    assert type(parsed) is type(expected)
-
-
-@pytest.mark.parametrize(("name", "given"), REJECTED)
-def test_rejects_in_one_sentence_that_names_it(name: str, given: object) -> None:
-    with pytest.raises(SettingsError) as caught:
-        Table.parse({**REQUIRED, name: given})
-    (problem,) = caught.value.problems
-    assert problem.startswith(f"Hyperparameter {name} is ")
-
-
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_blank_means_unset(row: Row) -> None:
-    if row.counted:
-        with pytest.raises(SettingsError, match=f"{row.name} is left out and cannot be counted"):
-            Table.parse({**REQUIRED, row.name: ""})
-    else:
-        assert getattr(Table.parse({**REQUIRED, row.name: ""}), row.name) == row.default
 
 
 MISTAKES = [
-    ("image_shape", "3,300,300", "object detection takes one integer of at least 300, the side of a square"),
-    (
-        "resize",
-        "512",
-        "belongs to image classification: object detection scales images to image_shape itself",
-    ),
-    ("augmentation_type", "crop", "object detection always augments"),
-    ("use_lr_scheduler", "1", "giving lr_scheduler_step turns the schedule on"),
-    ("num_layers", "50", "object detection takes base_network=resnet-50 instead"),
-    ("nms_treshold", "0.4", "did you mean nms_threshold?"),
-    ("base_network", "resnet50", "did you mean base_network=resnet-50?"),
-    ("freeze_layer_pattern", "conv(", "no regular expression"),
+    ({"image_shape": "3,300,300"}, ["object detection takes one integer of at least 300, the side of a square"]),
+    ({"resize": "512"}, ["belongs to image classification: object detection scales images to image_shape itself"]),
+    ({"augmentation_type": "crop"}, ["object detection always augments"]),
+    ({"use_lr_scheduler": "1"}, ["giving lr_scheduler_step turns the schedule on"]),
+    ({"num_layers": "50"}, ["object detection takes base_network=resnet-50 instead"]),
+    ({"nms_treshold": "0.4"}, ["did you mean nms_threshold?"]),
+    ({"base_network": "resnet50"}, ["did you mean base_network=resnet-50?"]),
+    ({"freeze_layer_pattern": "conv("}, ["no regular expression"]),
 ]
-
-
-@pytest.mark.parametrize(("name", "given", "part"), MISTAKES)
-def test_known_mistakes_get_their_own_sentence(name: str, given: str, part: str) -> None:
-    with pytest.raises(SettingsError) as caught:
-        Table.parse({**REQUIRED, name: given})
-    (problem,) = caught.value.problems
-    assert part in problem
-
 
 WARNINGS = [
     ({}, []),
@@ -166,32 +102,19 @@ WARNINGS = [
 ]
 
 
-@pytest.mark.parametrize(("given", "expected"), WARNINGS, ids=[str(given) for given, _ in WARNINGS])
-def test_warnings(given: dict[str, str], expected: list[str]) -> None:
-    found = Table.parse({**REQUIRED, **given}).warnings()
-    assert len(found) == len(expected), found
-    for warning, part in zip(found, expected, strict=True):
-        assert part in warning
+class TestHyperparameters(DocumentedTable):
+    table = ObjectDetectionHyperparameters
+    required: ClassVar = {"num_classes": "20", "num_training_samples": "16551"}
+    rows: ClassVar = [*DOCUMENTED, *UNDOCUMENTED]
+    ours = OURS
+    problems = MISTAKES
+    warnings = WARNINGS
+    optimizers: ClassVar = [
+        ({"optimizer": "sgd"}, {"learning_rate": 0.001, "momentum": 0.9, "weight_decay": 0.0005}),
+        ({"optimizer": "adam"}, {"learning_rate": 0.001}),
+        ({"optimizer": "rmsprop"}, {"learning_rate": 0.001, "weight_decay": 0.0005}),
+        ({"optimizer": "adadelta"}, {}),
+    ]
 
-
-@pytest.mark.parametrize(
-    ("optimizer", "expected"),
-    [
-        ("sgd", {"learning_rate": 0.001, "momentum": 0.9, "weight_decay": 0.0005}),
-        ("adam", {"learning_rate": 0.001}),
-        ("rmsprop", {"learning_rate": 0.001, "weight_decay": 0.0005}),
-        ("adadelta", {}),
-    ],
-)
-def test_optimizer_settings(optimizer: str, expected: dict[str, float]) -> None:
-    assert Table.parse({**REQUIRED, "optimizer": optimizer}).optimizer_settings() == expected
-
-
-def test_strings_round_trip_for_every_accepted_value() -> None:
-    for name, given, _ in ACCEPTED:
-        parsed = Table.parse({**REQUIRED, name: given})
-        assert Table.parse(parsed.to_strings()) == parsed
-
-
-def test_keeps_the_best_epoch_only() -> None:
-    assert Table.parse(REQUIRED).kept_every_epochs is None
+    def test_keeps_the_best_epoch_only(self) -> None:
+        assert self.table.parse(self.required).kept_every_epochs is None
