@@ -49,3 +49,12 @@ def test_a_commit_is_checked_as_the_test_script_checks() -> None:
     (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     hooks = [hook["entry"] for hook in repository["hooks"]]
     assert [check.replace("same_tests_twice", "scripts/test.sh names") for check in checks] == hooks
+
+
+def test_contributing_names_files_that_exist() -> None:
+    text = (ROOT / ".github" / "CONTRIBUTING.md").read_text()
+    paths = set(re.findall(r"`((?:vision|tests|configs|scripts)/[\w./<>-]+)`", text))
+    assert len(paths) > 20
+    # What is written for every algorithm or format exists for one at least.
+    missing = [path for path in sorted(paths) if not list(ROOT.glob(re.sub(r"<\w+>", "*", path)))]
+    assert not missing

@@ -79,7 +79,7 @@ def test_hyperparameters_and_own_defaults_reach_the_rule(algorithm: str) -> None
 
 
 def test_a_new_optimizer_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What README promises: known to tables, sweeps and estimates without another line anywhere."""
+    """What CONTRIBUTING promises: known to tables, sweeps and estimates without another line anywhere."""
     from vision.training import optimizer as module
 
     def rule(groups: Any, values: Any, fused: bool) -> torch.optim.Optimizer:
