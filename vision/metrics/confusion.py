@@ -88,6 +88,11 @@ class DecisionCounts:
         doubled = 2 * self.true_positives
         return _ratio(doubled, doubled + self.false_positives + self.false_negatives)
 
+    def iou(self) -> np.ndarray:
+        """Intersection over union of truth and prediction, float64 [K]; NaN where the class is absent from both."""
+        right = self.true_positives
+        return _ratio(right, right + self.false_positives + self.false_negatives)
+
     def averaged_accuracy(self) -> float:
         """Share of right decisions over images x classes: what SageMaker logs as multi-label accuracy."""
         right = int(self.true_positives.sum() + self.true_negatives.sum())
