@@ -45,7 +45,7 @@ def test_convert_and_what_it_leaves_out(folder: Path, tmp_path: Path, capsys: py
         (["convert", "from=folder", "to=coco", "input=nowhere", "output=x.json"], "'nowhere', which does not exist"),
         (["convert", "from=folder", "to=coco", "input=data", "output=x.json"], "but to=coco holds boxes"),
         (["split", "format=folder", "input=data", "output=x", "parts=a:0.5"], "adds up to 0.5, not to 1"),
-        (["split", "format=folder", "input=data", "output=x", "group=("], "which is no pattern"),
+        (["split", "format=folder", "input=data", "output=x", "group=("], "which is not a valid pattern"),
         (["split", "format=folder", "input=data", "output=x", "group=zebra"], "does not occur in the name"),
         (["inspect"], "Channel train or validation is required"),
         (["inspect", "channels.train=nowhere"], "does not exist"),

@@ -106,7 +106,7 @@ def _check(given: argparse.Namespace) -> None:
     if given.num_thread < 0:
         problems.append(f"--num-thread is {given.num_thread} but must be at least 1, or 0 for all processors.")
     if not os.path.isdir(given.root):
-        problems.append(f"ROOT is {given.root!r}, which is no folder: give the folder of the images.")
+        problems.append(f"ROOT is {given.root!r}, which is not a folder: give the folder of the images.")
     if problems:
         raise SettingsError(problems)
 

@@ -97,4 +97,4 @@ def _read_group(text: str | None) -> re.Pattern[str] | None:
     try:
         return None if text is None else re.compile(text)
     except re.error as error:
-        raise SettingsError([f"Setting group is {shown(text)}, which is no pattern: {error}."]) from None
+        raise SettingsError([f"Setting group is {shown(text)}, which is not a valid pattern: {error}."]) from None

@@ -118,7 +118,7 @@ def test_a_root_category_without_boxes_is_no_class(root_at: int, put: Callable[[
     names.insert(root_at, {"id": 0, "name": "pets", "supercategory": "none"})
     done = converted(put(coco(categories=names)), "coco", "lst", tmp_path / "out")
     assert done.class_names == ("cat", "dog")
-    assert "x.json category 0: 'pets' stands above all others and has no boxes: it is no class" in done.notes
+    assert "x.json category 0: 'pets' stands above all others and has no boxes: it is not a class" in done.notes
     assert [line.split("\t")[3] for line in (tmp_path / "out/out.lst").read_text().splitlines()] == ["0", "1"]
 
 
@@ -165,9 +165,9 @@ def test_boxes_around_masks_are_those_of_pycocotools(number: int, compressed: bo
 @pytest.mark.parametrize(
     ("segmentation", "reason"),
     [
-        ([[1, 2, 3, 4]], "no list of at least three points"),
-        ([[1, 2, 3, 4, "5", 6]], "a coordinate that is no number"),
-        ([7], "no list of at least three points"),
+        ([[1, 2, 3, 4]], "not a list of at least three points"),
+        ([[1, 2, 3, 4, "5", 6]], "a coordinate that is not a number"),
+        ([7], "not a list of at least three points"),
         ({"size": [6, 8], "counts": [48]}, "without a pixel"),
         ({"size": [6, 8], "counts": [40, 9]}, "does not fit into its 8x6 pixels"),
         ({"size": [6, 8], "counts": [-1, 9]}, "does not fit"),

@@ -63,7 +63,7 @@ def test_roboflows_darknet_names_lie_in_each_part(write: Write) -> None:
     images, problems = images_of(root, "yolo")
     assert ([image.name for image in images], problems) == (["train/a.png", "valid/a.png"], [])
     assert [image.name for image in images_of(root, "yolo", split="valid")[0]] == ["valid/a.png"]
-    with pytest.raises(UserError, match="split=test is no folder of images"):
+    with pytest.raises(UserError, match="split=test is not a folder of images"):
         FORMATS["yolo"].source(root, SourceOptions(split="test"))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from vision.data.boxes.object_rows import ObjectRows
 
 Policy = Literal["clip", "drop", "fail"]
-# Labels are often rounded to four decimals; what that pushes over the border is no fault.
+# Labels are often rounded to four decimals; what that pushes over the border is not a fault.
 ROUNDING = 1e-4
 
 

@@ -88,7 +88,7 @@ def read_packed(label: np.ndarray, key: str) -> ObjectRows:
     if rest or count < 0:
         raise DataError(
             key,
-            f"has a label of {length} numbers, which is no header of {start} followed by objects of {step} each: "
+            f"has a label of {length} numbers, which is not a header of {start} followed by objects of {step} each: "
             "restore the missing numbers, or correct the first two",
         )
     rows = label[start:].reshape(count, step)

@@ -31,7 +31,7 @@ class AnnotationJsonSource(Source):
         images = options.root or path / IMAGES
         annotations = path / ANNOTATIONS if (path / ANNOTATIONS).is_dir() else path
         if not images.is_dir():
-            raise UserError(f"{images} is no folder: give root=FOLDER, where the images lie.")
+            raise UserError(f"{images} is not a folder: give root=FOLDER, the folder of the images.")
         self._root = images
         self._reader = AnnotationFilesReader(images, annotations, options.classes)
         self.class_names = self._reader.class_names

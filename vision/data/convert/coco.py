@@ -51,7 +51,7 @@ class CocoSource(Source):
     def _image(self, image: Any, number: int, skipped: Skipped) -> AnnotatedImage:
         key = f"{self._path.name} image {number}"
         if not isinstance(image, Mapping) or not is_id(image.get("id")):
-            raise DataError(key, "is no object with a number or a text as its id")
+            raise DataError(key, "is not an object with a number or a text as its id")
         key = f"{key} ({image.get('file_name')!s:.200})"
         name, path = self._finder.find(image.get("file_name"), key)
         sides = image.get("width"), image.get("height")

@@ -49,7 +49,8 @@ class CocoFile:
             root = _root_of(categories, used)
             if root is not None:
                 where = f"{path.name} category {root}"
-                self._notes.append((where, f"{named[root]!r} stands above all others and has no boxes: it is no class"))
+                remark = f"{named[root]!r} stands above all others and has no boxes: it is not a class"
+                self._notes.append((where, remark))
             self.class_names = tuple(name for category_id, name in named.items() if category_id != root)
         ids = {name: class_id for class_id, name in enumerate(self.class_names)}
         unknown = [name for category_id, name in named.items() if name not in ids and category_id in used]
@@ -158,5 +159,5 @@ def _read_lists(path: Path) -> tuple[list[Any], list[Any], list[Any]]:
         raise DataError(str(path), f"is {error}") from None
     lists = [document.get(name) if isinstance(document, dict) else None for name in LISTS]
     if not all(isinstance(found, list) for found in lists):
-        raise DataError(str(path), f"is no COCO file: it needs the lists {', '.join(LISTS)}")
+        raise DataError(str(path), f"is not a COCO file: it needs the lists {', '.join(LISTS)}")
     return lists[0] or [], lists[1] or [], lists[2] or []

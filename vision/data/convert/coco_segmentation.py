@@ -31,9 +31,9 @@ def _box_of_polygons(polygons: Sequence[Any]) -> Box:
     ys: list[float] = []
     for polygon in polygons:
         if not (isinstance(polygon, list) and len(polygon) >= 6 and len(polygon) % 2 == 0):
-            raise ValueError("has a polygon that is no list of at least three points x, y")
+            raise ValueError("has a polygon that is not a list of at least three points x, y")
         if not all(map(is_number, polygon)):
-            raise ValueError("has a polygon with a coordinate that is no number of pixels")
+            raise ValueError("has a polygon with a coordinate that is not a number of pixels")
         xs += polygon[::2]
         ys += polygon[1::2]
     return float(min(xs)), float(min(ys)), float(max(xs)), float(max(ys))

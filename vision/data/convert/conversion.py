@@ -23,7 +23,7 @@ from vision.settings.errors import DataError, UserError
 Result = TypeVar("Result")
 # What a message counts as left out.
 SKIPPED_NOUN = "images or boxes"
-# Key of ``extra`` of boxes around crowds: they are no single objects, so no format may take them for one.
+# Key of ``extra`` of boxes around crowds, which no format may take for single objects.
 IS_CROWD = "coco.iscrowd"
 # Images read ahead at a time.
 _AHEAD = 16
@@ -176,7 +176,7 @@ class WithoutCrowds(Source):
             if image.objects is None or len(objects) == len(image.objects):
                 yield image
                 continue
-            skipped.note(image.key, "has boxes around crowds (iscrowd), which are no single objects: left out")
+            skipped.note(image.key, "has boxes around crowds (iscrowd), which are not single objects: left out")
             yield replace(image, objects=objects)
 
 

@@ -53,7 +53,7 @@ class YoloLayout:
         self.others += [file for stem, file in self._labels.items() if stem not in stems]
         self.images = [name for name in images if split is None or _is_in(name, split)]
         if not self.images:
-            raise UserError(f"split={split} is no folder of images in {self.images_root}.")
+            raise UserError(f"split={split} is not a folder of images in {self.images_root}.")
         folders = [place for top in (path, *parts_in(path)) for place in (top, top / LABELS, top / IMAGES)]
         around = path.resolve().parent
         is_below = (

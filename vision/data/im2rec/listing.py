@@ -51,7 +51,7 @@ class Listing:
 def list_images(root: Path, options: ListOptions) -> Listing:
     """Find the images. If recursive, each folder with images is a class, numbered in the order of the walk."""
     if not root.is_dir():
-        raise DataError(str(root), "is no folder; give the folder of the images as ROOT")
+        raise DataError(str(root), "is not a folder; give the folder of the images as ROOT")
     found: list[tuple[int, str, int]] = []
     folders: dict[str, int] = {}
     skipped, others = Skipped(), []

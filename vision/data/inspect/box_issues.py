@@ -17,7 +17,7 @@ SAME_OBJECT_IOU = 0.9
 # Boxes of one image compared with all at once: bounds the memory.
 _BLOCK = 256
 _KINDS: tuple[tuple[str, Severity, str], ...] = (
-    ("box_class", "error", "have a class that is no whole number from 0"),
+    ("box_class", "error", "have a class that is not a whole number from 0"),
     ("box_inverted", "error", "end before they begin"),
     ("box_without_area", "error", "have no area"),
     ("box_outside", "error", "lie outside their image"),

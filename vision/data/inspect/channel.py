@@ -20,7 +20,7 @@ from vision.settings.errors import DataError
 
 # A class this many times rarer than the most frequent one is hard to learn without help.
 RARE_TIMES = 20
-# Kinds of problems that an issue tells.
+# Kinds of problems that an issue names.
 _KINDS = 3
 
 

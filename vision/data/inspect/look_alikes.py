@@ -24,7 +24,7 @@ LEAST_CORRELATION = 0.975
 MOST_DIFFERENCE = 40.0
 # Thumbnails with less contrast than this (standard deviation) have no shape to compare: their colors must agree.
 FLAT, FLAT_DIFFERENCE = 4.0, 1.5
-# Up to so many images each is compared with each. Beyond, only those with an equal band of their difference hashes.
+# Up to this number of images each is compared with each; beyond it, only those whose difference hashes share a band.
 MOST_COMPARED_IN_FULL = 100_000
 BANDS, BAND_BITS, MOST_NEIGHBOURS = 4, 16, 256
 _BLOCK = 1024
