@@ -42,7 +42,7 @@ def fit(
         raise SettingsError(["Setting run.folds is not for vision.fit: call vision.cross_validate, or leave it out."])
     result = api.train(job)
     if job.run.report:
-        from vision.reports.run_report import write_run_report
+        from vision.reports.report import write_run_report
 
         write_run_report(result)
     return result

@@ -9,8 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vision.artifacts.export import SUFFIXES, export_network, write_sidecar
-from vision.artifacts.export_heads import ExportHeads, HeadOutput, Heads
+from vision.artifacts.export import SUFFIXES, ExportHeads, HeadOutput, Heads, export_network, write_sidecar
 from vision.settings.errors import UserError
 
 ANCHORS = torch.arange(8.0).reshape(2, 4)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from vision.artifacts.model_description import ModelDescription
-from vision.artifacts.model_folder import load_model, pack_model, save_model
+from vision.artifacts.model_folder import compare_settings, load_model, pack_model, save_model
 from vision.artifacts.model_place import ForeignArchive
 from vision.files import atomic_file
 from vision.settings.errors import UserError
@@ -295,3 +295,25 @@ def test_other_problems(tmp_path: Path, model_folder: Path) -> None:
         load_model(tmp_path)
     with pytest.raises(UserError, match="cannot be written"):
         pack_model(model_folder, tmp_path / "model.tar.gz")
+
+
+@pytest.mark.parametrize(
+    ("required", "stored", "expected"),
+    [
+        ({}, {"num_layers": "18"}, []),
+        ({"num_layers": "18", "num_classes": "2"}, {"num_classes": "2", "num_layers": "18", "epochs": "9"}, []),
+        (
+            {"num_layers": "18", "num_classes": "3"},
+            {"num_layers": "50", "num_classes": "2"},
+            [
+                "num_layers is 18 in this job and 50 in the stored model",
+                "num_classes is 3 in this job and 2 in the stored model",
+            ],
+        ),
+        ({"top_k": "5"}, {}, ["top_k is 5 in this job and not set in the stored model"]),
+        ({"top_k": None}, {}, []),
+        ({"top_k": None}, {"top_k": "5"}, ["top_k is not set in this job and 5 in the stored model"]),
+    ],
+)
+def test_names_what_differs(required: dict[str, str], stored: dict[str, str], expected: list[str]) -> None:
+    assert compare_settings(required, stored) == expected

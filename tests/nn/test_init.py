@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from vision.nn.init import initialise, xavier_gaussian_in, xavier_uniform_average
-from vision.nn.l2_normalization import L2Normalization
 from vision.nn.preact_resnet import FixedGammaBatchNorm2d
+from vision.nn.vgg import L2Normalization
 
 # fan_in = 64*3*3 = 576 and 512; fan_out = 128*3*3 = 1152 and 256
 WEIGHTS = {"conv": (128, 64, 3, 3), "fc": (256, 512)}

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from torch import nn
 
-from vision.nn.l2_normalization import L2Normalization
 from vision.nn.mxnet_names import mxnet_names
 from vision.nn.preact_resnet import FixedGammaBatchNorm2d
+from vision.nn.vgg import L2Normalization
 
 
 def test_every_kind_of_layer() -> None:

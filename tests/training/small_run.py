@@ -19,10 +19,9 @@ from vision.data.datamodule import VisionDataModule
 from vision.data.dataset import ImageDataset
 from vision.data.sample import Sample
 from vision.settings.run import RunSettings
-from vision.training.best_model import BestModel
-from vision.training.checkpoints import Checkpoints
+from vision.training.checkpoints import BestModel, Checkpoints
 from vision.training.early_stopping import EarlyStopping, StopEarly
-from vision.training.history import History
+from vision.training.loggers import History
 from vision.training.task import TrainingFacts
 from vision.training.termination import Termination
 from vision.training.trainer import build_trainer

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from tests.training.small_run import RandomImages, SmallRun
 from vision.settings.errors import UserError
+from vision.training.task import memory_format
 
 
 def test_a_loss_that_is_not_finite_names_the_records_of_its_batch(tmp_path: Path) -> None:
@@ -66,3 +68,21 @@ def test_warm_up_raises_the_rate_over_its_epochs(tmp_path: Path) -> None:
     run = SmallRun(tmp_path, run={"warmup_epochs": 2}, epochs=3)
     run.train()
     assert [row["learning_rate"] for row in run.history.rows] == pytest.approx([0.025, 0.05, 0.05])
+
+
+@pytest.mark.parametrize(
+    ("layer", "wanted", "expected"),
+    [
+        (nn.Conv2d(16, 8, 1, stride=2), True, torch.channels_last),
+        (nn.Conv2d(16, 8, 1, stride=2), False, torch.contiguous_format),
+        (nn.Conv2d(12, 8, 1, stride=2), True, torch.contiguous_format),
+        (nn.Conv2d(4, 8, 1, stride=(1, 2)), True, torch.contiguous_format),
+        (nn.Conv2d(12, 8, 1), True, torch.channels_last),
+        (nn.Conv2d(3, 8, 7, stride=2), True, torch.channels_last),
+        (nn.Linear(4, 4), True, torch.channels_last),
+    ],
+)
+def test_narrow_strided_convolutions_are_not_trained_channels_last(
+    layer: nn.Module, wanted: bool, expected: torch.memory_format
+) -> None:
+    assert memory_format(nn.Sequential(nn.ReLU(), layer), channels_last=wanted) is expected

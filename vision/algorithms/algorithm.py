@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from torch import nn
 
 from vision.algorithms.facts import AlgorithmFacts
-from vision.artifacts.export_heads import ExportHeads
+from vision.artifacts.export import ExportHeads
 from vision.data.dataset import Transform
 from vision.data.sample import RawTarget, Reader
 from vision.metrics.evaluation import Evaluation

@@ -11,7 +11,7 @@ import numpy as np
 from vision import algorithms
 from vision.api.evaluation import evaluated_task
 from vision.api.model import open_model
-from vision.artifacts.stored_model import StoredModel
+from vision.artifacts.model_folder import StoredModel
 from vision.metrics.bootstrap import Compared, Comparison, paired_bootstrap
 from vision.settings.channels import Channel
 from vision.settings.errors import UserError

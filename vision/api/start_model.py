@@ -11,8 +11,7 @@ from torch import nn
 
 from vision.algorithms.algorithm import AnyAlgorithm
 from vision.api.model import fill_network, open_model
-from vision.artifacts.compatibility import compare_settings
-from vision.artifacts.model_folder import StoredModel
+from vision.artifacts.model_folder import StoredModel, compare_settings
 from vision.data.seeds import seed_weights
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import Job

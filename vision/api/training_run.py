@@ -30,10 +30,9 @@ from vision.metrics.evaluation import Evaluation
 from vision.settings.errors import UserError
 from vision.settings.job import Job
 from vision.training.accelerator import choose_accelerator
-from vision.training.best_model import BestModel
-from vision.training.checkpoints import LAST, Checkpoints
+from vision.training.checkpoints import LAST, BestModel, Checkpoints
 from vision.training.early_stopping import EarlyStopping, StopEarly
-from vision.training.history import History, Row
+from vision.training.loggers import History, Row
 from vision.training.out_of_memory import told_of_training
 from vision.training.processes import leave_group, machines, peer_losses
 from vision.training.progress import Progress, quiet_lightning

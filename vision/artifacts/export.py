@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from vision.artifacts.export_heads import BATCH, INPUT, ExportHeads, HeadOutput
 from vision.files.atomic_file import write_whole
 from vision.settings.errors import UserError
 
@@ -27,6 +26,8 @@ TRACED_BATCH, CHECKED_BATCHES = 2, (1, 3)
 SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2", "torchscript": ".pt"}
 
 Runner = Callable[[Tensor], Sequence[np.ndarray]]
+INPUT = "images"
+BATCH = "batch"
 
 
 @dataclass(frozen=True)
@@ -195,3 +196,43 @@ def _need(package: str) -> Any:
         return importlib.import_module(package)
     except ImportError as error:
         raise UserError(f"format=onnx needs the package {package}: pip install 'vision[export]'") from error
+
+
+@dataclass(frozen=True)
+class HeadOutput:
+    """``shape`` has "batch" for the number of images; ``meaning`` is a sentence."""
+
+    name: str
+    shape: tuple[int | str, ...]
+    meaning: str
+
+
+@dataclass(frozen=True)
+class ExportHeads:
+    """``module``: images uint8 [N, C, H, W] of ``image_shape`` (C, H, W) -> a tuple of tensors, as ``outputs`` says.
+
+    ``append_pipeline`` gives an ONNX model that goes on to the final answer, ``pipeline_outputs``; None if the
+    algorithm has no such thing.
+    """
+
+    module: nn.Module
+    image_shape: tuple[int, int, int]
+    outputs: tuple[HeadOutput, ...]
+    append_pipeline: Callable[[Any], Any] | None = None
+    pipeline_outputs: tuple[HeadOutput, ...] = ()
+
+
+class Heads(nn.Module):
+    """Gives a network's answer as a plain tuple, with tensors that never change at the end."""
+
+    def __init__(self, network: nn.Module, constants: tuple[Tensor, ...] = ()) -> None:
+        super().__init__()
+        self.network = network
+        for index, constant in enumerate(constants):
+            self.register_buffer(f"constant_{index}", constant, persistent=False)
+        self.constant_names = [f"constant_{index}" for index in range(len(constants))]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        answer = self.network(images)
+        tensors = (answer,) if isinstance(answer, Tensor) else tuple(answer)
+        return (*tensors, *(getattr(self, name) for name in self.constant_names))

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import PrivateAttr
 from torch import Tensor
 
 from vision.artifacts.archive import extract_archive, pack_archive
@@ -24,8 +25,7 @@ from vision.artifacts.model_description import (
     WeightsFile,
 )
 from vision.artifacts.model_place import find_model, not_a_model
-from vision.artifacts.stored_model import StoredModel
-from vision.artifacts.weights import encode_weights
+from vision.artifacts.weights import check_weights, encode_weights, read_weights
 from vision.files.atomic_file import PART_SUFFIX, write_whole
 from vision.files.write_error import WriteError, writing
 from vision.settings.errors import UserError
@@ -133,3 +133,54 @@ def _remove_stale(folder: Path, model: ModelFile) -> None:
         is_stale = re.fullmatch(WEIGHTS_NAME, entry.name) and entry.name not in used
         if is_stale or (entry.name.startswith(".weights-") and entry.name.endswith(PART_SUFFIX)):
             entry.unlink()
+
+
+class StoredModel(ModelFile):
+    """A model that was read and checked; its weights are read when they are asked for."""
+
+    _folder: Path = PrivateAttr()
+    _shown: str = PrivateAttr()
+    _max_bytes: int = PrivateAttr()
+
+    @classmethod
+    def open(cls, folder: Path, shown: str, max_bytes: int) -> StoredModel:
+        """Read model.json of ``folder`` and check the weights of the model in use.
+
+        ``shown`` names the folder in sentences. ``max_bytes`` bounds a weights file.
+        """
+        try:
+            model = cls.read(folder / MODEL_JSON, f"{shown}/{MODEL_JSON}")
+            model._folder, model._shown, model._max_bytes = folder, shown, max_bytes
+            model._check(model.weights)
+        except OSError as error:
+            raise UserError(f"{shown} cannot be read: {error}") from error
+        return model
+
+    def state_dict(self, epoch: int | None = None) -> dict[str, Tensor]:
+        """Return tensors by name, on the CPU: of the model in use, or of a kept epoch. Shapes are not checked."""
+        weights = self.weights
+        if epoch is not None and epoch != self.epoch:
+            kept = {checkpoint.epoch: checkpoint.weights for checkpoint in self.checkpoints}
+            if epoch not in kept:
+                epochs = ", ".join(map(str, sorted({*kept, self.epoch})))
+                raise UserError(f"{self._shown} has no weights of epoch {epoch}; it has those of {epochs}")
+            weights = kept[epoch]
+            self._check(weights)
+        return read_weights(self._folder / weights.name, f"{self._shown}/{weights.name}")
+
+    def _check(self, weights: WeightsFile) -> None:
+        path = self._folder / weights.name
+        check_weights(path, weights.sha256, self._max_bytes, f"{self._shown}/{weights.name}")
+
+
+def compare_settings(required: Mapping[str, object], stored: Mapping[str, object]) -> list[str]:
+    """Return a sentence for each setting of the job that has another value in the model that it continues."""
+    return [
+        f"{name} is {_shown(value)} in this job and {_shown(stored.get(name))} in the stored model"
+        for name, value in required.items()
+        if stored.get(name) != value
+    ]
+
+
+def _shown(value: object) -> str:
+    return "not set" if value is None else str(value)[:200]

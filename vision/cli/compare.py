@@ -62,8 +62,7 @@ def run(argv: Sequence[str]) -> int:
     with progress_bar("Drawing images", int(resamples)) as advance:
         comparison = api.compare(model, local_path(other), channels, settings, int(resamples), advance)
     from vision.cli.terminal import print_table
-    from vision.reports.comparison_page import write_comparison
-    from vision.reports.comparison_text import tables, verdict
+    from vision.reports.comparison import tables, verdict, write_comparison
 
     for table in tables(comparison):
         print_table(table)

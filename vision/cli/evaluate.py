@@ -132,6 +132,6 @@ def show(evaluated: EvaluatedModel, model: Path, output: str | None) -> None:
         for written in (path, *write_evaluation_files(path.parent, evaluated, model)):
             print(f"Wrote {written}")
     else:
-        from vision.reports.run_report import write_evaluation_report
+        from vision.reports.report import write_evaluation_report
 
         print(f"report: {write_evaluation_report(path, evaluated, model)}")

@@ -159,6 +159,6 @@ def show(result: RunResult) -> None:
     print_evaluation(result.evaluation, "validation, the model that was kept")
     print(f"run folder: {result.folder.path}\nmodel: {result.folder.archive}")
     if result.job.run.report:
-        from vision.reports.run_report import write_run_report
+        from vision.reports.report import write_run_report
 
         print(f"report: {write_run_report(result)}")

@@ -19,6 +19,11 @@ from vision.nn.resnet import Stem
 from vision.settings.errors import DataError
 
 _MAX_UNITS = 400
+BOX_VALUES = 4
+_BASE_NETWORKS: dict[tuple[tuple[int, ...], bool], str] = {
+    LARGE_PLANS[depth]: f"resnet-{depth}" for depth in (18, 34, 50)
+}
+_MAX_LEVELS = 12
 
 
 def read_preact_plan(graph: Graph, last: Output, input_channels: int = 3) -> PreactPlan:
@@ -100,13 +105,6 @@ def _branch(graph: Graph, add: Node) -> tuple[list[Node], Node]:
             found.append(node)
         node = graph.nodes[sources(graph, node)[0].node]
     return found, shortcut
-
-
-BOX_VALUES = 4
-_BASE_NETWORKS: dict[tuple[tuple[int, ...], bool], str] = {
-    LARGE_PLANS[depth]: f"resnet-{depth}" for depth in (18, 34, 50)
-}
-_MAX_LEVELS = 12
 
 
 def read_ssd_plan(graph: Graph, outputs: SSDOutputs) -> dict[str, Any]:

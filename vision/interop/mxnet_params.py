@@ -1,4 +1,8 @@
-"""The .params files of MXNet: named arrays, read without mxnet and written as MXNet 1.9 writes them."""
+"""The .params files of MXNet: named arrays, read without mxnet in every layout from 0.10 to 1.9, written as by 1.9.
+
+The bytes are untrusted: a length is compared with what is left of the file before anything is allocated. Only a sparse
+array can be larger in memory than on disk; MAX_DENSE_BYTES bounds these.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +23,30 @@ LIST_MAGIC = 0x112
 # ResNet-200 has about 1,500. Bounds the objects that a file of empty arrays can make.
 MAX_ARRAYS = 100_000
 MAX_NAME_BYTES = 1024
+V1_MAGIC, V2_MAGIC, V3_MAGIC = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
+DENSE, ROW_SPARSE, CSR = range(3)
+BFLOAT16 = 12
+# dtype flags of mshadow; bfloat16 is read as its bit pattern and widened to float32.
+DTYPES = {
+    flag: np.dtype(name)
+    for flag, name in enumerate(["<f4", "<f8", "<f2", "u1", "<i4", "i1", "<i8", "?", "<i2", "<u2", "<u4", "<u8", "<u2"])
+}
+MAX_DIMENSIONS = 32
+# The largest array of these networks, VGG-16's first dense layer, has 411 MB.
+MAX_DENSE_BYTES = 1 << 30
 
 
 def read_params(path: str | Path) -> dict[str, np.ndarray]:
-    """Arrays of a .params file by their names in it, such as ``arg:fc1_weight`` and ``aux:bn0_moving_mean``."""
+    """Return the arrays of a .params file by their names, such as ``arg:fc1_weight`` and ``aux:bn0_moving_mean``."""
     path = Path(path)
     return parse_params(SteadyFile(path, path.name), path.name)
 
 
 def parse_params(buffer: bytes | memoryview | SteadyFile, name: str) -> dict[str, np.ndarray]:
-    """The same from bytes; the arrays own their memory. Arrays without names are called "0", "1", ...
+    """Return the arrays by name from the bytes of a file, in memory of their own; those without names are "0", "1", ...
 
     ``name`` stands for the file in errors. Takes memory for at most twice the bytes given (bfloat16 becomes
-    float32), and for sparse arrays mxnet_ndarray.MAX_DENSE_BYTES more.
+    float32), and for sparse arrays MAX_DENSE_BYTES more.
     """
     cursor = Cursor(buffer, name, "header")
     if bytes(cursor.buffer[:4]) == b"PK\x03\x04":
@@ -91,19 +106,6 @@ def _name(cursor: Cursor) -> str:
         raise cursor.error("a name is not UTF-8 text") from None
 
 
-V1_MAGIC, V2_MAGIC, V3_MAGIC = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
-DENSE, ROW_SPARSE, CSR = range(3)
-BFLOAT16 = 12
-# dtype flags of mshadow; bfloat16 is read as its bit pattern and widened to float32.
-DTYPES = {
-    flag: np.dtype(name)
-    for flag, name in enumerate(["<f4", "<f8", "<f2", "u1", "<i4", "i1", "<i8", "?", "<i2", "<u2", "<u4", "<u8", "<u2"])
-}
-MAX_DIMENSIONS = 32
-# The largest array of these networks, VGG-16's first dense layer, has 411 MB.
-MAX_DENSE_BYTES = 1 << 30
-
-
 @dataclass
 class Cursor:
     """A position in a file of bytes that never moves beyond its end. ``what`` names the array being read."""
@@ -129,7 +131,7 @@ class Cursor:
 
 
 def read_ndarray(cursor: Cursor) -> np.ndarray:
-    """The array at the cursor, in its own memory. Sparse ones become dense, bfloat16 float32.
+    """Return the array at the cursor, in its own memory. Sparse ones become dense, bfloat16 float32.
 
     An array that was declared but never filled is given as float32 [0].
     """

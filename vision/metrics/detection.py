@@ -1,10 +1,12 @@
 """The evaluation of a detector, from the detections and objects of all images: figures, tables, curves, pictures.
 
-d and t are all detections and objects, C classes without background.
+Average precision as COCO defines it is counted by torchmetrics. d and t are all detections and objects, C classes
+without background.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -17,7 +19,6 @@ from vision.metrics.average_precision import (
 )
 from vision.metrics.box_pairs import MATCH_IOU, confusion_with_background, pair_boxes
 from vision.metrics.calibration import reliability_diagram
-from vision.metrics.coco_precision import coco_precision
 from vision.metrics.evaluation import Curves, Evaluation, Matrix, Table
 from vision.metrics.galleries import SHOWN_SCORE, galleries
 from vision.metrics.label_evaluation import evaluate_box_labels
@@ -28,6 +29,7 @@ DECISION_SCORE = 0.5
 MOST_CURVES = 20
 MOST_CURVE_POINTS = 200
 BACKGROUND = "background"
+_COCO_NAMES = {"mAP": "map", "mAP_50": "map_50", "mAP_75": "map_75"}
 
 
 def evaluation_of_detection(
@@ -130,3 +132,49 @@ def _notes(records: DetectionRecords, found: AveragePrecision, overlap_threshold
             f"{difficult} objects are marked as difficult: they need not be found, nor does it count if they are."
         )
     return tuple(notes)
+
+
+def coco_precision(records: DetectionRecords) -> dict[str, float]:
+    """``coco_mAP`` (mean over IoU 0.5, 0.55, ..., 0.95), ``coco_mAP_50`` and ``coco_mAP_75``; 0 without objects.
+
+    Difficult objects stand where COCO has crowds: they need not be found, and what falls on them is not counted.
+    """
+    from torchmetrics.detection import MeanAveragePrecision
+
+    # It reports every figure of every call.
+    logging.getLogger("faster_coco_eval").setLevel(logging.WARNING)
+    metric = MeanAveragePrecision(backend="faster_coco_eval")
+    metric.warn_on_many_detections = False
+    metric.update(*_lists(DetectionRecords.merge([records])))
+    found = metric.compute()
+    # -1 is COCO's word for undefined.
+    return {f"coco_{ours}": max(float(found[theirs]), 0.0) for ours, theirs in _COCO_NAMES.items()}
+
+
+def _lists(records: DetectionRecords) -> tuple[list[dict], list[dict]]:
+    """What torchmetrics takes: one dictionary of tensors for each image, detections [D] and objects [M]."""
+    import torch
+
+    detection, truth = (
+        np.searchsorted(column, np.append(records.image_indices, np.iinfo(np.int64).max))
+        for column in (records.detection_image, records.truth_image)
+    )
+    predictions, targets = [], []
+    for i in range(len(records.image_indices)):
+        found = slice(detection[i], detection[i + 1])
+        predictions.append(
+            {
+                "boxes": torch.from_numpy(records.detection_boxes[found]),
+                "scores": torch.from_numpy(records.detection_scores[found]),
+                "labels": torch.from_numpy(records.detection_labels[found]),
+            }
+        )
+        here = slice(truth[i], truth[i + 1])
+        targets.append(
+            {
+                "boxes": torch.from_numpy(records.truth_boxes[here]),
+                "labels": torch.from_numpy(records.truth_labels[here]),
+                "iscrowd": torch.from_numpy(records.truth_difficult[here].astype(np.int64)),
+            }
+        )
+    return predictions, targets

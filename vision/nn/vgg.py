@@ -1,7 +1,9 @@
 """VGG-16 "reduced", the base network of SSD: fc6 and fc7 are convolutions, fc6 dilated, no dropout.
 
 Modules are named as MXNet's ``vgg16_reduced`` names its layers (``conv1_1`` ... ``fc7``), so that a
-state-dict key and an MXNet name differ only in the dot. Legend: N batch, C channels, H and W in pixels.
+state-dict key and an MXNet name differ only in the dot. Beside it the normalization by which SSD scales relu4_3.
+
+Legend: N batch, C channels, H and W in pixels.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -91,3 +94,25 @@ def from_torchvision(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     result["fc7.weight"] = fc7[::4, ::4, None, None].contiguous()
     result["fc7.bias"] = state_dict["classifier.3.bias"][::4].contiguous()
     return result
+
+
+class L2Normalization(nn.Module):
+    """``scale * x / sqrt(sum over channels of x^2 + eps)``, each position by itself.
+
+    MXNet's operator with mode "channel" and eps 1e-10. ``scale`` has shape [1,C,1,1], as MXNet stores
+    ``relu4_3_scale``; 20 is SSD's starting value.
+    """
+
+    scale: nn.Parameter
+
+    def __init__(self, channels: int, initial_scale: float = 20.0, eps: float = 1e-10) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((1, channels, 1, 1), initial_scale))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x``: [N,C,H,W]; the same shape and dtype out."""
+        # Squares of half-precision activations overflow above 255, so the norm is taken in float32.
+        wide = x.float()
+        norm = wide.square().sum(dim=1, keepdim=True).add(self.eps).sqrt()
+        return (wide / norm * self.scale).to(x.dtype)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,16 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vision.data.sample import Reader
-from vision.files.atomic_file import write_whole
+from vision.data.image_codec import image_size
+from vision.data.sample import Located, Reader
+from vision.files.atomic_file import AtomicFile, write_whole
 from vision.metrics.evaluation import Evaluation
 from vision.metrics.label_evaluation import LabelEvaluation
 from vision.metrics.label_tables import mean_ratios
-from vision.reports.custom_labels_manifest import write_manifest
 from vision.settings.errors import DataError
 
 if TYPE_CHECKING:
     from vision.api import EvaluatedModel, RunResult
+
 
 log = logging.getLogger(__name__)
 
@@ -196,3 +198,33 @@ def _number(value: float | None) -> float:
 def _plain(name: str) -> str:
     """Letters, digits, dots, underscores and hyphens only, as names of projects and versions must be."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", name)[:100].strip("-.") or "model"
+
+
+def write_manifest(path: Path, labels: LabelEvaluation, timestamp: str, reader: Reader) -> None:
+    """Write the manifest, or raise DataError and leave no file if an image that is needed cannot be read again.
+
+    What is neither true nor assigned has no entry. A missed object has its detection below the threshold, or its own
+    box with confidence 0.
+    """
+    with AtomicFile(path) as file:
+        for line in manifest_lines(labels, timestamp, reader):
+            file.write(json.dumps(line) + "\n")
+
+
+def manifest_lines(labels: LabelEvaluation, timestamp: str, reader: Reader) -> Iterator[dict[str, Any]]:
+    """Yield one JSON object for each image, in the reader's order."""
+    image = labels.decisions.image
+    ends = np.searchsorted(image, [labels.image_indices, labels.image_indices + 1]).T
+    for index, (first, last) in zip(labels.image_indices.tolist(), ends.tolist(), strict=True):
+
+        def size_px(index: int = index) -> tuple[int, int]:
+            sample = reader[index]
+            return image_size(sample.encoded, sample.key)
+
+        rows = range(first, last)
+        yield {"source-ref": source_ref(reader, index), **labels.annotate(labels, index, rows, timestamp, size_px)}
+
+
+def source_ref(reader: Reader, index: int) -> str:
+    """Return the image's path if it is a file, else the name of its record."""
+    return str(reader.path(index)) if isinstance(reader, Located) else reader.key(index)

@@ -1,4 +1,4 @@
-"""Writes the report of a run or an evaluation: pictures, a page to look at, and the numbers as JSON."""
+"""Writes the report of a run or an evaluation from its result: pictures, a page to look at, and the numbers as JSON."""
 
 from __future__ import annotations
 
@@ -8,15 +8,23 @@ from pathlib import Path
 
 import numpy as np
 
+from vision import algorithms
+from vision.api import EvaluatedModel, RunResult, load
+from vision.api.model import model_of
+from vision.data.image_codec import decode_rgb
+from vision.data.sample import Reader
 from vision.files.atomic_file import write_whole
 from vision.files.write_error import make_folder
 from vision.metrics.evaluation import Evaluation, Gallery
 from vision.reports import page as html
 from vision.reports.contact_sheet import contact_sheet, make_thumbnail, thumbnail_side_px
+from vision.reports.custom_labels_files import run_name, write_evaluation_files, write_run_files
 from vision.reports.drawing import jpeg_bytes
 from vision.reports.evaluation_json import write_evaluation
 from vision.reports.figures import class_bars, curves_figure, heat_map, learning_curves
 from vision.reports.labels import duration_text, file_stem, metric_label, metric_text
+from vision.settings.errors import DataError
+from vision.training.accelerator import choose_device
 
 MOST_METRIC_TILES = 6
 MOST_CLASSES_IN_NARROW_MATRIX = 12
@@ -150,3 +158,54 @@ def _tiles(evaluation: Evaluation, history: History) -> list[html.Tile]:
     if waits:
         tiles.append(html.Tile("waiting for data", f"{100 * statistics.median(waits):.1f} %"))
     return tiles
+
+
+def write_run_report(result: RunResult) -> Path:
+    """Draw the report of a run into its ``report`` folder, with the files of Custom Labels; returns the page's path."""
+    algorithm = algorithms.get(result.job.algorithm)
+    settings = {
+        "algorithm": result.job.algorithm,
+        **{f"channels.{name}": str(channel.path) for name, channel in result.job.channels.items()},
+        **{f"hp.{name}": value for name, value in result.job.hyperparameters.to_strings().items()},
+        **{f"run.{name}": value for name, value in result.job.run.to_strings().items()},
+    }
+    image_of = image_reader(result.validation)
+    page = write_report(
+        result.folder.report,
+        title=f"{algorithm.facts.title}: {result.folder.name}",
+        evaluation=load(result.folder.model, result.job.run).explain(result.evaluation, image_of),
+        history=result.history,
+        settings=settings,
+        image_of=image_of,
+    )
+    write_run_files(result.folder.report, result)
+    return page
+
+
+def write_evaluation_report(folder: Path, evaluated: EvaluatedModel, model: Path) -> Path:
+    """The same of an evaluation of ``model``, a path."""
+    answering = model_of(evaluated.stored, str(model), choose_device(evaluated.run))
+    image_of = image_reader(evaluated.validation)
+    page = write_report(
+        folder,
+        title=f"{answering.algorithm.facts.title}: {run_name(model)}",
+        evaluation=answering.explain(evaluated.evaluation, image_of),
+        history=[],
+        settings={"model": str(model)},
+        image_of=image_of,
+    )
+    write_evaluation_files(folder, evaluated, model)
+    return page
+
+
+def image_reader(reader: Reader) -> Callable[[int], np.ndarray | None]:
+    """The function index -> image uint8 [H, W, 3] RGB, or None where it cannot be read."""
+
+    def image_of(index: int) -> np.ndarray | None:
+        try:
+            sample = reader[index]
+            return decode_rgb(sample.encoded, sample.key)
+        except DataError:
+            return None
+
+    return image_of

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from vision.api.training_run import RunResult, train
-from vision.reports.run_report import write_run_report
+from vision.reports.report import write_run_report
 from vision.sagemaker.job_folders import JobFolders
 from vision.sagemaker.prefix import Prefix
 from vision.settings.job import Job

@@ -1,12 +1,17 @@
-"""The loggers that a run asks for besides metrics.csv. None of them reaches the network unless the user's own
-environment says so: MLFLOW_TRACKING_URI names a server, or WANDB_MODE=online."""
+"""The loggers of a run: ``metrics.csv`` always, and those that it asks for.
+
+None of them reaches the network unless the user's own environment says so: MLFLOW_TRACKING_URI names a server, or
+WANDB_MODE=online.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
+import pytorch_lightning as pl
 from pytorch_lightning.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
@@ -14,6 +19,8 @@ from vision.files.atomic_file import write_whole
 from vision.files.write_error import make_folder
 from vision.settings.errors import UserError
 from vision.settings.run import RunSettings
+from vision.training.metrics_csv import Row, write_rows
+from vision.training.task import TrainingTask
 
 MLFLOW_FOLDER = "mlruns"
 MLFLOW_RUN_FILE = "mlflow_run.txt"
@@ -84,3 +91,25 @@ def _wandb(folder: Path) -> Logger:
     return _OneRunWandbLogger(
         name=folder.name, project="vision", save_dir=folder, id=run_id, resume="allow", offline=offline, log_model=False
     )
+
+
+class History(pl.Callback):
+    """Rows of metrics by epoch (counted from 1), kept in the checkpoint, and written to ``metrics.csv`` after each."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[Row] = []
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, TrainingTask)
+        if trainer.state.fn != "fit":
+            return
+        self.rows.append({"epoch": trainer.current_epoch + 1, **pl_module.epoch_metrics})
+        if trainer.is_global_zero:
+            write_rows(self.path, self.rows)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = list(state_dict["rows"])

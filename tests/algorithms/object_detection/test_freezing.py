@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from vision.algorithms.object_detection.architecture import standard_architecture
-from vision.algorithms.object_detection.freezing import freeze
 from vision.algorithms.object_detection.network import SSD
+from vision.algorithms.object_detection.task import freeze
 from vision.settings.errors import SettingsError
 
 # pattern -> MXNet's names of what it freezes, or their number. The full names are those of MXNet's symbol files.

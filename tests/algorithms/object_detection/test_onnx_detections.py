@@ -6,7 +6,7 @@ import pytest
 import torch
 from onnx import ModelProto, helper
 
-from vision.algorithms.object_detection.onnx_detections import append_detections
+from vision.algorithms.object_detection.export import append_detections
 from vision.algorithms.object_detection.predictions import DetectionSettings, detect
 
 ANCHORS, CLASSES = 500, 4

@@ -10,7 +10,6 @@ from torchvision.ops import batched_nms, nms
 
 from vision.algorithms.object_detection import predictions
 from vision.algorithms.object_detection.box_coder import BoxCoder
-from vision.algorithms.object_detection.image_detections import image_detections
 from vision.algorithms.object_detection.predictions import (
     Detections,
     DetectionSettings,
@@ -18,6 +17,7 @@ from vision.algorithms.object_detection.predictions import (
     detect,
     detect_from_scores,
 )
+from vision.algorithms.object_detection.response import image_detections
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "multibox"
 

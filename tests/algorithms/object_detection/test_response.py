@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from vision.algorithms.object_detection.image_detections import ImageDetections, image_detections
 from vision.algorithms.object_detection.predictions import Detections
-from vision.algorithms.object_detection.response import respond
+from vision.algorithms.object_detection.response import ImageDetections, image_detections, respond
 
 FOUND = ImageDetections(
     np.array([[0.222, 0.335, 0.344, 0.655], [0.0, 0.25, 0.5, 1.0]], np.float32),

@@ -7,8 +7,8 @@ import pytest
 
 from vision.algorithms.algorithm import TargetSummary
 from vision.algorithms.object_detection import target_summary
-from vision.algorithms.object_detection.box_label_parser import BoxLabelParser
 from vision.algorithms.object_detection.target_summary import summarise
+from vision.algorithms.object_detection.targets import BoxLabelParser
 from vision.data.sample import Sample
 
 OK = [0.1, 0.1, 0.5, 0.5]

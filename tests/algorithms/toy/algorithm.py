@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from vision.algorithms.algorithm import Algorithm, LabeledChannel, Mark, Stage, TargetSummary
 from vision.algorithms.facts import AlgorithmFacts
 from vision.algorithms.json_answer import json_bytes
-from vision.artifacts.export_heads import BATCH, ExportHeads, HeadOutput, Heads
+from vision.artifacts.export import BATCH, ExportHeads, HeadOutput, Heads
 from vision.data.sample import RawTarget
 from vision.settings.errors import DataError, UserError
 from vision.settings.run import RunSettings

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from vision.algorithms.algorithm import Algorithm, LabeledChannel, Mark, ScoredLabel, Stage, TargetSummary
 from vision.algorithms.facts import AlgorithmFacts
-from vision.algorithms.image_classification.explanation import with_explanations
-from vision.algorithms.image_classification.export import export_heads
 from vision.algorithms.image_classification.facts import FACTS
+from vision.algorithms.image_classification.grad_cam import with_explanations
 from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
 from vision.algorithms.image_classification.log_lines import ClassificationLogLines
 from vision.algorithms.image_classification.network import (
@@ -22,17 +21,17 @@ from vision.algorithms.image_classification.network import (
     ImageClassifier,
     architecture_for,
     build_network,
+    export_heads,
     is_head,
     load_pretrained,
     read_architecture,
 )
 from vision.algorithms.image_classification.predictions import Classification, classifications
 from vision.algorithms.image_classification.response import respond
-from vision.algorithms.image_classification.target_summary import summarise
-from vision.algorithms.image_classification.targets import LabelDecoder
+from vision.algorithms.image_classification.targets import LabelDecoder, summarise
 from vision.algorithms.image_classification.transforms import ClassificationTransform, build_transform
 from vision.algorithms.json_answer import json_bytes
-from vision.artifacts.export_heads import ExportHeads
+from vision.artifacts.export import ExportHeads
 from vision.metrics.evaluation import Evaluation
 from vision.settings.run import RunSettings
 

@@ -21,6 +21,7 @@ from vision.algorithms.image_classification.hyperparameters import (
     SMALL_IMAGE_DEPTHS,
     ImageClassificationHyperparameters,
 )
+from vision.artifacts.export import BATCH, ExportHeads, HeadOutput, Heads
 from vision.nn.init import initialise
 from vision.nn.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize, to_grey
 from vision.nn.preact_resnet import PreactPlan, PreactResNet, plan_for
@@ -178,3 +179,14 @@ def is_head(parameter: str, architecture: Architecture) -> bool:
     """Whether a key of the classifier's state dict depends on the number of classes."""
     head = ResNet.HEAD if architecture.family == "resnet" else PreactResNet.HEAD
     return parameter.startswith(f"resnet.{head}.")
+
+
+def export_heads(network: ImageClassifier, *, multi_label: bool) -> ExportHeads:
+    """The logits, before softmax or sigmoid."""
+    turned = "sigmoid" if multi_label else "softmax over the classes"
+    _, height, width = network.architecture.image_shape
+    output = HeadOutput(
+        "logits", (BATCH, network.architecture.num_classes), f"float32; a {turned} makes probabilities of them"
+    )
+    # A network for grey images makes them of RGB itself.
+    return ExportHeads(Heads(network), (3, height, width), (output,))

@@ -1,4 +1,7 @@
-"""Labels of image classification: from what a source states to a class id, or to a multi-hot vector."""
+"""Labels of image classification: from what a source states to a class id, or to a multi-hot vector.
+
+All labels of a channel are checked and counted before training starts.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vision.algorithms.algorithm import TargetSummary
+from vision.data.equal_problems import EqualProblems
 from vision.data.labels import TOLERANCE, numbers
-from vision.data.sample import RawTarget
+from vision.data.readers.class_names import class_name
+from vision.data.sample import RawTarget, Reader, Tabular
 from vision.settings.errors import DataError
+
+_MAX_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -67,3 +75,61 @@ class LabelDecoder:
                 )
             hot[int(value)] = 1.0
         return hot
+
+
+def summarise(reader: Reader, decoder: LabelDecoder) -> TargetSummary:
+    """Count the labels of each class; wrong ones become one problem that names the first of each kind."""
+    counts = _count_fast(reader, decoder)
+    unusable = EqualProblems()
+    if counts is None:
+        counts, unusable = _count_each(reader, decoder)
+    problems = []
+    if unusable.count:
+        shown = "; ".join(unusable.lines(_MAX_SHOWN))
+        problems.append(f"{unusable.count} of {len(reader)} labels cannot be used: {shown}")
+    warnings = []
+    if not problems and (empty := np.flatnonzero(counts == 0)).size:
+        listed = ", ".join(class_name(reader.class_names, class_id) for class_id in empty[:_MAX_SHOWN].tolist()) + (
+            ", ..." if empty.size > _MAX_SHOWN else ""
+        )
+        warnings.append(f"no image has the class {listed}, of {decoder.num_classes} classes")
+    return TargetSummary(
+        num_samples=len(reader),
+        class_counts=counts,
+        class_names=reader.class_names,
+        problems=tuple(problems),
+        warnings=tuple(warnings),
+    )
+
+
+def _count_fast(reader: Reader, decoder: LabelDecoder) -> np.ndarray | None:
+    """Counts from all labels at once where the reader has them in one array and all are right; else None."""
+    matrix = reader.targets_matrix() if isinstance(reader, Tabular) else None
+    if matrix is None:
+        return None
+    if decoder.multi_label:
+        fits = matrix.ndim == 2 and matrix.shape[1] == decoder.num_classes and np.isin(matrix, (0, 1)).all()
+        return matrix.sum(axis=0, dtype=np.float64) if fits else None
+    labels = matrix.reshape(-1)
+    if labels.size != len(reader) or not np.isfinite(labels).all():
+        return None
+    whole = np.rint(labels)
+    if not np.array_equal(whole, labels) or labels.min() < 0 or labels.max() >= decoder.num_classes:
+        return None
+    return np.bincount(whole.astype(np.int64), minlength=decoder.num_classes).astype(np.float64)
+
+
+def _count_each(reader: Reader, decoder: LabelDecoder) -> tuple[np.ndarray, EqualProblems]:
+    counts = np.zeros(decoder.num_classes)
+    unusable = EqualProblems()
+    for index in range(len(reader)):
+        try:
+            target = decoder(reader.target(index), reader.key(index))
+        except DataError as error:
+            unusable.add(error.key, error.reason)
+            continue
+        if decoder.multi_label:
+            counts += target
+        else:
+            counts[int(target)] += 1
+    return counts, unusable

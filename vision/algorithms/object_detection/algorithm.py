@@ -11,20 +11,18 @@ from vision.algorithms.algorithm import Algorithm, LabeledChannel, Mark, ScoredL
 from vision.algorithms.facts import AlgorithmFacts
 from vision.algorithms.json_answer import json_bytes
 from vision.algorithms.object_detection.architecture import Architecture, architecture_for, read_architecture
-from vision.algorithms.object_detection.box_label_parser import BoxLabelParser
 from vision.algorithms.object_detection.evaluation import detection_settings
 from vision.algorithms.object_detection.export import export_heads
 from vision.algorithms.object_detection.facts import FACTS
 from vision.algorithms.object_detection.hyperparameters import ObjectDetectionHyperparameters
-from vision.algorithms.object_detection.image_detections import ImageDetections, image_detections
 from vision.algorithms.object_detection.log_lines import DetectionLogLines
 from vision.algorithms.object_detection.network import SSD, SSDOutput, build_network, is_head, load_pretrained
 from vision.algorithms.object_detection.predictions import detect
-from vision.algorithms.object_detection.response import respond
+from vision.algorithms.object_detection.response import ImageDetections, image_detections, respond
 from vision.algorithms.object_detection.target_summary import summarise
-from vision.algorithms.object_detection.targets import DetectionTarget, PaddedTargets, collate_targets
+from vision.algorithms.object_detection.targets import BoxLabelParser, DetectionTarget, PaddedTargets, collate_targets
 from vision.algorithms.object_detection.transforms import PlainResize, SSDAugmentation, build_transform
-from vision.artifacts.export_heads import ExportHeads
+from vision.artifacts.export import ExportHeads
 from vision.settings.run import RunSettings
 
 if TYPE_CHECKING:

@@ -16,13 +16,12 @@ from torch import Tensor, nn
 from vision.algorithms.object_detection.anchors import Anchors, make_anchors
 from vision.algorithms.object_detection.architecture import Architecture, ExtraLayer
 from vision.nn.init import initialise, xavier_gaussian_in, xavier_uniform_average
-from vision.nn.l2_normalization import L2Normalization
 from vision.nn.mxnet_names import mxnet_names as names_of_layers
 from vision.nn.normalize import Normalize
 from vision.nn.preact_resnet import PreactResNetTrunk
 from vision.nn.pretrained import copy_weights, load_imagenet
 from vision.nn.resnet import PLANS, ResNetTrunk
-from vision.nn.vgg import VGG16Reduced, from_torchvision
+from vision.nn.vgg import L2Normalization, VGG16Reduced, from_torchvision
 
 # The maps of each family's base network on which it detects.
 _BASE_MAPS = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vision.algorithms.algorithm import TargetSummary
-from vision.algorithms.object_detection.box_label_parser import BoxLabelParser
+from vision.algorithms.object_detection.targets import BoxLabelParser
 from vision.data.boxes.box_errors import Fault, fault_message, find_faults, is_fatal, is_kept
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.equal_problems import EqualProblems

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from vision.metrics.bootstrap import Compared, Comparison, Interval, PairedIntervals
-from vision.reports.comparison_page import write_comparison
-from vision.reports.comparison_text import tables, to_json, verdict
+from vision.reports.comparison import tables, to_json, verdict, write_comparison
 
 UNDEFINED = Interval(math.nan, math.nan, math.nan)
 
