@@ -21,6 +21,7 @@ from vision.data.sampler import Draw, EvaluationSampler
 from vision.data.seeds import image_seeds
 from vision.data.stream import EvaluationStream, StreamDataset, TrainStream
 from vision.sagemaker.pipe_feeder import wrap
+from vision.settings.errors import DataError
 
 COUNT, BATCH, SEED = 10, 4, 7
 Make = Callable[..., StreamDataset]
@@ -116,6 +117,26 @@ def test_jpegs_come_smaller_where_the_transform_reduces_them_and_it_is_wanted(
     data = StreamDataset(reader, DECODER, Reduce(), collate, threads=1, scaled_decode=scaled_decode)
     (batch,) = EvaluationStream(data, BATCH)
     assert batch.images.permute(0, 2, 3, 1).shape[1:] == expected
+
+
+def test_masks_are_judged_where_they_are_decoded(tmp_path: Path) -> None:
+    """A pass would not hold them all: none is looked at before, and one that cannot be used names its image."""
+
+    def decode(raw: Any, key: str) -> np.ndarray:
+        if raw == masks[1]:
+            raise DataError(key, "has a bad mask")
+        return np.zeros(1)
+
+    def check_labels(labels: Any) -> None:
+        raise AssertionError
+
+    masks = [cv2.imencode(".png", np.full((8, 8), shade, np.uint8))[1].tobytes() for shade in (0, 1)]
+    (tmp_path / "train_0").write_bytes(b"".join(map(wrap, [masks[0], masks[0], masks[0], masks[1]])))
+    reader = PipeReader(tmp_path / "train", 0.3, 2, image_labels=True)
+    data = StreamDataset(reader, decode, Jitter(), collate, threads=1, check_labels=check_labels)
+    first, rest = EvaluationStream(data, BATCH)
+    assert first.indices.tolist() == [0]
+    assert rest.broken == ((1, "train_0 record 1: has a bad mask"),)
 
 
 def test_two_processes_share_each_batch(stream: Make, tmp_path: Path) -> None:

@@ -14,8 +14,7 @@ from PIL import Image
 from vision import algorithms
 from vision.algorithms.image_classification.targets import LabelDecoder
 from vision.data.collate import Batch
-from vision.data.dali.loader import DaliLoader
-from vision.data.dali.settings import DaliSettings
+from vision.data.dali.loader import DaliLoader, DaliSettings
 from vision.data.dataset import ImageDataset
 from vision.data.readers.recordio import RecordIOReader
 from vision.data.recordio import pack

@@ -20,7 +20,7 @@ from vision.api.run_data import check_names, dataset, refuse_unsupported, run_na
 from vision.api.run_folder import HOST
 from vision.api.start_model import StartModel, start_model
 from vision.data.collate import Batch
-from vision.data.dali.settings import require_dali
+from vision.data.dali.loader import require_dali
 from vision.data.dataset import ImageDataset
 from vision.data.equal_problems import EqualProblems
 from vision.data.readers.class_names import class_name

@@ -20,7 +20,7 @@ from vision.artifacts.model_card import CardFacts, model_card
 from vision.artifacts.model_description import MODEL_JSON, ModelDescription
 from vision.artifacts.model_folder import StoredModel, load_model, save_model
 from vision.data.broken_images import BrokenImages
-from vision.data.dali.settings import DaliSettings, require_dali
+from vision.data.dali.loader import DaliSettings, require_dali
 from vision.data.datamodule import VisionDataModule, choose_workers
 from vision.data.readers.pipe import PipeReader
 from vision.data.sample import Reader

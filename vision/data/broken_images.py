@@ -1,16 +1,39 @@
-"""Counts and names the images of a channel that could not be used, and ends the run when they are too many."""
+"""Images of a channel that cannot be used: what takes their place, and when they are too many."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sized
+from collections.abc import Callable, Sized
+from typing import TypeAlias, TypeVar
 
 from vision.data.equal_problems import NAMED, EqualProblems
-from vision.settings.errors import UserError
+from vision.settings.errors import DataError, UserError
 
 log = logging.getLogger(__name__)
 
 SHOWN = 10
+MAX_REPLACEMENTS = 100
+
+# The number of an image in its channel, and what is wrong with it.
+Broken: TypeAlias = tuple[int, str]
+T = TypeVar("T")
+
+
+def first_usable(
+    first: int, count: int, read: Callable[[int], T], broken: list[Broken], replace_broken: bool = True
+) -> T | None:
+    """Return what ``read`` gives for the image ``first``, else for the next of ``count`` that can be read.
+
+    Those that raise DataError are added to ``broken``. None if there is none, or if ``first`` is broken and must not
+    be replaced.
+    """
+    for attempt in range(min(count, MAX_REPLACEMENTS) if replace_broken else 1):
+        index = (first + attempt) % count
+        try:
+            return read(index)
+        except DataError as error:
+            broken.append((index, str(error)))
+    return None
 
 
 class BrokenImages:
@@ -32,7 +55,7 @@ class BrokenImages:
         """Images of the channel, as far as is known by now."""
         return self._source if isinstance(self._source, int) else len(self._source)
 
-    def note(self, broken: tuple[tuple[int, str], ...]) -> None:
+    def note(self, broken: tuple[Broken, ...]) -> None:
         """Add images by index. An image that is met again in a later epoch counts once."""
         for index, reason in broken:
             if index in self.reasons:

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from vision.data.broken_images import Broken
+
 
 class Batch(NamedTuple):
     """A batch of N images on its way to the network.
@@ -20,7 +22,7 @@ class Batch(NamedTuple):
     images: torch.Tensor
     targets: Any
     indices: torch.Tensor
-    broken: tuple[tuple[int, str], ...]
+    broken: tuple[Broken, ...]
 
 
 def stack_images(images: list[np.ndarray]) -> torch.Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any, cast
 
@@ -12,10 +11,10 @@ from torch.utils.data import DataLoader
 
 from vision.data.cache.cached_dataset import CachedDataset
 from vision.data.cache.choice import cached
-from vision.data.dali.loader import DaliLoader
-from vision.data.dali.settings import DaliSettings
+from vision.data.dali.loader import DaliLoader, DaliSettings
 from vision.data.dataset import ImageDataset
 from vision.data.image_codec import prepare_process, prepare_threads
+from vision.data.parallel import cpu_count
 from vision.data.process_loader import ProcessLoader, TellsErrors
 from vision.data.sampler import EvaluationSampler, TrainSampler
 from vision.data.side_stream import CudaStreams, SideStreamCopy
@@ -169,7 +168,7 @@ def choose_workers(wanted: int | None, processes: int, *, on_gpu: bool) -> int:
     """
     if wanted is not None:
         return wanted
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = cpu_count()
     if not on_gpu:
         return 1 if cores > 1 else 0
     return max(1, min(16, cores // processes - 1))

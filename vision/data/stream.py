@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset
 
-from vision.data.collate import Batch, stack_images
-from vision.data.dataset import Transform, needed_by
-from vision.data.image_codec import decode_rgb
+from vision.data.broken_images import Broken, first_usable
+from vision.data.collate import Batch
+from vision.data.dataset import ImagePipeline, Prepared, Transform
 from vision.data.pass_labels import PassLabels
 from vision.data.prefetch import Prefetch
 from vision.data.readers.pipe import PipeReader
@@ -41,11 +41,12 @@ class _Place:
     seed: int
 
 
-class StreamDataset:
-    """A stream of samples and what makes batches of them; the counterpart of ``ImageDataset``.
+class StreamDataset(ImagePipeline):
+    """Makes batches from a stream of samples; the counterpart of ``ImageDataset``.
 
     ``check_labels`` is called at the end of each pass with its labels, and may raise UserError. Labels that cannot be
-    used are not among them: their images count as broken. ``scaled_decode`` as there.
+    used are not among them: their images count as broken. Nor are images that label pixels, of which a pass would be
+    more than memory holds: they are judged where they are decoded.
     """
 
     def __init__(
@@ -59,13 +60,10 @@ class StreamDataset:
         check_labels: Callable[[PassLabels], None] = lambda labels: None,
         scaled_decode: bool = False,
     ) -> None:
+        super().__init__(decode_target, transform, collate_targets, scaled_decode=scaled_decode)
         self.reader = reader
-        self.decode_target = decode_target
-        self.transform = transform
-        self.collate_targets = collate_targets
         self.threads = threads
         self.check_labels = check_labels
-        self._needed = needed_by(transform) if scaled_decode else None
 
     def __len__(self) -> int:
         return len(self.reader)
@@ -75,58 +73,44 @@ class StreamDataset:
         labels = PassLabels(self.reader)
         # Held back, so that the labels are looked at before the last sample can end the last epoch.
         held: Sample | None = None
+        are_images = False
         for index, sample in enumerate(self.reader.next_pass()):
             if held is not None:
                 yield held
             held = sample
+            if isinstance(sample.target, bytes):
+                are_images = True
+                continue
             try:
                 self.decode_target(sample.target, sample.key)
             except DataError:
                 # Said where the image is read.
                 continue
             labels.add(index, sample)
-        self.check_labels(labels)
+        if not are_images:
+            self.check_labels(labels)
         if held is not None:
             yield held
-
-    def read(self, place: _Place) -> tuple[np.ndarray, Any]:
-        """One image, decoded and transformed, and its target."""
-        sample = place.sample
-        target = self.decode_target(sample.target, sample.key)
-        image = decode_rgb(sample.encoded, sample.key, needed=self._needed)
-        return self.transform(image, target, place.seed, sample.key)
 
     def batches(self, groups: Iterator[list[_Place]], *, replace_broken: bool) -> Iterator[Batch]:
         """Batches of groups of samples, in order. A broken image's place is taken by its neighbour, or left out."""
         with ThreadPoolExecutor(self.threads, "decode") as pool:
-            waiting = ([(place, pool.submit(self.read, place)) for place in group] for group in groups)
+            waiting = ([(place, pool.submit(self._prepare, place)) for place in group] for group in groups)
             with Prefetch(waiting, PREFETCHED_BATCHES) as ready:
                 for group in ready:
-                    found: list[Any] = []
-                    broken: list[tuple[int, str]] = []
-                    for place, future in group:
-                        try:
-                            found.append((place.index, *future.result()))
-                        except DataError as error:
-                            broken.append((place.index, str(error)))
-                            found.append(None)
-                    yield self._collate(_filled(found) if replace_broken else found, tuple(broken))
+                    yield self._joined(group, replace_broken)
 
-    def _collate(self, found: list[Any], broken: tuple[tuple[int, str], ...]) -> Batch:
-        used = [item for item in found if item is not None]
-        if not used:
-            return Batch(torch.empty(0), None, torch.empty(0, dtype=torch.int64), broken)
-        indices, images, targets = zip(*used, strict=True)
-        return Batch(stack_images(list(images)), self.collate_targets(list(targets)), torch.tensor(indices), broken)
+    def _prepare(self, place: _Place) -> Prepared:
+        return Prepared(*self.prepare(place.sample, place.seed), place.index)
 
-
-def _filled(found: list[Any]) -> list[Any]:
-    """The list with each None replaced by the next image of the batch that could be read."""
-    count = len(found)
-    return [
-        next((found[(start + step) % count] for step in range(count) if found[(start + step) % count]), None)
-        for start in range(count)
-    ]
+    def _joined(self, group: list[tuple[_Place, Future[Prepared]]], replace_broken: bool) -> Batch:
+        met: list[Broken] = []
+        found = [
+            first_usable(start, len(group), lambda number: group[number][1].result(), met, replace_broken)
+            for start in range(len(group))
+        ]
+        broken = {group[number][0].index: sentence for number, sentence in met}
+        return self.join([one for one in found if one is not None], tuple(broken.items()))
 
 
 class TrainStream(IterableDataset[Batch]):

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 
 from vision import algorithms
 from vision.api.run_data import dataset
-from vision.data.dali.settings import DaliSettings
+from vision.data.dali.loader import DaliSettings
 from vision.data.datamodule import VisionDataModule, choose_workers
 from vision.data.readers.recordio import RecordIOReader
 from vision.settings.job import Job

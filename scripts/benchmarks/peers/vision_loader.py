@@ -10,7 +10,7 @@ from answering import Pipe, answer
 
 from vision import __version__, algorithms
 from vision.api.run_data import dataset
-from vision.data.dali.settings import DaliSettings
+from vision.data.dali.loader import DaliSettings
 from vision.data.datamodule import VisionDataModule
 from vision.data.image_codec import prepare_process
 from vision.data.readers.recordio import RecordIOReader

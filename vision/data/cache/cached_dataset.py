@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from vision.data.broken_images import Broken, first_usable
 from vision.data.cache.device import augment_on_device, to_device
 from vision.data.cache.host import augment_on_host
 from vision.data.cache.kept_images import KeptImages, decode_targets
 from vision.data.cache.recipe import Drawn, Recipe
 from vision.data.collate import Batch
-from vision.data.dataset import MAX_REPLACEMENTS, ImageDataset
+from vision.data.dataset import ImageDataset
 from vision.data.sampler import Draw
 
 
@@ -38,7 +39,7 @@ class CachedDataset(Dataset[Any]):
         self._collate_targets = source.collate_targets
         targets, unusable = decode_targets(source)
         # A label is looked at first.
-        self._broken = {index: str(error) for index, error in (kept.broken | unusable).items()}
+        self._broken = kept.broken | unusable
         self._is_broken = np.zeros(len(targets), bool)
         self._is_broken[list(self._broken)] = True
         self._targets = targets
@@ -102,17 +103,19 @@ class CachedDataset(Dataset[Any]):
         joined = self._collate_targets(targets)
         return joined.to(device) if isinstance(joined, Tensor) else None
 
-    def _readable(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[tuple[int, str], ...]]:
+    def _readable(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[Broken, ...]]:
         """Images to use, int64 [N]; the rows of the draw that they stand for, int64 [N]; the broken ones met."""
         rows = np.arange(len(indices))
         if not self._is_broken[indices].any():
             return indices, rows, ()
-        used, broken = indices.copy(), []
+        used, broken = indices.copy(), list[Broken]()
         for row in np.flatnonzero(self._is_broken[indices]).tolist():
-            for attempt in range(MAX_REPLACEMENTS if self._replace_broken else 1):
-                used[row] = (indices[row] + attempt) % len(self)
-                if not self._is_broken[used[row]]:
-                    break
-                broken.append((int(used[row]), self._broken[int(used[row])]))
+            found = first_usable(int(indices[row]), len(self), self._usable, broken, self._replace_broken)
+            used[row] = indices[row] if found is None else found
         readable = ~self._is_broken[used]
         return used[readable], rows[readable], tuple(broken)
+
+    def _usable(self, index: int) -> int:
+        if index in self._broken:
+            raise self._broken[index]
+        return index

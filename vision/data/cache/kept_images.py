@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from vision.data.cache.layout import Layout
 from vision.data.cache.recipe import Division
 from vision.data.dataset import ImageDataset
+from vision.data.parallel import cpu_count
 from vision.files.steady_file import SteadyFile
 from vision.settings.errors import DataError
 
@@ -88,9 +88,8 @@ def decode_targets(dataset: ImageDataset) -> tuple[list[Any], dict[int, DataErro
 
 def _in_threads(count: int, work: Callable[[Iterable[int]], Any]) -> None:
     """Give 0..count-1 to ``work`` in runs, by a thread a core; the first error ends it."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     runs = (range(start, min(start + _AT_A_TIME, count)) for start in range(0, count, _AT_A_TIME))
-    with ThreadPoolExecutor(cores, "decode") as pool:
+    with ThreadPoolExecutor(cpu_count(), "decode") as pool:
         try:
             for _ in pool.map(work, runs):
                 pass

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections import deque
-from collections.abc import Iterator
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -14,17 +17,36 @@ from vision.data.augmentations.augmentation import Augmentation
 from vision.data.augmentations.crop import ImageSmallerThanCropError
 from vision.data.augmentations.grey import Grey
 from vision.data.augmentations.resize import ResizedImageTooLargeError
+from vision.data.broken_images import Broken, first_usable
 from vision.data.cache.device import shift_hls, to_device, to_grey
 from vision.data.collate import Batch
-from vision.data.dali.draws import ImageDraw, draw_image
-from vision.data.dali.settings import DaliSettings, require_dali
-from vision.data.dataset import MAX_REPLACEMENTS, ImageDataset
+from vision.data.dali.draws import ImageDraw, draw_image, is_supported
+from vision.data.dataset import ImageDataset
 from vision.data.image_codec import check_image
 from vision.data.sampler import Draw, TrainSampler
-from vision.settings.errors import DataError, UserError
+from vision.data.stream import StreamDataset
+from vision.settings.errors import UserError
 
 # Batches under way: one is made while another is used and the next is read.
 DEPTH = 3
+_OTHERWISE = "or set run.loader=standard"
+
+
+@dataclass(frozen=True)
+class DaliSettings:
+    """``threads`` of the CPU for each training process; ``on_gpu``: JPEGs are decoded and batches made there."""
+
+    threads: int
+    on_gpu: bool
+
+
+@runtime_checkable
+class Stepwise(Protocol):
+    """A transform that is nothing but augmentations, one after the other."""
+
+    @property
+    def augmentations(self) -> Sequence[Augmentation]:
+        """The steps in their order."""
 
 
 class _Chosen(NamedTuple):
@@ -40,17 +62,16 @@ class _UnderWay(NamedTuple):
     """What is known of a batch that DALI is making."""
 
     chosen: list[_Chosen]
-    broken: tuple[tuple[int, str], ...]
+    broken: tuple[Broken, ...]
 
 
 class DaliLoader:
     """Each iteration gives the rest of the epoch that is under way, as ``TrainSampler`` does."""
 
     def __init__(self, dataset: ImageDataset, sampler: TrainSampler, settings: DaliSettings) -> None:
-        self.dataset = require_dali(dataset)
+        self.dataset, self._augmentations = require_dali(dataset)
         self.sampler = sampler
         self.settings = settings
-        self._augmentations = cast("tuple[Augmentation, ...]", getattr(dataset.transform, "augmentations"))  # noqa: B009
         # Made when it is first used: by then the process has its GPU.
         self._pipeline: Any = None
 
@@ -90,9 +111,14 @@ class DaliLoader:
         )
 
     def _choose(self, draw: Draw) -> _UnderWay:
-        broken: list[tuple[int, str]] = []
-        pairs = zip(draw.indices.tolist(), draw.seeds.tolist(), strict=True)
-        return _UnderWay([self._first_readable(index, seed, broken) for index, seed in pairs], tuple(broken))
+        chosen: list[_Chosen] = []
+        broken: list[Broken] = []
+        for index, seed in zip(draw.indices.tolist(), draw.seeds.tolist(), strict=True):
+            found = first_usable(index, len(self.dataset), partial(self._read, seed), broken)
+            if found is None:
+                raise UserError("channel 'train': no readable image was found for a batch; see the warnings above")
+            chosen.append(found)
+        return _UnderWay(chosen, tuple(broken))
 
     def _finish(self, images: Tensor, batch: _UnderWay) -> Batch:
         offsets = np.asarray([image.draw.hls_offsets for image in batch.chosen], np.int64)
@@ -104,16 +130,7 @@ class DaliLoader:
         indices = torch.tensor([image.number for image in batch.chosen])
         return Batch(images.permute(0, 3, 1, 2), targets, indices, batch.broken)
 
-    def _first_readable(self, index: int, seed: int, broken: list[tuple[int, str]]) -> _Chosen:
-        for attempt in range(MAX_REPLACEMENTS):
-            candidate = (index + attempt) % len(self.dataset)
-            try:
-                return self._read(candidate, seed)
-            except DataError as error:
-                broken.append((candidate, str(error)))
-        raise UserError("channel 'train': no readable image was found for a batch; see the warnings above")
-
-    def _read(self, index: int, seed: int) -> _Chosen:
+    def _read(self, seed: int, index: int) -> _Chosen:
         sample = self.dataset.reader[index]
         target = self.dataset.decode_target(sample.target, sample.key)
         header, body = check_image(bytes(sample.encoded), sample.key)
@@ -125,3 +142,27 @@ class DaliLoader:
             self.dataset.read(index, seed)
             raise
         return _Chosen(index, np.frombuffer(body.encoded, np.uint8), target, draw)
+
+
+def require_dali(dataset: ImageDataset | StreamDataset) -> tuple[ImageDataset, Sequence[Augmentation]]:
+    """Return the dataset and the augmentations of which DALI can make its batches. Raises UserError."""
+    if importlib.util.find_spec("nvidia") is None or importlib.util.find_spec("nvidia.dali") is None:
+        raise UserError(
+            f"run.loader=dali needs NVIDIA DALI, which is not installed here: pip install 'vision[dali]', {_OTHERWISE}"
+        )
+    if not isinstance(dataset, ImageDataset):
+        raise UserError(
+            f"run.loader=dali picks images by number, which Pipe mode does not allow: use File or FastFile mode, "
+            f"{_OTHERWISE}"
+        )
+    steps = dataset.transform.augmentations if isinstance(dataset.transform, Stepwise) else ()
+    if not is_supported(steps):
+        raise UserError(
+            f"run.loader=dali knows the augmentations of image_classification, and this job has others: {_OTHERWISE}"
+        )
+    if dataset.cache.kind in ("memory", "disk"):
+        raise UserError(
+            f"run.loader=dali decodes images anew each time, but run.cache is {dataset.cache.kind}: "
+            f"set run.cache=none, {_OTHERWISE}"
+        )
+    return dataset, steps

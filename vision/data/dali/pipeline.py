@@ -19,7 +19,7 @@ from vision.data.augmentations.augmentation import Augmentation
 from vision.data.augmentations.crop import Crop
 from vision.data.augmentations.resize import ShortSideResize
 from vision.data.dali.draws import ImageDraw, ImagePart
-from vision.data.dali.settings import DaliSettings
+from vision.data.dali.loader import DaliSettings
 from vision.data.side_stream import CudaStreams
 
 _BILINEAR = {"interp_type": types.INTERP_LINEAR, "antialias": False}

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from vision.algorithms import get
+from vision.data.augmentations.crop import Crop
 from vision.data.cache.settings import CacheSettings
-from vision.data.dali.settings import require_dali
+from vision.data.dali.loader import require_dali
 from vision.data.dataset import ImageDataset
 from vision.data.stream import StreamDataset
 from vision.settings.errors import UserError
@@ -36,7 +37,9 @@ def test_without_dali_a_sentence_says_how_to_install_it(monkeypatch: pytest.Monk
 @pytest.mark.usefixtures("dali_is_there")
 def test_what_it_can_load_is_given_back() -> None:
     wanted = dataset()
-    assert require_dali(wanted) is wanted
+    found, steps = require_dali(wanted)
+    assert found is wanted
+    assert [type(step) for step in steps] == [Crop]
 
 
 @pytest.mark.usefixtures("dali_is_there")
