@@ -21,7 +21,7 @@ from tests.training.test_resume import Kill
 from vision.api import train
 from vision.artifacts.model_folder import load_model
 from vision.settings.errors import UserError
-from vision.training.out_of_memory import told_of_training
+from vision.training.out_of_memory import explain_training_memory
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16", "bfloat16"])
@@ -86,7 +86,7 @@ def test_out_of_memory_is_a_sentence(device: torch.device, tmp_path: Path) -> No
     run.task.network = Greedy()
     object.__setattr__(run.task, "_compiled", run.task.network)
     there = run.trainer.strategy.root_device
-    with pytest.raises(UserError) as caught, told_of_training(8, 1, "float32", there):
+    with pytest.raises(UserError) as caught, explain_training_memory(8, 1, "float32", there):
         run.train()
     sentence = str(caught.value)
     assert "hp.mini_batch_size=8 in float32" in sentence

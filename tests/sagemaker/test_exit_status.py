@@ -19,6 +19,8 @@ ERRORS: list[tuple[BaseException, int, str]] = [
     (SettingsError(["Hyperparameter a is 1.", "Channel train is x."]), 2, "ClientError: Hyperparameter a is 1.\n"),
     (DataError("train.rec record 7", "is cut off"), 2, "ClientError: train.rec record 7: is cut off"),
     (OutOfMemoryError("CUDA out of memory"), 2, "ClientError: the memory is used up (CUDA out of memory): lower mini"),
+    (RuntimeError("can't allocate memory: you tried 8 bytes"), 2, "ClientError: the memory is used up (can't allocate"),
+    (RuntimeError("shapes differ"), 1, "Algorithm Error: RuntimeError: shapes differ (a defect of the algorithm"),
     (OSError(errno.ENOSPC, "No space left"), 2, "ClientError: a file cannot be written, since the disk is full"),
     (ValueError("odd"), 1, "Algorithm Error: ValueError: odd (a defect of the algorithm"),
 ]  # fmt: skip

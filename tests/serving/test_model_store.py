@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.serving.small_model import picture, write_model
 from vision.serving.failure import PlatformFailure, RequestFailure
@@ -169,6 +170,19 @@ def test_a_model_larger_than_the_memory_for_models_unloads_no_other(tmp_path: Pa
         return [loaded.name for loaded in store.list()]
 
     assert asyncio.run(scenario()) == ["a"]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory")])
+def test_a_model_for_which_there_is_no_memory_is_refused(
+    error: Exception, store: ModelStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: object) -> HostedModel:
+        raise error
+
+    monkeypatch.setattr(HostedModel, "load", load)
+    with pytest.raises(RequestFailure, match="there is no memory for model 'a'") as refused:
+        asyncio.run(store.load("a", str(folder)))
+    assert refused.value.status == 507
 
 
 @pytest.mark.parametrize(

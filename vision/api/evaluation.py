@@ -26,7 +26,7 @@ from vision.settings.job import Job
 from vision.settings.run import RunSettings
 from vision.settings.thresholds import Thresholds
 from vision.training.accelerator import choose_accelerator
-from vision.training.out_of_memory import told_of_training
+from vision.training.out_of_memory import explain_training_memory
 from vision.training.progress import quiet_lightning
 from vision.training.task import TrainingFacts, TrainingTask
 from vision.training.trainer import build_trainer, wanted_precision
@@ -108,7 +108,7 @@ def evaluated_task(
     )
     trainer = build_trainer(hp, run, callbacks=[], alone=alone)
     sharing = 1 if alone else processes
-    with told_of_training(hp.mini_batch_size, sharing, wanted_precision(hp, run), trainer.strategy.root_device):
+    with explain_training_memory(hp.mini_batch_size, sharing, wanted_precision(hp, run), trainer.strategy.root_device):
         trainer.validate(task, datamodule=data, verbose=False)
     return task
 

@@ -27,7 +27,7 @@ from vision.settings.errors import DataError, UserError
 from vision.settings.regular_file import open_regular
 from vision.settings.run import RunSettings
 from vision.training.accelerator import choose_device
-from vision.training.out_of_memory import told_of_memory
+from vision.training.out_of_memory import explain_out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Model:
         if not images:
             return []
         shape = "x".join(map(str, images[0].pixels.shape))
-        with told_of_memory(f"answering {len(images)} images of {shape} at once", self.device, _FEWER):
+        with explain_out_of_memory(f"answering {len(images)} images of {shape} at once", self.device, _FEWER):
             with torch.inference_mode():
                 outputs = self.network(stack_images([image.pixels for image in images]).to(self.device))
             sizes_px = [image.size_px for image in images]

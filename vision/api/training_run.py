@@ -33,7 +33,7 @@ from vision.training.accelerator import choose_accelerator
 from vision.training.checkpoints import LAST, BestModel, Checkpoints
 from vision.training.early_stopping import EarlyStopping, StopEarly
 from vision.training.loggers import History, Row
-from vision.training.out_of_memory import told_of_training
+from vision.training.out_of_memory import explain_training_memory
 from vision.training.processes import leave_group, machines, peer_losses
 from vision.training.progress import Progress, quiet_lightning
 from vision.training.task import TrainingFacts, TrainingTask
@@ -155,7 +155,7 @@ def _train(run: _Run, data: RunData | None) -> RunResult:
             logger.log_hyperparams(hp.to_strings())
     _, processes = choose_accelerator(job.run)
     precision, there = wanted_precision(hp, job.run), trainer.strategy.root_device
-    told = told_of_training(hp.mini_batch_size, processes, precision, there)
+    told = explain_training_memory(hp.mini_batch_size, processes, precision, there)
     try:
         with peer_losses(job.run.stall_timeout_s), told:
             trainer.fit(task, datamodule=module, ckpt_path=resume_from, weights_only=True)

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from vision.files.atomic_file import write_whole
 from vision.files.write_error import machine_trouble, make_folder
-from vision.settings.errors import UserError
+from vision.settings.errors import UserError, is_out_of_memory
 
 USER_ERROR = 2
 ALGORITHM_ERROR = 1
@@ -59,8 +59,7 @@ def _stop(signum: int, frame: FrameType | None) -> NoReturn:
 
 def _machine_error(error: Exception) -> str | None:
     """Return a sentence for memory and disk errors, which the user can fix; None for any other error."""
-    # Known by name, because torch may not be imported yet.
-    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         said = str(error)[:300]
         return f"the memory is used up ({said}): lower mini_batch_size or image_shape, or take a larger machine"
     return machine_trouble(error) if isinstance(error, OSError) else None

@@ -15,7 +15,7 @@ from vision.data.allocation import return_freed_memory
 from vision.serving.failure import PlatformFailure, RequestFailure
 from vision.serving.hosted_model import HostedModel, SharedResources
 from vision.serving.settings import GIGABYTE
-from vision.settings.errors import UserError
+from vision.settings.errors import UserError, is_out_of_memory
 from vision.settings.nearest import shown
 
 log = logging.getLogger(__name__)
@@ -195,7 +195,9 @@ class ModelStore:
             log.warning("vision: model %s cannot be loaded: %s", shown(coming.name), error)
             sentence = str(error).replace(str(path), f"model {shown(coming.name)}")
             raise RequestFailure(400, _FOLDERS.sub("", sentence)) from None
-        except MemoryError:
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
             raise RequestFailure(507, f"there is no memory for model {shown(coming.name)}; unload others") from None
         try:
             await self._make_room(coming, model.bytes)

@@ -17,6 +17,20 @@ class SettingsError(UserError):
         super().__init__("\n".join(self.problems))
 
 
+# Libraries below PyTorch, and its allocator on the CPU, say it in words alone.
+_MEMORY_WORDS = ("out of memory", "can't allocate memory", "ALLOC_FAILED", "cudaErrorMemoryAllocation")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory is used up, a GPU's or the machine's.
+
+    torch's own error is known by its name, because torch may not be imported yet.
+    """
+    if isinstance(error, MemoryError) or any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__):
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in _MEMORY_WORDS)
+
+
 def problems_of(error: UserError) -> tuple[str, ...]:
     """Return the sentences of an error."""
     return error.problems if isinstance(error, SettingsError) else (str(error),)

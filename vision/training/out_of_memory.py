@@ -1,4 +1,4 @@
-"""What to say when a network's work does not fit the memory: of which batch, in which precision, with how much free."""
+"""The sentence for work that does not fit the memory: of which batch, in which precision, with how much free."""
 
 from __future__ import annotations
 
@@ -8,28 +8,16 @@ from contextlib import contextmanager
 import torch
 
 from vision.data.cache.free_memory import free_memory_bytes
-from vision.settings.errors import UserError
+from vision.settings.errors import UserError, is_out_of_memory
 
-_LONGEST_SAID = 200
-# Libraries below PyTorch, and its allocator on the CPU, say it in words alone.
-_WORDS = (
-    "out of memory",
-    "can't allocate memory",
-    "ALLOC_FAILED",
-    "cudaErrorMemoryAllocation",
-)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory is used up, of a GPU or of the machine."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in _WORDS)
+_MAX_TEXT = 200
 
 
 @contextmanager
-def told_of_training(mini_batch_size: int, processes: int, precision: str, device: torch.device) -> Iterator[None]:
-    """Raise UserError, as ``told_of_memory`` does, for training or evaluating with these settings.
+def explain_training_memory(
+    mini_batch_size: int, processes: int, precision: str, device: torch.device
+) -> Iterator[None]:
+    """Raise UserError, as ``explain_out_of_memory`` does, in training or evaluating with these settings.
 
     ``mini_batch_size`` images are shared among ``processes`` of this machine; ``precision`` as in the settings.
     """
@@ -37,15 +25,15 @@ def told_of_training(mini_batch_size: int, processes: int, precision: str, devic
     remedy = "lower hp.mini_batch_size (with run.accumulate=N a step then takes N batches)"
     if precision == "float32":
         remedy += ", or set run.precision=bfloat16, which takes about half"
-    with told_of_memory(f"hp.mini_batch_size={mini_batch_size}{share} in {precision}", device, remedy):
+    with explain_out_of_memory(f"hp.mini_batch_size={mini_batch_size}{share} in {precision}", device, remedy):
         yield
 
 
 @contextmanager
-def told_of_memory(work: str, device: torch.device, remedy: str) -> Iterator[None]:
-    """Raise UserError in place of an error for want of memory.
+def explain_out_of_memory(work: str, device: torch.device, remedy: str) -> Iterator[None]:
+    """Raise UserError in place of an error that says that memory is used up.
 
-    ``work`` says what was done, with which batch and in which precision; ``remedy`` what to change.
+    ``work`` is what was done, with which batch and in which precision; ``remedy`` is what to change.
     """
     try:
         yield
@@ -56,7 +44,7 @@ def told_of_memory(work: str, device: torch.device, remedy: str) -> Iterator[Non
 
 
 def _sentence(error: Exception, work: str, device: torch.device, remedy: str) -> str:
-    said = " ".join(str(error).split()).split(". ")[0][:_LONGEST_SAID].rstrip(".")
+    said = " ".join(str(error).split()).split(". ")[0][:_MAX_TEXT].rstrip(".")
     if device.type == "cuda" and torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info(device)
         kept = torch.cuda.memory_reserved(device)
