@@ -1,8 +1,12 @@
 # Sourced after environment.sh: runs the fast tests on another Python, in a virtual environment of its own.
 
-# Tests of real processes, of servers, of training runs and of the tools around the package: their files take minutes and
+# Tests of real processes, of servers, of long training runs and of the tools around the package: they take minutes and
 # hardly depend on the Python.
-slow_tests=(contract docker gpu sweeps test_benchmark.py test_packaging.py test_readme.py test_scripts.py)
+slow_tests=(
+    contract docker gpu sweeps test_benchmark.py test_packaging.py test_readme.py test_scripts.py
+    api/test_run_troubles.py api/test_signals.py cli/test_export.py cli/test_sweep_run.py training/test_resume.py
+)
+slow_names='two_processes or container_trains'
 
 # Prints the path of an interpreter of version $1, 3.13 for example: one of this machine, else one that uv can download.
 find_version() {
@@ -42,5 +46,5 @@ run_fast_tests() {
     fi
     echo "== the fast tests on $("$other/bin/python" --version)"
     PATH=$other/bin:$PATH OMP_NUM_THREADS=1 "$other/bin/python" -m pytest -n auto --dist loadfile \
-        "${slow_tests[@]/#/--ignore=tests/}" "$@"
+        "${slow_tests[@]/#/--ignore=tests/}" -k "not ($slow_names)" "$@"
 }
