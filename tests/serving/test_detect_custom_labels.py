@@ -24,8 +24,8 @@ from vision.serving.detect_custom_labels import (
     custom_labels,
     read_label_request,
 )
-from vision.serving.failure import ExceptionByName
 from vision.serving.metrics import Metrics
+from vision.serving.request_failure import ExceptionByName
 from vision.serving.service import Service
 from vision.serving.settings import ServingSettings
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from vision.serving.failure import RequestFailure
 from vision.serving.media_types import body_kind, choose_form, read_media_type
+from vision.serving.request_failure import RequestFailure
 
 PLAIN = ("application/json", "application/jsonlines", "application/json;annotation=1")
 BOXES = (*PLAIN, "application/json;verbose", "application/json;annotation=1;verbose")

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from tests.serving.small_model import picture, write_model
-from vision.serving.failure import PlatformFailure, RequestFailure
 from vision.serving.hosted_model import HostedModel, SharedResources
 from vision.serving.metrics import Metrics
 from vision.serving.model_store import ModelStore
 from vision.serving.request_body import EncodedImage
+from vision.serving.request_failure import PlatformFailure, RequestFailure
 from vision.serving.settings import ServingSettings
 
 

@@ -7,7 +7,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from vision.metrics.evaluation import Evaluation, Table
-from vision.reports.labels import metric_label, metric_text, printable
+from vision.reports.formatting import metric_label, metric_text, printable
 
 _MOST_ROWS = 100
 

@@ -62,10 +62,10 @@ def run(argv: Sequence[str]) -> int:
 def transform(settings: ServingSettings, source: Path, target: Path, accept: str) -> int:
     """Transform with checked settings; torch is imported here."""
     from vision.serving.batch_transform import BatchTransform
-    from vision.serving.failure import RequestFailure
     from vision.serving.hosted_model import HostedModel, SharedResources
     from vision.serving.media_types import choose_form
     from vision.serving.metrics import Metrics
+    from vision.serving.request_failure import RequestFailure
 
     model = HostedModel.load(settings.model, SharedResources(settings, Metrics()))
     try:

@@ -15,7 +15,7 @@ from vision.metrics.bootstrap import Compared, Comparison, Interval
 from vision.metrics.evaluation import Table
 from vision.reports import page as html
 from vision.reports.drawing import FAINT, INK, new_figure, png
-from vision.reports.labels import metric_label, short_label
+from vision.reports.formatting import metric_label, short_label
 
 MOST_BARS = 40
 _COLORS = {1: "#16a34a", -1: "#dc2626", 0: FAINT}

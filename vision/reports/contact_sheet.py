@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vision.metrics.evaluation import Box, Example, Gallery, Heat, Overlay
 from vision.reports.drawing import draw_box, draw_caption, font, png_bytes
-from vision.reports.labels import printable
+from vision.reports.formatting import printable
 
 TRUTH, PREDICTION, NEUTRAL = "#15803d", "#dc2626", "#374151"
 BOX_COLORS = {"truth": "#22c55e", "prediction": "#ef4444"}

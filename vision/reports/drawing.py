@@ -18,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
-from vision.reports.labels import short_label
+from vision.reports.formatting import short_label
 
 DPI = 144
 INK, FAINT, GRID = "#1f2937", "#6b7280", "#e5e7eb"

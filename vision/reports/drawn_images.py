@@ -14,7 +14,7 @@ from vision.data.image_codec import decode_rgb
 from vision.files.atomic_file import write_whole
 from vision.files.write_error import make_folder
 from vision.reports.drawing import draw_box, draw_caption, font, jpeg_bytes
-from vision.reports.labels import short_label
+from vision.reports.formatting import short_label
 
 # Dark enough for white letters, and far from each other.
 COLORS = ("#dc2626", "#2563eb", "#15803d", "#a21caf", "#b45309", "#0e7490", "#4d7c0f", "#be185d")

@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from vision import algorithms
 from vision.metrics.evaluation import YARDSTICK, Curves, Matrix, Table
 from vision.reports.drawing import FAINT, INK, colors, legend, new_figure, png
-from vision.reports.labels import is_share, metric_label, short_label
+from vision.reports.formatting import is_share, metric_label, short_label
 
 MOST_LABELLED_CLASSES = 60
 MOST_CONFUSED_CLASSES = 40

@@ -12,7 +12,7 @@ from importlib.resources import files
 from vision.metrics.evaluation import Gallery, Table
 from vision.reports.contact_sheet import caption_parts
 from vision.reports.drawing import DPI
-from vision.reports.labels import file_stem, printable
+from vision.reports.formatting import file_stem, printable
 
 # Nothing is loaded from anywhere and nothing runs, even if a name found its way around the escaping.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

@@ -22,7 +22,7 @@ from vision.reports.custom_labels_files import run_name, write_evaluation_files,
 from vision.reports.drawing import jpeg_bytes
 from vision.reports.evaluation_json import write_evaluation
 from vision.reports.figures import class_bars, curves_figure, heat_map, learning_curves
-from vision.reports.labels import duration_text, file_stem, metric_label, metric_text
+from vision.reports.formatting import duration_text, file_stem, metric_label, metric_text
 from vision.settings.errors import DataError
 from vision.training.accelerator import choose_device
 

@@ -14,10 +14,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from vision.serving.detect_custom_labels import CustomLabels
-from vision.serving.endpoint_routes import EndpointRoutes
-from vision.serving.failure import RequestFailure, failure_response, internal_failure
-from vision.serving.model_routes import ModelRoutes
+from vision.serving.invoke_endpoint import EndpointRoutes
+from vision.serving.multi_model import ModelRoutes
 from vision.serving.page import page_response
+from vision.serving.request_failure import RequestFailure, failure_response, internal_failure
 from vision.serving.service import Service
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -23,9 +23,9 @@ from starlette.responses import Response
 from vision.algorithms.algorithm import ScoredLabel
 from vision.algorithms.json_answer import json_bytes, json_percent
 from vision.data.image_header import BadHeaderError, read_header
-from vision.serving.failure import AMAZON_JSON, ExceptionByName, RequestFailure
 from vision.serving.hosted_model import HostedModel
 from vision.serving.request_body import EncodedImage, read_body
+from vision.serving.request_failure import AMAZON_JSON, ExceptionByName, RequestFailure
 from vision.serving.service import Service
 from vision.serving.settings import MEBIBYTE
 from vision.settings.nearest import shown

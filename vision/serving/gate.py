@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vision.serving.failure import RequestFailure, failure_response
+from vision.serving.request_failure import RequestFailure, failure_response
 from vision.serving.settings import ServingSettings
 from vision.settings.nearest import shown
 

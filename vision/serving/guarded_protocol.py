@@ -15,7 +15,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from vision.serving.connections import Connections, Stage
-from vision.serving.failure import RequestFailure, failure_response
+from vision.serving.request_failure import RequestFailure, failure_response
 
 MOST_HEAD_BYTES = 64 << 10
 MOST_LINE_BYTES = 8 << 10

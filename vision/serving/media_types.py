@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from vision.serving.failure import RequestFailure
+from vision.serving.request_failure import RequestFailure
 from vision.settings.nearest import shown
 
 BodyKind = Literal["image", "recordio", "any"]

@@ -19,8 +19,8 @@ from vision.data.recordio import (
     record_key,
     unpack,
 )
-from vision.serving.failure import RequestFailure
 from vision.serving.media_types import BodyKind
+from vision.serving.request_failure import RequestFailure
 from vision.settings.errors import DataError
 
 # Of all records of a body. A record has a part more for each magic in its image: by chance none.

@@ -25,10 +25,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vision.data.allocation import keep_large_blocks, return_freed_memory
 from vision.serving.connections import KEEP_ALIVE_S, Connections
-from vision.serving.failure import RequestFailure, failure_response
 from vision.serving.gate import Gate
 from vision.serving.guarded_protocol import GuardedProtocol
 from vision.serving.metrics import Metrics
+from vision.serving.request_failure import RequestFailure, failure_response
 from vision.serving.settings import ServingSettings
 from vision.settings.errors import UserError
 

@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vision.data.recordio import MAGIC_BYTES
-from vision.serving.failure import RequestFailure
 from vision.serving.hosted_model import Answer, HostedModel, SharedResources
 from vision.serving.media_types import body_kind, choose_form, read_media_type
 from vision.serving.metrics import Metrics
 from vision.serving.model_store import ModelStore
 from vision.serving.request_body import Images, images_of, read_body
+from vision.serving.request_failure import RequestFailure
 from vision.serving.settings import ServingSettings
 
 _CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"

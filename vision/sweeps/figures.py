@@ -13,7 +13,7 @@ from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
 
 from vision.reports.drawing import COLORS, FAINT, INK, new_figure, png
-from vision.reports.labels import short_label
+from vision.reports.formatting import short_label
 from vision.settings.hyperparameters import Tunable
 from vision.sweeps.study import TrialRecord, best_record
 

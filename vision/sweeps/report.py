@@ -13,7 +13,7 @@ from vision.files.atomic_file import write_whole
 from vision.files.write_error import make_folder
 from vision.metrics.evaluation import Table
 from vision.reports import page as html
-from vision.reports.labels import duration_text, is_share, metric_text
+from vision.reports.formatting import duration_text, is_share, metric_text
 from vision.sweeps.figures import history_figure, importance_figure, learning_figure, parallel_figure
 from vision.sweeps.study import TrialRecord, best_record, summary_counts
 from vision.sweeps.sweep_folder import SweepFolder, SweepPlan

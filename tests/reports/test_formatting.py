@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vision.reports.labels import (
+from vision.reports.formatting import (
     duration_text,
     file_stem,
     is_share,

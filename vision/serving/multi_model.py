@@ -8,9 +8,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from vision.serving.failure import RequestFailure
 from vision.serving.model_store import LoadedModel, ModelStore
 from vision.serving.request_body import read_body
+from vision.serving.request_failure import RequestFailure
 from vision.serving.service import Service
 from vision.settings.nearest import shown
 

@@ -9,8 +9,8 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from starlette.requests import Request
 from starlette.responses import Response
 
-from vision.serving.failure import PlatformFailure, RequestFailure, internal_failure, platform_response
 from vision.serving.hosted_model import HostedModel
+from vision.serving.request_failure import PlatformFailure, RequestFailure, internal_failure, platform_response
 from vision.serving.service import Service
 from vision.settings.nearest import shown
 
