@@ -26,17 +26,17 @@ def write_inspection_page(path: Path, inspection: Inspection, title: str, image_
     """Write one self-contained HTML file."""
     sections = [html.Section("Findings", html.table_html(_issues_table(inspection)))]
     sections += [html.Section("Settings that fit", html.table_html(_settings_table(inspection)))]
-    for facts in inspection.channels:
-        sections += _channel_sections(facts)
+    for channel in inspection.channels:
+        sections += _channel_sections(channel)
     sections += [_gallery_section(issue, image_of) for issue in inspection.issues if issue.groups]
     warnings = len(inspection.issues) - inspection.errors
     document = html.page(
         title=title,
-        subtitle=", ".join(f"{facts.name} {len(facts):,} images" for facts in inspection.channels),
+        subtitle=", ".join(f"{channel.name} {len(channel):,} images" for channel in inspection.channels),
         tiles=[
             html.Tile("errors", str(inspection.errors)),
             html.Tile("warnings", str(warnings)),
-            *(html.Tile(f"images in {facts.name}", f"{len(facts):,}") for facts in inspection.channels),
+            *(html.Tile(f"images in {channel.name}", f"{len(channel):,}") for channel in inspection.channels),
         ],
         notes=[issue.sentence for issue in inspection.issues if issue.severity == "error"],
         sections=sections,
@@ -53,18 +53,18 @@ def _settings_table(inspection: Inspection) -> Table:
     return Table("Settings that fit", ("setting", "value", "why"), inspection.settings)
 
 
-def _channel_sections(facts: InspectedChannel) -> list[html.Section]:
-    document = channel_json(facts)
-    counted = "boxes" if facts.task == "boxes" else "images"
-    total = max(int(facts.class_counts.sum()), 1)
+def _channel_sections(channel: InspectedChannel) -> list[html.Section]:
+    document = channel_json(channel)
+    counted = "boxes" if channel.task == "boxes" else "images"
+    total = max(int(channel.class_counts.sum()), 1)
     classes = tuple((entry["name"], entry["count"], entry["count"] / total) for entry in document["classes"])
     sizes = tuple((f"{size['width']}x{size['height']}", size["count"]) for size in document["sizes_px"])
     kinds = tuple(document["kinds"].items())
     tables = [
-        Table(f"Classes of {facts.name}", ("class", counted, "share"), classes, shares=("share",)),
-        Table(f"Numbers of {facts.name}", ("what", *_quantile_names(document)), _quantile_rows(document)),
-        Table(f"Frequent sizes of {facts.name}", ("pixels", "images"), sizes),
-        Table(f"Formats and modes of {facts.name}", ("kind", "images"), kinds),
+        Table(f"Classes of {channel.name}", ("class", counted, "share"), classes, shares=("share",)),
+        Table(f"Numbers of {channel.name}", ("what", *_quantile_names(document)), _quantile_rows(document)),
+        Table(f"Frequent sizes of {channel.name}", ("pixels", "images"), sizes),
+        Table(f"Formats and modes of {channel.name}", ("kind", "images"), kinds),
     ]
     return [html.Section(table.title, html.table_html(table), narrow=True) for table in tables]
 

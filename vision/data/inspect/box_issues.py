@@ -34,14 +34,16 @@ _FAULTS = {
 }
 
 
-def box_issues(facts: InspectedChannel, reader: Reader) -> list[Issue]:
+def box_issues(channel: InspectedChannel, reader: Reader) -> list[Issue]:
     """Return the issues of a channel's boxes."""
-    image, rows = facts.objects()
+    image, rows = channel.objects()
     found = []
-    empty = [index for index, label in enumerate(facts.labels) if isinstance(label, ObjectRows) and not len(label)]
+    empty = [index for index, label in enumerate(channel.labels) if isinstance(label, ObjectRows) and not len(label)]
     if empty:
-        named = tuple((Place(facts.name, index, reader.key(index)),) for index in empty[:MOST_NAMED])
-        sentence = f"channel {facts.name}: {len(empty)} of {len(facts)} images have no boxes and count as background"
+        named = tuple((Place(channel.name, index, reader.key(index)),) for index in empty[:MOST_NAMED])
+        sentence = (
+            f"channel {channel.name}: {len(empty)} of {len(channel)} images have no boxes and count as background"
+        )
         found.append(Issue("image_without_boxes", "warning", sentence, len(empty), named))
     if rows is None:
         return found
@@ -55,26 +57,26 @@ def box_issues(facts: InspectedChannel, reader: Reader) -> list[Issue]:
     for code, severity, what in _KINDS:
         places = np.flatnonzero(masks[code])
         if places.size:
-            named = tuple((_place(facts, reader, image, rows, place),) for place in places[:MOST_NAMED].tolist())
+            named = tuple((_place(channel, reader, image, rows, place),) for place in places[:MOST_NAMED].tolist())
             first = named[0][0]
             sentence = (
-                f"channel {facts.name}: {places.size} of {len(rows)} boxes {what}; first: {first.key} {first.detail}"
+                f"channel {channel.name}: {places.size} of {len(rows)} boxes {what}; first: {first.key} {first.detail}"
             )
             found.append(Issue(code, severity, sentence, int(places.size), named))
     return found
 
 
-def _place(facts: InspectedChannel, reader: Reader, image: np.ndarray, rows: ObjectRows, place: int) -> Place:
+def _place(channel: InspectedChannel, reader: Reader, image: np.ndarray, rows: ObjectRows, place: int) -> Place:
     index = int(image[place])
     number = place - int(np.searchsorted(image, index))
     box = rows.boxes_xyxy_unit[place]
-    size = np.maximum(facts.sizes_px[index], 1)
+    size = np.maximum(channel.sizes_px[index], 1)
     corners = ", ".join(f"{corner:g}" for corner in np.round(box * np.tile(size, 2), 2))
     class_id = rows.class_ids[place]
-    name = facts.class_name(int(class_id)) if class_id >= 0 and float(class_id).is_integer() else f"{class_id:g}"
+    name = channel.class_name(int(class_id)) if class_id >= 0 and float(class_id).is_integer() else f"{class_id:g}"
     left, top, right, bottom = (float(corner) for corner in box)
     detail = f"box {number} {name} ({corners}) of {size[0]}x{size[1]}"
-    return Place(facts.name, index, reader.key(index), detail, ((left, top, right, bottom),))
+    return Place(channel.name, index, reader.key(index), detail, ((left, top, right, bottom),))
 
 
 def _marked_twice(image: np.ndarray, rows: ObjectRows, sound: np.ndarray) -> np.ndarray:

@@ -41,7 +41,7 @@ def inspect_channel(name: str, reader: Reader, workers: int, advance: Callable[[
     task: Literal["boxes", "classes"] = "boxes" if 2 * with_boxes > usable else "classes"
     mixed = [index for index, label in enumerate(labels) if label is not None and _is_boxes(label) != (task == "boxes")]
     kept = [None if label is None or _is_boxes(label) != (task == "boxes") else label for label in labels]
-    facts = InspectedChannel(
+    channel = InspectedChannel(
         name=name,
         class_names=reader.class_names,
         task=task,
@@ -54,21 +54,21 @@ def inspect_channel(name: str, reader: Reader, workers: int, advance: Callable[[
         labels=kept,
         class_counts=_class_counts(kept),
     )
-    add = facts.issues.extend
+    add = channel.issues.extend
     broken = [pair for part in parts for pair in part.broken_images]
     unusable = [pair for part in parts for pair in part.unusable_labels]
-    add(_problems(facts, reader, "broken_image", "images cannot be decoded", broken))
-    add(_problems(facts, reader, "unusable_label", "labels cannot be used", unusable))
+    add(_problems(channel, reader, "broken_image", "images cannot be decoded", broken))
+    add(_problems(channel, reader, "unusable_label", "labels cannot be used", unusable))
     other = "classes" if task == "boxes" else "boxes"
     reasons = [(index, f"has {other}, where most have {task}") for index in mixed]
-    add(_problems(facts, reader, "other_task", f"labels are {other}, where most are {task}", reasons))
-    add(_size_issues(facts, reader, [size for part in parts for size in part.stated_px]))
+    add(_problems(channel, reader, "other_task", f"labels are {other}, where most are {task}", reasons))
+    add(_size_issues(channel, reader, [size for part in parts for size in part.stated_px]))
     if isinstance(reader, Remarking):
         add(Issue("label_meaning", "warning", f"channel {name}: {remark}", len(labels)) for remark in reader.remarks)
-    add(_class_issues(facts))
+    add(_class_issues(channel))
     if task == "boxes":
-        add(box_issues(facts, reader))
-    return facts
+        add(box_issues(channel, reader))
+    return channel
 
 
 def _is_boxes(label: tuple[int, ...] | ObjectRows) -> bool:
@@ -89,7 +89,7 @@ def _class_counts(labels: Sequence[tuple[int, ...] | ObjectRows | None]) -> np.n
 
 
 def _problems(
-    facts: InspectedChannel,
+    channel: InspectedChannel,
     reader: Reader,
     code: str,
     what: str,
@@ -98,62 +98,62 @@ def _problems(
 ) -> list[Issue]:
     if not reasons:
         return []
-    named = tuple((Place(facts.name, index, reader.key(index), reason),) for index, reason in reasons[:MOST_NAMED])
+    named = tuple((Place(channel.name, index, reader.key(index), reason),) for index, reason in reasons[:MOST_NAMED])
     kinds = EqualProblems((reader.key(index), reason) for index, reason in reasons)
-    sentence = f"channel {facts.name}: {len(reasons)} of {len(facts)} {what}; {'; '.join(kinds.lines(_KINDS))}"
+    sentence = f"channel {channel.name}: {len(reasons)} of {len(channel)} {what}; {'; '.join(kinds.lines(_KINDS))}"
     return [Issue(code, severity, sentence, len(reasons), named)]
 
 
 def _size_issues(
-    facts: InspectedChannel, reader: Reader, stated_px: Sequence[tuple[float, float] | None]
+    channel: InspectedChannel, reader: Reader, stated_px: Sequence[tuple[float, float] | None]
 ) -> list[Issue]:
     """Return issues for images that differ in size from what their labels state."""
-    tally = SizeTally(len(facts))
+    tally = SizeTally(len(channel))
     places: dict[Fit, list[Place]] = {Fit.SCALED: [], Fit.OTHER: []}
     for index, stated in enumerate(stated_px):
-        width, height = facts.sizes_px[index].tolist()
+        width, height = channel.sizes_px[index].tolist()
         if stated is None or not width:
             continue
         fit = tally.add(reader.key(index), stated, (width, height))
         if fit is not Fit.EQUAL and len(places[fit]) < MOST_NAMED:
-            places[fit].append(Place(facts.name, index, reader.key(index), size_message(stated, (width, height))))
+            places[fit].append(Place(channel.name, index, reader.key(index), size_message(stated, (width, height))))
     found = []
     if tally.problem:
         groups = tuple((place,) for place in places[Fit.OTHER])
-        text = f"channel {facts.name}: {tally.problem}"
+        text = f"channel {channel.name}: {tally.problem}"
         found.append(Issue("image_size_differs", "error", text, tally.other, groups))
     if tally.warning:
         groups = tuple((place,) for place in places[Fit.SCALED])
-        text = f"channel {facts.name}: {tally.warning}"
+        text = f"channel {channel.name}: {tally.warning}"
         found.append(Issue("image_size_scaled", "warning", text, tally.scaled, groups))
     return found
 
 
-def _class_issues(facts: InspectedChannel) -> list[Issue]:
-    counts = facts.class_counts
-    named = len(facts.class_names or ())
+def _class_issues(channel: InspectedChannel) -> list[Issue]:
+    counts = channel.class_counts
+    named = len(channel.class_names or ())
     present = counts[counts > 0]
     found = []
     if not present.size:
-        return [Issue("no_class", "error", f"channel {facts.name}: not one label names a class", len(facts))]
+        return [Issue("no_class", "error", f"channel {channel.name}: not one label names a class", len(channel))]
     absent = [
         class_id for class_id in range(max(len(counts), named)) if class_id >= len(counts) or not counts[class_id]
     ]
     if absent:
-        shown = ", ".join(facts.class_name(class_id) for class_id in absent[:10]) + (
+        shown = ", ".join(channel.class_name(class_id) for class_id in absent[:10]) + (
             ", ..." if len(absent) > 10 else ""
         )
         hint = ""
         if absent == [0] and not named:
             hint = "; if classes are counted from 1, subtract 1 from each"
-        sentence = f"channel {facts.name}: {len(absent)} classes do not occur: {shown}{hint}"
+        sentence = f"channel {channel.name}: {len(absent)} classes do not occur: {shown}{hint}"
         found.append(Issue("absent_class", "warning", sentence, len(absent)))
     rare = [class_id for class_id in np.flatnonzero(counts).tolist() if counts[class_id] * RARE_TIMES < counts.max()]
     if rare:
-        shown = ", ".join(f"{facts.class_name(class_id)} {counts[class_id]}" for class_id in rare[:10])
+        shown = ", ".join(f"{channel.class_name(class_id)} {counts[class_id]}" for class_id in rare[:10])
         sentence = (
-            f"channel {facts.name}: {len(rare)} classes are more than {RARE_TIMES} times rarer than "
-            f"{facts.class_name(int(counts.argmax()))} with {counts.max()}: {shown}"
+            f"channel {channel.name}: {len(rare)} classes are more than {RARE_TIMES} times rarer than "
+            f"{channel.class_name(int(counts.argmax()))} with {counts.max()}: {shown}"
         )
         found.append(Issue("rare_class", "warning", sentence, len(rare)))
     return found

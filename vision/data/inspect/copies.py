@@ -16,11 +16,11 @@ Member = tuple[int, int]
 
 def copies(channels: Sequence[InspectedChannel], readers: Mapping[str, Reader]) -> list[Issue]:
     """Return issues for exact copies (equal bytes) and near copies (similar pixels) within and across channels."""
-    members = [(number, index) for number, facts in enumerate(channels) for index in range(len(facts))]
-    sound = np.concatenate([facts.sizes_px[:, 0] > 0 for facts in channels])
-    digests = np.concatenate([facts.digests for facts in channels])
-    hashes = np.concatenate([facts.hashes for facts in channels])
-    thumbnails = np.concatenate([facts.thumbnails for facts in channels])
+    members = [(number, index) for number, channel in enumerate(channels) for index in range(len(channel))]
+    sound = np.concatenate([channel.sizes_px[:, 0] > 0 for channel in channels])
+    digests = np.concatenate([channel.digests for channel in channels])
+    hashes = np.concatenate([channel.hashes for channel in channels])
+    thumbnails = np.concatenate([channel.thumbnails for channel in channels])
     alike = find_look_alikes(digests, hashes, thumbnails, sound)
     groups = {
         "exact": [[members[place] for place in group] for group in alike.exact],
@@ -75,18 +75,18 @@ def _issues(
     return [Issue(code, severity, f"{len(groups)} {what}; first: {first}", len(groups), named)]
 
 
-def _place(facts: InspectedChannel, index: int, readers: Mapping[str, Reader]) -> Place:
-    label = facts.labels[index]
+def _place(channel: InspectedChannel, index: int, readers: Mapping[str, Reader]) -> Place:
+    label = channel.labels[index]
     if isinstance(label, ObjectRows):
         detail = f"{len(label)} boxes"
     else:
-        detail = ", ".join(facts.class_name(class_id) for class_id in label or ()) or "no class"
-    return Place(facts.name, index, readers[facts.name].key(index), detail)
+        detail = ", ".join(channel.class_name(class_id) for class_id in label or ()) or "no class"
+    return Place(channel.name, index, readers[channel.name].key(index), detail)
 
 
-def _label_key(facts: InspectedChannel, index: int) -> object:
+def _label_key(channel: InspectedChannel, index: int) -> object:
     """Return a value that is equal for equal labels."""
-    label = facts.labels[index]
+    label = channel.labels[index]
     if isinstance(label, ObjectRows):
         rows = np.column_stack([label.class_ids, np.round(label.boxes_xyxy_unit, 4)])
         return tuple(sorted(map(tuple, rows.tolist())))

@@ -29,7 +29,7 @@ def inspect(
     ``readers`` are in the order of importance, the training channel first. ``recommend`` finds settings that fit them.
     """
     channels = [inspect_channel(name, reader, workers, advance) for name, reader in readers.items()]
-    issues = [issue for facts in channels for issue in facts.issues]
+    issues = [issue for channel in channels for issue in channel.issues]
     issues += _across(channels)
     issues += copies(channels, readers)
     issues.sort(key=lambda issue: issue.severity != "error")
@@ -65,26 +65,26 @@ def to_json(inspection: Inspection) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "errors": inspection.errors,
         "warnings": len(inspection.issues) - inspection.errors,
-        "channels": {facts.name: channel_json(facts) for facts in inspection.channels},
+        "channels": {channel.name: channel_json(channel) for channel in inspection.channels},
         "findings": [issue.to_json() for issue in inspection.issues],
         "settings": [{"name": name, "value": value, "reason": reason} for name, value, reason in inspection.settings],
     }
 
 
-def channel_json(facts: InspectedChannel) -> dict[str, Any]:
+def channel_json(channel: InspectedChannel) -> dict[str, Any]:
     """Return the counts and distributions of one channel."""
-    sound = facts.sizes_px[facts.sizes_px[:, 0] > 0]
+    sound = channel.sizes_px[channel.sizes_px[:, 0] > 0]
     sizes, counts = np.unique(sound, axis=0, return_counts=True)
     frequent = np.argsort(-counts, kind="stable")[:20]
     document: dict[str, Any] = {
-        "records": len(facts),
-        "task": facts.task,
-        "multi_label": facts.multi_label,
+        "records": len(channel),
+        "task": channel.task,
+        "multi_label": channel.multi_label,
         "classes": [
-            {"id": class_id, "name": facts.class_name(class_id), "count": int(count)}
-            for class_id, count in enumerate(facts.class_counts)
+            {"id": class_id, "name": channel.class_name(class_id), "count": int(count)}
+            for class_id, count in enumerate(channel.class_counts)
         ],
-        "kinds": dict(facts.kinds.most_common()),
+        "kinds": dict(channel.kinds.most_common()),
         "sizes_px": [
             {"width": int(sizes[place, 0]), "height": int(sizes[place, 1]), "count": int(counts[place])}
             for place in frequent
@@ -92,23 +92,23 @@ def channel_json(facts: InspectedChannel) -> dict[str, Any]:
         "width_px": quantiles(sound[:, 0]),
         "height_px": quantiles(sound[:, 1]),
     }
-    if facts.task == "boxes":
-        document["boxes"] = boxes_json(facts)
+    if channel.task == "boxes":
+        document["boxes"] = boxes_json(channel)
     return document
 
 
-def boxes_json(facts: InspectedChannel) -> dict[str, Any]:
+def boxes_json(channel: InspectedChannel) -> dict[str, Any]:
     """Return counts and distributions of a channel's boxes, in pixels of the original images."""
-    image, rows = facts.objects()
-    per_image = [len(label) for label in facts.labels if isinstance(label, ObjectRows)]
+    image, rows = channel.objects()
+    per_image = [len(label) for label in channel.labels if isinstance(label, ObjectRows)]
     document: dict[str, Any] = {
         "count": len(image),
         "per_image": quantiles(np.array(per_image)),
-        "label_width": facts.label_width(),
+        "label_width": channel.label_width(),
         "difficult": 0 if rows is None else int(rows.difficult.sum()),
     }
     if rows is not None:
-        sides = (rows.boxes_xyxy_unit[:, 2:] - rows.boxes_xyxy_unit[:, :2]) * facts.sizes_px[image]
+        sides = (rows.boxes_xyxy_unit[:, 2:] - rows.boxes_xyxy_unit[:, :2]) * channel.sizes_px[image]
         with_area = sides[(sides > 0).all(axis=1)]
         document["width_px"], document["height_px"] = quantiles(sides[:, 0]), quantiles(sides[:, 1])
         document["aspect_ratio"] = quantiles(with_area[:, 0] / with_area[:, 1])
