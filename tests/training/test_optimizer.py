@@ -56,6 +56,33 @@ def test_follows_mxnet(name: str) -> None:
     np.testing.assert_allclose(trajectory(name) - start, expected - start, rtol=CASES[name].tolerance, atol=1.5e-6)
 
 
+def test_centered_rmsprop_and_adagrad_follow_mxnets_formulas() -> None:
+    rate, gamma, momentum, (start, gradients) = 0.01, 0.9, 0.8, problem(0)
+    rules = {
+        "rmsprop": {"learning_rate": rate, "gamma": gamma, "gamma2": momentum},
+        "adagrad": {"learning_rate": rate},
+    }
+    expected = {name: start.astype(np.float64) for name in rules}
+    square, mean, delta, total = (np.zeros(len(start)) for _ in range(4))
+    networks = {name: nn.Linear(len(start), 1, bias=False) for name in rules}
+    optimizers = {name: build_optimizer(networks[name], name, given) for name, given in rules.items()}
+    for network in networks.values():
+        network.weight.data.copy_(torch.from_numpy(start))
+    for gradient in gradients:
+        g = gradient.astype(np.float64)
+        square, mean = gamma * square + (1 - gamma) * g**2, gamma * mean + (1 - gamma) * g
+        delta = momentum * delta - rate * g / np.sqrt(square - mean**2 + 1e-8)
+        total = total + g**2
+        expected["rmsprop"] += delta
+        expected["adagrad"] -= rate * g / np.sqrt(total + 1e-7)
+        for name, network in networks.items():
+            network.weight.grad = torch.from_numpy(gradient[None])
+            optimizers[name].step()
+    for name, network in networks.items():
+        way = network.weight.detach().numpy()[0] - start
+        np.testing.assert_allclose(way, expected[name] - start, rtol=2e-4, atol=2e-6, err_msg=name)
+
+
 @pytest.mark.parametrize("algorithm", ["image_classification", "object_detection"])
 def test_hyperparameters_and_own_defaults_reach_the_rule(algorithm: str) -> None:
     table = algorithms.facts_of(algorithm).hyperparameters

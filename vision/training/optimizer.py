@@ -63,9 +63,19 @@ def _adam(groups: Groups, values: Mapping[str, float], fused: bool) -> Optimizer
 
 
 def _rmsprop(groups: Groups, values: Mapping[str, float], fused: bool) -> Optimizer:
-    from vision.training.update_rules import RMSProp
+    from vision.training.update_rules import CenteredRMSProp, RMSProp
 
-    return RMSProp(groups, lr=values["learning_rate"], gamma=values["gamma"], eps=values["eps"])
+    rate, gamma, momentum, eps = (values[name] for name in ("learning_rate", "gamma", "gamma2", "eps"))
+    if momentum == 0:
+        return RMSProp(groups, lr=rate, gamma=gamma, eps=eps)
+    return CenteredRMSProp(groups, lr=rate, gamma=gamma, momentum=momentum, eps=eps)
+
+
+def _adagrad(groups: Groups, values: Mapping[str, float], fused: bool) -> Optimizer:
+    from torch.optim import Adagrad
+
+    # The root of a sum that starts at epsilon is MXNet's, which has epsilon inside the root.
+    return Adagrad(groups, lr=values["learning_rate"], initial_accumulator_value=values["eps"], eps=0.0)
 
 
 def _adadelta(groups: Groups, values: Mapping[str, float], fused: bool) -> Optimizer:
@@ -85,8 +95,13 @@ OPTIMIZERS: dict[str, OptimizerEntry] = {
         {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "eps": 1e-8}, _adam, 2, documented=True
     ),
     "rmsprop": OptimizerEntry(
-        {"learning_rate": 0.001, "gamma": 0.9, "eps": 1e-8, "weight_decay": 0.0}, _rmsprop, 1, documented=True
+        # gamma2 is the momentum of MXNet's centered rule; without it the rule is the plain one.
+        {"learning_rate": 0.001, "gamma": 0.9, "gamma2": 0.0, "eps": 1e-8, "weight_decay": 0.0},
+        _rmsprop,
+        1,
+        documented=True,
     ),
+    "adagrad": OptimizerEntry({"learning_rate": 0.01, "eps": 1e-7}, _adagrad, 1, documented=True),
     "adadelta": OptimizerEntry({"rho": 0.9, "eps": 1e-5}, _adadelta, 2, documented=True),
 }
 

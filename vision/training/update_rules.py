@@ -64,20 +64,64 @@ class RMSProp(Optimizer):
         return loss
 
     def _update(self, parameters: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
-        if group["weight_decay"] != 0:
-            gradients = list(torch._foreach_add(gradients, parameters, alpha=group["weight_decay"]))
-        mean_squares = [self._mean_square(parameter) for parameter in parameters]
-        torch._foreach_mul_(mean_squares, group["gamma"])
-        torch._foreach_addcmul_(mean_squares, gradients, gradients, 1 - group["gamma"])
-        divisors = torch._foreach_add(mean_squares, group["eps"])
+        gradients = self._decayed(parameters, gradients, group)
+        divisors = torch._foreach_add(self._mean_squares(parameters, gradients, group["gamma"]), group["eps"])
         torch._foreach_sqrt_(divisors)
         torch._foreach_addcdiv_(parameters, gradients, divisors, -group["lr"])
 
-    def _mean_square(self, parameter: Tensor) -> Tensor:
+    def _decayed(self, parameters: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
+        if group["weight_decay"] == 0:
+            return gradients
+        return list(torch._foreach_add(gradients, parameters, alpha=group["weight_decay"]))
+
+    def _mean_squares(self, parameters: list[Tensor], gradients: list[Tensor], gamma: float) -> list[Tensor]:
+        """Return the averages of the squared gradients, with these taken in."""
+        mean_squares = [self._average(parameter, "mean_square") for parameter in parameters]
+        torch._foreach_mul_(mean_squares, gamma)
+        torch._foreach_addcmul_(mean_squares, gradients, gradients, 1 - gamma)
+        return mean_squares
+
+    def _average(self, parameter: Tensor, name: str) -> Tensor:
         state = self.state[parameter]
-        if "mean_square" not in state:
-            state["mean_square"] = torch.zeros_like(parameter)
-        return state["mean_square"]
+        if name not in state:
+            state[name] = torch.zeros_like(parameter)
+        return state[name]
+
+
+class CenteredRMSProp(RMSProp):
+    """MXNet's centered RMSProp (Graves 2013), which has momentum.
+
+    n as above;  m = gamma * m + (1 - gamma) * g;  d = momentum * d - rate * g / sqrt(n - m**2 + eps);  w += d.
+    With a momentum of 0.9 it goes about ten times as far as the plain rule.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[dict[str, Any]],
+        lr: float,
+        gamma: float,
+        momentum: float,
+        eps: float,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, gamma, eps, weight_decay)
+        for group in self.param_groups:
+            group["momentum"] = momentum
+
+    def _update(self, parameters: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
+        gradients = self._decayed(parameters, gradients, group)
+        mean_squares = self._mean_squares(parameters, gradients, group["gamma"])
+        means = [self._average(parameter, "mean") for parameter in parameters]
+        torch._foreach_lerp_(means, gradients, 1 - group["gamma"])
+        variances = list(torch._foreach_addcmul(mean_squares, means, means, -1))
+        # Rounding can make it slightly negative, which eps need not outweigh.
+        torch._foreach_clamp_min_(variances, 0.0)
+        torch._foreach_add_(variances, group["eps"])
+        torch._foreach_sqrt_(variances)
+        deltas = [self._average(parameter, "delta") for parameter in parameters]
+        torch._foreach_mul_(deltas, group["momentum"])
+        torch._foreach_addcdiv_(deltas, gradients, variances, -group["lr"])
+        torch._foreach_add_(parameters, deltas)
 
 
 class Adam(torch.optim.Adam):

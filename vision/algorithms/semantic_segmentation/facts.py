@@ -1,0 +1,60 @@
+"""What semantic segmentation declares. Source: SageMaker's documentation of the built-in algorithm."""
+
+from __future__ import annotations
+
+from vision.algorithms.facts import AlgorithmFacts, Capabilities, MetricDefinition, MetricFacts, Objective
+from vision.algorithms.semantic_segmentation.hyperparameters import SemanticSegmentationHyperparameters
+from vision.settings.channels import MODEL, ChannelFacts
+
+_QUALITY = r"#quality_metric\. host: \S+, epoch: \S+,"
+_THROUGHPUT = r"#throughput_metric\. host: \S+, epoch: \S+,"
+_MASK = ".png"
+
+FACTS = AlgorithmFacts(
+    name="semantic_segmentation",
+    title="Semantic Segmentation",
+    summary="which class each pixel of an image shows: FCN, PSPNet or DeepLab V3 on a ResNet",
+    hyperparameters=SemanticSegmentationHyperparameters,
+    objective=Objective("mIOU", "validation:mIOU"),
+    metrics=(
+        MetricFacts("loss", "loss", is_share=False, higher_is_better=False),
+        MetricFacts("cross_entropy", "cross entropy", is_share=False, higher_is_better=False),
+        MetricFacts("auxiliary", "auxiliary loss", is_share=False, higher_is_better=False, is_drawn=False),
+        MetricFacts("mIOU", "mean IoU"),
+        MetricFacts("mIOU_present", "mean IoU of the classes that occur"),
+        MetricFacts("pixel_accuracy", "pixel accuracy"),
+        MetricFacts("whole_images_mIOU", "mean IoU on whole images"),
+        MetricFacts("whole_images_mIOU_present", "mean IoU on whole images, of the classes that occur"),
+        MetricFacts("whole_images_pixel_accuracy", "pixel accuracy on whole images"),
+    ),
+    metric_definitions=(
+        MetricDefinition("train:loss", rf"{_QUALITY} train loss: (\S+)"),
+        MetricDefinition("train:throughput", rf"{_THROUGHPUT} train throughput: (\S+) samples/sec"),
+        MetricDefinition("train:progress", r"#progress_metric: host=\S+, completed (\S+) % of epochs"),
+        MetricDefinition("validation:mIOU", rf"{_QUALITY} validation mIOU: (\S+)"),
+        MetricDefinition("validation:pixel_accuracy", rf"{_QUALITY} validation pixel_accuracy: (\S+)"),
+    ),
+    channels=(
+        ChannelFacts("train", "training images: a folder of JPEGs or PNGs, or an augmented manifest", required=True),
+        ChannelFacts("validation", "validation images, in the same forms", required=True),
+        ChannelFacts(
+            "train_annotation", "the masks of train: a PNG of the same name for each image", label_suffixes=(_MASK,)
+        ),
+        ChannelFacts("validation_annotation", "the masks of validation, in the same form", label_suffixes=(_MASK,)),
+        ChannelFacts("label_map", "which pixel is which class: train_label_map.json and validation_label_map.json"),
+        MODEL,
+    ),
+    label_tasks=("mask",),
+    answer_forms=(
+        "image/png",
+        "application/x-recordio-protobuf",
+        "application/x-protobuf",
+        "application/json",
+        "application/jsonlines",
+        "application/x-npy",
+        "image/png;colored",
+    ),
+    capabilities=Capabilities(),
+    must_match=("backbone", "algorithm", "crop_size", "num_classes"),
+    measured_by=("crop_size", "validation_mini_batch_size"),
+)
