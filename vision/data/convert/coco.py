@@ -48,7 +48,7 @@ class CocoSource(Source):
             except DataError as error:
                 skipped.add(error.key, error.reason)
 
-    def _image(self, image: Any, number: int, skipped: Skipped) -> AnnotatedImage:
+    def _image(self, image: object, number: int, skipped: Skipped) -> AnnotatedImage:
         key = f"{self._path.name} image {number}"
         if not isinstance(image, Mapping) or not is_id(image.get("id")):
             raise DataError(key, "is not an object with a number or a text as its id")
@@ -167,7 +167,7 @@ def _box(annotation: Mapping[str, Any], where: str, skipped: Skipped) -> Box:
     return box
 
 
-def _without_difficult(attributes: Any) -> tuple[Any, bool]:
+def _without_difficult(attributes: object) -> tuple[object, bool]:
     """Return the attributes without ``difficult``, and its value; what is not a mapping stays as it is."""
     if not isinstance(attributes, Mapping):
         return attributes, False

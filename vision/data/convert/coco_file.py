@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeGuard
 
 from vision.data.class_list import find_class_list
 from vision.data.convert.format import SourceOptions
@@ -14,6 +14,9 @@ from vision.settings.errors import DataError, UserError
 from vision.settings.file_names import strip_blanks
 from vision.settings.regular_file import open_regular
 from vision.settings.strict_json import parse_json
+
+# As pycocotools takes them.
+CocoId: TypeAlias = "int | float | str"
 
 LISTS = ("images", "annotations", "categories")
 
@@ -31,9 +34,9 @@ class CocoFile:
         self._notes: list[tuple[str, str]] = []
         self._lost: list[tuple[str, str]] = []
         self._check_images()
-        self.annotations_of: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
+        self.annotations_of: dict[CocoId, list[Mapping[str, Any]]] = defaultdict(list)
         known = {image["id"] for image in self.images if isinstance(image, Mapping) and is_id(image.get("id"))}
-        used = set()
+        used: set[CocoId] = set()
         for number, annotation in enumerate(annotations):
             image_id = annotation.get("image_id") if isinstance(annotation, Mapping) else None
             if is_id(image_id) and image_id in known:
@@ -70,7 +73,7 @@ class CocoFile:
             skipped.note(name, remark)
 
     def _check_images(self) -> None:
-        first: dict[Any, int] = {}
+        first: dict[CocoId, int] = {}
         for number, image in enumerate(self.images):
             if not isinstance(image, Mapping) or not is_id(image.get("id")):
                 continue
@@ -83,9 +86,9 @@ class CocoFile:
                     "every image an id of its own, also in the image_id of its annotations",
                 )
 
-    def _named_categories(self, categories: Sequence[Any]) -> dict[Any, str]:
+    def _named_categories(self, categories: Sequence[Any]) -> dict[CocoId, str]:
         """Return names by category id, in the order of the ids."""
-        by_id: dict[Any, tuple[int, str]] = {}
+        by_id: dict[CocoId, tuple[int, str]] = {}
         by_name: dict[str, int] = {}
         for number, category in enumerate(categories):
             category_id = category.get("id") if isinstance(category, Mapping) else None
@@ -125,14 +128,14 @@ def coco_file_in(folder: Path) -> Path:
     raise UserError(f"{folder} holds {what}; a COCO data set is one file: give its path.")
 
 
-def is_id(value: object) -> bool:
+def is_id(value: object) -> TypeGuard[CocoId]:
     """Return whether a JSON value can be an id: a number or a text."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return abs(value) < 1 << 63
     return isinstance(value, str)
 
 
-def _order(category_id: Any) -> tuple[bool, float, str]:
+def _order(category_id: CocoId) -> tuple[bool, float, str]:
     """Return a sort key: numbers and texts of digits by their value, then other texts."""
     is_digits = isinstance(category_id, str) and category_id.isascii() and category_id.isdigit()
     if isinstance(category_id, str) and not is_digits:
@@ -140,12 +143,13 @@ def _order(category_id: Any) -> tuple[bool, float, str]:
     return False, float(category_id), ""
 
 
-def _root_of(categories: Sequence[Mapping[str, Any]], used: set[Any]) -> Any:
+def _root_of(categories: Sequence[Mapping[str, Any]], used: set[CocoId]) -> CocoId | None:
     """Return the id of a category without boxes above all others, as Roboflow writes one; None if there is none."""
     for category in categories:
         others = [other.get("supercategory") for other in categories if other is not category]
         if category["id"] not in used and others and all(above == category["name"] for above in others):
-            return category["id"]
+            found: CocoId = category["id"]
+            return found
     return None
 
 
