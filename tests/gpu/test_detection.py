@@ -13,8 +13,9 @@ from tests.algorithms.object_detection.test_matcher import FIXTURES, TARGETS, fi
 from tests.algorithms.object_detection.test_predictions import rows
 from vision.algorithms.object_detection.architecture import standard_architecture
 from vision.algorithms.object_detection.box_coder import BoxCoder
+from vision.algorithms.object_detection.hard_negative_mining import assign_classes
 from vision.algorithms.object_detection.loss import classification_loss, multibox_loss, normalized_smooth_l1
-from vision.algorithms.object_detection.matcher import MatcherSettings, assign_classes, match
+from vision.algorithms.object_detection.matcher import MatcherSettings, match
 from vision.algorithms.object_detection.network import build_network
 from vision.algorithms.object_detection.predictions import Detections, DetectionSettings, detect, detect_from_scores
 

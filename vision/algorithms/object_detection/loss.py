@@ -11,15 +11,9 @@ from torch import Tensor
 
 from vision.algorithms.object_detection.anchors import Anchors
 from vision.algorithms.object_detection.box_coder import BoxCoder
+from vision.algorithms.object_detection.hard_negative_mining import IGNORED, assign_classes, difficulty
 from vision.algorithms.object_detection.indexing import used_rows
-from vision.algorithms.object_detection.matcher import (
-    IGNORED,
-    MatcherSettings,
-    Matches,
-    assign_classes,
-    difficulty,
-    match,
-)
+from vision.algorithms.object_detection.matcher import MatcherSettings, Matches, match
 
 
 def multibox_loss(

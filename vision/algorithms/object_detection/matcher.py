@@ -1,6 +1,6 @@
-"""Which anchor answers for which object, and which anchors train as background (MXNet's MultiBoxTarget).
+"""Which anchor answers for which object (MXNet's MultiBoxTarget).
 
-Legend: N batch, A anchors, M padded objects, K classes incl. background. Boxes are xyxy in unit coordinates.
+Legend: N batch, A anchors, M padded objects. Boxes are xyxy in unit coordinates.
 
 Nothing here loops over images or waits for the device. On the CPU, where shapes that depend on data cost
 nothing, ``candidate_pairs`` finds the few pairs that matter and gives the same matches much faster.
@@ -8,7 +8,6 @@ nothing, ``candidate_pairs`` finds the few pairs that matter and gives the same 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -18,14 +17,8 @@ from vision.algorithms.object_detection.anchors import Anchors
 from vision.algorithms.object_detection.candidate_pairs import match_candidate_pairs
 from vision.box_iou import pairwise_iou
 
-IGNORED = -1
-BACKGROUND = 0
 # MXNet gives an object its best anchor only if they overlap by more than this.
 MIN_BIPARTITE_IOU = 1e-6
-# Small, so that ``difficulty`` is finite as long as the probability is a float32, be it subnormal.
-DIFFICULTY_UNIT = 2.0**-22
-_LOG2_E = math.log2(math.e)
-_ROWS_IN_CACHE = 32768
 
 
 @dataclass(frozen=True)
@@ -78,7 +71,7 @@ def match(anchors: Anchors, boxes: Tensor, labels: Tensor, settings: MatcherSett
 
 
 def match_dense(anchors: Tensor, boxes: Tensor, labels: Tensor, settings: MatcherSettings) -> Matches:
-    """The same over all pairs at once: fixed shapes, no synchronisation, for accelerators."""
+    """Match as ``match`` does, over all pairs at once: fixed shapes, no synchronization, for accelerators."""
     num_images, num_objects = labels.shape
     num_anchors = anchors.shape[0]
     if num_objects == 0:
@@ -98,7 +91,7 @@ def match_dense(anchors: Tensor, boxes: Tensor, labels: Tensor, settings: Matche
 
 
 def _bipartite(iou: Tensor) -> Tensor:
-    """The anchor of each object int64 [N, M], -1 for none, from IoU [N, M, A], which is used up.
+    """Return the anchor of each object int64 [N, M], -1 for none, from IoU [N, M, A], which is used up.
 
     The greedy choice of the largest remaining IoU is the one stable matching of anchors and objects when both
     prefer larger IoU, so deferred acceptance finds it: all objects propose to their best anchor at once, an
@@ -115,71 +108,3 @@ def _bipartite(iou: Tensor) -> Tensor:
         is_weaker = (rival < offered) | ((rival == offered) & is_earlier)
         iou.scatter_reduce_(2, asked, torch.where(is_weaker, -1.0, rival), "amin")
     return torch.where(value > MIN_BIPARTITE_IOU, anchor, -1)
-
-
-def difficulty(class_logits: Tensor) -> Tensor:
-    """DIFFICULTY_UNIT / (probability of background), float32 [N, A] from logits [N, A, K]: how wrong a negative is.
-
-    Infinity where that probability is 0 in float32, whatever the size of the logits.
-    """
-    logits = class_logits.detach().flatten(0, 1).float()
-    result, ones = logits.new_empty(logits.shape[0]), logits.new_ones(logits.shape[1])
-    # Pieces that stay in the processor's cache, powers of 2 and a product with ones: on the CPU all this takes torch
-    # half as long as exp and sum do.
-    rows = _ROWS_IN_CACHE if logits.device.type == "cpu" else max(logits.shape[0], 1)
-    likelihood = torch.empty_like(logits[:rows])
-    unit = logits.new_full((), math.log2(DIFFICULTY_UNIT))
-    for part, part_of_result in zip(logits.split(rows), result.split(rows), strict=True):
-        # Over background's logit, so that nothing but a hopeless probability leaves the range of floats.
-        powers = torch.sub(part, part[:, :1], out=likelihood[: part.shape[0]])
-        torch.add(unit, powers, alpha=_LOG2_E, out=powers).exp2_()
-        torch.mv(powers, ones, out=part_of_result)
-    return result.view(class_logits.shape[:2])
-
-
-def assign_classes(matches: Matches, labels: Tensor, difficulty: Tensor, settings: MatcherSettings) -> Tensor:
-    """Class targets int64 [N, A]: label + 1 for positives, 0 for mined background, -1 for ignored anchors.
-
-    The negatives are the hardest: ``difficulty`` float32 [N, A], not negative, is larger the less probable
-    the network thinks background (ties: lowest anchor).
-    """
-    is_positive = matches.object_index >= 0
-    if labels.shape[1] == 0:
-        foreground = matches.object_index
-    else:
-        foreground = labels.gather(1, matches.object_index.clamp(min=0)) + 1
-    if settings.negative_mining_ratio > 0:
-        is_negative = _hardest(difficulty, ~is_positive & matches.is_far, matches, settings)
-    else:
-        is_negative = ~is_positive
-        if not settings.train_images_without_objects:
-            is_negative &= (labels >= 0).any(dim=1, keepdim=True)
-    return torch.where(is_positive, foreground, is_negative.long() - 1)
-
-
-def _hardest(difficulty: Tensor, is_candidate: Tensor, matches: Matches, settings: MatcherSettings) -> Tensor:
-    """Mask bool [N, A] of the hardest candidates, as many as each image may have."""
-    num_anchors = difficulty.shape[1]
-    count = _negatives_per_image((matches.object_index >= 0).sum(dim=1), num_anchors, settings)
-    # Floats from +0 up sort like their bits; the index below them makes every key different.
-    index = torch.arange(num_anchors - 1, -1, -1, device=difficulty.device)
-    bits = difficulty.masked_fill(~is_candidate, -1.0).view(torch.int32)
-    key = bits.long().bitwise_left_shift_(32).bitwise_or_(index)
-    # Reading the longest count would make an accelerator wait, so there all anchors are sorted.
-    longest = max(int(count.max()), 1) if difficulty.device.type == "cpu" else num_anchors
-    hardest_key, hardest = key.topk(min(longest, num_anchors), dim=1)
-    rank = torch.arange(hardest.shape[1], device=difficulty.device)
-    return torch.zeros_like(is_candidate).scatter_(1, hardest, (rank < count.unsqueeze(1)) & (hardest_key >= 0))
-
-
-def _negatives_per_image(num_positive: Tensor, num_anchors: int, settings: MatcherSettings) -> Tensor:
-    """How many negatives each image may have: int64 [N]."""
-    count = (num_positive * settings.negative_mining_ratio).long()
-    is_empty = num_positive == 0
-    if settings.train_images_without_objects:
-        average = num_positive.sum() / (~is_empty).sum().clamp(min=1)
-        share = (average.clamp(min=1.0) * settings.negative_mining_ratio).long()
-        count = torch.where(is_empty, torch.maximum(share, count), count)
-    else:
-        count = count.masked_fill(is_empty, 0)
-    return torch.minimum(count, num_anchors - num_positive)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from vision.algorithms.object_detection.box_coder import BoxCoder
+from vision.algorithms.object_detection.hard_negative_mining import DIFFICULTY_UNIT, difficulty
 from vision.algorithms.object_detection.indexing import used_rows
-from vision.algorithms.object_detection.matcher import DIFFICULTY_UNIT, difficulty
 from vision.algorithms.object_detection.suppression import survivors
 
 # A box with a side of this or less, as a fraction of the image, has no area once it is written with six decimals.
