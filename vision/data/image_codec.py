@@ -68,7 +68,7 @@ def decode_checked(header: ImageHeader, body: ImageBody, key: str, *, needed: Ne
     image = _decode(body, header, key, divisor)
     # TIFF files are turned upright by OpenCV itself, whatever flags it is given.
     if image is not None and header.format != "TIFF" and header.orientation != 1:
-        image = _turn_upright(image, header.orientation)
+        image = turn_upright(image, header.orientation)
     if image is None or image.shape[1::-1] != _reduced_size(header, divisor):
         raise DataError(
             key,
@@ -184,8 +184,8 @@ def _upper_8_bits(image: np.ndarray) -> np.ndarray:
     return image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
 
 
-def _turn_upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo the EXIF orientation of uint8 [H, W, 3]; 5 to 8 exchange height and width."""
+def turn_upright(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Undo the EXIF orientation of uint8 [H, W, 3] or [H, W]; 5 to 8 exchange height and width."""
     if orientation >= 5:
         image = cv2.transpose(image)
     # After the transposition 5..8 differ by the same flips as 1, 2, 4, 3.

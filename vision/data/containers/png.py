@@ -51,7 +51,7 @@ def read_body(encoded: bytes, header: ImageHeader) -> ImageBody:
             return ImageBody(encoded, work)
     kept: list[tuple[int, int]] = []
     end = _START_BYTES
-    for name, start, end in _chunks(encoded):
+    for name, start, end in chunks(encoded):
         if name not in _NEEDED:
             continue
         if name == b"IHDR" and end - start != _HEADER_BYTES + 12:
@@ -65,7 +65,7 @@ def read_body(encoded: bytes, header: ImageHeader) -> ImageBody:
     return ImageBody(encoded[:_START_BYTES] + b"".join(encoded[start:end] for start, end in kept), work)
 
 
-def _chunks(encoded: bytes) -> Iterator[tuple[bytes, int, int]]:
+def chunks(encoded: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Name, start and end of each chunk, up to IEND. Bytes behind it are allowed: download tools leave them."""
     position = _START_BYTES
     for _ in range(MAX_CHUNKS):

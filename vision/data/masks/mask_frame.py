@@ -1,0 +1,30 @@
+"""Brings a mask into the frame of its upright image."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vision.data.containers.image_parts import ImageHeader
+from vision.data.image_codec import turn_upright
+from vision.settings.errors import DataError
+
+
+def upright_mask(mask: np.ndarray, header: ImageHeader, key: str) -> np.ndarray:
+    """Return a mask uint8 [H, W] as it lies on the upright image. Raises DataError where the sizes differ.
+
+    ``header`` is the image's. A mask of the size that the image is stored in was drawn on the stored pixels, and is
+    turned as the image is by its EXIF orientation; one that only fits the upright image is left as it is. A mask of
+    background alone fits any image: Ground Truth refers to one small file for all images without objects.
+    """
+    height, width = mask.shape
+    if (width, height) == (header.width, header.height):
+        return turn_upright(mask, header.orientation) if header.orientation != 1 else mask
+    if (width, height) == header.upright_size:
+        return mask
+    if not mask.any():
+        return np.zeros(header.upright_size[::-1], np.uint8)
+    raise DataError(
+        key,
+        f"the mask has {width}x{height} pixels, but its image has {header.width}x{header.height}; scale the mask by "
+        "nearest neighbor to the size of the image",
+    )
