@@ -105,11 +105,32 @@ def test_an_overlay_colors_its_cells_and_hides_nothing_else() -> None:
     assert (laid[:, 40:] == (255, 0, 0)).all()
 
 
+def test_an_overlay_of_other_proportions_lies_in_the_center() -> None:
+    picture = Image.new("RGB", (80, 40), (90, 120, 90))
+    laid = np.asarray(under_overlay(picture, Overlay(np.full((4, 4, 4), 255, np.uint8))))
+    assert (laid[:, 20:60] == 255).all()
+    assert (laid[:, :20] == laid[:, 60:]).all()
+    assert (laid[:, :20] == (90, 120, 90)).all()
+    # 27 x 13 is 80 x 40 divided by three.
+    assert (np.asarray(under_overlay(picture, Overlay(np.full((13, 27, 4), 255, np.uint8)))) == 255).all()
+
+
+def test_three_overlays_stand_beside_the_image_and_below() -> None:
+    colors = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
+    overlays = tuple(Overlay(np.full((1, 1, 4), (*color, 255), np.uint8)) for color in colors)
+    example = Example(0, "a.jpg", "IoU 0.5", overlays=overlays)
+    picture = make_thumbnail(example, np.full((30, 30, 3), 7, np.uint8), 80)
+    assert picture is not None
+    assert picture.size == (80, 80)
+    corners = [picture.getpixel(place) for place in ((0, 0), (79, 0), (0, 79), (79, 79))]
+    assert corners == [(7, 7, 7), *colors]
+
+
 @pytest.mark.parametrize(
     "extra",
     [
         {"heat": Heat(np.ones((2, 2), np.float32), (0.0, 0.0, 1.0, 1.0))},
-        {"overlay": Overlay(np.full((2, 2, 4), 255, np.uint8))},
+        {"overlays": (Overlay(np.full((2, 2, 4), 255, np.uint8)),)},
     ],
 )
 def test_a_pair_fits_where_boxes_would(extra: dict[str, Any]) -> None:

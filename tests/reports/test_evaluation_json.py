@@ -51,9 +51,9 @@ def test_every_part_is_there(tmp_path: Path, evaluation: Evaluation) -> None:
     assert "labels" not in found
 
 
-def test_heat_and_overlay_are_for_looking_at_and_left_out(tmp_path: Path) -> None:
+def test_heat_and_overlays_are_for_looking_at_and_left_out(tmp_path: Path) -> None:
     heat, overlay = Heat(np.ones((2, 2)), (0.0, 0.0, 1.0, 1.0)), Overlay(np.ones((2, 2, 4), np.uint8))
-    example = Example(3, "a.jpg", "truth a / predicted b", heat=heat, overlay=overlay)
+    example = Example(3, "a.jpg", "truth a / predicted b", heat=heat, overlays=(overlay,))
     evaluation = Evaluation(4, {}, ("a", "b"), galleries=(Gallery("Heat", (example,)),))
     (gallery,) = written(tmp_path / "evaluation.json", evaluation)["galleries"]
     assert gallery["examples"] == [{"index": 3, "key": "a.jpg", "caption": "truth a / predicted b", "boxes": []}]

@@ -70,7 +70,10 @@ class Heat:
 
 @dataclass(frozen=True, eq=False)
 class Overlay:
-    """A picture to lay over a whole image: ``rgba`` uint8 [h, w, 4]; alpha 0 lets the image through."""
+    """A picture to lay over an image: ``rgba`` uint8 [h, w, 4]; alpha 0 lets the image through.
+
+    It keeps its proportions: where they are not the image's, it lies in the center, as large as there is room.
+    """
 
     rgba: np.ndarray
 
@@ -79,7 +82,8 @@ class Overlay:
 class Example:
     """One image of the evaluated channel worth looking at; ``index`` counts in the reader's order.
 
-    ``heat`` or ``overlay`` is drawn in a second picture beside the image; an evaluation.json does not hold them.
+    ``heat`` or each of ``overlays`` is drawn in a picture of its own beside the image; an evaluation.json does not
+    hold them.
     """
 
     index: int
@@ -87,12 +91,12 @@ class Example:
     caption: str
     boxes: tuple[Box, ...] = ()
     heat: Heat | None = None
-    overlay: Overlay | None = None
+    overlays: tuple[Overlay, ...] = ()
 
     @property
     def needs_room(self) -> bool:
-        """Whether its picture has to be large: for boxes with captions, or for two pictures side by side."""
-        return bool(self.boxes) or self.heat is not None or self.overlay is not None
+        """Whether its picture has to be large: for boxes with captions, or for several pictures side by side."""
+        return bool(self.boxes) or self.heat is not None or bool(self.overlays)
 
 
 @dataclass(frozen=True)

@@ -68,17 +68,16 @@ def thumbnail_side_px(gallery: Gallery) -> int:
 def make_thumbnail(example: Example, image: np.ndarray | None, side_px: int) -> Image.Image | None:
     """Return the example's thumbnail, or None if its image could not be read.
 
-    Heat or an overlay lies on a second picture, to the right of the plain one.
+    Heat or overlays lie on pictures of their own, to the right of the plain one and below.
     """
     if image is None:
         return None
-    if example.heat is None and example.overlay is None:
+    if example.heat is None and not example.overlays:
         return thumbnail(image, example.boxes, side_px)
     picture = thumbnail(image, example.boxes, side_px // 2)
     if example.heat is not None:
-        return _pair(picture, under_heat(picture, example.heat))
-    assert example.overlay is not None
-    return _pair(picture, under_overlay(picture, example.overlay))
+        return _in_pairs([picture, under_heat(picture, example.heat)])
+    return _in_pairs([picture, *(under_overlay(picture, overlay) for overlay in example.overlays)])
 
 
 def under_heat(picture: Image.Image, heat: Heat) -> Image.Image:
@@ -102,16 +101,25 @@ def under_overlay(picture: Image.Image, overlay: Overlay) -> Image.Image:
     """Return the picture under the overlay, whose cells keep sharp edges."""
     assert overlay.rgba.dtype == np.uint8, overlay.rgba.dtype
     cells = Image.fromarray(np.ascontiguousarray(overlay.rgba), "RGBA")
-    laid = cells.resize(picture.size, Image.Resampling.NEAREST)
+    scale = min(whole / part for whole, part in zip(picture.size, cells.size, strict=True))
+    # A small copy of a whole mask is up to a cell too short, as its sides are whole numbers.
+    size = tuple(
+        whole if whole - part * scale <= scale else max(1, round(part * scale))
+        for whole, part in zip(picture.size, cells.size, strict=True)
+    )
+    left, top = ((whole - part) // 2 for whole, part in zip(picture.size, size, strict=True))
+    laid = Image.new("RGBA", picture.size)
+    laid.paste(cells.resize(size, Image.Resampling.NEAREST), (left, top))
     return Image.alpha_composite(picture.convert("RGBA"), laid).convert("RGB")
 
 
-def _pair(left: Image.Image, right: Image.Image) -> Image.Image:
-    width, height = left.size
-    pair = Image.new("RGB", (2 * width, height))
-    pair.paste(left, (0, 0))
-    pair.paste(right, (width, 0))
-    return pair
+def _in_pairs(pictures: list[Image.Image]) -> Image.Image:
+    """Put pictures of one size side by side, two in a row."""
+    width, height = pictures[0].size
+    sheet = Image.new("RGB", (2 * width, -(-len(pictures) // 2) * height))
+    for place, picture in enumerate(pictures):
+        sheet.paste(picture, (place % 2 * width, place // 2 * height))
+    return sheet
 
 
 def caption_parts(caption: str) -> list[tuple[str, str]]:

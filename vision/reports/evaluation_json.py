@@ -52,9 +52,9 @@ def write_evaluation(path: Path, evaluation: Evaluation) -> None:
 
 
 def _document(example: Example) -> dict[str, Any]:
-    """Heat and overlay are for looking at, and left out."""
-    document = asdict(replace(example, heat=None, overlay=None))
-    del document["heat"], document["overlay"]
+    """Return what a reader of JSON can use: heat and overlays are for looking at."""
+    document = asdict(replace(example, heat=None, overlays=()))
+    del document["heat"], document["overlays"]
     return document
 
 
