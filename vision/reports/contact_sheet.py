@@ -103,13 +103,13 @@ def under_overlay(picture: Image.Image, overlay: Overlay) -> Image.Image:
     cells = Image.fromarray(np.ascontiguousarray(overlay.rgba), "RGBA")
     scale = min(whole / part for whole, part in zip(picture.size, cells.size, strict=True))
     # A small copy of a whole mask is up to a cell too short, as its sides are whole numbers.
-    size = tuple(
+    width, height = (
         whole if whole - part * scale <= scale else max(1, round(part * scale))
         for whole, part in zip(picture.size, cells.size, strict=True)
     )
-    left, top = ((whole - part) // 2 for whole, part in zip(picture.size, size, strict=True))
     laid = Image.new("RGBA", picture.size)
-    laid.paste(cells.resize(size, Image.Resampling.NEAREST), (left, top))
+    corner = ((picture.width - width) // 2, (picture.height - height) // 2)
+    laid.paste(cells.resize((width, height), Image.Resampling.NEAREST), corner)
     return Image.alpha_composite(picture.convert("RGBA"), laid).convert("RGB")
 
 
