@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from vision.algorithms.semantic_segmentation.architecture import Architecture, read_architecture
+from vision.algorithms.semantic_segmentation.architecture import Architecture, architecture_for, read_architecture
 from vision.algorithms.semantic_segmentation.context import pool
+from vision.algorithms.semantic_segmentation.hyperparameters import SemanticSegmentationHyperparameters
 from vision.algorithms.semantic_segmentation.network import (
     HEAD_RATE,
     SegmentationNetwork,
@@ -181,3 +182,22 @@ def test_weights_of_imagenet_go_into_the_backbone(tmp_path: Path) -> None:
 def test_a_damaged_plan_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="damaged"):
         read_architecture({**plan().model_dump(), **change})
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"backbone": "resnet-18", "aux_loss": "False"}, plan(auxiliary_head=False)),
+        (
+            {"algorithm": "psp", "pretrained_on": "coco"},
+            plan("psp", "resnet-50", align_corners=False, pretrained_on="coco"),
+        ),
+        (
+            {"algorithm": "deeplab", "pretrained_on": "coco", "use_pretrained_model": "False"},
+            plan("deeplab", "resnet-50"),
+        ),
+    ],
+)
+def test_hyperparameters_decide_the_plan(given: dict[str, str], expected: Architecture) -> None:
+    table = SemanticSegmentationHyperparameters.parse({"num_classes": "3", "num_training_samples": "9", **given})
+    assert architecture_for(table) == expected

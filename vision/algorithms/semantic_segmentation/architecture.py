@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vision.algorithms.checked_plan import DAMAGED, checked_plan
+from vision.algorithms.checked_plan import DAMAGED, IMPOSSIBLE, checked_plan
+from vision.algorithms.semantic_segmentation.hyperparameters import SemanticSegmentationHyperparameters
 from vision.nn.normalize import IMAGENET_MEAN, IMAGENET_STD
 
 Pixel = Annotated[float, Field(ge=-1e6, le=1e6)]
@@ -41,6 +42,22 @@ class Architecture(BaseModel):
     def depth(self) -> int:
         """Layers of the backbone."""
         return int(self.backbone.removeprefix("resnet-"))
+
+
+def architecture_for(hyperparameters: SemanticSegmentationHyperparameters) -> Architecture:
+    """Return the plan of a new network; a run that continues a model takes the model's plan instead."""
+    hp = hyperparameters
+    is_from_coco = hp.use_pretrained_model and hp.pretrained_on == "coco"
+    values = {
+        "algorithm": hp.algorithm,
+        "backbone": hp.backbone,
+        "num_classes": hp.num_classes,
+        "auxiliary_head": hp.aux_loss,
+        # COCO's weights are torchvision's, which scale up from border to border.
+        "align_corners": not is_from_coco,
+        "pretrained_on": "coco" if is_from_coco else "imagenet",
+    }
+    return checked_plan(Architecture, values, IMPOSSIBLE)
 
 
 def read_architecture(plan: Mapping[str, Any]) -> Architecture:
