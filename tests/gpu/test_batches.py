@@ -16,9 +16,8 @@ from vision.data.augmentations.crop import Crop
 from vision.data.augmentations.grey import Grey
 from vision.data.augmentations.hls_shift import HLSShift
 from vision.data.augmentations.mirror import Mirror
-from vision.data.cache.device import augment_on_device
-from vision.data.cache.host import augment_on_host
-from vision.data.cache.recipe import Recipe
+from vision.data.cache.batch_augmentation import augment_on_device, augment_on_host
+from vision.data.cache.transform_split import RandomPart
 from vision.data.collate import Batch
 from vision.data.datamodule import VisionDataModule
 from vision.training.task import TrainingFacts
@@ -55,13 +54,13 @@ def test_the_cache_on_the_device_is_the_hosts(
     sizes: str, colour: HLSShift | None, grey: Grey | None, device: torch.device
 ) -> None:
     kept = kept_images([(17, 19)] * 20 if sizes == "equal" else [(12 + i % 7, 15 + i % 5) for i in range(20)])
-    recipe = Recipe(None, Crop(12, 15, at_random=True), colour, Mirror(), grey)
+    random_part = RandomPart(None, Crop(12, 15, at_random=True), colour, Mirror(), grey)
     rng = np.random.default_rng(1)
     indices, seeds = rng.integers(0, 20, 64), rng.integers(0, 2**64, 64, np.uint64)
-    drawn = recipe.draw(seeds, kept.layout.shapes[indices])
-    expected = augment_on_host(kept, indices, recipe, drawn).astype(int)
+    drawn = random_part.draw(seeds, kept.layout.shapes[indices])
+    expected = augment_on_host(kept, indices, random_part, drawn).astype(int)
     pixels = torch.from_numpy(kept.pixels).to(device)
-    found = augment_on_device(pixels, kept.layout, indices, recipe, drawn).cpu().numpy()
+    found = augment_on_device(pixels, kept.layout, indices, random_part, drawn).cpu().numpy()
     difference = np.abs(found - expected)
     # Crop, mirror and grey to the bit; a hue between two levels may be rounded either way.
     assert difference.max() <= (9 if colour else 0)

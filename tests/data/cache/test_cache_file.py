@@ -10,24 +10,23 @@ import pytest
 from tests.data.cache.pictures import Pictures, dataset
 from vision.data.cache import cache_file
 from vision.data.cache.cache_file import identity, open_or_make
-from vision.data.cache.kept_images import KeptImages
-from vision.data.cache.layout import measure
-from vision.data.cache.recipe import Divisible, Division
+from vision.data.cache.decoded_images import DecodedImages, measure
+from vision.data.cache.transform_split import Splittable, TransformSplit
 from vision.data.dataset import ImageDataset
 from vision.settings.errors import UserError
 
 SIZES = [(15, 14)] * 4 + [(16, 14), (15, 14)]
 
 
-def division_of(source: ImageDataset) -> Division:
-    assert isinstance(source.transform, Divisible)
-    return source.transform.divide()
+def division_of(source: ImageDataset) -> TransformSplit:
+    assert isinstance(source.transform, Splittable)
+    return source.transform.split()
 
 
-def make(folder: Path, **values: object) -> KeptImages:
+def make(folder: Path, **values: object) -> DecodedImages:
     source = dataset(Pictures(SIZES, **values))  # type: ignore[arg-type]
-    division = division_of(source)
-    return open_or_make(source, division, measure(source, division.once), folder)
+    split = division_of(source)
+    return open_or_make(source, split, measure(source, split.fixed), folder)
 
 
 @pytest.fixture
@@ -60,8 +59,8 @@ def test_the_name_follows_from_what_is_done_to_the_images() -> None:
     reader = Pictures(SIZES)
     sources = [dataset(reader), dataset(reader, resize="14"), dataset(reader, image_shape="3,12,11")]
     assert len({identity(source, division_of(source)) for source in sources}) == 3
-    other_colours = dataset(reader, level="crop_color")
-    assert identity(other_colours, division_of(other_colours)) == identity(sources[0], division_of(sources[0]))
+    other_colors = dataset(reader, level="crop_color")
+    assert identity(other_colors, division_of(other_colors)) == identity(sources[0], division_of(sources[0]))
 
 
 def flip_a_pixel(data: bytes) -> bytes:

@@ -27,7 +27,7 @@ from vision.data.augmentations.resize import (
     ResizedImageTooLargeError,
     ShortSideResize,
 )
-from vision.data.cache.recipe import Division, Recipe, describe
+from vision.data.cache.transform_split import RandomPart, TransformSplit, describe
 from vision.settings.errors import DataError
 
 # MXNet's fill for what a rotation uncovers.
@@ -72,13 +72,13 @@ class ClassificationTransform:
             shape = augmentation.shape_after(shape)
         return shape
 
-    def divide(self) -> Division:
+    def split(self) -> TransformSplit:
         """What is done to an image once, and what is drawn each time."""
         once = tuple(takewhile(lambda step: not step.is_random, self.augmentations))
         left = self.augmentations[len(once) :]
-        recipe = Recipe.of(left)
-        rest = ClassificationTransform(left) if left and recipe is None else None
-        return Division(ClassificationTransform(once), describe(once), recipe, rest)
+        random_part = RandomPart.of(left)
+        rest = ClassificationTransform(left) if left and random_part is None else None
+        return TransformSplit(ClassificationTransform(once), describe(once), random_part, rest)
 
     def _too_small(self, error: ImageSmallerThanCropError) -> str:
         height, width = next((a.height, a.width) for a in self.augmentations if isinstance(a, Crop))

@@ -22,7 +22,7 @@ from vision.data.augmentations.mirror import Mirror
 from vision.data.augmentations.overlap_crop import OverlapCrop
 from vision.data.augmentations.resize import ALL_INTERPOLATIONS, Resize
 from vision.data.augmentations.window import Window, WindowAugmentation
-from vision.data.cache.recipe import Division, describe
+from vision.data.cache.transform_split import TransformSplit, describe
 
 FILL_VALUE = 127
 
@@ -48,9 +48,9 @@ class PlainResize:
         """The shape that an image of ``shape`` (height, width, channels) has after it."""
         return self.resize.shape_after(shape)
 
-    def divide(self) -> Division:
+    def split(self) -> TransformSplit:
         """All of it is done once."""
-        return Division(self, describe([self.resize]))
+        return TransformSplit(self, describe([self.resize]))
 
 
 class Untouched:
@@ -142,9 +142,9 @@ class SSDAugmentation:
                 window = drawn["window"].shifted(window.left, window.top)
         return window, boxes
 
-    def divide(self) -> Division:
+    def split(self) -> TransformSplit:
         """Even the size that pixels are resized from is drawn: nothing but decoding is done once."""
-        return Division(Untouched(), "", rest=self)
+        return TransformSplit(Untouched(), "", rest=self)
 
 
 def build_transform(hyperparameters: ObjectDetectionHyperparameters, stage: Stage) -> SSDAugmentation | PlainResize:

@@ -22,9 +22,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vision.data.cache.kept_images import KeptImages, decode_all
-from vision.data.cache.layout import Layout
-from vision.data.cache.recipe import Division, describe
+from vision.data.cache.decoded_images import DecodedImages, Layout, decode_all
+from vision.data.cache.transform_split import TransformSplit, describe
 from vision.data.dataset import ImageDataset
 from vision.files.atomic_file import atomic_file, remove_abandoned
 from vision.files.steady_file import SteadyFile
@@ -41,18 +40,18 @@ _CHECKED_BYTES = 1 << 24
 _LARGEST_TRAILER = 1 << 30
 
 
-def open_or_make(dataset: ImageDataset, division: Division, layout: Layout, folder: Path) -> KeptImages:
+def open_or_make(dataset: ImageDataset, split: TransformSplit, layout: Layout, folder: Path) -> DecodedImages:
     """The decoded images from their file in ``folder``, which is made first where it is missing or does not fit.
 
     The pixels are mapped, not read. Raises UserError where the file cannot be written.
     """
-    path = folder / f"{identity(dataset, division)}.decoded"
+    path = folder / f"{identity(dataset, split)}.decoded"
     try:
         make_folder(folder)
         with writing(path), _alone(path):
             found = _open(path, layout)
             if found is None:
-                _make(path, layout, dataset, division)
+                _make(path, layout, dataset, split)
                 found = _open(path, layout)
     except WriteError as error:
         raise UserError(
@@ -63,12 +62,12 @@ def open_or_make(dataset: ImageDataset, division: Division, layout: Layout, fold
     return found
 
 
-def identity(dataset: ImageDataset, division: Division) -> str:
+def identity(dataset: ImageDataset, split: TransformSplit) -> str:
     """Hash of all that the pixels follow from, in hexadecimal. Reads every image's bytes."""
     digest = hashlib.blake2b(digest_size=20)
     # Which images are too small follows from the crop.
-    crop = "" if division.recipe is None else describe([division.recipe.crop])
-    digest.update(f"{FORMAT} {division.name} {crop} {dataset.scales} OpenCV {cv2.__version__}".encode())
+    crop = "" if split.random_part is None else describe([split.random_part.crop])
+    digest.update(f"{FORMAT} {split.name} {crop} {dataset.scales} OpenCV {cv2.__version__}".encode())
     for index in range(len(dataset)):
         try:
             encoded = dataset.reader[index].encoded
@@ -87,7 +86,7 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def _make(path: Path, layout: Layout, dataset: ImageDataset, division: Division) -> None:
+def _make(path: Path, layout: Layout, dataset: ImageDataset, split: TransformSplit) -> None:
     # What a kill left may be as large as the file itself.
     for stray in remove_abandoned(path.parent, "*.decoded"):
         log.info("removed %s, which a killed run left unfinished", stray)
@@ -95,7 +94,7 @@ def _make(path: Path, layout: Layout, dataset: ImageDataset, division: Division)
         # Room is taken now: a mapped file that finds none later ends the process.
         os.posix_fallocate(file.fileno(), 0, layout.size)
         pixels = np.memmap(file, np.uint8, "r+", shape=(layout.size,))
-        kept = decode_all(dataset, division, layout, pixels)
+        kept = decode_all(dataset, split, layout, pixels)
         for index in kept.broken:
             kept[index][...] = 0
         pixels.flush()
@@ -107,7 +106,7 @@ def _make(path: Path, layout: Layout, dataset: ImageDataset, division: Division)
         os.fchmod(file.fileno(), os.fstat(file.fileno()).st_mode & 0o444)
 
 
-def _open(path: Path, layout: Layout) -> KeptImages | None:
+def _open(path: Path, layout: Layout) -> DecodedImages | None:
     """What the file holds, or None if it is missing, cut off or damaged."""
     if not path.exists():
         return None
@@ -116,7 +115,7 @@ def _open(path: Path, layout: Layout) -> KeptImages | None:
     if trailer is not None:
         pixels = np.frombuffer(file.map(layout.size), np.uint8)
         if _checksum(pixels, file) == trailer.get("checksum"):
-            return KeptImages(pixels, layout, _broken_in(trailer["broken"]), file)
+            return DecodedImages(pixels, layout, _broken_in(trailer["broken"]), file)
     log.warning("%s is damaged: decoding the images anew", path)
     return None
 

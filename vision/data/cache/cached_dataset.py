@@ -1,4 +1,4 @@
-"""Batches of images that were decoded once; the counterpart of ``ImageDataset``, and equal to it.
+"""Images that were decoded once; the counterparts of ``ImageDataset``, and equal to it.
 
 Legend: N batch, h w size of a batch's images, C channels.
 """
@@ -14,27 +14,30 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vision.data.broken_images import Broken, first_usable
-from vision.data.cache.device import augment_on_device, to_device
-from vision.data.cache.host import augment_on_host
-from vision.data.cache.kept_images import KeptImages, decode_targets
-from vision.data.cache.recipe import Drawn, Recipe
+from vision.data.cache.batch_augmentation import augment_on_device, augment_on_host, to_device
+from vision.data.cache.decoded_images import DecodedImages, decode_targets
+from vision.data.cache.transform_split import Drawn, RandomPart
 from vision.data.collate import Batch
-from vision.data.dataset import ImageDataset
+from vision.data.dataset import ImageDataset, Transform
 from vision.data.sampler import Draw
 
 
 class CachedDataset(Dataset[Any]):
     """Makes whole batches from draws of the sampler, without decoding.
 
-    Without a ``recipe`` the images are of one size. ``device`` is where they then lie and batches are made; None leaves
-    them in the host's memory. Broken images are named, replaced and left out as ``source`` does it.
+    Without a ``random_part`` the images are of one size. ``device`` is where they then lie and batches are made; None
+    leaves them in the host's memory. Broken images are named, replaced and left out as ``source`` does it.
     """
 
     def __init__(
-        self, source: ImageDataset, kept: KeptImages, recipe: Recipe | None, device: torch.device | None = None
+        self,
+        source: ImageDataset,
+        kept: DecodedImages,
+        random_part: RandomPart | None,
+        device: torch.device | None = None,
     ) -> None:
         self.reader = source.reader
-        self.recipe = recipe
+        self.random_part = random_part
         self._replace_broken = source.replace_broken
         self._collate_targets = source.collate_targets
         targets, unusable = decode_targets(source)
@@ -51,14 +54,14 @@ class CachedDataset(Dataset[Any]):
 
     @property
     def on_device(self) -> bool:
-        """Whether batches are made where they are used, and need no way there."""
+        """Return whether batches are made where they are used, and need no way there."""
         return self._on_device is not None
 
     @property
     def works_by_image(self) -> bool:
-        """Whether a batch takes work on each image, which further processes can share."""
-        recipe = self.recipe if not self.on_device else None
-        return recipe is not None and (recipe.affine is not None or recipe.colour is not None)
+        """Return whether a batch takes work on each image, which further processes can share."""
+        random_part = self.random_part if not self.on_device else None
+        return random_part is not None and (random_part.affine is not None or random_part.color is not None)
 
     def __len__(self) -> int:
         return len(self.reader)
@@ -78,21 +81,23 @@ class CachedDataset(Dataset[Any]):
         return Batch(images.permute(0, 3, 1, 2), self._targets_of(indices, indices_there), indices_there, broken)
 
     def _made_here(self, indices: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-        """Images uint8 [N, h, w, C]."""
-        if self.recipe is None:
+        """Return images uint8 [N, h, w, C]."""
+        if self.random_part is None:
             assert self.kept.stacked is not None
             return self.kept.stacked[indices]
-        return augment_on_host(self.kept, indices, self.recipe, self._draw(self.recipe, indices, seeds))
+        return augment_on_host(self.kept, indices, self.random_part, self._draw(self.random_part, indices, seeds))
 
     def _made_there(self, pixels: Tensor, indices: np.ndarray, indices_there: Tensor, seeds: np.ndarray) -> Tensor:
         layout = self.kept.layout
-        if self.recipe is None:
+        if self.random_part is None:
             assert layout.common is not None
             return pixels.view(-1, *layout.common).index_select(0, indices_there)
-        return augment_on_device(pixels, layout, indices, self.recipe, self._draw(self.recipe, indices, seeds))
+        return augment_on_device(
+            pixels, layout, indices, self.random_part, self._draw(self.random_part, indices, seeds)
+        )
 
-    def _draw(self, recipe: Recipe, indices: np.ndarray, seeds: np.ndarray) -> Drawn:
-        return recipe.draw(seeds, self.kept.layout.shapes[indices])
+    def _draw(self, random_part: RandomPart, indices: np.ndarray, seeds: np.ndarray) -> Drawn:
+        return random_part.draw(seeds, self.kept.layout.shapes[indices])
 
     def _targets_of(self, indices: np.ndarray, indices_there: Tensor) -> Any:
         if self._joined is not None:
@@ -104,7 +109,7 @@ class CachedDataset(Dataset[Any]):
         return joined.to(device) if isinstance(joined, Tensor) else None
 
     def _readable(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[Broken, ...]]:
-        """Images to use, int64 [N]; the rows of the draw that they stand for, int64 [N]; the broken ones met."""
+        """Return images to use and the draw rows that they stand for, both int64 [N], and the broken ones met."""
         rows = np.arange(len(indices))
         if not self._is_broken[indices].any():
             return indices, rows, ()
@@ -119,3 +124,29 @@ class CachedDataset(Dataset[Any]):
         if index in self._broken:
             raise self._broken[index]
         return index
+
+
+class CachedImageDataset(ImageDataset):
+    """Reads single images that were decoded once, for a transform that draws image by image.
+
+    ``rest`` is what is left to be done to the decoded images of ``source``.
+    """
+
+    def __init__(self, source: ImageDataset, kept: DecodedImages, rest: Transform) -> None:
+        super().__init__(
+            source.reader,
+            source.decode_target,
+            rest,
+            source.collate_targets,
+            replace_broken=source.replace_broken,
+        )
+        self.kept = kept
+
+    def read(self, index: int, seed: int | None) -> tuple[np.ndarray, Any]:
+        """Return one image, transformed, and its target."""
+        key = self.reader.key(index)
+        target = self.decode_target(self.reader.target(index), key)
+        if index in self.kept.broken:
+            raise self.kept.broken[index]
+        self.kept.check()
+        return self.transform(self.kept[index], target, seed, key)

@@ -8,13 +8,11 @@ import numpy as np
 import torch
 
 from vision.data.cache import cache_file
-from vision.data.cache.cached_dataset import CachedDataset
+from vision.data.cache.cached_dataset import CachedDataset, CachedImageDataset
+from vision.data.cache.decoded_images import DecodedImages, Layout, decode_all, estimate, measure
 from vision.data.cache.free_memory import free_device_bytes, free_memory_bytes
-from vision.data.cache.kept_dataset import KeptDataset
-from vision.data.cache.kept_images import KeptImages, decode_all
-from vision.data.cache.layout import Layout, estimate, measure
-from vision.data.cache.recipe import Divisible, Division
 from vision.data.cache.settings import CacheSettings
+from vision.data.cache.transform_split import Splittable, TransformSplit
 from vision.data.dataset import ImageDataset
 from vision.settings.errors import UserError
 
@@ -47,19 +45,19 @@ def cached(dataset: ImageDataset, channel: str) -> ImageDataset | CachedDataset:
 
 def _keep(dataset: ImageDataset, channel: str) -> ImageDataset | CachedDataset:
     settings, transform = dataset.cache, dataset.transform
-    if not isinstance(transform, Divisible):
+    if not isinstance(transform, Splittable):
         raise _NotKeptError("this augmentation does not say what of it is always the same")
-    division = transform.divide()
+    split = transform.split()
     free = free_memory_bytes() // settings.processes
-    if settings.kind == "auto" and estimate(dataset, division.once) > 2 * SHARE * free:
+    if settings.kind == "auto" and estimate(dataset, split.fixed) > 2 * SHARE * free:
         raise _NotKeptError(f"they take far more than a quarter of the {free / 1e9:.2g} GB that are free")
-    layout = measure(dataset, division.once)
+    layout = measure(dataset, split.fixed)
     if not layout.size:
         raise _NotKeptError("none can be read")
     if settings.kind == "disk":
         log.info("channel %r: decoded images are kept in %s (%s)", channel, settings.folder, layout)
-        kept = cache_file.open_or_make(dataset, division, layout, settings.folder)
-        return _dataset(dataset, kept, division, None)
+        kept = cache_file.open_or_make(dataset, split, layout, settings.folder)
+        return _dataset(dataset, kept, split, None)
     if settings.kind == "auto" and layout.size > free * SHARE:
         raise _NotKeptError(f"{layout} are more than a quarter of the {free / 1e9:.2g} GB that are free")
     if layout.size > free:
@@ -68,22 +66,22 @@ def _keep(dataset: ImageDataset, channel: str) -> ImageDataset | CachedDataset:
             "set run.cache=disk"
         )
     log.info("channel %r: decoding all images once into memory (%s)", channel, layout)
-    kept = decode_all(dataset, division, layout, np.empty(layout.size, np.uint8))
-    return _dataset(dataset, kept, division, _device(settings, division, layout))
+    kept = decode_all(dataset, split, layout, np.empty(layout.size, np.uint8))
+    return _dataset(dataset, kept, split, _device(settings, split, layout))
 
 
 def _dataset(
-    source: ImageDataset, kept: KeptImages, division: Division, device: torch.device | None
+    source: ImageDataset, kept: DecodedImages, split: TransformSplit, device: torch.device | None
 ) -> ImageDataset | CachedDataset:
-    if division.rest is not None:
-        return KeptDataset(source, kept, division.rest)
-    return CachedDataset(source, kept, division.recipe, device)
+    if split.rest is not None:
+        return CachedImageDataset(source, kept, split.rest)
+    return CachedDataset(source, kept, split.random_part, device)
 
 
-def _device(settings: CacheSettings, division: Division, layout: Layout) -> torch.device | None:
+def _device(settings: CacheSettings, split: TransformSplit, layout: Layout) -> torch.device | None:
     """The GPU of this process, if the images fit there and all that is drawn can be done there."""
-    warps = division.recipe is not None and division.recipe.affine is not None
-    if not settings.on_gpu or warps or division.rest is not None:
+    warps = split.random_part is not None and split.random_part.affine is not None
+    if not settings.on_gpu or warps or split.rest is not None:
         return None
     device = torch.device("cuda", torch.cuda.current_device())
     return device if layout.size <= free_device_bytes(device) * SHARE else None

@@ -18,7 +18,7 @@ from vision.data.augmentations.crop import ImageSmallerThanCropError
 from vision.data.augmentations.grey import Grey
 from vision.data.augmentations.resize import ResizedImageTooLargeError
 from vision.data.broken_images import Broken, first_usable
-from vision.data.cache.device import shift_hls, to_device, to_grey
+from vision.data.cache.batch_augmentation import shift_hls, to_device, to_grey
 from vision.data.collate import Batch
 from vision.data.dali.draws import ImageDraw, draw_image, is_supported
 from vision.data.dataset import ImageDataset

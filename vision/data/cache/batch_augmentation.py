@@ -1,16 +1,17 @@
-"""Batches cut from kept images that lie on a device, without a loop over images and without waiting for the device.
+"""Batches cut from decoded images, on the host or on a device, without decoding or waiting.
 
 Legend: N batch, h w size of the crop, C channels.
 """
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from vision.data.cache.layout import Layout
-from vision.data.cache.recipe import Drawn, Recipe
+from vision.data.cache.decoded_images import DecodedImages, Layout
+from vision.data.cache.transform_split import Drawn, RandomPart
 
 # OpenCV's weights of ITU-R BT.601, of 2^15.
 _GREY_WEIGHTS = (9798, 19235, 3735)
@@ -19,23 +20,25 @@ _MAX_HUE = 180.0
 _UNIT = 1.0 / 255.0
 
 
-def augment_on_device(pixels: Tensor, layout: Layout, indices: np.ndarray, recipe: Recipe, drawn: Drawn) -> Tensor:
-    """Uint8 [N, h, w, C] of the images that ``indices`` int64 [N] name; ``pixels`` uint8 [bytes] are all of them.
+def augment_on_device(
+    pixels: Tensor, layout: Layout, indices: np.ndarray, random_part: RandomPart, drawn: Drawn
+) -> Tensor:
+    """Return uint8 [N, h, w, C] of the images that ``indices`` int64 [N] name; ``pixels`` uint8 [bytes] are of all.
 
-    Crop, mirror and grey give the host's pixels exactly; colour differs by the rounding of one level.
+    Crop, mirror and grey give the host's pixels exactly; color differs by the rounding of one level.
     """
-    assert recipe.affine is None, "the affine map is made on the host"
+    assert random_part.affine is None, "the affine map is made on the host"
     widths = layout.shapes[indices, 1]
     corners = layout.starts[indices] // layout.channels + drawn.tops * widths + drawn.lefts
     places = to_device(np.stack([corners, widths, drawn.mirrored], axis=1).astype(np.int64), pixels.device)
-    cut = _cut(pixels.view(-1, layout.channels), places, recipe.crop.height, recipe.crop.width)
+    cut = _cut(pixels.view(-1, layout.channels), places, random_part.crop.height, random_part.crop.width)
     if drawn.hls_offsets is not None:
         cut = shift_hls(cut, to_device(drawn.hls_offsets, pixels.device))
-    return cut if recipe.grey is None else to_grey(cut)
+    return cut if random_part.grey is None else to_grey(cut)
 
 
 def to_device(array: np.ndarray, device: torch.device) -> Tensor:
-    """A small array on the device, without waiting for what the device is doing."""
+    """Copy a small array to the device, without waiting for what the device is doing."""
     tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
@@ -53,7 +56,7 @@ def _cut(pixels: Tensor, places: Tensor, height: int, width: int) -> Tensor:
 
 
 def to_grey(images: Tensor) -> Tensor:
-    """RGB uint8 [..., 3] to luminance uint8 [..., 1], in OpenCV's integers."""
+    """Turn RGB uint8 [..., 3] into luminance uint8 [..., 1], in OpenCV's integers."""
     # Numbers one by one: a tensor of them would have to travel to the device, for which the host waits.
     red, green, blue = (
         channel * weight for channel, weight in zip(images.to(torch.int32).unbind(-1), _GREY_WEIGHTS, strict=True)
@@ -74,7 +77,7 @@ def shift_hls(images: Tensor, offsets: Tensor) -> Tensor:
 
 
 def _to_hls(rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """RGB 0..1 [..., 3] to hue 0..180 (unit 2 degrees), lightness and saturation 0..1, each [...].
+    """Turn RGB 0..1 [..., 3] into hue 0..180 (unit 2 degrees), lightness and saturation 0..1, each [...].
 
     In OpenCV's order of operations, since lightness often lies between two levels and rounding then follows the
     last bit.
@@ -107,3 +110,42 @@ def _to_rgb(hue: Tensor, lightness: Tensor, saturation: Tensor) -> Tensor:
         place = torch.remainder(sector + start, 6.0)
         channels.append(lower + (upper - lower) * torch.minimum(place, 4.0 - place).clamp(0.0, 1.0))
     return torch.stack(channels, dim=-1)
+
+
+def augment_on_host(kept: DecodedImages, indices: np.ndarray, random_part: RandomPart, drawn: Drawn) -> np.ndarray:
+    """Return uint8 [N, h, w, C] of the decoded images that ``indices`` int64 [N] name."""
+    if kept.stacked is not None and random_part.affine is None:
+        cut = _cut_at_once(kept.stacked, indices, random_part, drawn)
+    else:
+        cut = _cut_one_by_one(kept, indices, random_part, drawn)
+    if random_part.color is not None:
+        assert drawn.hls_offsets is not None
+        for row, (hue, lightness, saturation) in enumerate(drawn.hls_offsets.tolist()):
+            cut[row] = random_part.color.apply(cut[row], hls_offsets=(hue, lightness, saturation))
+    for row in np.flatnonzero(drawn.mirrored).tolist():
+        cv2.flip(cut[row], 1, dst=cut[row])
+    if random_part.grey is not None:
+        # A batch is one tall picture to what works pixel by pixel.
+        count, height, width, channels = cut.shape
+        cut = random_part.grey.apply(cut.reshape(-1, width, channels)).reshape(count, height, width, 1)
+    return cut
+
+
+def _cut_at_once(images: np.ndarray, indices: np.ndarray, random_part: RandomPart, drawn: Drawn) -> np.ndarray:
+    """Cut all crops in one indexing: every window of every image is a view, of which NumPy copies those drawn."""
+    window = (random_part.crop.height, random_part.crop.width)
+    windows = np.lib.stride_tricks.sliding_window_view(images, window, axis=(1, 2))
+    return windows.transpose(0, 1, 2, 4, 5, 3)[indices, drawn.tops, drawn.lefts]
+
+
+def _cut_one_by_one(kept: DecodedImages, indices: np.ndarray, random_part: RandomPart, drawn: Drawn) -> np.ndarray:
+    height, width = random_part.crop.height, random_part.crop.width
+    cut = np.empty((len(indices), height, width, kept.layout.channels), np.uint8)
+    places = zip(indices.tolist(), drawn.tops.tolist(), drawn.lefts.tolist(), strict=True)
+    for row, (index, top, left) in enumerate(places):
+        image = kept[index]
+        if random_part.affine is not None:
+            assert drawn.matrices is not None
+            image = random_part.affine.apply(image, matrix=drawn.matrices[row])
+        cut[row] = image[top : top + height, left : left + width]
+    return cut

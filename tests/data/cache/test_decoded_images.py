@@ -10,7 +10,7 @@ from vision.data.augmentations.augmentation import Augmentation
 from vision.data.augmentations.crop import Crop
 from vision.data.augmentations.grey import Grey
 from vision.data.augmentations.resize import EnlargeToFit, Resize, ShortSideResize
-from vision.data.cache.layout import estimate, measure
+from vision.data.cache.decoded_images import estimate, measure
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
-"""What is done to kept images for each batch: the random part of a transform, drawn for the whole batch at once.
+"""A transform in its fixed part, done once for each decoded image, and its random part, drawn batch by batch.
 
-Legend: N batch, H W kept size, h w size of the crop.
+Legend: N batch, H W size of a decoded image.
 """
 
 from __future__ import annotations
@@ -34,32 +34,32 @@ class Drawn(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Affine map, random crop, colour, mirror and grey, in this order, as far as they are there."""
+class RandomPart:
+    """Affine map, random crop, color, mirror and grey, in this order, as far as a transform has them."""
 
     affine: Affine | None
     crop: Crop
-    colour: HLSShift | None
+    color: HLSShift | None
     mirror: Mirror | None
     grey: Grey | None
 
     @classmethod
-    def of(cls, augmentations: Sequence[Augmentation]) -> Recipe | None:
-        """The recipe of a transform's steps, or None if they are of another kind or order."""
+    def of(cls, augmentations: Sequence[Augmentation]) -> RandomPart | None:
+        """Return the random part that a transform's steps make, or None if they are of another kind or order."""
         left = list(augmentations)
 
         def take(kind: type[Augmentation]) -> Any:
             return left.pop(0) if left and type(left[0]) is kind else None
 
         parts = [take(kind) for kind in (Affine, Crop, HLSShift, Mirror, Grey)]
-        affine, crop, colour = parts[:3]
-        certain = all(part is None or part.p >= 1.0 for part in (affine, crop, colour))
-        if left or crop is None or not crop.at_random or not certain or (colour and colour.channel_p < 1.0):
+        affine, crop, color = parts[:3]
+        certain = all(part is None or part.p >= 1.0 for part in (affine, crop, color))
+        if left or crop is None or not crop.at_random or not certain or (color and color.channel_p < 1.0):
             return None
         return cls(*parts)
 
     def fits(self, shape: tuple[int, ...]) -> bool:
-        """Whether kept images [H, W, ...] hold the crop."""
+        """Return whether decoded images [H, W, ...] hold the crop."""
         return shape[0] >= self.crop.height and shape[1] >= self.crop.width
 
     def draw(self, seeds: np.ndarray, shapes: np.ndarray) -> Drawn:
@@ -68,41 +68,41 @@ class Recipe:
         matrices = None if self.affine is None else _draw_matrices(self.affine, rng, shapes)
         tops = rng.randrange(shapes[:, 0] - self.crop.height + 1)
         lefts = rng.randrange(shapes[:, 1] - self.crop.width + 1)
-        offsets = None if self.colour is None else _draw_offsets(self.colour, rng)
+        offsets = None if self.color is None else _draw_offsets(self.color, rng)
         never = np.zeros(len(seeds), bool)
         mirrored = never if self.mirror is None else rng.random() < self.mirror.p
         return Drawn(matrices, tops, lefts, offsets, mirrored)
 
 
-class Once(Transform, Protocol):
+class FixedPart(Transform, Protocol):
     """A transform that draws nothing and leaves the target alone."""
 
     def shape_after(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """The shape that it gives to an image of ``shape``: height, width, channels."""
+        """Return the shape that it gives to an image of ``shape``: height, width, channels."""
 
 
-class Division(NamedTuple):
-    """A transform in two: ``once`` draws nothing, ``name`` tells it from others, and the rest follows.
+class TransformSplit(NamedTuple):
+    """A transform in two: the ``fixed`` part, with a ``name`` that says what it does, and what follows for each batch.
 
-    The rest is a ``recipe``, or, where it cannot be drawn for a batch at once, the transform ``rest``, or nothing.
+    That is a ``random_part``, or, where it cannot be drawn for a batch at once, the transform ``rest``, or nothing.
     """
 
-    once: Once
+    fixed: FixedPart
     name: str
-    recipe: Recipe | None = None
+    random_part: RandomPart | None = None
     rest: Transform | None = None
 
 
 @runtime_checkable
-class Divisible(Protocol):
-    """A transform that can be divided."""
+class Splittable(Protocol):
+    """A transform that can be split."""
 
-    def divide(self) -> Division:
-        """Its parts."""
+    def split(self) -> TransformSplit:
+        """Return its parts."""
 
 
 def describe(augmentations: Sequence[Augmentation]) -> str:
-    """Kinds and settings of augmentations, in their order."""
+    """Return kinds and settings of augmentations, in their order."""
     return " ".join(
         f"{type(step).__name__}({', '.join(f'{name}={value}' for name, value in step.settings.items())})"
         for step in augmentations
@@ -117,6 +117,6 @@ def _draw_matrices(affine: Affine, rng: BatchRandom, shapes: np.ndarray) -> np.n
     return np.stack([centred_matrix(*one) for one in drawn])
 
 
-def _draw_offsets(colour: HLSShift, rng: BatchRandom) -> np.ndarray:
-    limits = (colour.max_hue, colour.max_lightness, colour.max_saturation)
+def _draw_offsets(color: HLSShift, rng: BatchRandom) -> np.ndarray:
+    limits = (color.max_hue, color.max_lightness, color.max_saturation)
     return np.stack([np.trunc(rng.uniform(-limit, limit)) for limit in limits], axis=1).astype(np.int64)

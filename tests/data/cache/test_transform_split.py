@@ -12,7 +12,7 @@ from vision.data.augmentations.grey import Grey
 from vision.data.augmentations.hls_shift import HLSShift
 from vision.data.augmentations.mirror import Mirror
 from vision.data.augmentations.resize import Resize
-from vision.data.cache.recipe import Divisible, Recipe, describe
+from vision.data.cache.transform_split import RandomPart, Splittable, describe
 
 CROP = Crop(4, 4, at_random=True)
 
@@ -21,12 +21,12 @@ CROP = Crop(4, 4, at_random=True)
     ("stage", "values", "once", "rest"),
     [
         ("train", {"augmentation_type": "crop"}, "", ["crop", "mirror"]),
-        ("train", {"augmentation_type": "crop_color"}, "", ["crop", "colour", "mirror"]),
+        ("train", {"augmentation_type": "crop_color"}, "", ["crop", "color", "mirror"]),
         (
             "train",
             {"augmentation_type": "crop_color_transform", "resize": "40"},
             "ShortSideResize(side=40, p=1.0)",
-            ["affine", "crop", "colour", "mirror"],
+            ["affine", "crop", "color", "mirror"],
         ),
         ("train", {"augmentation_type": "crop", "image_shape": "1,28,28"}, "", ["crop", "mirror", "grey"]),
         ("train", {}, "Crop(height=28, width=28, at_random=False, p=1.0)", []),
@@ -43,10 +43,10 @@ def test_a_transform_is_divided_where_it_begins_to_draw(
     stage: str, values: dict[str, str], once: str, rest: list[str]
 ) -> None:
     given = {"num_classes": 5, "num_training_samples": 10, "image_shape": "3,28,28", **values}
-    division = build_transform(ImageClassificationHyperparameters.parse(given), stage).divide()  # type: ignore[arg-type]
-    assert division.name == once and division.rest is None
-    parts = ("affine", "crop", "colour", "mirror", "grey")
-    assert [name for name in parts if getattr(division.recipe, name, None) is not None] == rest
+    split = build_transform(ImageClassificationHyperparameters.parse(given), stage).split()  # type: ignore[arg-type]
+    assert split.name == once and split.rest is None
+    parts = ("affine", "crop", "color", "mirror", "grey")
+    assert [name for name in parts if getattr(split.random_part, name, None) is not None] == rest
 
 
 @pytest.mark.parametrize(
@@ -63,20 +63,20 @@ def test_a_transform_is_divided_where_it_begins_to_draw(
         [CROP, Mirror(), Grey(), Mirror()],
     ],
 )
-def test_other_steps_and_orders_are_no_recipe(steps: list[Augmentation]) -> None:
-    assert Recipe.of(steps) is None
+def test_other_steps_and_orders_are_no_random_part(steps: list[Augmentation]) -> None:
+    assert RandomPart.of(steps) is None
 
 
 def test_detection_is_resized_once_for_validation_and_augmented_image_by_image() -> None:
     resize = PlainResize(300)
-    assert isinstance(resize, Divisible)
-    division = resize.divide()
-    assert division.recipe is None and division.rest is None and division.once is resize
-    assert "300" in division.name
+    assert isinstance(resize, Splittable)
+    split = resize.split()
+    assert split.random_part is None and split.rest is None and split.fixed is resize
+    assert "300" in split.name
     augmentation = SSDAugmentation(300)
-    assert isinstance(augmentation, Divisible)
-    division = augmentation.divide()
-    assert division.recipe is None and division.rest is augmentation
+    assert isinstance(augmentation, Splittable)
+    split = augmentation.split()
+    assert split.random_part is None and split.rest is augmentation
 
 
 def test_whether_an_augmentation_draws() -> None:
@@ -90,6 +90,6 @@ def test_the_description_tells_settings_apart() -> None:
 
 
 def test_the_crop_must_fit() -> None:
-    recipe = Recipe.of([CROP])
-    assert recipe is not None
-    assert recipe.fits((4, 4, 3)) and not recipe.fits((3, 9, 3)) and not recipe.fits((9, 3, 3))
+    random_part = RandomPart.of([CROP])
+    assert random_part is not None
+    assert random_part.fits((4, 4, 3)) and not random_part.fits((3, 9, 3)) and not random_part.fits((9, 3, 3))
