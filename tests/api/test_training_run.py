@@ -66,6 +66,15 @@ def test_evaluate_at_given_thresholds(trained: RunResult, channels: dict[str, st
         evaluate(trained.folder.path, located, thresholds=Thresholds.parse(None, {"rad": 1}))
 
 
+def test_evaluate_names_classes_without_images(
+    trained: RunResult, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    records = write_records(tmp_path / "two.rec", 2, 0)
+    with caplog.at_level(logging.WARNING):
+        evaluate(trained.folder.path, parse_channels({"validation": str(records)}))
+    assert "channel 'validation': no image has the class 2" in caplog.text
+
+
 def test_same_seed_same_bits_whatever_the_workers(trained: RunResult, channels: dict[str, str], tmp_path: Path) -> None:
     again = train(job(channels, tmp_path / "again", {"workers": 3, "cache": "none"}))
     other = train(job(channels, tmp_path / "other", {"seed": 1}))
