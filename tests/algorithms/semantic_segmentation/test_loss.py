@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from vision.algorithms.semantic_segmentation.loss import IGNORED, segmentation_losses
+from vision.algorithms.semantic_segmentation.loss import segmentation_losses
 from vision.algorithms.semantic_segmentation.network import SegmentationOutput
+from vision.data.masks.mask_png import IGNORED
 
 
 @pytest.mark.parametrize("class_weights", [None, torch.tensor([0.5, 2.0, 0.0])])

@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vision.algorithms.semantic_segmentation.network import SegmentationOutput
-
-IGNORED = 255
+from vision.data.masks.mask_png import IGNORED
 
 
 def segmentation_losses(

@@ -1,0 +1,33 @@
+"""Truth, prediction and their difference as pictures to lay over an image. h and w: the sides of a small mask."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vision.class_colors import class_colors
+from vision.data.masks.mask_png import IGNORED
+from vision.metrics.evaluation import Overlay
+
+_OPACITY = 170
+_WRONG, _RIGHT, _UNCOUNTED = (239, 68, 68, 220), (0, 0, 0, 120), (156, 163, 175, 200)
+
+
+def overlays(truth: np.ndarray, predicted: np.ndarray) -> tuple[Overlay, Overlay, Overlay]:
+    """Return the pictures of two masks uint8 [h, w]: the truth, the prediction, and where they differ.
+
+    Class 0, mostly the background, lets the image through. In the difference, what is wrong is red, what is right dark
+    and what is ignored grey.
+    """
+    difference = np.empty((*truth.shape, 4), np.uint8)
+    difference[:] = _RIGHT
+    difference[predicted != truth] = _WRONG
+    difference[truth == IGNORED] = _UNCOUNTED
+    return _colored(truth), _colored(predicted), Overlay(difference)
+
+
+def _colored(mask: np.ndarray) -> Overlay:
+    rgba = np.zeros((256, 4), np.uint8)
+    rgba[:, :3] = class_colors(256)
+    rgba[1:, 3] = _OPACITY
+    rgba[IGNORED] = _UNCOUNTED
+    return Overlay(rgba[mask])
