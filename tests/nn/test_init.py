@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from vision.nn.init import initialise, xavier_gaussian_in, xavier_uniform_average
+from vision.nn.init import initialize, xavier_gaussian_in, xavier_uniform_average
 from vision.nn.preact_resnet import FixedGammaBatchNorm2d
 from vision.nn.vgg import L2Normalization
 
@@ -39,7 +39,7 @@ def test_initialise_starts_every_layer_anew() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), batch_norm, fixed, normalization, nn.Linear(4, 2))
     for tensor in network.state_dict().values():
         tensor.fill_(7)
-    initialise(network)
+    initialize(network)
 
     state = network.state_dict()
     assert {k: v.unique().tolist() for k, v in state.items() if k not in ("0.weight", "4.weight")} == {
@@ -65,6 +65,6 @@ def test_same_seed_same_weights() -> None:
     for _ in range(2):
         torch.manual_seed(3)
         layer = nn.Linear(5, 5)
-        initialise(layer)
+        initialize(layer)
         results.append(layer.weight.detach())
     assert torch.equal(*results)

@@ -110,7 +110,7 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
     # Data ---------------------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def summarise_targets(self, source: LabeledChannel, hyperparameters: H, run: RunSettings) -> TargetSummary:
+    def summarize_targets(self, source: LabeledChannel, hyperparameters: H, run: RunSettings) -> TargetSummary:
         """Look at every label of a channel, without reading images."""
 
     def needs_label_counts(self, hyperparameters: H) -> bool:

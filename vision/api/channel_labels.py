@@ -29,7 +29,7 @@ def look_at_labels(
     problem = task_problem(algorithm, reader)
     if problem is not None:
         return TargetSummary(len(reader), None, reader.class_names, (problem,))
-    summary = algorithm.summarise_targets(source, hyperparameters, run)
+    summary = algorithm.summarize_targets(source, hyperparameters, run)
     sizes = compare_sizes(reader)
     remarks = reader.remarks if isinstance(reader, Remarking) else ()
     return replace(

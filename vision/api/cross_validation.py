@@ -118,7 +118,7 @@ def _read_labels(algorithm: AnyAlgorithm, job: Job[Any], folds: int) -> tuple[Re
     rows = []
     for index in range(len(reader)):
         part = LabeledChannel("train", job.channels, SubsetReader(reader, np.array([index])))
-        single = algorithm.summarise_targets(part, hp, job.run)
+        single = algorithm.summarize_targets(part, hp, job.run)
         rows.append(np.zeros(hp.num_classes) if single.class_counts is None else single.class_counts)
     return reader, np.stack(rows)
 
@@ -150,7 +150,7 @@ def _run_fold(
     train_part = SubsetReader(reader, np.flatnonzero(~held_out))
     part = SubsetReader(reader, np.flatnonzero(held_out))
     source = LabeledChannel("train", job.channels, train_part)
-    summary = algorithm.summarise_targets(source, job.hyperparameters, job.run)
+    summary = algorithm.summarize_targets(source, job.hyperparameters, job.run)
     names = job.run.class_names or reader.class_names
     check_names(names, reader.class_names, job)
     hp = job.hyperparameters.model_copy(update={"num_training_samples": len(train_part)})

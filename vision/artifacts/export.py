@@ -40,7 +40,7 @@ class Difference:
 
 
 def export_network(heads: ExportHeads, format: str, path: Path, *, pipeline: bool = False) -> tuple[Difference, ...]:
-    """Write ``path``, all or nothing, once it has been found to answer like the network.
+    """Export the network to ``path``; nothing is written unless the export answers like the network.
 
     ``format`` is a key of SUFFIXES. ``pipeline`` (ONNX only) goes on to the final answer; what is checked are the
     raw heads before it. Raises UserError.
@@ -61,7 +61,7 @@ def export_network(heads: ExportHeads, format: str, path: Path, *, pipeline: boo
 def write_sidecar(
     path: Path, heads: ExportHeads, outputs: Sequence[HeadOutput], facts: Mapping[str, Any], *, exported: str = ""
 ) -> None:
-    """The JSON file beside an export: its input and outputs, and ``facts`` such as preprocessing and classes.
+    """Write the JSON file beside an export: its input, its outputs, and ``facts`` such as preprocessing and classes.
 
     ``exported`` is the name of an ONNX file, for which an example in Python is added.
     """

@@ -31,7 +31,7 @@ class CardFacts:
 
 
 def model_card(name: str, model: ModelDescription, facts: CardFacts) -> str:
-    """The card of the model of a run called ``name``."""
+    """Return the card, as Markdown, of the model of a run called ``name``."""
     trained = f"{model.epoch} epoch{'' if model.epoch == 1 else 's'}"
     parts = [
         f"# Model card: {_plain(name)}",

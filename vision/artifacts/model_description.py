@@ -28,7 +28,7 @@ MAX_JSON_BYTES = 16 * 2**20
 MAX_JSON_DEPTH = 32
 
 WEIGHTS_NAME = r"weights-[0-9]{4,9}(-[0-9]{1,4})?\.safetensors"
-"""The number is the epoch, counted from 1; the second one tells files of the same epoch apart."""
+"""The number is the epoch, counted from 1; a second one distinguishes files of the same epoch."""
 
 # JSON has no NaN: a metric of a run that diverged is null there.
 Metric = Annotated[
@@ -60,7 +60,7 @@ class Checkpoint(_Part):
 
 
 def current_versions() -> dict[str, str]:
-    """Of this package, torch and Python."""
+    """Return the versions of this package, torch and Python."""
     versions = {}
     for package in ("vision", "torch"):
         try:
@@ -100,12 +100,12 @@ class ModelFile(ModelDescription):
     checkpoints: tuple[Checkpoint, ...] = Field(default=(), strict=False)
 
     def weights_files(self) -> dict[str, WeightsFile]:
-        """All weights files of the folder, by name."""
+        """Return all weights files of the folder, by name."""
         files = (self.weights, *(checkpoint.weights for checkpoint in self.checkpoints))
         return {file.name: file for file in files}
 
     def to_json(self) -> bytes:
-        """The bytes of model.json."""
+        """Return the bytes of model.json."""
         values = {
             "format": self.format,
             "format_version": self.format_version,

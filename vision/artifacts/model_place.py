@@ -31,7 +31,7 @@ class ForeignArchive(UserError):
 
 
 def find_model(path: Path) -> Path:
-    """The archive, or the folder with model.json, that a path names. Raises UserError or ForeignArchive."""
+    """Return the archive, or the folder with model.json, that a path names. Raises UserError or ForeignArchive."""
     if path.is_file():
         return path
     if not path.is_dir():
@@ -65,7 +65,7 @@ def look_at_model(path: Path) -> None:
 
 
 def not_a_model(path: Path, names: Sequence[str]) -> UserError:
-    """The error to raise for a folder or archive that holds ``names``."""
+    """Return the error to raise for a folder or archive that holds ``names``."""
     if any(name.endswith(_FOREIGN) for name in names):
         return ForeignArchive(path, tuple(names))
     found = f"it holds {_some(names)}" if names else "it is empty"

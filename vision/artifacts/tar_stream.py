@@ -64,7 +64,7 @@ class TarStream:
             pass
 
     def chunks(self) -> Iterator[bytes]:
-        """The rest of the current member's content, at most CHUNK bytes at a time."""
+        """Yield the rest of the current member's content, at most CHUNK bytes at a time."""
         while self._content_left:
             data = self._read(min(CHUNK, self._content_left))
             self._content_left -= len(data)

@@ -17,7 +17,7 @@ MAX_HEADER_BYTES = 16 * 2**20
 
 
 def encode_weights(state_dict: Mapping[str, Tensor]) -> bytes:
-    """The file's bytes: the same for the same values, whatever their device and memory format."""
+    """Return the bytes of a file; the same for the same values, whatever their device and memory format."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state_dict.items()}
     return safetensors.torch.save(tensors)
 
@@ -39,7 +39,7 @@ def check_weights(path: Path, sha256: str, max_bytes: int, shown: str) -> None:
 
 
 def read_weights(path: Path, shown: str) -> dict[str, Tensor]:
-    """The tensors, on the CPU, of names and shapes that the caller must check. ``shown`` names the file."""
+    """Return the tensors, on the CPU; the caller must check their names and shapes. ``shown`` names the file."""
     with open_regular(path) as file:
         data = file.read()
     header_bytes = int.from_bytes(data[:8], "little")

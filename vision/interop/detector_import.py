@@ -146,7 +146,7 @@ def _pixel_scale(
     if options.mean is not None:
         return pixel_scale.given(options.mean, 3)
     if architecture.family == "vgg":
-        return pixel_scale.centred(3, "VGG-16 does not normalise the pixels itself, so MXNet's mean is assumed")
+        return pixel_scale.centered(3, "VGG-16 does not normalise the pixels itself, so MXNet's mean is assumed")
     return pixel_scale.from_batch_norm(files.arrays, pairs, 3, files.name)
 
 

@@ -17,14 +17,14 @@ TRANSPARENT = frozenset({"_copy", "Cast", "Dropout", "BlockGrad", "MakeLoss"})
 
 
 def resolve(graph: Graph, output: Output) -> Output:
-    """The output behind operators that change nothing at inference."""
+    """Return the output behind operators that change nothing at inference."""
     while graph.nodes[output.node].op in TRANSPARENT and graph.nodes[output.node].inputs:
         output = graph.nodes[output.node].inputs[0]
     return output
 
 
 def sources(graph: Graph, node: Node) -> tuple[Output, ...]:
-    """What a node reads, in an order that does not depend on how the file writes a sum.
+    """Return what a node reads, in an order that does not depend on how the file writes a sum.
 
     The longer branch of a sum comes first: the residual before its shortcut. A dense layer flattens by itself.
     """
@@ -38,7 +38,7 @@ def sources(graph: Graph, node: Node) -> tuple[Output, ...]:
 
 
 def depths(graph: Graph) -> list[int]:
-    """For each node the number of operators on the longest way to it."""
+    """Return for each node the number of operators on the longest path to it."""
     cached = graph.__dict__.get("_depths")
     if cached is None:
         cached = []
@@ -84,7 +84,7 @@ def match(
 
 
 def describe(node: Node) -> str:
-    """An operator with everything that decides what it computes at inference."""
+    """Return an operator's name with everything that decides what it computes at inference."""
     read = _SETTINGS.get(node.op)
     settings = read(node) if read else {}
     return " ".join([node.op, *(f"{name}={value}" for name, value in settings.items())])

@@ -27,7 +27,7 @@ _MAX_LEVELS = 12
 
 
 def read_preact_plan(graph: Graph, last: Output, input_channels: int = 3) -> PreactPlan:
-    """The plan of the network that ends in ``last``, which needs nothing but residual units below it.
+    """Return the plan of the network that ends in ``last``, which needs nothing but residual units below it.
 
     Raises DataError if there are none.
     """
@@ -52,7 +52,7 @@ def read_preact_plan(graph: Graph, last: Output, input_channels: int = 3) -> Pre
 
 
 def stem_of(convolution: Node) -> Stem:
-    """Which of the two stems begins with this convolution."""
+    """Return which of the two stems begins with this convolution."""
     return "7x7" if convolution.integers("kernel")[:1] == (7,) else "3x3"
 
 
@@ -66,13 +66,13 @@ class Unit:
 
 
 def stage_lengths(units: Sequence[Unit]) -> tuple[int, ...]:
-    """Number of units in each stage."""
+    """Return the number of units in each stage."""
     starts = [index for index, unit in enumerate(units) if unit.starts_stage]
     return tuple(end - start for start, end in pairwise([*starts, len(units)]))
 
 
 def read_units(graph: Graph, nodes: Sequence[Node]) -> list[Unit]:
-    """The residual units among ``nodes``, from the input on; all have 2 or all have 3 convolutions.
+    """Return the residual units among ``nodes``, starting at the input; all have 2 or all have 3 convolutions.
 
     The first one starts a stage in any case.
     """
@@ -108,7 +108,7 @@ def _branch(graph: Graph, add: Node) -> tuple[list[Node], Node]:
 
 
 def read_ssd_plan(graph: Graph, outputs: SSDOutputs) -> dict[str, Any]:
-    """Values of an object detection ``Architecture``, all but ``image_shape``, ``mean`` and ``std``. Not checked."""
+    """Return unchecked values of an object detection ``Architecture``, except ``image_shape``, ``mean`` and ``std``."""
     priors = _priors(graph, outputs.anchors)
     levels = [_level(prior) for prior in priors]
     maps = [resolve(graph, prior.inputs[0]) for prior in priors]

@@ -24,11 +24,11 @@ class GraphBuilder:
         self._nodes: list[Node] = []
 
     def variable(self, name: str, **hints: Value) -> Output:
-        """A parameter or an input. Hints such as ``__lr_mult__`` concern training only."""
+        """Add a parameter or an input. Hints such as ``__lr_mult__`` concern training only."""
         return self.add(VARIABLE, name, (), **hints)
 
     def add(self, op: str, name: str, inputs: Iterable[Output], **attributes: Value) -> Output:
-        """An operator with the attributes that differ from MXNet's defaults."""
+        """Add an operator with the attributes that differ from MXNet's defaults."""
         texts = {key: value if isinstance(value, str) else str(value) for key, value in attributes.items()}
         key = f"{self.name} node {len(self._nodes)} ({name!r})"
         self._nodes.append(Node(len(self._nodes), op, name, tuple(inputs), texts, key))
@@ -46,7 +46,7 @@ class GraphBuilder:
         dilate: int = 1,
         bias: bool = False,
     ) -> Output:
-        """A square convolution; padded by half its kernel unless ``pad`` says otherwise."""
+        """Add a square convolution; padded by half its kernel unless ``pad`` is given."""
         inputs = [x, self.variable(f"{name}_weight")]
         if bias:
             inputs.append(self.variable(f"{name}_bias"))
@@ -87,12 +87,12 @@ class GraphBuilder:
         )
 
     def graph(self, heads: Iterable[Output]) -> Graph:
-        """What was built so far."""
+        """Return the graph of what was added so far."""
         return Graph(self.name, tuple(self._nodes), tuple(heads), VERSION)
 
 
 def symbol_json(graph: Graph) -> bytes:
-    """The bytes of ``*-symbol.json``, as MXNet 1.x reads them."""
+    """Return the bytes of ``*-symbol.json``, as MXNet 1.x reads them."""
     nodes = [
         {
             "op": node.op,

@@ -134,37 +134,37 @@ class Node:
         return self.op == VARIABLE
 
     def has(self, attribute: str) -> bool:
-        """Whether the attribute is given in the file or has a default."""
+        """Return whether the attribute is given in the file or has a default."""
         return self._raw(attribute) is not None
 
     def text(self, attribute: str) -> str:
-        """A word, such as ``relu``."""
+        """Return the attribute as a word, such as ``relu``."""
         raw = self._raw(attribute)
         if raw is None:
             raise DataError(self.key, f"the operator {self.op} has no attribute {attribute!r}, which it needs")
         return raw
 
     def flag(self, attribute: str) -> bool:
-        """A truth value: True, False, 1 or 0."""
+        """Return the attribute as a truth value, written True, False, 1 or 0."""
         text = self.text(attribute)
         if text.lower() not in _FLAGS:
             raise self._error(attribute, "True or False")
         return _FLAGS[text.lower()]
 
     def integer(self, attribute: str) -> int:
-        """A whole number."""
+        """Return the attribute as a whole number."""
         return self._parse(attribute, "a whole number", _integer)
 
     def number(self, attribute: str) -> float:
-        """A finite number."""
+        """Return the attribute as a finite number."""
         return self._parse(attribute, "a number", _number)
 
     def integers(self, attribute: str) -> tuple[int, ...]:
-        """Whole numbers such as ``(3, 3)``; () when left out, which means the neutral value for each axis."""
+        """Return the attribute as whole numbers, such as ``(3, 3)``; () if left out, for the neutral values."""
         return self._parse(attribute, "whole numbers in brackets", lambda text: _tuple(text, _integer))
 
     def numbers(self, attribute: str) -> tuple[float, ...]:
-        """Finite numbers such as ``(0.1, 0.141)``."""
+        """Return the attribute as finite numbers, such as ``(0.1, 0.141)``."""
         return self._parse(attribute, "numbers in brackets", lambda text: _tuple(text, _number))
 
     def _raw(self, attribute: str) -> str | None:

@@ -15,7 +15,7 @@ GLUON_EPS = 1e-5
 
 
 def preact_stages(builder: GraphBuilder, data: Output, plan: PreactPlan) -> list[Output]:
-    """The raw residual sum that ends each stage of the pre-activation ResNet."""
+    """Add the pre-activation ResNet and return the raw residual sum that ends each stage."""
     x = builder.add("_copy", "id", [data])
     x = builder.batch_norm(x, "bn_data", plan.bn_eps, fix_gamma=True)
     kernel, stride = (7, 2) if plan.stem == "7x7" else (3, 1)
@@ -60,7 +60,7 @@ def _preact_unit(
 
 
 def preact_classifier(plan: PreactPlan, num_classes: int, multi_label: bool) -> tuple[Graph, Output]:
-    """The whole classifier, and the output of its dense layer (the logits)."""
+    """Return the whole classifier, and the output of its dense layer (the logits)."""
     builder = GraphBuilder("pre-activation ResNet")
     x = preact_stages(builder, builder.variable("data"), plan)[-1]
     x = builder.relu(builder.batch_norm(x, "bn1", plan.bn_eps), "relu1")
@@ -69,7 +69,7 @@ def preact_classifier(plan: PreactPlan, num_classes: int, multi_label: bool) -> 
 
 
 def gluon_classifier(depth: int, stem: Stem, num_classes: int, multi_label: bool) -> tuple[Graph, Output]:
-    """torchvision's ResNet as a graph, with its state-dict keys for names; Gluon has it as ``resnet*_v1b``.
+    """Return torchvision's ResNet as a graph named by its state-dict keys, and its logits; Gluon's ``resnet*_v1b``.
 
     Depths 18 and 34 are Gluon's ``resnet*_v1`` too.
     """

@@ -45,22 +45,22 @@ class Graph:
         return tuple(node.name for node in self.nodes if node.is_variable and node.name not in auxiliary)
 
     def node(self, name: str) -> Node:
-        """The only node of this name."""
+        """Return the only node of this name."""
         found = [node for node in self.nodes if node.name == name]
         if len(found) != 1:
             raise DataError(self.name, f"expected one node named {name!r}, found {len(found)}")
         return found[0]
 
     def inputs(self, node: Node) -> tuple[Node, ...]:
-        """The nodes that ``node`` reads, in the operator's order."""
+        """Return the nodes that ``node`` reads, in the operator's order."""
         return tuple(self.nodes[output.node] for output in node.inputs)
 
     def consumers(self, node: Node) -> tuple[Node, ...]:
-        """The nodes that read any output of ``node``."""
+        """Return the nodes that read any output of ``node``."""
         return tuple(self.nodes[index] for index in self._consumers[node.index])
 
     def needed_for(self, output: Output) -> tuple[Node, ...]:
-        """The nodes that have to be evaluated for ``output``, in order: what inference needs of a training graph."""
+        """Return the nodes to evaluate for ``output``, in order: what inference needs of a training graph."""
         needed = {output.node}
         for node in reversed(self.nodes[: output.node + 1]):
             if node.index in needed:
@@ -77,14 +77,14 @@ class Graph:
 
 
 def read_symbol(path: str | Path) -> Graph:
-    """The graph of a ``*-symbol.json`` file."""
+    """Return the graph of a ``*-symbol.json`` file."""
     path = Path(path)
     with open_regular(path) as file:
         return parse_symbol(file.read(MAX_SYMBOL_BYTES + 1), path.name)
 
 
 def parse_symbol(data: bytes, name: str) -> Graph:
-    """The same from bytes."""
+    """Return the graph of such a file's bytes."""
     if len(data) > MAX_SYMBOL_BYTES:
         raise DataError(name, f"is larger than {MAX_SYMBOL_BYTES} bytes, the largest symbol file that is read")
     try:

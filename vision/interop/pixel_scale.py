@@ -1,4 +1,4 @@
-"""What was done to the pixels before a network from MXNet saw them: no file says it, its statistics tell."""
+"""What was done to the pixels before a network from MXNet saw them: no file says it, but its statistics show it."""
 
 from __future__ import annotations
 
@@ -56,24 +56,24 @@ def from_statistics(moving_mean: np.ndarray, moving_var: np.ndarray) -> PixelSca
         return imagenet(channels, f"The network was trained on normalised pixels ({facts})")
     if float(np.min(moving_mean)) >= 0 and mean >= LEAST_RAW_MEAN:
         return raw_pixels(channels, f"The network was trained on raw RGB 0..255 ({facts}), and gets raw pixels.")
-    return centred(channels, f"The network was trained on mean-subtracted pixels ({facts})")
+    return centered(channels, f"The network was trained on mean-subtracted pixels ({facts})")
 
 
-def centred(channels: int, because: str) -> PixelScale:
-    """MXNet's mean, subtracted and not divided."""
+def centered(channels: int, because: str) -> PixelScale:
+    """Return a scale that subtracts MXNet's mean and divides by nothing."""
     mean = _channels(MXNET_MEAN, channels)
     text = ", ".join(f"{value:g}" for value in mean)
     return PixelScale(mean, (1.0,) * channels, f"{because}: {text} is subtracted from RGB 0..255.")
 
 
 def imagenet(channels: int, because: str) -> PixelScale:
-    """ImageNet's mean and deviation, as Gluon and torchvision normalise pixels."""
+    """Return ImageNet's mean and deviation, by which Gluon and torchvision normalize pixels."""
     reason = f"{because}: they are normalised by ImageNet's mean and deviation."
     return PixelScale(_channels(IMAGENET_MEAN, channels), _channels(IMAGENET_STD, channels), reason)
 
 
 def given(mean: tuple[float, ...], channels: int) -> PixelScale:
-    """What the user says was subtracted: one value, or one for each channel."""
+    """Return a scale that subtracts what the user gives: one value, or one for each channel."""
     mean = mean * channels if len(mean) == 1 else mean
     text = ", ".join(f"{value:g}" for value in mean)
     return PixelScale(mean, (1.0,) * channels, f"As asked, {text} is subtracted from RGB 0..255.")

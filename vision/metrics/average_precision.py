@@ -63,9 +63,10 @@ class DetectionRecords:
         truths: tuple[np.ndarray, np.ndarray],
         difficult: np.ndarray | None = None,
     ) -> DetectionRecords:
-        """From a batch: (boxes [N, D, 4], scores [N, D], labels [N, D]) and (boxes [N, M, 4], labels [N, M]).
+        """Return the records of a batch.
 
-        Rows with a label below 0 are padding.
+        Of detections boxes [N, D, 4], scores and labels [N, D], of the truth boxes [N, M, 4] and labels [N, M]. Rows
+        with a label below 0 are padding.
         """
         boxes, scores, labels = detections
         true_boxes, true_labels = truths
@@ -87,7 +88,7 @@ class DetectionRecords:
 
     @classmethod
     def merge(cls, parts: Sequence[DetectionRecords]) -> DetectionRecords:
-        """All parts as one, by image index; an image that several parts have (to fill a batch) counts once."""
+        """Join all parts, by image index; an image that several parts have (to fill a batch) counts once."""
         seen = np.empty(0, dtype=np.int64)
         columns: dict[str, list[np.ndarray]] = {name: [] for name in cls.__dataclass_fields__}
         for part in parts:

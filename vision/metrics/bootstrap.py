@@ -26,7 +26,7 @@ class ImageMetrics(Protocol):
     class_metric: str
 
     def values(self, weights: np.ndarray) -> np.ndarray:
-        """Figures float64 [M] with image n counted ``weights[n]`` times, float64 [N]; NaN where undefined."""
+        """Return figures float64 [M] with image n counted ``weights[n]`` times, float64 [N]; NaN where undefined."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def paired_bootstrap(
     seed: int,
     advance: Callable[[int], None] = lambda count: None,
 ) -> list[PairedIntervals]:
-    """The intervals of all figures, which both models must have in the same order.
+    """Return the intervals of all figures, which both models must have in the same order.
 
     ``advance`` is called with the number of draws done since its last call.
     """

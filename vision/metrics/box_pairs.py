@@ -66,7 +66,7 @@ def _pair_image(records: DetectionRecords, detections: np.ndarray, truths: np.nd
 
 
 def confusion_with_background(records: DetectionRecords, pairs: BoxPairs, num_classes: int) -> np.ndarray:
-    """Counts int64 [C + 1, C + 1], rows the truth, columns what was detected; the last of each is background.
+    """Return counts int64 [C + 1, C + 1], rows the truth, columns what was detected; the last is background.
 
     Difficult objects, and detections paired with them, are left out.
     """

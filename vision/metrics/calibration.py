@@ -30,7 +30,7 @@ def calibration(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, 
 
 
 def reliability_diagram(stated: np.ndarray, is_right: np.ndarray, x_label: str, y_label: str) -> tuple[Curves, float]:
-    """The diagram of stated probabilities [N] and bool [N], and the expected calibration error, NaN of nothing."""
+    """Return the diagram of stated probabilities [N] and bool [N], and the expected calibration error (NaN of none)."""
     mean_stated, share_right, error = calibration(stated, is_right)
     ideal = (np.array([0.0, 1.0]), np.array([0.0, 1.0]))
     return Curves("Calibration", x_label, y_label, {YARDSTICK: ideal, "model": (mean_stated, share_right)}), error

@@ -21,7 +21,7 @@ def predicted_classes(probabilities: np.ndarray) -> np.ndarray:
 
 
 def in_top_k(probabilities: np.ndarray, targets: np.ndarray, k: int) -> np.ndarray:
-    """Whether the true class (targets int64 [N]) is among the k most probable of probabilities [N,K], bool [N].
+    """Return whether the true class, int64 [N], is among the k most probable of probabilities [N,K], as bool [N].
 
     Among equal probabilities the lower class id goes first, so k = 1 agrees with ``predicted_classes``.
     """
@@ -33,12 +33,12 @@ def in_top_k(probabilities: np.ndarray, targets: np.ndarray, k: int) -> np.ndarr
 
 
 def correct_in_top_k(probabilities: np.ndarray, targets: np.ndarray, k: int) -> int:
-    """Images whose true class is among the k most probable."""
+    """Count the images whose true class is among the k most probable."""
     return int(np.count_nonzero(in_top_k(probabilities, targets, k)))
 
 
 def confusion_counts(predicted: np.ndarray, targets: np.ndarray, num_classes: int) -> np.ndarray:
-    """Counts int64 [K,K], rows the truth, columns the prediction, of two int64 [N] vectors of class ids."""
+    """Return counts int64 [K,K], rows the truth, columns the prediction, of two int64 [N] vectors of class ids."""
     cells = np.bincount(targets * num_classes + predicted, minlength=num_classes**2)
     return cells.reshape(num_classes, num_classes).astype(np.int64)
 
@@ -61,7 +61,7 @@ class DecisionCounts:
 
     @classmethod
     def of_multi_label(cls, probabilities: np.ndarray, targets: np.ndarray) -> DecisionCounts:
-        """Counts at DECISION_THRESHOLD from probabilities [N,K] and multi-hot targets [N,K]."""
+        """Count at DECISION_THRESHOLD from probabilities [N,K] and multi-hot targets [N,K]."""
         yes, true = probabilities > DECISION_THRESHOLD, targets > 0.5
         return cls(
             np.count_nonzero(yes & true, axis=0),
@@ -110,7 +110,7 @@ class DecisionCounts:
 
 
 def share(part: int, whole: int) -> float:
-    """The ratio of two counts; NaN of nothing."""
+    """Return the ratio of two counts; NaN over 0."""
     return part / whole if whole else float("nan")
 
 

@@ -135,7 +135,7 @@ def _notes(records: DetectionRecords, found: AveragePrecision, overlap_threshold
 
 
 def coco_precision(records: DetectionRecords) -> dict[str, float]:
-    """``coco_mAP`` (mean over IoU 0.5, 0.55, ..., 0.95), ``coco_mAP_50`` and ``coco_mAP_75``; 0 without objects.
+    """Return ``coco_mAP`` (mean over IoU 0.5, 0.55, ..., 0.95), ``coco_mAP_50``, ``coco_mAP_75``; 0 without objects.
 
     Difficult objects stand where COCO has crowds: they need not be found, and what falls on them is not counted.
     """

@@ -21,7 +21,7 @@ MOST_BOXES = 60
 def galleries(
     records: DetectionRecords, pairs: BoxPairs, names: tuple[str, ...], keys: Callable[[int], str]
 ) -> tuple[Gallery, ...]:
-    """Predictions beside the truth on images that are always the same, the worst false alarms and misses."""
+    """Return galleries: predictions beside the truth on a fixed set of images, the worst false alarms and misses."""
     pictures = _Pictures(records, names, keys)
     return (
         Gallery("Sample predictions", _samples(pictures)),
@@ -44,11 +44,11 @@ class _Pictures:
         return Example(index, self.keys(index), caption, tuple(boxes))
 
     def truths(self, index: int) -> np.ndarray:
-        """Rows of the image's objects."""
+        """Return the rows of the image's objects."""
         return np.flatnonzero(self.records.truth_image == index)
 
     def detections(self, index: int) -> np.ndarray:
-        """Rows of the image's detections that are shown, by falling score."""
+        """Return the rows of the image's detections that are shown, by falling score."""
         r = self.records
         rows = np.flatnonzero((r.detection_image == index) & (r.detection_scores >= SHOWN_SCORE))
         return rows[np.argsort(-r.detection_scores[rows], kind="stable")]
@@ -125,7 +125,7 @@ MOST_NAMES = 3
 
 
 def label_galleries(labels: LabelEvaluation, keys: Callable[[int], str]) -> tuple[Gallery, Gallery]:
-    """The surest false positives and the clearest misses at the labels' thresholds, one picture a decision."""
+    """Return the surest false positives and clearest misses at the labels' thresholds, one picture a decision."""
     decisions = labels.decisions
     wrong = np.flatnonzero(decisions.is_assigned & ~decisions.is_true)
     missed = np.flatnonzero(~decisions.is_assigned & decisions.is_true)
@@ -138,7 +138,7 @@ def label_galleries(labels: LabelEvaluation, keys: Callable[[int], str]) -> tupl
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first few, and how many more there are."""
+    """List the first few, and how many more there are."""
     left_out = len(names) - MOST_NAMES
     more = f" and {left_out} more" if left_out > 0 else ""
     return (", ".join(names[:MOST_NAMES]) or "none") + more

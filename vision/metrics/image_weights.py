@@ -25,7 +25,7 @@ class WeightedClassification:
             self._is_in_top_k = in_top_k(probabilities, targets, top_k)
 
     def values(self, weights: np.ndarray) -> np.ndarray:
-        """Figures float64 [M]: see ``ImageMetrics``."""
+        """Return figures float64 [M]: see ``ImageMetrics``."""
         total = weights.sum()
         right, predicted, truth = (
             np.bincount(classes, counted, self._num_classes)
@@ -56,7 +56,7 @@ class WeightedMultiLabel:
         self._average_precision = _WeightedAveragePrecision(np.nan_to_num(probabilities, nan=-1.0), truth)
 
     def values(self, weights: np.ndarray) -> np.ndarray:
-        """Figures float64 [M]: see ``ImageMetrics``."""
+        """Return figures float64 [M]: see ``ImageMetrics``."""
         right, wrong, missed = np.split(weights @ self._cells, 3)
         counts = DecisionCounts(right, wrong, missed, weights.sum() - right - wrong - missed)
         per_class = self._average_precision.of(weights)
@@ -117,7 +117,7 @@ class WeightedDetection:
         ]
 
     def values(self, weights: np.ndarray) -> np.ndarray:
-        """Figures float64 [M], images in the order of their indices: see ``ImageMetrics``."""
+        """Return figures float64 [M], with images in the order of their indices: see ``ImageMetrics``."""
         per_class, strict = (curves.average_precision(weights) for curves in self._curves)
         means = [float(np.nanmean(found)) if not np.isnan(found).all() else 0.0 for found in (per_class, strict)]
         return np.array([*means, *per_class])

@@ -66,7 +66,7 @@ class LabelEvaluation:
     average_recall: float | None = None
 
     def threshold_of(self) -> dict[str, float]:
-        """Thresholds by class name, of the classes that have one."""
+        """Return the thresholds by class name, of the classes that have one."""
         pairs = zip(self.class_names, self.thresholds.tolist(), strict=True)
         return {name: threshold for name, threshold in pairs if not np.isnan(threshold)}
 
@@ -78,7 +78,7 @@ def evaluate_image_labels(
     indices: np.ndarray,
     given: Sequence[float | None] | None,
 ) -> LabelEvaluation:
-    """From probabilities [N, K] and bool [N, K]; ``indices`` int64 [N] are the rows', ``given`` thresholds of users."""
+    """Evaluate probabilities [N, K] and bool [N, K] of images ``indices`` [N]; ``given`` are users' thresholds."""
     num_images = np.count_nonzero(truth, axis=0)
     # One at a time: of many images and classes, all curves together would fill the memory.
     curves = (
@@ -106,7 +106,7 @@ def evaluate_box_labels(
     class_names: tuple[str, ...],
     given: Sequence[float | None] | None,
 ) -> LabelEvaluation:
-    """From merged records and what average precision found in them. Difficult objects count neither way."""
+    """Evaluate merged records and what average precision found in them. Difficult objects count neither way."""
     num_classes = len(class_names)
     is_hit = found.truth_of >= 0
     curves = []

@@ -20,7 +20,7 @@ COUNTS = ("TP", "FP", "FN")
 
 
 def with_labels(found: Evaluation, labels: LabelEvaluation) -> Evaluation:
-    """The evaluation with all that is to be shown of labels and thresholds."""
+    """Add to the evaluation what is shown of labels and thresholds."""
     return replace(
         found,
         tables=(label_table(labels), *found.tables, threshold_table(labels), label_threshold_table(labels)),
@@ -31,7 +31,7 @@ def with_labels(found: Evaluation, labels: LabelEvaluation) -> Evaluation:
 
 
 def label_table(labels: LabelEvaluation) -> Table:
-    """Each label at its threshold; ratios of nothing are left open."""
+    """Return a table of each label at its threshold; ratios over 0 are left empty."""
     ratios, numbers = _ratios(labels.counts), _numbers(labels.counts)
     rows = tuple(
         (name, _share(labels.thresholds[label]), *ratios[label], int(labels.counts.support[label]), *numbers[label])
@@ -53,7 +53,7 @@ def threshold_table(labels: LabelEvaluation) -> Table:
 
 
 def label_threshold_table(labels: LabelEvaluation) -> Table:
-    """The same for each label by itself; of many labels, none."""
+    """Return such a table of thresholds for each label by itself; none if there are many labels."""
     num_classes = len(labels.class_names)
     shown = range(num_classes if num_classes <= MOST_LABELS_BY_THRESHOLD else 0)
     ratios = {step: _ratios(labels.by_step[step]) for step in TABLE_STEPS}
@@ -75,7 +75,7 @@ def threshold_curves(labels: LabelEvaluation) -> Curves:
 
 
 def threshold_note(labels: LabelEvaluation) -> str:
-    """How labels were assigned, and what came of it on average."""
+    """Say how labels were assigned, and the averages that result."""
     precision, recall, f1 = mean_ratios(labels.counts)
     how = "chosen here for the label's best F1" if labels.are_assumed else "as given"
     who = (

@@ -27,7 +27,7 @@ class ScoreCurve:
 
     @classmethod
     def of_scores(cls, scores: np.ndarray, is_true: np.ndarray, num_true: int) -> ScoreCurve:
-        """From scores [N] and bool [N]. Equal scores pass together; NaN passes no threshold."""
+        """Build the curve of scores [N] and bool [N]. Equal scores pass together; NaN passes no threshold."""
         known = ~np.isnan(scores)
         scores, is_true = scores[known].astype(np.float64), is_true[known]
         order = np.argsort(-scores, kind="stable")
@@ -36,7 +36,7 @@ class ScoreCurve:
         return cls(ordered[last_of_equals], last_of_equals + 1, np.cumsum(is_true[order])[last_of_equals], num_true)
 
     def best_f1_threshold(self) -> float:
-        """The assumed threshold: the one of best F1, the highest of several; NaN where nothing is true.
+        """Return the assumed threshold: the one of best F1, the highest of several; NaN where nothing is true.
 
         It stands halfway between the last score that passes and the next lower one (0 after the last), so that a new
         image with nearly the same score is decided the same. 1 where nothing that passes is ever right.

@@ -76,7 +76,7 @@ class PackedConvolution(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Float32 [N, C, H, W] to the output of the convolution, in channels_last memory."""
+        """Return the convolution of float32 [N, C, H, W], in channels_last memory."""
         return torch.ops.mkldnn._convolution_pointwise(
             x, self._weight, self._bias, self._padding, self._stride, self._dilation, self._groups, "none", [], ""
         )

@@ -17,20 +17,20 @@ def _fans(weight: Tensor) -> tuple[int, int]:
 
 
 def xavier_gaussian_in(weight: Tensor) -> Tensor:
-    """N(0, 2/fan_in): MXNet's ``Xavier(rnd_type="gaussian", factor_type="in", magnitude=2)``, He's rule."""
+    """Draw from N(0, 2/fan_in): MXNet's ``Xavier(rnd_type="gaussian", factor_type="in", magnitude=2)``, He's."""
     fan_in, _ = _fans(weight)
     return nn.init.normal_(weight, 0.0, math.sqrt(2.0 / fan_in))
 
 
 def xavier_uniform_average(weight: Tensor) -> Tensor:
-    """U(-a, a), a = sqrt(3 / mean of the fans): MXNet's default ``Xavier()``, for SSD's and VGG's layers."""
+    """Draw from U(-a, a), a = sqrt(3 / mean of the fans): MXNet's default ``Xavier()``, for SSD's and VGG's layers."""
     fan_in, fan_out = _fans(weight)
     bound = math.sqrt(3.0 / ((fan_in + fan_out) / 2))
     return nn.init.uniform_(weight, -bound, bound)
 
 
-def initialise(module: nn.Module, weight_rule: WeightRule = xavier_gaussian_in) -> None:
-    """Start every convolution, fully connected layer and batch normalisation inside ``module`` anew.
+def initialize(module: nn.Module, weight_rule: WeightRule = xavier_gaussian_in) -> None:
+    """Start every convolution, fully connected layer and batch normalization inside ``module`` afresh.
 
     The default rule is the classification example's. Other layers (a normalisation's scale)
     keep their values.

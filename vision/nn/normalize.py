@@ -30,7 +30,7 @@ class Normalize(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """``images``: [N,C,H,W], uint8 or float, 0..255, RGB. The memory format is kept.
+        """Return ``images`` [N,C,H,W], uint8 or float, 0..255, RGB, normalized; the memory format is kept.
 
         The result has the autocast dtype where autocast is on, else the module's own.
         """

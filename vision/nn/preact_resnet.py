@@ -57,7 +57,7 @@ class PreactPlan:
 
 
 def plan_for(depth: int, stem: Stem, input_channels: int = 3) -> PreactPlan:
-    """MXNet's plan for a depth: 20, 32, 44, 56, 110 in three stages, 18 to 269 in four."""
+    """Return MXNet's plan for a depth: 20, 32, 44, 56, 110 in three stages, 18 to 269 in four."""
     if depth in SMALL_DEPTHS:
         units = ((depth - 2) // 6,) * 3
         return PreactPlan(units, (16, 16, 32, 64), False, stem, input_channels=input_channels)
@@ -136,7 +136,7 @@ class PreactResNetTrunk(nn.Module):
                 self.add_module(f"stage{stage}_unit{unit}", module)
 
     def features(self, x: Tensor) -> dict[str, Tensor]:
-        """The raw residual sum at the end of each stage, "stage1", "stage2", ..., before any BN or ReLU.
+        """Return the raw residual sum at the end of each stage, "stage1", "stage2", ..., before any BN or ReLU.
 
         ``x``: raw images [N,C,H,W], 0..255. MXNet calls the sums ``_plusK``: see ``plus_name``.
         """
@@ -152,11 +152,11 @@ class PreactResNetTrunk(nn.Module):
         return sums
 
     def plus_name(self, stage: int) -> str:
-        """MXNet's automatic name of the sum that ends a stage (1, 2, ...): units count through from 0."""
+        """Return MXNet's automatic name of the sum that ends a stage (1, 2, ...); it numbers all units from 0."""
         return f"_plus{sum(self.plan.units[:stage]) - 1}"
 
     def forward(self, x: Tensor) -> Tensor:
-        """The last raw residual sum of raw images [N,C,H,W], 0..255."""
+        """Return the last raw residual sum of raw images [N,C,H,W], 0..255."""
         return self.features(x)[f"stage{len(self.plan.units)}"]
 
 
@@ -172,5 +172,5 @@ class PreactResNet(PreactResNetTrunk):
         self.fc1 = nn.Linear(plan.filters[-1], num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits [N,K] of raw images [N,C,H,W], 0..255."""
+        """Return the logits [N,K] of raw images [N,C,H,W], 0..255."""
         return self.fc1(self.avgpool(self.relu(self.bn1(super().forward(x)))).flatten(1))

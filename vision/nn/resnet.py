@@ -111,7 +111,7 @@ class ResNetTrunk(nn.Module):
             self.layer4 = _layer(block, self.channels["layer3"], 512, blocks[3], stride=1, dilations=(2, 4))
 
     def features(self, x: Tensor) -> dict[str, Tensor]:
-        """The outputs (after ReLU) of ``layer1`` to ``layer4``: 4, 8, 16 and 32 px a cell with the 7x7 stem.
+        """Return the outputs (after ReLU) of ``layer1`` to ``layer4``: 4, 8, 16, 32 px a cell with the 7x7 stem.
 
         With an output stride of 8 the last two have 8 px a cell, too. ``x``: normalised images [N,3,H,W].
         """
@@ -123,7 +123,7 @@ class ResNetTrunk(nn.Module):
         return maps
 
     def forward(self, x: Tensor) -> Tensor:
-        """The last feature map, ``layer4``, of normalised images [N,3,H,W]."""
+        """Return the last feature map, ``layer4``, of normalized images [N,3,H,W]."""
         return self.features(x)["layer4"]
 
 
@@ -152,5 +152,5 @@ class ResNet(ResNetTrunk):
         self.fc = nn.Linear(self.channels["layer4"], num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits [N,K] of normalised images [N,3,H,W]."""
+        """Return the logits [N,K] of normalized images [N,3,H,W]."""
         return self.fc(self.avgpool(super().forward(x)).flatten(1))

@@ -53,7 +53,7 @@ class VGG16Reduced(nn.Module):
         self.fc7 = nn.Conv2d(widths.fc6, widths.fc7, 1)
 
     def features(self, x: Tensor) -> dict[str, Tensor]:
-        """``relu4_3`` before any normalisation, and ``relu7``, of normalised images [N,3,H,W]."""
+        """Return ``relu4_3`` before any normalization, and ``relu7``, of normalized images [N,3,H,W]."""
         relu4_3 = x
         for name, _ in _conv_names():
             x = self.get_submodule(name)(x)
@@ -66,7 +66,7 @@ class VGG16Reduced(nn.Module):
         return {"relu4_3": relu4_3, "relu7": F.relu(self.fc7(relu6), inplace=True)}
 
     def forward(self, x: Tensor) -> Tensor:
-        """The last feature map, ``relu7``, of normalised images [N,3,H,W]."""
+        """Return the last feature map, ``relu7``, of normalized images [N,3,H,W]."""
         return self.features(x)["relu7"]
 
 
@@ -76,7 +76,7 @@ def _conv_names() -> list[tuple[str, int]]:
 
 
 def from_torchvision(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state dict for ``VGG16Reduced`` from one of torchvision's ``vgg16``.
+    """Return a state dict for ``VGG16Reduced`` from one of torchvision's ``vgg16``.
 
     The fully connected layers become convolutions by sub-sampling, as in SSD: of classifier.0, seen as
     [4096,512,7,7], every fourth output and every third row and column (with dilation 6 the nine taps that are
@@ -111,7 +111,7 @@ class L2Normalization(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x``: [N,C,H,W]; the same shape and dtype out."""
+        """Return ``x`` [N,C,H,W] normalized, of the same shape and dtype."""
         # Squares of half-precision activations overflow above 255, so the norm is taken in float32.
         wide = x.float()
         norm = wide.square().sum(dim=1, keepdim=True).add(self.eps).sqrt()

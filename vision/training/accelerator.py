@@ -22,7 +22,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def choose_accelerator(run: RunSettings) -> tuple[str, int]:
-    """("cuda" or "cpu", processes on this machine) from ``run.device`` and ``run.devices``. Raises UserError."""
+    """Return "cuda" or "cpu" and how many processes ``run`` wants on this machine. Raises UserError."""
     gpus = usable_gpus(run.device)
     kind = "cuda" if gpus else "cpu"
     here = processes_here()
@@ -42,7 +42,7 @@ def choose_accelerator(run: RunSettings) -> tuple[str, int]:
 
 
 def choose_device(run: RunSettings, setting: str = "run.device") -> torch.device:
-    """The one device to answer on. Raises UserError if a GPU was asked for and is not there."""
+    """Return the one device to answer on. Raises UserError if a GPU was asked for and there is none."""
     import torch
 
     gpus = usable_gpus(run.device, setting)
@@ -50,7 +50,7 @@ def choose_device(run: RunSettings, setting: str = "run.device") -> torch.device
 
 
 def usable_gpus(device: str, setting: str = "run.device") -> int:
-    """GPUs that ``device`` lets this process use. Raises UserError, with the setting's name, if it asks for others.
+    """Return how many GPUs ``device`` lets this process use. Raises UserError, naming the setting, for a missing one.
 
     Where ``auto`` finds GPUs that PyTorch cannot use, a warning says why.
     """
@@ -86,7 +86,7 @@ def _gpu_count() -> int:
 
 
 def why_no_gpu() -> str:
-    """Why torch finds no GPU, and what to do about it."""
+    """Say why torch finds no GPU, and what to do about it."""
     import torch
 
     if torch.version.cuda is None and torch.version.hip is None:

@@ -94,7 +94,7 @@ class Checkpoints(pl.Callback):
 
     @staticmethod
     def between_updates(trainer: pl.Trainer, batch_idx: int) -> bool:
-        """Whether a checkpoint here continues exactly: no gradients pending and the epoch not over."""
+        """Return whether a checkpoint here continues exactly: no gradients are pending and the epoch is not over."""
         done = batch_idx + 1
         return done % trainer.accumulate_grad_batches == 0 and done < trainer.num_training_batches
 

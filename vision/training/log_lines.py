@@ -46,26 +46,26 @@ class LogLines(ABC):
 
     @abstractmethod
     def parameters(self) -> list[str]:
-        """What is printed once before the first epoch."""
+        """Return the lines printed once before the first epoch."""
 
     @abstractmethod
     def batch(self, report: BatchReport) -> list[str]:
-        """What is printed every ``run.log_every_steps`` batches."""
+        """Return the lines printed every ``run.log_every_steps`` batches."""
 
     @abstractmethod
     def epoch_train(self, report: EpochReport) -> list[str]:
-        """What is printed after an epoch's last batch."""
+        """Return the lines printed after an epoch's last batch."""
 
     @abstractmethod
     def validation(self, epoch: int, metrics: Mapping[str, float]) -> list[str]:
-        """What is printed after the validation of an epoch, counted from 0."""
+        """Return the lines printed after the validation of an epoch, counted from 0."""
 
     @abstractmethod
     def best_model(self, score: float) -> list[str]:
-        """What is printed when an epoch is the best so far by the algorithm's objective."""
+        """Return the lines printed when an epoch is the best so far by the algorithm's objective."""
 
     def checkpoint(self, path: Path | str) -> list[str]:
-        """What is printed when a model has been written."""
+        """Return the lines printed when a model has been written."""
         return [f'Saved checkpoint to "{path}"']
 
 

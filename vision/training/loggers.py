@@ -39,7 +39,7 @@ QUIET = {
 
 
 def build_loggers(run: RunSettings, folder: Path) -> list[Logger]:
-    """Loggers of a run in ``folder``, which a resumed run continues. Raises UserError where a library is missing."""
+    """Return the loggers of a run in ``folder``, which a resumed run continues. Raises UserError."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     builders = {"tensorboard": _tensorboard, "mlflow": _mlflow, "wandb": _wandb}

@@ -22,6 +22,6 @@ def write_rows(path: Path, rows: list[Row]) -> None:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Rows of a ``metrics.csv``; empty cells are left out."""
+    """Return the rows of a ``metrics.csv``, without its empty cells."""
     with path.open(encoding="utf-8", newline="") as file:
         return [{name: float(cell) for name, cell in row.items() if cell} for row in csv.DictReader(file)]

@@ -109,7 +109,7 @@ OPTIMIZERS: dict[str, OptimizerEntry] = {
 
 
 def offered(**documented: str) -> dict[str, frozenset[str]]:
-    """The optimizers of an algorithm's table and the hyperparameters that each reads there.
+    """Return the optimizers of an algorithm's table and the hyperparameters that each reads there.
 
     ``documented``: SageMaker's optimizers of this algorithm, each with the names that its documentation gives it,
     separated by blanks: not always all that the rule could read. Those that are not SageMaker's read all they know.
@@ -121,12 +121,12 @@ def offered(**documented: str) -> dict[str, frozenset[str]]:
 
 
 def reads_rate(name: str) -> bool:
-    """Whether the learning rate, and so its schedule, has any effect on an optimizer."""
+    """Return whether the learning rate, and so its schedule, has any effect on an optimizer."""
     return "learning_rate" in OPTIMIZERS[name].reads
 
 
 def build_optimizer(network: nn.Module, name: str, given: Mapping[str, float]) -> Optimizer:
-    """The optimizer of all parameters of ``network`` that require a gradient; ``given`` are hyperparameters."""
+    """Return the optimizer of all parameters that require a gradient; ``given`` are values of hyperparameters."""
     entry = OPTIMIZERS[name]
     assert given.keys() <= entry.reads.keys(), (name, given)
     values = {**entry.reads, **given}
@@ -137,7 +137,7 @@ def build_optimizer(network: nn.Module, name: str, given: Mapping[str, float]) -
 
 
 def parameter_groups(network: nn.Module, learning_rate: float, weight_decay: float) -> Groups:
-    """Trainable parameters, grouped by their rate and decay, in the order in which the network lists them.
+    """Return the trainable parameters, grouped by rate and decay, in the order in which the network lists them.
 
     As in MXNet decay is for weights and BatchNorm gammas (both are called ``weight`` in torch), not for
     biases, betas or any other role. A network may set ``weight_decay_multiplier`` and

@@ -66,7 +66,7 @@ def told_to_end(signum: int | None) -> int | None:
 
 
 class EndSignal:
-    """Asks the processes repeatedly whether one of them was told to end.
+    """Asks the processes repeatedly whether one of them has received a signal to end.
 
     On GPUs each answer belongs to the question before: waiting for this one would let the GPU run out of work.
     """

@@ -44,22 +44,22 @@ class Display:
     """Shows nothing; subclasses override what they show."""
 
     def run_started(self, position: Position) -> None:
-        """Training starts or resumes at this position."""
+        """Note that training starts or resumes at this position."""
 
     def step(self, position: Position, watch: Stopwatch, readings: Readings) -> None:
-        """Another batch is done."""
+        """Note that another batch is done."""
 
     def validating(self, position: Position) -> None:
-        """The epoch's batches are done and validation begins."""
+        """Note that the epoch's batches are done and validation begins."""
 
     def epoch_done(self, position: Position, times: Times, metrics: Mapping[str, float]) -> None:
-        """An epoch and its validation are over; metrics begin with ``train_`` or ``validation_``."""
+        """Note the end of an epoch and its validation; names of metrics begin with ``train_`` or ``validation_``."""
 
     def model_saved(self, path: Path, best: float | None) -> None:
-        """The model was written; ``best`` is its score if it is the best so far."""
+        """Note that the model was written; ``best`` is its score if it is the best so far."""
 
     def run_ended(self) -> None:
-        """Training is over, well or not. May be called twice."""
+        """Note that training is over, well or not. May be called twice."""
 
 
 class LogDisplay(Display):
@@ -198,7 +198,7 @@ def epoch_line(position: Position, times: Times, metrics: Mapping[str, float]) -
 
 
 def clock_text(seconds: float) -> str:
-    """``3725`` -> ``1:02:05``, ``95`` -> ``1:35``."""
+    """Return seconds as a clock shows them: ``3725`` -> ``1:02:05``, ``95`` -> ``1:35``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

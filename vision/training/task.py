@@ -34,18 +34,18 @@ class Evaluator(Protocol):
         """Take in a batch of raw outputs. Keeps tensors on their device: no synchronisation here."""
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Everything taken in, as arrays with one row an image; ``index`` int64 [n] among them."""
+        """Return everything taken in, as arrays with one row an image; ``index`` int64 [n] among them."""
 
     def evaluate(self, arrays: dict[str, np.ndarray]) -> Evaluation:
-        """The evaluation of all images, each once, sorted by index."""
+        """Return the evaluation of all images, each once, sorted by index."""
 
     def image_metrics(self, arrays: dict[str, np.ndarray]) -> ImageMetrics:
-        """The same arrays as figures that can be taken of any part of the images."""
+        """Return metrics of the same arrays that can be computed for any part of the images."""
 
 
 @dataclass(frozen=True)
 class TrainingFacts:
-    """What a task is told of its run. An evaluation needs the class names and ``key_of`` only.
+    """What a task knows of its run. An evaluation needs the class names and ``key_of`` only.
 
     ``images_per_step`` counts the images of one batch over all processes, ``key_of`` turns an index of the validation
     channel into a name for messages. ``num_samples`` and ``class_counts``, float64 [classes], are of the training
@@ -97,15 +97,15 @@ class TrainingTask(pl.LightningModule):
 
     @abstractmethod
     def losses(self, outputs: Any, targets: Any) -> dict[str, Tensor]:
-        """Named scalar losses of a batch; their sum is minimised."""
+        """Return the named scalar losses of a batch; their sum is minimized."""
 
     @abstractmethod
     def training_sums(self, outputs: Any, targets: Any) -> dict[str, Tensor]:
-        """Scalar device tensors to add up over an epoch (correct answers, say)."""
+        """Return scalar tensors on the device to add up over an epoch, such as the number of correct answers."""
 
     @abstractmethod
     def training_metrics(self, sums: dict[str, float], num_images: int) -> dict[str, float]:
-        """Metrics of an epoch from its sums."""
+        """Return the metrics of an epoch from its sums."""
 
     @abstractmethod
     def new_evaluator(self) -> Evaluator: ...
@@ -171,7 +171,7 @@ class TrainingTask(pl.LightningModule):
         return {f"train_{name}": value for name, value in metrics.items()}
 
     def running_metrics(self) -> dict[str, float]:
-        """Metrics of the epoch so far in this process, without prefix. Waits for the device: not for every step."""
+        """Return this process's metrics of the epoch so far, without prefix. Waits for the device: call it rarely."""
         totals = torch.stack([value.to(self.device) for value in self._sums.values()])
         return self._metrics_of(dict(zip(self._sums, totals.tolist(), strict=True)))
 
@@ -211,7 +211,7 @@ class TrainingTask(pl.LightningModule):
             self._evaluator.update(self(batch.images), batch.targets, batch.indices)
 
     def image_metrics(self, arrays: dict[str, np.ndarray]) -> ImageMetrics:
-        """The figures of this model's evaluation, of the arrays of any model of its kind."""
+        """Return the metrics by which this model is evaluated, of the arrays of any model of its kind."""
         return self._evaluator.image_metrics(arrays)
 
     def on_validation_epoch_end(self) -> None:

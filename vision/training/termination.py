@@ -35,7 +35,7 @@ class Termination(pl.Callback):
 
     Lightning by itself would end such a run with status 0, which a platform takes for success. A signal during
     validation waits for its end, so that the trained epoch is not lost, but no longer than a minute. Several processes
-    end together: every few steps they ask each other whether one was told to.
+    end together: every few steps they ask each other whether one has received a signal.
     """
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

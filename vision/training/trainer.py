@@ -42,7 +42,7 @@ def wanted_precision(hyperparameters: TrainingHyperparameters, run: RunSettings)
 
 
 def choose_precision(hyperparameters: TrainingHyperparameters, run: RunSettings, accelerator: str) -> Precision:
-    """Lightning's name of the precision; float16 means automatic mixed precision with loss scaling on CUDA.
+    """Return Lightning's name of the precision; float16 means automatic mixed precision with loss scaling on CUDA.
 
     A CPU has no fast float16, so there float16 trains in float32 and says so. float32 on CUDA is NVIDIA's TF32 where
     the GPU has it, for matrix products (``build_trainer``) as PyTorch has it for convolutions: 10 bits of mantissa.
@@ -71,7 +71,7 @@ def build_trainer(
     folder: Path | None = None,
     alone: bool = False,
 ) -> pl.Trainer:
-    """The trainer for ``fit`` and ``validate``: no checkpoints, bars or files but those of our callbacks.
+    """Return the trainer for ``fit`` and ``validate``: all checkpoints, bars and files are those of our callbacks.
 
     ``alone`` keeps it to this process, whatever the environment says.
     """

@@ -7,7 +7,7 @@ import pytest
 
 from vision.algorithms.algorithm import TargetSummary
 from vision.algorithms.object_detection import target_summary
-from vision.algorithms.object_detection.target_summary import summarise
+from vision.algorithms.object_detection.target_summary import summarize_labels
 from vision.algorithms.object_detection.targets import BoxLabelParser
 from vision.data.sample import Sample
 
@@ -41,7 +41,7 @@ def image(*objects: list[float]) -> np.ndarray:
 
 
 def summary(*raw: Any, policy: Any = "clip", classes: int = 3, label_width: int = 350) -> TargetSummary:
-    return summarise(Labels(*raw), BoxLabelParser(classes, policy), label_width)
+    return summarize_labels(Labels(*raw), BoxLabelParser(classes, policy), label_width)
 
 
 ALL = (image([0, *OK], [1, *OK]), image([2, *OK], [1, *OK]))

@@ -108,7 +108,7 @@ class Toy(Algorithm[ToyHyperparameters, Plan, TwoConvolutions, Tensor, np.ndarra
 
     facts: ClassVar[AlgorithmFacts] = FACTS
 
-    def summarise_targets(
+    def summarize_targets(
         self, source: LabeledChannel, hyperparameters: ToyHyperparameters, run: RunSettings
     ) -> TargetSummary:
         decode, reader = self.target_decoder(source, hyperparameters, run), source.reader

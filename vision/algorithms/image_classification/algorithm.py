@@ -28,7 +28,7 @@ from vision.algorithms.image_classification.network import (
 )
 from vision.algorithms.image_classification.predictions import Classification, classifications
 from vision.algorithms.image_classification.response import respond
-from vision.algorithms.image_classification.targets import LabelDecoder, summarise
+from vision.algorithms.image_classification.targets import LabelDecoder, summarize_labels
 from vision.algorithms.image_classification.transforms import ClassificationTransform, build_transform
 from vision.algorithms.json_answer import json_bytes
 from vision.artifacts.export import ExportHeads
@@ -49,13 +49,13 @@ class ImageClassification(
 
     facts: ClassVar[AlgorithmFacts] = FACTS
 
-    def summarise_targets(
+    def summarize_targets(
         self,
         source: LabeledChannel,
         hyperparameters: ImageClassificationHyperparameters,
         run: RunSettings,
     ) -> TargetSummary:
-        return summarise(source.reader, self.target_decoder(source, hyperparameters, run))
+        return summarize_labels(source.reader, self.target_decoder(source, hyperparameters, run))
 
     def needs_label_counts(self, hyperparameters: ImageClassificationHyperparameters) -> bool:
         return bool(hyperparameters.use_weighted_loss)

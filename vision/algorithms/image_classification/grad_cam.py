@@ -34,7 +34,7 @@ def with_explanations(
     transform: ClassificationTransform,
     image_of: Callable[[int], np.ndarray | None],
 ) -> Evaluation:
-    """The evaluation with one more gallery: the worst mistakes with the heat of the class that was predicted.
+    """Add a gallery to the evaluation: the worst mistakes with the heat of the class that was predicted.
 
     ``transform`` is that of validation; ``image_of`` gives an image uint8 [H, W, 3] by its index, or None.
     """
@@ -76,7 +76,7 @@ def _with_heat(
 
 
 def seen_window(transform: ClassificationTransform, height: int, width: int) -> tuple[float, float, float, float]:
-    """The part xyxy, in fractions, of an image of that size that validation leaves."""
+    """Return the part, xyxy in fractions, of an image of that size that validation sees."""
     for augmentation in transform.augmentations:
         if isinstance(augmentation, Crop):
             assert not augmentation.at_random

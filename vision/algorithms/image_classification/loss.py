@@ -24,7 +24,7 @@ def binary_cross_entropy(logits: Tensor, multi_hot: Tensor, positive_weights: Te
 
 
 def positive_weights(class_counts: np.ndarray, num_samples: int) -> Tensor:
-    """Weights float32 [K] that balance each class: images without it over images with it.
+    """Return weights float32 [K] that balance each class: images without it over images with it.
 
     The distribution comes from the labels of the training channel, whatever its form. A class that never occurs has
     no positive part to weigh, and very rare ones are held at 1000 so that one image cannot rule the gradient.

@@ -22,7 +22,7 @@ from vision.algorithms.image_classification.hyperparameters import (
     ImageClassificationHyperparameters,
 )
 from vision.artifacts.export import BATCH, ExportHeads, HeadOutput, Heads
-from vision.nn.init import initialise
+from vision.nn.init import initialize
 from vision.nn.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize, to_grey
 from vision.nn.preact_resnet import PreactPlan, PreactResNet, plan_for
 from vision.nn.pretrained import copy_weights, load_imagenet
@@ -98,7 +98,7 @@ class Architecture(BaseModel):
 
 
 def architecture_for(hyperparameters: ImageClassificationHyperparameters) -> Architecture:
-    """The plan of a new network; a run that continues a model takes the model's plan instead."""
+    """Return the plan of a new network; a run that continues a model takes the model's plan instead."""
     hp = hyperparameters
     _, height, _ = hp.image_shape
     small = height <= SMALL_HEIGHT_PX
@@ -143,7 +143,7 @@ class ImageClassifier(nn.Module):
             self.resnet = PreactResNet(plan, architecture.num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits float32 [N,K] of images [N,3,H,W], uint8 or float, 0..255, RGB.
+        """Return the logits float32 [N,K] of images [N,3,H,W], uint8 or float, 0..255, RGB.
 
         A network for grey images takes [N,1,H,W], too.
         """
@@ -154,9 +154,9 @@ class ImageClassifier(nn.Module):
 
 
 def build_network(architecture: Architecture) -> ImageClassifier:
-    """A network with untrained weights, initialised as MXNet's example does."""
+    """Return a network with untrained weights, initialized as in MXNet's example."""
     network = ImageClassifier(architecture)
-    initialise(network)
+    initialize(network)
     return network
 
 
@@ -176,13 +176,13 @@ def load_pretrained(network: ImageClassifier, weights_folder: Path | None) -> st
 
 
 def is_head(parameter: str, architecture: Architecture) -> bool:
-    """Whether a key of the classifier's state dict depends on the number of classes."""
+    """Return whether a key of the classifier's state dict depends on the number of classes."""
     head = ResNet.HEAD if architecture.family == "resnet" else PreactResNet.HEAD
     return parameter.startswith(f"resnet.{head}.")
 
 
 def export_heads(network: ImageClassifier, *, multi_label: bool) -> ExportHeads:
-    """The logits, before softmax or sigmoid."""
+    """Return the network with its one output, the logits before softmax or sigmoid."""
     turned = "sigmoid" if multi_label else "softmax over the classes"
     _, height, width = network.architecture.image_shape
     output = HeadOutput(

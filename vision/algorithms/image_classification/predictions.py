@@ -17,7 +17,7 @@ MULTI_LABEL_THRESHOLD = 0.5
 
 
 def probabilities_of(logits: Tensor, *, multi_label: bool) -> Tensor:
-    """Logits [N,K] -> float32 [N,K]: softmax over the classes, or a sigmoid for each when ``multi_label``."""
+    """Return probabilities float32 [N,K] of logits [N,K]: a softmax, or a sigmoid for each when ``multi_label``."""
     logits = logits.float()
     return logits.sigmoid() if multi_label else logits.softmax(dim=1)
 
@@ -59,7 +59,7 @@ class Classification:
         return found
 
     def scored_labels(self) -> list[ScoredLabel]:
-        """All classes by falling probability; the lower class id first among equals."""
+        """Return all classes by falling probability; the lower class id comes first among equals."""
         order = np.argsort(-self.probabilities, kind="stable").tolist()
         return [ScoredLabel(class_id, float(self.probabilities[class_id])) for class_id in order]
 

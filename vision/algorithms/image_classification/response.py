@@ -11,7 +11,7 @@ from vision.algorithms.json_answer import json_scores
 
 
 def respond(classification: Classification, form: str, class_names: tuple[str, ...]) -> list[float] | dict[str, Any]:
-    """The JSON value of one image's answer: the bare probabilities in class order, as an object in JSON lines.
+    """Return the JSON value of one image's answer: the bare probabilities in class order, as an object in JSON lines.
 
     With ``verbose``, ``labels`` are the names of all classes in the same order. Several classes may be true of one
     image in multi-label models: ``predicted_labels`` are those with a probability of at least one half.

@@ -77,7 +77,7 @@ class LabelDecoder:
         return hot
 
 
-def summarise(reader: Reader, decoder: LabelDecoder) -> TargetSummary:
+def summarize_labels(reader: Reader, decoder: LabelDecoder) -> TargetSummary:
     """Count the labels of each class; wrong ones become one problem that names the first of each kind."""
     counts = _count_fast(reader, decoder)
     unusable = EqualProblems()

@@ -41,9 +41,9 @@ class ClassificationTransform:
         self.augmentations = tuple(augmentations)
 
     def __call__(self, image: np.ndarray, target: Any, rng_seed: int | None, key: str) -> tuple[np.ndarray, Any]:
-        """Image uint8 [H, W, 3] to uint8 [h, w, c] of ``image_shape``, which may share the input's pixels.
+        """Transform an image uint8 [H, W, 3] to uint8 [h, w, c] of ``image_shape``, which may share the input's pixels.
 
-        With a seed the result depends on nothing else; without one every call draws anew. ``key`` names the
+        With a seed the result depends on nothing else; without one every call draws other numbers. ``key`` names the
         record in errors.
         """
         rng = ImageRandom(rng_seed)
@@ -62,18 +62,18 @@ class ClassificationTransform:
         return image, target
 
     def needed(self, height: int, width: int) -> tuple[int, int] | None:
-        """The size that an image of ``height`` x ``width`` px is brought to first; None if it is cut as it is."""
+        """Return the size that an image of ``height`` x ``width`` px is first resized to; None if only cropped."""
         first = self.augmentations[0] if self.augmentations else None
         return first.size(height, width) if isinstance(first, Resize) else None
 
     def shape_after(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """The shape that an image of ``shape`` (height, width, channels) has after it, if nothing is drawn."""
+        """Return the shape of an image of ``shape`` (height, width, channels) after all that is not random."""
         for augmentation in self.augmentations:
             shape = augmentation.shape_after(shape)
         return shape
 
     def split(self) -> TransformSplit:
-        """What is done to an image once, and what is drawn each time."""
+        """Split it into what is done to an image once and what is drawn at random each time."""
         once = tuple(takewhile(lambda step: not step.is_random, self.augmentations))
         left = self.augmentations[len(once) :]
         random_part = RandomPart.of(left)
@@ -90,7 +90,7 @@ class ClassificationTransform:
 
 
 def build_transform(hyperparameters: ImageClassificationHyperparameters, stage: Stage) -> ClassificationTransform:
-    """The transform of one stage.
+    """Return the transform of one stage.
 
     ``train``: ``resize``, then what ``augmentation_type`` says. An image smaller than ``image_shape`` is a
     DataError, as SageMaker documents.

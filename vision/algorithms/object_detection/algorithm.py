@@ -19,7 +19,7 @@ from vision.algorithms.object_detection.log_lines import DetectionLogLines
 from vision.algorithms.object_detection.network import SSD, SSDOutput, build_network, is_head, load_pretrained
 from vision.algorithms.object_detection.predictions import detect
 from vision.algorithms.object_detection.response import ImageDetections, image_detections, respond
-from vision.algorithms.object_detection.target_summary import summarise
+from vision.algorithms.object_detection.target_summary import summarize_labels
 from vision.algorithms.object_detection.targets import BoxLabelParser, DetectionTarget, PaddedTargets, collate_targets
 from vision.algorithms.object_detection.transforms import PlainResize, SSDAugmentation, build_transform
 from vision.artifacts.export import ExportHeads
@@ -37,11 +37,11 @@ class ObjectDetection(
 
     facts: ClassVar[AlgorithmFacts] = FACTS
 
-    def summarise_targets(
+    def summarize_targets(
         self, source: LabeledChannel, hyperparameters: ObjectDetectionHyperparameters, run: RunSettings
     ) -> TargetSummary:
         parser = self.target_decoder(source, hyperparameters, run)
-        return summarise(source.reader, parser, hyperparameters.label_width)
+        return summarize_labels(source.reader, parser, hyperparameters.label_width)
 
     def target_decoder(
         self, source: LabeledChannel, hyperparameters: ObjectDetectionHyperparameters, run: RunSettings

@@ -78,7 +78,7 @@ class Anchors:
 
 
 def anchor_levels(base_network: str, image_size_px: int) -> tuple[AnchorLevel, ...]:
-    """The tables of the SSD example for a base network and a square image.
+    """Return the tables of the SSD example for a base network and a square image.
 
     vgg-16 has explicit steps at 300 and 512 pixels only; every other size, and the residual networks, spread
     the cells evenly. resnet-18 and resnet-34 use the table of resnet-50.
@@ -115,7 +115,7 @@ def multibox_prior(
     *,
     steps_yx_unit: tuple[float, float] = (-1.0, -1.0),
 ) -> np.ndarray:
-    """MXNet's MultiBoxPrior: float32 [H*W*T, 4], equal bit for bit.
+    """Return MXNet's MultiBoxPrior, float32 [H*W*T, 4], equal bit for bit.
 
     Steps of zero or less spread the cells evenly. Widths are scaled by H / W so that a ratio of 1 is square in pixels
     on a map with the aspect of the image.

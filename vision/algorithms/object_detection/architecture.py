@@ -151,7 +151,7 @@ class Architecture(_Plan):
 
     @property
     def depth(self) -> int:
-        """Layers of the base network, as its name tells."""
+        """Layers of the base network, by its name."""
         return int(self.base_network.rpartition("-")[2])
 
     @property
@@ -164,7 +164,7 @@ class Architecture(_Plan):
         return PreactPlan(self.units, self.filters, self.bottleneck, "7x7", self.bn_eps)
 
     def with_image_shape(self, image_shape: int) -> Architecture:
-        """The same weights on images of another size: maps and anchors keep their number and sizes.
+        """Return the plan with which the same weights take images of another size; anchors keep number and sizes.
 
         Steps are those of the table for that size, if it has as many maps, else even.
         """
@@ -189,7 +189,7 @@ _EXTRAS_RESNET = ((256, 512, 2, 1), (128, 256, 2, 1), (128, 256, 2, 1), (128, 12
 
 
 def architecture_for(hyperparameters: ObjectDetectionHyperparameters) -> Architecture:
-    """The plan of a new network; a run that continues a model takes the model's plan instead."""
+    """Return the plan of a new network; a run that continues a model takes the model's plan instead."""
     hp = hyperparameters
     return standard_architecture(hp.base_network, hp.image_shape, hp.num_classes, is_pretrained=hp.use_pretrained_model)
 

@@ -19,7 +19,7 @@ class BoxCoder:
     variances: tuple[float, float, float, float] = (0.1, 0.1, 0.2, 0.2)
 
     def encode(self, boxes_xyxy_unit: Tensor, anchors_xyxy_unit: Tensor) -> Tensor:
-        """Offsets of boxes from anchors. Boxes must have positive extent."""
+        """Return the offsets of boxes from anchors. Boxes must have positive extent."""
         anchor_x, anchor_y, anchor_w, anchor_h = _centre_form(anchors_xyxy_unit)
         box_x, box_y, box_w, box_h = _centre_form(boxes_xyxy_unit)
         v0, v1, v2, v3 = self.variances
@@ -34,7 +34,7 @@ class BoxCoder:
         )
 
     def decode(self, offsets: Tensor, anchors_xyxy_unit: Tensor) -> Tensor:
-        """Boxes (xyxy, unit, not clipped) that the offsets describe."""
+        """Return the boxes (xyxy, unit, not clipped) that the offsets describe."""
         anchor_x, anchor_y, anchor_w, anchor_h = _centre_form(anchors_xyxy_unit)
         v0, v1, v2, v3 = self.variances
         offset_x, offset_y, offset_w, offset_h = offsets.unbind(-1)

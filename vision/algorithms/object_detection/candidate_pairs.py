@@ -91,7 +91,7 @@ def match_candidate_pairs(
         pairs = finder.pairs(needed)
         cell = (image * num_anchors).index_select(0, pairs.item).add_(pairs.anchor)
         own_cell, own_iou = _bipartite(pairs, cell, len(image), min_bipartite_iou)
-        # Below the needed IoU the list is not complete: whoever had to go there looks at all anchors.
+        # Below the needed IoU the list is not complete: objects matched there are compared with all anchors.
         is_short = (own_iou < needed) & (needed > 0) & (finder.best_iou > 0)
         if not is_short.any():
             break
@@ -128,7 +128,7 @@ class _PairFinder:
         self.best_iou = (intersection / union.clamp(min=1e-30)).amax(dim=1) * (1 - _MARGIN)
 
     def pairs(self, needed_iou: Tensor) -> _Pairs:
-        """All pairs with at least the needed IoU [G] and some that have less; each overlaps."""
+        """Return all pairs with at least the needed IoU [G] and some that have less; each overlaps."""
         share = (needed_iou / (1 + needed_iou) * (1 - _MARGIN)).unsqueeze(1)
         needed = share * (self._columns.shortest * self._rows.shortest + self._area.unsqueeze(1))
         needed_x = (needed / self._largest_y).clamp_(min=_SMALLEST).index_select(1, self._columns.shape)

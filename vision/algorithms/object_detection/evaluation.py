@@ -30,7 +30,7 @@ SIZES_PX = (16, 32, 64, 128, 256)
 
 
 def detection_settings(hyperparameters: ObjectDetectionHyperparameters) -> DetectionSettings:
-    """How detections are made, in evaluation and in every answer."""
+    """Return how detections are made, in evaluation and in every answer."""
     return DetectionSettings(max_candidates=hyperparameters.nms_topk, nms_threshold=hyperparameters.nms_threshold)
 
 
@@ -140,7 +140,7 @@ class AnchorStatistics:
         self._table: Table | None = None
 
     def table(self, boxes_xyxy_unit: np.ndarray) -> Table:
-        """The table for true boxes [M, 4], of which 2000 are looked at, evenly chosen."""
+        """Return the table for true boxes [M, 4]; of many, 2000 evenly spaced ones are measured."""
         if self._table is None:
             step = max(-(-len(boxes_xyxy_unit) // MOST_OBJECTS), 1)
             self._table = self._of(boxes_xyxy_unit[::step])

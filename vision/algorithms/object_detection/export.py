@@ -89,7 +89,7 @@ _ONE_CLASS = "no_class"
 
 
 def export_heads(network: SSD, settings: DetectionSettings) -> ExportHeads:
-    """Logits, offsets and the anchors to which they belong."""
+    """Return the network with its outputs: logits, offsets and the anchors to which they belong."""
     anchors = network.anchors.boxes_xyxy_unit
     count, num_classes = len(anchors), network.architecture.num_classes + 1
     side = network.architecture.image_shape
@@ -124,7 +124,7 @@ def export_heads(network: SSD, settings: DetectionSettings) -> ExportHeads:
 
 
 def append_detections(model: Any, settings: DetectionSettings) -> Any:
-    """An ONNX model with the one output ``detections`` float32 [N, D, 6], from one with the raw heads.
+    """Return an ONNX model with the one output ``detections`` float32 [N, D, 6], from one with the raw heads.
 
     Rows are class, score, x_min, y_min, x_max, y_max in unit coordinates, by descending score; -1 in rows that hold
     nothing.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vision.algorithms.object_detection.anchors import Anchors, make_anchors
 from vision.algorithms.object_detection.architecture import Architecture, ExtraLayer
-from vision.nn.init import initialise, xavier_gaussian_in, xavier_uniform_average
+from vision.nn.init import initialize, xavier_gaussian_in, xavier_uniform_average
 from vision.nn.mxnet_names import mxnet_names as names_of_layers
 from vision.nn.normalize import Normalize
 from vision.nn.preact_resnet import PreactResNetTrunk
@@ -70,7 +70,7 @@ class SSD(nn.Module):
         else:
             self.base = PreactResNetTrunk(architecture.preact_plan)
         channels = [self.base.channels[name] for name in _BASE_MAPS[architecture.family]]
-        # Only the heads see the normalised map; the base network goes on from the plain one.
+        # Only the heads see the normalised map; the base network continues from the plain one.
         self.relu4_3_norm = L2Normalization(channels[0]) if architecture.family == "vgg" else None
         self.extras = nn.ModuleList()
         for layer in architecture.extra_layers:
@@ -94,7 +94,7 @@ class SSD(nn.Module):
         return self._anchors
 
     def _make_heads(self, values: int) -> nn.ModuleList:
-        """A convolution for each map that gives so many values an anchor."""
+        """Return a convolution for each map that gives ``values`` numbers for each anchor."""
         heads = [
             nn.Conv2d(width, count * values, 3, padding=1)
             for width, count in zip(self.channels, self.per_cell, strict=True)
@@ -105,7 +105,7 @@ class SSD(nn.Module):
         return nn.ModuleList(heads)
 
     def maps(self, images: Tensor) -> list[Tensor]:
-        """The feature maps on which the heads look."""
+        """Return the feature maps that the heads read."""
         features = self.base.features(self.normalize(images))
         first, last = (features[name] for name in _BASE_MAPS[self.architecture.family])
         maps = [first if self.relu4_3_norm is None else self.relu4_3_norm(first), last]
@@ -114,7 +114,7 @@ class SSD(nn.Module):
         return maps
 
     def forward(self, images: Tensor) -> SSDOutput:
-        """``images`` [N, 3, S, S], uint8 or float, 0..255, RGB."""
+        """Return the raw outputs for ``images`` [N, 3, S, S], uint8 or float, 0..255, RGB."""
         maps = self.maps(images)
         num_classes = self.architecture.num_classes + 1
         logits = [_by_anchor(head(x), num_classes) for head, x in zip(self.class_heads, maps, strict=True)]
@@ -133,11 +133,11 @@ def _by_anchor(x: Tensor, values: int) -> Tensor:
 
 
 def build_network(architecture: Architecture) -> SSD:
-    """A network with untrained weights, initialised as MXNet's examples do: Xavier, a ResNet by He's rule."""
+    """Return a network with untrained weights, initialized as in MXNet's examples: Xavier, a ResNet by He's rule."""
     network = SSD(architecture)
-    initialise(network, xavier_uniform_average)
+    initialize(network, xavier_uniform_average)
     if architecture.family != "vgg":
-        initialise(network.base, xavier_gaussian_in)
+        initialize(network.base, xavier_gaussian_in)
     return network
 
 
@@ -155,7 +155,7 @@ def load_pretrained(network: SSD, weights_folder: Path | None) -> str:
 
 
 def is_head(parameter: str) -> bool:
-    """Whether a key of the state dict depends on the number of classes."""
+    """Return whether a key of the state dict depends on the number of classes."""
     return parameter.startswith("class_heads.")
 
 

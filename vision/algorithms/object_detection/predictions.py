@@ -50,7 +50,7 @@ class Detections:
 
 
 def detect(class_logits: Tensor, box_offsets: Tensor, anchors: Tensor, settings: DetectionSettings) -> Detections:
-    """Detections from the network's logits [N, A, K] and offsets [N, A, 4] for its anchors [A, 4]."""
+    """Return the detections of the network's logits [N, A, K] and offsets [N, A, 4] for its anchors [A, 4]."""
     scores, labels = best_classes(class_logits, settings.score_threshold)
     return detect_from_scores(scores, labels, box_offsets, anchors, settings)
 
@@ -82,7 +82,7 @@ def detect_from_scores(
     settings: DetectionSettings,
     coder: BoxCoder | None = None,
 ) -> Detections:
-    """The same from each anchor's best class, as ``best_classes`` gives it.
+    """Return the detections by each anchor's best class, as ``best_classes`` gives it.
 
     Boxes without area are left out at the end, as are those of an anchor whose offsets are no numbers; MXNet gives
     both. They remove no others.

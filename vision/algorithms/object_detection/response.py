@@ -23,7 +23,7 @@ SHOWN_SCORE = 0.5
 def respond(
     detections: ImageDetections, form: str, size_px: tuple[int, int], class_names: tuple[str, ...]
 ) -> dict[str, Any]:
-    """The JSON object of one image's answer; every detection is in it, by falling score.
+    """Return the JSON object of one image's answer, with every detection by falling score.
 
     ``size_px`` is the width and height of the image as it came, in whose pixels annotations are given. With
     ``verbose`` each detection's class has its name beside it, and ``labels`` are the names of all classes by id.
@@ -79,13 +79,13 @@ class ImageDetections:
         return len(self.labels)
 
     def rows(self) -> list[list[float]]:
-        """SageMaker's rows: class, score, xmin, ymin, xmax, ymax as fractions of the image, to a millionth."""
+        """Return SageMaker's rows: class, score, xmin, ymin, xmax, ymax as fractions of the image, to a millionth."""
         boxes = self.boxes_xyxy_unit.astype(np.float64).round(6).tolist()
         columns = zip(self.labels.tolist(), json_scores(self.scores), boxes, strict=True)
         return [[float(label), score, *box] for label, score, box in columns]
 
     def at_least(self, score: float) -> ImageDetections:
-        """The detections of at least that score."""
+        """Return the detections of at least that score."""
         count = int(np.count_nonzero(self.scores >= score))
         return ImageDetections(self.boxes_xyxy_unit[:count], self.scores[:count], self.labels[:count])
 
@@ -100,14 +100,14 @@ class ImageDetections:
         return {"prediction": rows, "objects": objects}
 
     def scored_labels(self) -> list[ScoredLabel]:
-        """Every detection, by falling score."""
+        """Return every detection, by falling score."""
         columns = (self.labels, self.scores.astype(np.float64), self.boxes_xyxy_unit.astype(np.float64))
         rows = zip(*(column.tolist() for column in columns), strict=True)
         return [ScoredLabel(label, score, tuple(box)) for label, score, box in rows]
 
 
 def image_detections(detections: Detections) -> list[ImageDetections]:
-    """The detections of each image of a batch, without padding, on the host."""
+    """Return the detections of each image of a batch, without padding, on the host."""
     boxes, scores, labels = (
         part.cpu().numpy() for part in (detections.boxes_xyxy_unit, detections.scores, detections.labels)
     )

@@ -19,7 +19,7 @@ _ROUNDS_PER_LOOK = 8
 
 
 def survivors(boxes: Tensor, groups: Tensor, is_valid: Tensor, iou_threshold: float) -> Tensor:
-    """Which candidates remain, bool [N, D], when each in turn removes what it overlaps among those after it.
+    """Return which candidates remain, bool [N, D], when each in turn removes what it overlaps among later ones.
 
     ``boxes`` float32 [N, D, 4]; ``groups`` int64 [N, D], not negative: only boxes of the same group remove each
     other, at an IoU of ``iou_threshold`` or more. Candidates that are not valid neither remain nor remove.

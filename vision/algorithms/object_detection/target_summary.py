@@ -47,7 +47,7 @@ class _Tally:
     longest: int = 0
 
 
-def summarise(reader: Reader, decoder: BoxLabelParser, label_width: int) -> TargetSummary:
+def summarize_labels(reader: Reader, decoder: BoxLabelParser, label_width: int) -> TargetSummary:
     """Count the boxes of each class, and every box that is wrong.
 
     What ``run.bad_boxes`` mends becomes a warning, anything else a problem. ``label_width`` is the hyperparameter:

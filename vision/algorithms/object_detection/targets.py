@@ -26,7 +26,7 @@ from vision.data.labels import read_objects
 from vision.data.sample import RawTarget
 from vision.settings.errors import DataError
 
-# Batches have room for a multiple of so many objects: accelerators then meet few different shapes.
+# Batches have room for a multiple of this number of objects: accelerators then meet few different shapes.
 OBJECTS_STEP = 8
 PADDING_LABEL = -1
 

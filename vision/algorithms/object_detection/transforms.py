@@ -41,15 +41,15 @@ class PlainResize:
         return self.resize.apply(image, size, cv2.INTER_LINEAR), target
 
     def needed(self, height: int, width: int) -> tuple[int, int]:
-        """The size that any image is brought to."""
+        """Return the size that any image is resized to."""
         return self.resize.size(height, width)
 
     def shape_after(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """The shape that an image of ``shape`` (height, width, channels) has after it."""
+        """Return the shape of an image of ``shape`` (height, width, channels) after it."""
         return self.resize.shape_after(shape)
 
     def split(self) -> TransformSplit:
-        """All of it is done once."""
+        """Put all of it into what is done to an image once."""
         return TransformSplit(self, describe([self.resize]))
 
 
@@ -63,7 +63,7 @@ class Untouched:
         return image, target
 
     def shape_after(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """The same."""
+        """Return the shape of an image of ``shape`` after it, if nothing is drawn at random."""
         return shape
 
 
@@ -97,10 +97,10 @@ class SSDAugmentation:
     def __call__(
         self, image: np.ndarray, target: DetectionTarget, rng_seed: int | None, key: str
     ) -> tuple[np.ndarray, DetectionTarget]:
-        """Image uint8 [H, W, 3] and its boxes to uint8 [size, size, 3] and the boxes that are still in it.
+        """Transform an image uint8 [H, W, 3] and its boxes to uint8 [size, size, 3] and the boxes that are still in it.
 
         At least one box stays if there was one (narrower than a millionth of the image may vanish). With a
-        seed the result depends on nothing else; without one every call draws anew.
+        seed the result depends on nothing else; without one every call draws other numbers.
         """
         rng = random.Random(rng_seed)
         pixelwise: list[tuple[Augmentation, dict[str, object]]] = [
@@ -148,7 +148,7 @@ class SSDAugmentation:
 
 
 def build_transform(hyperparameters: ObjectDetectionHyperparameters, stage: Stage) -> SSDAugmentation | PlainResize:
-    """The transform of one stage; validation and inference resize without regard to the aspect ratio."""
+    """Return the transform of one stage; validation and inference resize without keeping the aspect ratio."""
     if stage == "train":
         return SSDAugmentation(hyperparameters.image_shape)
     return PlainResize(hyperparameters.image_shape)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vision.algorithms.semantic_segmentation.architecture import Architecture
 from vision.algorithms.semantic_segmentation.context import ASPP, PyramidPooling
-from vision.nn.init import initialise
+from vision.nn.init import initialize
 from vision.nn.normalize import Normalize
 from vision.nn.pretrained import copy_weights, load_coco, load_imagenet
 from vision.nn.resnet import ResNetTrunk
@@ -100,7 +100,7 @@ def _numbered(layers: list[nn.Module], width: int, num_classes: int) -> nn.Seque
 def build_network(architecture: Architecture) -> SegmentationNetwork:
     """Build a network with untrained weights."""
     network = SegmentationNetwork(architecture)
-    initialise(network)
+    initialize(network)
     return network
 
 
