@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from vision.data.masks.color_map import ColorMap
 
 # A label as its source states it: a float32 vector (RecordIO, .lst, class folders), the decoded JSON of a manifest
 # attribute or annotation file, or the bytes of an image file that labels each pixel; a list has 0 or 1 for each class,
@@ -74,3 +77,12 @@ class Remarking(Protocol):
     @property
     def remarks(self) -> tuple[str, ...]:
         """Sentences."""
+
+
+@runtime_checkable
+class Colored(Protocol):
+    """A reader of masks whose source may state the color of each class, as Ground Truth does."""
+
+    @property
+    def color_map(self) -> ColorMap | None:
+        """The colors by which masks are read; None where the values of their pixels count."""

@@ -7,10 +7,12 @@ import os
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from vision.data.readers.manifest import ManifestReader
 from vision.data.readers.manifest_line import iter_lines
+from vision.data.readers.subset import SubsetReader
 from vision.data.sample import Reader
 from vision.files.steady_file import FileChangedError, SteadyFile
 from vision.settings.errors import DataError
@@ -180,15 +182,45 @@ def masked(image: str, label: object, **metadata: object) -> str:
     return json.dumps({"source-ref": image, "city-ref": label, "city-ref-metadata": metadata}) + "\n"
 
 
+HEX = {"BACKGROUND": "#ffffff", "road": "#00FF00", "car": "#ff0000"}
+
+
+def colors(*names: str) -> dict[str, object]:
+    """Metadata with a color map."""
+    entries = {str(key): {"class-name": name, "hex-color": HEX[name]} for key, name in enumerate(names)}
+    return {"internal-color-map": entries}
+
+
 def test_a_label_that_names_a_file_is_its_bytes(tree) -> None:
-    colors = {"0": {"class-name": "BACKGROUND", "hex-color": "#ffffff"}, "1": {"class-name": "road"}}
-    text = masked("i.png", "s3://b/set/m.png", **{"internal-color-map": colors}) + masked("i.png", "sub/k.png")
+    text = masked("i.png", "s3://b/set/m.png", **colors("BACKGROUND", "road")) + masked("i.png", "sub/k.png")
     root = tree({"i.png": None, "m.png": b"mask", "sub/k.png": b"other", "t.manifest": text})
     reader = ManifestReader(root / "t.manifest")
     assert reader.class_names == ("BACKGROUND", "road")
     for copy in (reader, pickle.loads(pickle.dumps(reader))):
         assert [copy.target(0), copy[1].target] == [b"mask", b"other"]
         assert copy[0].encoded == (root / "i.png").read_bytes()
+
+
+def test_masks_take_their_classes_from_the_color_maps_of_all_lines(tree) -> None:
+    text = masked("i.png", "m.png", **colors("road")) + masked("i.png", "m.png", **colors("BACKGROUND", "car"))
+    root = tree({"i.png": None, "m.png": b"mask", "t.manifest": text})
+    reader = ManifestReader(root / "t.manifest")
+    assert reader.class_names == ("BACKGROUND", "road", "car")
+    assert reader.remarks == ()
+    assert SubsetReader(reader, np.array([1])).color_map == reader.color_map
+    assert ManifestReader(root / "t.manifest").color_map == reader.color_map
+    reader.number_classes(("BACKGROUND", "sky", "car", "road"))
+    assert reader.color_map is not None
+    assert reader.color_map.entries == (((255, 255, 255), 0), ((0, 255, 0), 3), ((255, 0, 0), 2))
+    with pytest.raises(DataError, match=r"t\.manifest: has masks of 'car', but the classes are BACKGROUND, sky"):
+        reader.number_classes(("BACKGROUND", "sky"))
+
+
+def test_a_manifest_without_background_says_that_it_is_added(tree) -> None:
+    root = tree({"i.png": None, "m.png": b"mask", "t.manifest": masked("i.png", "m.png", **colors("road"))})
+    reader = ManifestReader(root / "t.manifest")
+    assert reader.class_names == ("background", "road")
+    assert reader.remarks == ("t.manifest: the masks' color map has no BACKGROUND, which is added as class 0",)
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,22 @@ def test_a_model_s_class_names_count_first(tree) -> None:
     assert open_channel(opened, "validation").target(0).tolist() == [0]
 
 
+def test_masks_of_validation_take_the_class_ids_of_training(tree) -> None:
+    def masked(*names: str) -> str:
+        colors = {str(key): {"class-name": name, "hex-color": f"#{len(name):06x}"} for key, name in enumerate(names)}
+        metadata = {"internal-color-map": colors}
+        return json.dumps({"source-ref": "i.png", "mask-ref": "m.png", "mask-ref-metadata": metadata}) + "\n"
+
+    files = {"t.jsonl": masked("BACKGROUND", "car", "sidewalk"), "v.jsonl": masked("BACKGROUND", "sidewalk")}
+    opened = channels(tree({"i.png": None, "m.png": b"", **files}), {"train": "t.jsonl", "validation": "v.jsonl"})
+    for class_names in (None, ("BACKGROUND", "car", "sidewalk")):
+        reader = open_channel(opened, "validation", class_names)
+        assert reader.class_names == ("BACKGROUND", "car", "sidewalk")
+        assert isinstance(reader, ManifestReader)
+        assert reader.color_map is not None
+        assert dict(reader.color_map.entries)[0, 0, len("sidewalk")] == 2
+
+
 PROTOBUF = struct.pack("<II", 0xCED7230A, 24) + b"\x0a\x12\x0a\x06values" + bytes(14)
 
 CONTRADICTIONS = {

@@ -70,6 +70,18 @@ class ColorMap:
         classes = np.where(differences.min(1) <= NEAR, ids[nearest], np.uint8(IGNORED))
         return np.where(colors[:, 3] < _OPAQUE, np.uint8(0), classes).astype(np.uint8)
 
+    def numbered(self, class_names: Sequence[str], key: str) -> ColorMap:
+        """Return the same colors with the class ids of ``class_names``. Raises DataError for a class that they lack.
+
+        A background that was added is theirs of class 0.
+        """
+        own = (class_names[0], *self.class_names[1:]) if self.adds_background else self.class_names
+        unknown = [name for name in own if name not in class_names]
+        if unknown:
+            raise DataError(key, f"has masks of {unknown[0]!r:.40}, but the classes are {', '.join(class_names)[:200]}")
+        entries = tuple((color, list(class_names).index(own[class_id])) for color, class_id in self.entries)
+        return ColorMap(tuple(class_names), entries, self.adds_background)
+
     def class_colors(self) -> np.ndarray:
         """Return the first color of each class, uint8 [number of classes, 3] RGB; white for an added background."""
         colors = np.full((len(self.class_names), 3), 255, np.uint8)

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from vision.data.class_list import find_class_list
+from vision.data.masks.color_map import ColorMap, join_color_maps
 from vision.data.readers.class_names import ClassNames
 from vision.data.readers.file_table import FileTable
 from vision.data.readers.image_reference import ImageReferences
-from vision.data.readers.manifest_line import LineReader, RawLine, iter_lines
+from vision.data.readers.manifest_line import COLOR_MAP, LineReader, RawLine, iter_lines
 from vision.data.readers.problems import Problems
 from vision.data.sample import RawTarget, Sample
 from vision.files.steady_file import SteadyFile
@@ -44,6 +45,7 @@ class ManifestReader:
         problems = Problems(str(self._path))
         starts, sizes, numbers, paths = array("q"), array("q"), array("q"), []
         label_paths: list[str] = []
+        color_maps: dict[str, object] = {}
         references, names = ImageReferences(root), ClassNames()
         for raw in iter_lines(self._text):
             try:
@@ -56,6 +58,9 @@ class ManifestReader:
                 if self._lines.keys is None:
                     break
                 continue
+            if self._lines.labels_are_files and COLOR_MAP in line.metadata:
+                # All lines of a job repeat one map.
+                color_maps.setdefault(repr(line.metadata[COLOR_MAP]), line.metadata[COLOR_MAP])
             for class_id, name in line.names():
                 problem = names.add(class_id, name, f"line {raw.number}")
                 if problem:
@@ -67,8 +72,11 @@ class ManifestReader:
         problems.raise_if_any()
         if not numbers:
             raise DataError(str(self._path), "holds no lines; each must be one JSON object")
+        # Masks of Ground Truth are read by these colors; None where the values of the pixels count.
+        self.color_map: ColorMap | None = join_color_maps(color_maps.values(), self._path.name) if color_maps else None
+        stated = names.names() if self.color_map is None else self.color_map.class_names
         self.class_names: tuple[str, ...] | None = find_class_list(
-            None, self._path.parent, stated=names.names(), stated_by=self._path.name
+            None, self._path.parent, stated=stated, stated_by=self._path.name
         )
         self._files = FileTable(root, paths)
         self._label_files = FileTable(root, label_paths) if self._lines.labels_are_files else None
@@ -106,8 +114,15 @@ class ManifestReader:
         """(width, height) of one image, from its header."""
         return self._files.image_size_px(index, self.key(index))
 
+    def number_classes(self, class_names: Sequence[str]) -> None:
+        """Give the classes of a color map the ids of ``class_names``. Raises DataError for a class that they lack."""
+        if self.color_map is not None:
+            self.color_map = self.color_map.numbered(class_names, self._path.name)
+            self.class_names = self.color_map.class_names
+
     @property
     def remarks(self) -> tuple[str, ...]:
         """What was decided for the user about the labels' meaning."""
-        remark = self._lines.remark
-        return () if remark is None else (f"{self._path.name}: {remark}",)
+        added = self.color_map is not None and self.color_map.adds_background
+        sentences = [self._lines.remark, "the masks' color map has no BACKGROUND, which is added as class 0" * added]
+        return tuple(f"{self._path.name}: {sentence}" for sentence in sentences if sentence)

@@ -13,6 +13,8 @@ from vision.settings.errors import DataError
 from vision.settings.strict_json import parse_json
 
 METADATA, REFERENCE = "-metadata", "-ref"
+# Key of a mask's metadata: its classes with their colors.
+COLOR_MAP = "internal-color-map"
 # Ground Truth allows 100,000 characters.
 MAX_LINE_BYTES = 16 << 20
 # Metadata of this type say that a list holds the ids of the image's classes.
@@ -46,14 +48,6 @@ class ManifestLine(NamedTuple):
         """Return pairs of class id and name that the metadata state."""
         class_map = self.metadata.get("class-map")
         pairs: list[tuple[object, object]] = list(class_map.items()) if isinstance(class_map, Mapping) else []
-        color_map = self.metadata.get("internal-color-map")
-        if isinstance(color_map, Mapping):
-            # The values of a mask's pixels, each with its name and color.
-            pairs += [
-                (value, entry["class-name"])
-                for value, entry in color_map.items()
-                if isinstance(entry, Mapping) and "class-name" in entry
-            ]
         if isinstance(self.label, int) and self.label >= 0 and "class-name" in self.metadata:
             pairs.append((self.label, self.metadata["class-name"]))
         return pairs

@@ -49,7 +49,13 @@ def open_channel(
         folders = [*(file.parent for file in found.files), channel.path]
         return RecordIOReader(found.files, class_names=find_class_list(None, *folders))
     if found.form == "a manifest":
-        return ManifestReader(_only(name, found), channel.attributes, label_format=channel.label_format)
+        reader = ManifestReader(_only(name, found), channel.attributes, label_format=channel.label_format)
+        if reader.color_map is not None:
+            if class_names is None and name != "train" and "train" in channels:
+                class_names = open_channel(channels, "train", label_suffixes=label_suffixes).class_names
+            if class_names and not _are_numbers(class_names):
+                reader.number_classes(class_names)
+        return reader
     if lst is not None:
         file = _list_file(f"{name}_lst", lst.path)
         return ImageListReader(file, channel.path, find_class_list(None, file.parent, channel.path))
@@ -94,10 +100,15 @@ def _open_data_set(
         train = _data_set(_choose(channels, "train"))
         if train is not None and train.channel is not None and train.channel.numbered_by_train:
             class_names = training_names(channels["train"].path, train, is_shared=is_shared)
-    if class_names is not None and list(class_names) == [str(class_id) for class_id in range(len(class_names))]:
+    if class_names is not None and _are_numbers(class_names):
         # A model that was trained without names takes the data's.
         class_names = None
     return open_annotated(path, form, name, class_names, is_shared=is_shared)
+
+
+def _are_numbers(class_names: Sequence[str]) -> bool:
+    """Return whether classes were never named: each has its id as name."""
+    return list(class_names) == [str(class_id) for class_id in range(len(class_names))]
 
 
 def _data_set(found: Contents) -> DatasetFormat | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from vision.data.sample import RawTarget, Reader, Sample
+from vision.data.masks.color_map import ColorMap
+from vision.data.sample import Colored, RawTarget, Reader, Sample
 
 
 class SubsetReader:
@@ -18,6 +19,11 @@ class SubsetReader:
     @property
     def class_names(self) -> tuple[str, ...] | None:
         return self._reader.class_names
+
+    @property
+    def color_map(self) -> ColorMap | None:
+        """The colors by which masks are read, if the whole reader has some."""
+        return self._reader.color_map if isinstance(self._reader, Colored) else None
 
     def __len__(self) -> int:
         return len(self._indices)
