@@ -75,3 +75,50 @@ def test_the_sidecar_says_what_goes_in_and_comes_out(tmp_path: Path) -> None:
     assert values["input"]["dtype"] == "uint8"
     assert [output["name"] for output in values["outputs"]] == ["logits", "anchors"]
     assert values["class_names"] == ["a"]
+
+
+def free_heads() -> ExportHeads:
+    """A network that answers each pixel of images of any size from 4 pixels on."""
+    torch.manual_seed(0)
+    network = nn.Sequential(_Scaled(), nn.Conv2d(3, 5, 3, padding=1)).eval()
+    output = HeadOutput("logits", ("batch", 5, "height", "width"), "five numbers a pixel")
+    return ExportHeads(Heads(network), (3, 9, 11), (output,), smallest_side_px=4)
+
+
+class _Scaled(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return images.float() / 255
+
+
+@pytest.mark.parametrize("format", SUFFIXES)
+def test_a_free_size_is_checked_with_other_sizes(tmp_path: Path, format: str) -> None:
+    path = tmp_path / f"model{SUFFIXES[format]}"
+    (difference,) = export_network(free_heads(), format, path)
+    assert difference.relative < 1e-5
+    if format == "onnx":
+        (found,) = onnxruntime.InferenceSession(str(path)).run(None, {"images": np.zeros((1, 3, 4, 30), np.uint8)})
+        assert found.shape == (1, 5, 4, 30)
+
+
+def test_a_free_size_can_be_fixed(tmp_path: Path) -> None:
+    fixed = free_heads().of_size(20, 10)
+    assert fixed.outputs[0].shape == ("batch", 5, 10, 20)
+    export_network(fixed, "onnx", tmp_path / "model.onnx")
+    (given,) = onnxruntime.InferenceSession(str(tmp_path / "model.onnx")).get_inputs()
+    assert given.shape[1:] == [3, 10, 20]
+
+
+def test_a_size_that_the_network_does_not_take_is_refused() -> None:
+    with pytest.raises(UserError, match="takes images of 11x9 pixels alone: leave size out"):
+        heads(Network()).of_size(20, 10)
+    assert heads(Network()).of_size(11, 9).image_shape == (3, 9, 11)
+    with pytest.raises(UserError, match=r"sides have at least 4 pixels: give size=20x4"):
+        free_heads().of_size(20, 2)
+
+
+def test_the_sidecar_of_a_free_size_does_not_resize(tmp_path: Path) -> None:
+    subject = free_heads()
+    write_sidecar(tmp_path / "model.json", subject, subject.outputs, {}, exported="model.onnx")
+    values = json.loads((tmp_path / "model.json").read_text())
+    assert values["input"]["shape"] == ["batch", 3, "height", "width"]
+    assert not any("resize" in line for line in [*values["input"]["preparation"], *values["example"]])

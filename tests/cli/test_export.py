@@ -84,6 +84,7 @@ def test_the_example_of_the_description_answers_as_predict(
         (["format=onnx", "model=/"], ["Setting model is '/': / is no model (it holds"]),
         (["format=torchscript", "model=.", "nms=perhaps"], ["nms is 'perhaps'"]),
         (["format=torchscript", "model=.", "nms=true"], ["raw heads only"]),
+        (["format=onnx", "model=.", "size=640"], ["size is '640': give width and height, such as size=640x480"]),
     ],
 )
 def test_sentences(

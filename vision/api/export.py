@@ -29,12 +29,19 @@ class Exported:
 
 
 def export(
-    model: str | Path, format: str, output: str | Path, *, nms: bool = False, run: RunSettings | None = None
+    model: str | Path,
+    format: str,
+    output: str | Path,
+    *,
+    nms: bool = False,
+    size_px: tuple[int, int] | None = None,
+    run: RunSettings | None = None,
 ) -> Exported:
     """Export a model folder, a model.tar.gz (SageMaker's own too) or a run folder.
 
     ``output``: a file, beside which a .json of the same name says input, preprocessing and outputs; for "mxnet" a
-    folder. ``nms``: detections instead of raw heads, in ONNX. The batch is dynamic. Raises UserError.
+    folder. ``nms``: detections instead of raw heads, in ONNX. The batch is dynamic, and so is
+    the size of images where the network takes any; ``size_px``, width and height, fixes it. Raises UserError.
     """
     if format not in FORMATS:
         raise UserError(f"Setting format is {shown(format)}: {did_you_mean(format, FORMATS)}")
@@ -47,7 +54,9 @@ def export(
     _refuse_impossible(facts_of(stored.algorithm), format, nms)
     loaded = model_of(stored, str(model), torch.device("cpu"))
     loaded.network.to(memory_format=torch.contiguous_format)
-    return _to_mxnet(loaded, Path(output)) if format == "mxnet" else _to_file(loaded, format, Path(output), nms)
+    if format == "mxnet":
+        return _to_mxnet(loaded, Path(output))
+    return _to_file(loaded, format, Path(output), nms, size_px)
 
 
 def _refuse_impossible(facts: AlgorithmFacts, format: str, nms: bool) -> None:
@@ -58,8 +67,10 @@ def _refuse_impossible(facts: AlgorithmFacts, format: str, nms: bool) -> None:
         raise UserError(f"MXNet has no {facts.title} to which this model could be exported: use format=onnx")
 
 
-def _to_file(model: Model, format: str, path: Path, nms: bool) -> Exported:
+def _to_file(model: Model, format: str, path: Path, nms: bool, size_px: tuple[int, int] | None) -> Exported:
     heads = model.algorithm.export_heads(model.network, model.hyperparameters)
+    if size_px is not None:
+        heads = heads.of_size(*size_px)
     sidecar = path.with_suffix(".json")
     if sidecar == path:
         raise UserError(f"Setting output is {shown(str(path))}: give it another ending, such as {SUFFIXES[format]}")

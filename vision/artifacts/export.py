@@ -7,7 +7,7 @@ import io
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2", "torchscript": ".pt"}
 
 Runner = Callable[[Tensor], Sequence[np.ndarray]]
 INPUT = "images"
-BATCH = "batch"
+# Lengths that are free.
+BATCH, HEIGHT, WIDTH = "batch", "height", "width"
 
 
 @dataclass(frozen=True)
@@ -67,21 +68,29 @@ def write_sidecar(
     """
     values: dict[str, Any] = {
         **facts,
-        "input": _described_input(heads.image_shape),
+        "input": _described_input(heads),
         "outputs": [asdict(output) for output in outputs],
     }
     if exported:
-        values["example"] = _example(heads.image_shape, exported)
+        values["example"] = _example(heads, exported)
     write_whole(path, json.dumps(values, indent=2) + "\n")
 
 
-def _described_input(image_shape: tuple[int, int, int]) -> dict[str, Any]:
+def _described_input(heads: ExportHeads) -> dict[str, Any]:
     """How to make the input from an image file, for programs in any language."""
-    channels, height, width = image_shape
+    channels, height, width = heads.image_shape
+    smallest = heads.smallest_side_px
+    resize = (
+        f"resize to height {height} and width {width}, whatever the proportions were: bilinear from the four"
+        " nearest pixels, without antialiasing where it gets smaller, between the centres of pixels (row y of the"
+        " result is row (y + 0.5) * old height / new height - 0.5 of the image, and columns alike, held at the"
+        " border), rounded"
+    )
+    keep = f"leave the size as it is, if no side is below {smallest} pixels; images of one batch have one size"
     colors = "red, green, blue" if channels == 3 else "grey: 0.299 red + 0.587 green + 0.114 blue, rounded"
     return {
         "name": INPUT,
-        "shape": [BATCH, *image_shape],
+        "shape": [BATCH, channels, *((height, width) if smallest is None else (HEIGHT, WIDTH))],
         "dtype": "uint8",
         "meaning": "RGB pixels, 0..255" if channels == 3 else "grey pixels, 0..255",
         "axes": ["image", "channel", "row from the top (height)", "column from the left (width)"],
@@ -90,23 +99,21 @@ def _described_input(image_shape: tuple[int, int, int]) -> dict[str, Any]:
         "preparation": [
             "decode to 8 bits a channel; turn the image as its EXIF orientation says; repeat the one channel of a grey"
             " image three times, and leave out transparency",
-            f"resize to height {height} and width {width}, whatever the proportions were: bilinear from the four"
-            " nearest pixels, without antialiasing where it gets smaller, between the centres of pixels (row y of the"
-            " result is row (y + 0.5) * old height / new height - 0.5 of the image, and columns alike, held at the"
-            " border), rounded",
+            resize if smallest is None else keep,
             "order the values as channel, row, column",
         ],
     }
 
 
-def _example(image_shape: tuple[int, int, int], exported: str) -> list[str]:
+def _example(heads: ExportHeads, exported: str) -> list[str]:
     """Lines of Python that ask the network about one image; they need numpy, opencv-python and onnxruntime."""
-    channels, height, width = image_shape
+    channels, height, width = heads.image_shape
+    resize = f"image = cv2.resize(image, ({width}, {height}), interpolation=cv2.INTER_LINEAR)  # width, height"
     grey = ["image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[:, :, None]"] if channels == 1 else []
     return [
         "import cv2, numpy, onnxruntime",
         'image = cv2.imread("image.jpg", cv2.IMREAD_COLOR)  # 8 bits, turned by EXIF; blue, green, red',
-        f"image = cv2.resize(image, ({width}, {height}), interpolation=cv2.INTER_LINEAR)  # width, height",
+        *([resize] if heads.smallest_side_px is None else []),
         *grey,
         "images = numpy.ascontiguousarray(image[:, :, ::-1].transpose(2, 0, 1)[None])  # red, green, blue",
         f"session = onnxruntime.InferenceSession({exported!r})",
@@ -115,8 +122,20 @@ def _example(image_shape: tuple[int, int, int], exported: str) -> list[str]:
 
 
 def _images(heads: ExportHeads, count: int) -> Tensor:
+    """Return that number of images, of a size that depends on it where the size is free."""
     generator = torch.Generator().manual_seed(count)
-    return torch.randint(0, 256, (count, *heads.image_shape), dtype=torch.uint8, generator=generator)
+    channels, *sides = heads.image_shape
+    if heads.smallest_side_px is not None and count != TRACED_BATCH:
+        sides = [max(side + count * step, heads.smallest_side_px) for side, step in zip(sides, (7, -5), strict=True)]
+    return torch.randint(0, 256, (count, channels, *sides), dtype=torch.uint8, generator=generator)
+
+
+def _free_lengths(heads: ExportHeads) -> dict[str, dict[int, Any]]:
+    lengths = {0: torch.export.Dim(BATCH)}
+    if heads.smallest_side_px is not None:
+        lengths |= {2: torch.export.Dim(HEIGHT, min=heads.smallest_side_px)}
+        lengths |= {3: torch.export.Dim(WIDTH, min=heads.smallest_side_px)}
+    return {INPUT: lengths}
 
 
 def _compare(heads: ExportHeads, run: Runner) -> tuple[Difference, ...]:
@@ -152,7 +171,7 @@ def _onnx(heads: ExportHeads, images: Tensor) -> tuple[bytes, Runner]:
         (images,),
         dynamo=True,
         opset_version=OPSET,
-        dynamic_shapes={INPUT: {0: torch.export.Dim(BATCH)}},
+        dynamic_shapes=_free_lengths(heads),
         input_names=[INPUT],
         output_names=[output.name for output in heads.outputs],
         verbose=False,
@@ -166,9 +185,8 @@ def _onnx(heads: ExportHeads, images: Tensor) -> tuple[bytes, Runner]:
 
 
 def _torch_export(heads: ExportHeads, images: Tensor) -> tuple[bytes, Runner]:
-    shapes = {INPUT: {0: torch.export.Dim(BATCH)}}
     file = io.BytesIO()
-    torch.export.save(torch.export.export(heads.module, (images,), dynamic_shapes=shapes), file)
+    torch.export.save(torch.export.export(heads.module, (images,), dynamic_shapes=_free_lengths(heads)), file)
     exported = file.getvalue()
     loaded = torch.export.load(io.BytesIO(exported)).module()
     return exported, lambda batch: [tensor.numpy() for tensor in loaded(batch)]
@@ -200,7 +218,7 @@ def _need(package: str) -> Any:
 
 @dataclass(frozen=True)
 class HeadOutput:
-    """``shape`` has "batch" for the number of images; ``meaning`` is a sentence."""
+    """``shape`` has "batch", "height" and "width" for lengths that are free; ``meaning`` is a sentence."""
 
     name: str
     shape: tuple[int | str, ...]
@@ -213,6 +231,7 @@ class ExportHeads:
 
     ``append_pipeline`` gives an ONNX model that goes on to the final answer, ``pipeline_outputs``; None if the
     algorithm has no such thing.
+    ``smallest_side_px``: height and width are free from there on, ``image_shape`` is an example; None: not free.
     """
 
     module: nn.Module
@@ -220,6 +239,28 @@ class ExportHeads:
     outputs: tuple[HeadOutput, ...]
     append_pipeline: Callable[[Any], Any] | None = None
     pipeline_outputs: tuple[HeadOutput, ...] = ()
+    smallest_side_px: int | None = None
+
+    def of_size(self, width_px: int, height_px: int) -> ExportHeads:
+        """Return the same for images of one size only. Raises UserError if that is not the network's."""
+        channels, height, width = self.image_shape
+        if self.smallest_side_px is None and (width_px, height_px) != (width, height):
+            raise UserError(
+                f"Setting size is {width_px}x{height_px}, but this network takes images of {width}x{height} pixels"
+                " alone: leave size out"
+            )
+        if min(width_px, height_px) < (self.smallest_side_px or 1):
+            raise UserError(
+                f"Setting size is {width_px}x{height_px}, but sides have at least {self.smallest_side_px} pixels: give"
+                f" size={max(width_px, self.smallest_side_px or 1)}x{max(height_px, self.smallest_side_px or 1)}"
+            )
+        lengths: dict[int | str, int] = {HEIGHT: height_px, WIDTH: width_px}
+        outputs = tuple(
+            replace(output, shape=tuple(lengths.get(length, length) for length in output.shape))
+            for output in self.outputs
+        )
+        shape = (channels, height_px, width_px)
+        return replace(self, image_shape=shape, outputs=outputs, smallest_side_px=None)
 
 
 class Heads(nn.Module):
