@@ -14,8 +14,7 @@ from PIL import Image
 
 from vision import algorithms
 from vision.algorithms.algorithm import LabeledChannel, TargetSummary
-from vision.api.channel_labels import look_at_labels
-from vision.api.run_data import run_names
+from vision.api.run_data import look_at_labels, run_names
 from vision.cli.main import main
 from vision.data.readers.open import open_channel
 from vision.data.recordio import pack

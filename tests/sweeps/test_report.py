@@ -10,8 +10,15 @@ import pytest
 
 from tests.sweeps.small_sweep import small_plan
 from vision.settings.hyperparameters import Tunable
-from vision.sweeps.figures import history_figure, importance_figure, learning_figure, parallel_figure
-from vision.sweeps.report import best_command, write_result, write_sweep_report
+from vision.sweeps.report import (
+    best_command,
+    history_figure,
+    importance_figure,
+    learning_figure,
+    parallel_figure,
+    write_result,
+    write_sweep_report,
+)
 from vision.sweeps.space import SearchSpace
 from vision.sweeps.study import TrialRecord
 from vision.sweeps.sweep_folder import SweepFolder

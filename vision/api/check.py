@@ -15,8 +15,15 @@ from torch import Tensor, nn
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel
 from vision.algorithms.facts import AlgorithmFacts
-from vision.api.channel_labels import look_at_labels, task_problem
-from vision.api.run_data import check_names, dataset, refuse_unsupported, run_names, settle_counts
+from vision.api.run_data import (
+    check_names,
+    dataset,
+    look_at_labels,
+    refuse_unsupported,
+    run_names,
+    settle_counts,
+    task_problem,
+)
 from vision.api.run_folder import HOST
 from vision.api.start_model import StartModel, start_model
 from vision.data.collate import Batch

@@ -14,8 +14,7 @@ import numpy as np
 
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel
-from vision.api.channel_labels import look_at_labels
-from vision.api.run_data import RunData, check_names
+from vision.api.run_data import RunData, check_names, look_at_labels
 from vision.api.run_folder import RunFolder, new_run_folder
 from vision.api.training_run import train
 from vision.data.inspect.look_alikes import find_look_alikes, groups_to_keep

@@ -10,9 +10,8 @@ from typing import Any
 
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel
-from vision.api.channel_labels import look_at_labels, task_problem
 from vision.api.model import fill_network, open_model
-from vision.api.run_data import dataset
+from vision.api.run_data import dataset, look_at_labels, task_problem
 from vision.artifacts.model_folder import StoredModel
 from vision.data.broken_images import BrokenImages
 from vision.data.datamodule import VisionDataModule, choose_workers

@@ -9,22 +9,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vision.api.resume import changed_settings
 from vision.artifacts.model_description import current_versions
 from vision.artifacts.model_folder import pack_model
 from vision.files.atomic_file import write_whole
 from vision.files.file_lock import locked_folder
 from vision.files.write_error import make_folder
-from vision.settings.errors import UserError
+from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import RUN_FILE, Job
+from vision.settings.run import RunSettings
+from vision.settings.strict_json import read_json
 from vision.training.processes import is_first_process
+
+if TYPE_CHECKING:
+    from vision.training.checkpoints import Checkpoints
 
 log = logging.getLogger(__name__)
 
 # As SageMaker calls the first machine of a job.
 HOST = "algo-1"
+# A run goes on with what it began with, but it may go on for longer.
+MAY_CHANGE = frozenset({"epochs"})
+MUST_STAY = ("seed", "accumulate", "precision", "devices", "new_head", "warmup_epochs", "scaled_decode")
 
 
 @dataclass(frozen=True)
@@ -128,3 +135,53 @@ def _describe(job: Job[Any], facts: dict[str, int]) -> dict[str, Any]:
         "data": facts,
         "versions": current_versions(),
     }
+
+
+log = logging.getLogger(__name__)
+
+
+def checkpoint_to_resume(run: RunSettings, checkpoints: Checkpoints) -> str | None:
+    """Return the path of the checkpoint from which a run continues; None starts it from the beginning."""
+    if not run.resume:
+        return None
+    if checkpoints.path.exists():
+        return str(checkpoints.path)
+    log.warning("there is no checkpoint in %s yet, so the run begins from the start", checkpoints.folder)
+    return None
+
+
+def changed_settings(folder: Path, file: Path, described: dict[str, Any]) -> list[str]:
+    """Return what differs, and may, from the settings in ``file``, with which the run in ``folder`` began.
+
+    ``described`` are the settings of now in the form of that file. Raises SettingsError naming all that may not change,
+    or UserError for a file that is damaged.
+    """
+    try:
+        earlier = read_json(file)
+        pairs = [("algorithm", earlier["algorithm"], described["algorithm"])]
+        before, now = earlier["hyperparameters"], described["hyperparameters"]
+        names = sorted((set(before) | set(now)) - MAY_CHANGE)
+        pairs += [(f"hp.{name}", before.get(name, "unset"), now.get(name, "unset")) for name in names]
+        pairs += [(f"run.{name}", earlier["run"].get(name), described["run"][name]) for name in MUST_STAY]
+        pairs += [(f"{name}", earlier["data"].get(name), value) for name, value in described["data"].items()]
+        free = [(f"hp.{name}", before.get(name, "unset"), now.get(name, "unset")) for name in sorted(MAY_CHANGE)]
+        free += [
+            (f"run.{name}", earlier["run"].get(name), value)
+            for name, value in described["run"].items()
+            if name not in (*MUST_STAY, "resume", "output")
+        ]
+        free += [
+            (f"channels.{name}", earlier["channels"].get(name, {}).get("path"), channel["path"])
+            for name, channel in described["channels"].items()
+        ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{file} is not the settings file of a run ({error}); give another run.output") from error
+    problems = [
+        f"{name} is {new}, but the run in {folder} began with {old}: a run resumes with the settings it began "
+        f"with (only hp.epochs may change); set it back, or start a new run.output"
+        for name, old, new in pairs
+        if old != new
+    ]
+    if problems:
+        raise SettingsError(problems)
+    return [f"{name} {old} -> {new}" for name, old, new in free if old != new]

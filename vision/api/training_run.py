@@ -12,9 +12,8 @@ import pytorch_lightning as pl
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm
 from vision.api.evaluation import evaluated_task, evaluation_of
-from vision.api.resume import checkpoint_to_resume
 from vision.api.run_data import RunData, dataset, open_run_data, refuse_unsupported, run_names, settle_counts
-from vision.api.run_folder import RunFolder, new_run_folder, open_run_folder
+from vision.api.run_folder import RunFolder, checkpoint_to_resume, new_run_folder, open_run_folder
 from vision.api.start_model import StartModel, start_model
 from vision.artifacts.model_card import CardFacts, model_card
 from vision.artifacts.model_description import MODEL_JSON, ModelDescription

@@ -29,7 +29,7 @@ OWN_RUN_SETTINGS = {"output": "sweep.output=PATH", "resume": "sweep.resume=true"
 def run(argv: Sequence[str]) -> int:
     """Run a sweep, or go on with one. Returns the exit status."""
     if {"-h", "--help"}.intersection(argv):
-        from vision.cli.sweep_help import sweep_help
+        from vision.cli.help import sweep_help
 
         print(sweep_help())
         return 0

@@ -8,14 +8,12 @@ from pathlib import Path
 
 from vision import algorithms
 from vision.cli.composition import Settings, compose_once, config_folder, config_groups
-from vision.cli.hydra_value import is_hydra_value
-from vision.cli.overrides import plain_settings, read_overrides
+from vision.cli.overrides import is_hydra_value, plain_settings, read_overrides
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.nearest import did_you_mean, shown
 from vision.settings.regular_file import open_regular_text
-from vision.sweeps.range_text import is_range, write_range
 from vision.sweeps.settings import SweepSettings
-from vision.sweeps.space import documented_space
+from vision.sweeps.space import documented_space, is_range, write_range
 
 LONGEST_SPACE_FILE = 1_000_000
 PREFIX = "sweep."

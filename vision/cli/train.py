@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def run(argv: Sequence[str]) -> int:
     """Train once, or once for each combination with -m. Returns the exit status."""
     if {"-h", "--help"}.intersection(argv):
-        from vision.cli.train_help import train_help
+        from vision.cli.help import train_help
 
         print(train_help(argv))
         return 0

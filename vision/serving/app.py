@@ -1,11 +1,15 @@
-"""The routes of the server, as an ASGI application."""
+"""The routes of the server, as an ASGI application, and the web page for trying a model."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
+from importlib.resources import files
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,7 +20,6 @@ from starlette.routing import Route
 from vision.serving.detect_custom_labels import CustomLabels
 from vision.serving.invoke_endpoint import EndpointRoutes
 from vision.serving.multi_model import ModelRoutes
-from vision.serving.page import page_response
 from vision.serving.request_failure import RequestFailure, failure_response, internal_failure
 from vision.serving.service import Service
 
@@ -25,6 +28,34 @@ Handler = Callable[[Request], Awaitable[Response]]
 # SageMaker's batch transform takes no more than 100 MB at once from all requests together, and 100 of them.
 _MOST_TRANSFORM_MB = 100
 _STATES = {404: "nothing is served at this path", 405: "this path does not take this method"}
+
+
+_HTML = files("vision.serving").joinpath("page.html").read_text(encoding="utf-8")
+
+
+def _digest(tag: str) -> str:
+    """Return the hash of the page's only script or style, as its content security policy names it."""
+    (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", _HTML, re.DOTALL)
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+
+
+HEADERS = {
+    "content-security-policy": "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {_digest('script')}",
+            f"style-src {_digest('style')}",
+            "connect-src 'self'",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-cache",
+}
 
 
 def build_app(service: Service) -> Starlette:
@@ -112,3 +143,8 @@ async def _not_routed(request: Request, error: Exception) -> Response:
     response = failure_response(failure, request.scope)
     response.headers.update(error.headers or {})
     return response
+
+
+def page_response() -> Response:
+    """Return the page. It needs no token: it asks its user for it."""
+    return Response(_HTML, headers=HEADERS, media_type="text/html")

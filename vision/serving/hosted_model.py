@@ -18,8 +18,7 @@ from vision.data.collate import stack_images
 from vision.data.containers.image_parts import ImageBody, ImageHeader
 from vision.data.image_codec import check_image, decode_checked, prepare_process
 from vision.nn.cpu_inference import can_pack, fold_batch_norm, pack_convolutions
-from vision.serving.batcher import Batcher
-from vision.serving.cores import Cores, use_cores
+from vision.serving.batcher import Batcher, Cores, use_cores
 from vision.serving.decoder_pools import DecoderPools
 from vision.serving.decoder_process import decode_elsewhere
 from vision.serving.metrics import Metrics

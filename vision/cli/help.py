@@ -1,4 +1,4 @@
-"""``vision train --help``: every setting, from the tables that also check them."""
+"""``vision train --help`` and ``vision sweep --help``: every setting, from the tables that also check them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from vision import algorithms
 from vision.cli.composition import config_groups
 from vision.settings.hyperparameters import HyperparameterRow
 from vision.settings.run import RunSettings
+from vision.sweeps.settings import SweepSettings
+from vision.sweeps.space import ALLOWED
 
 _WIDTH = 100
 _NAME_WIDTH = 26
@@ -58,6 +60,36 @@ def _examples() -> str:
           vision train algorithm=object_detection \\
               channels.train=train.rec channels.validation=val.rec hp.base_network=resnet-50
           vision train -m experiment=cifar10_resnet20 hp.learning_rate=0.1,0.01 run.output=runs/rates""")
+
+
+_SWEEP_HELP = """\
+Usage: vision sweep algorithm=NAME channels.NAME=PATH ... [hp.NAME=VALUE or RANGE] [run.NAME=VALUE]
+                    [sweep=FILE] [sweep.NAME=VALUE]
+       vision sweep sweep.output=FOLDER sweep.resume=true [sweep.trials=MORE]
+       vision sweep --space algorithm=NAME [hp.optimizer=NAME]
+
+Trains many times, each trial in a process of its own, to find the hyperparameters with the highest
+objective: {objectives}. A hyperparameter
+with one value has it in all trials. What varies is, in this order:
+  hp.NAME=RANGE    {ranges}
+  sweep.space=FILE ranges in a YAML file, sweep=NAME in one of configs/sweep
+  neither          all that SageMaker documents as tunable, but what has a value already; of
+                   the hyperparameters that belong to optimizers only those of the drawn one
+Hopeless trials end early. A sweep that was killed goes on with sweep.resume=true: ended trials stay,
+those under way go on from their checkpoints. --space prints the documented ranges as such a file.
+
+Example: vision sweep algorithm=image_classification channels.train=train.rec channels.validation=val.rec \\
+             hp.epochs=10 hp.learning_rate='tag(log,interval(0.001,0.5))' hp.optimizer=sgd,nag sweep.trials=12
+
+Sweep settings (sweep.NAME=):
+{rows}"""
+
+
+def sweep_help() -> str:
+    """Return the help with its table of settings."""
+    declared = map(algorithms.facts_of, algorithms.names())
+    objectives = " or ".join(f"{facts.objective.sagemaker} ({facts.title.lower()})" for facts in declared)
+    return _SWEEP_HELP.format(objectives=objectives, ranges=ALLOWED, rows=setting_rows(SweepSettings.rows()))
 
 
 def setting_rows(rows: Iterable[HyperparameterRow]) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vision.sagemaker.job_folders import JobFolders
+from vision.sagemaker.run_job import JobFolders
 from vision.settings.errors import UserError
 
 
