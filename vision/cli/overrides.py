@@ -1,4 +1,4 @@
-"""What users type for ``vision train``, turned into Hydra's overrides, so that paths, shapes and patterns arrive as typed."""
+"""What users type for ``vision train``, turned into Hydra's overrides: names checked, values quoted as they need."""
 
 from __future__ import annotations
 
