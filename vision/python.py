@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from vision import algorithms, api
 from vision.api import CrossValidation, Model, RunResult
@@ -13,7 +12,7 @@ from vision.metrics.bootstrap import Comparison
 from vision.metrics.evaluation import Evaluation
 from vision.settings.channels import parse_channels, without_validation
 from vision.settings.errors import SettingsError
-from vision.settings.job import Job
+from vision.settings.job import Job, TrainingJob
 from vision.settings.run import RunSettings
 from vision.settings.thresholds import Thresholds
 
@@ -70,7 +69,7 @@ def _job(
     channels: Mapping[str, object],
     run: Mapping[str, object],
     hyperparameters: Mapping[str, object],
-) -> Job[Any]:
+) -> TrainingJob:
     facts = algorithms.facts_of(algorithm)
     declared = without_validation(facts.channels) if run.get("folds") else facts.channels
     counted = with_counts(hyperparameters, channels, facts.label_suffixes("train"))

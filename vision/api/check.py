@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -35,8 +36,9 @@ from vision.data.readers.open import open_channel
 from vision.data.sample import Reader
 from vision.data.sampler import Draw
 from vision.data.seeds import image_seeds
+from vision.settings.channels import Channel
 from vision.settings.errors import DataError, UserError, problems_of
-from vision.settings.job import Job
+from vision.settings.job import Job, TrainingJob
 from vision.training.accelerator import choose_accelerator, choose_device
 from vision.training.log_lines import BatchReport, EpochReport
 from vision.training.optimizer import OPTIMIZERS
@@ -45,6 +47,8 @@ from vision.training.task import TrainingFacts
 SAMPLE_IMAGES = 8
 _EXAMPLE_S = 60.0
 _EXAMPLE_VALUE = 0.5
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -68,7 +72,7 @@ class _Warnings(logging.Handler):
         self.result.warnings.append(record.getMessage())
 
 
-def check(job: Job[Any]) -> CheckResult:
+def check(job: TrainingJob) -> CheckResult:
     """Look at everything that training would look at in its first seconds. Raises nothing the user can mend."""
     algorithm, result = algorithms.get(job.algorithm), CheckResult()
     logger, handler = logging.getLogger("vision"), _Warnings(result)
@@ -96,16 +100,16 @@ def check(job: Job[Any]) -> CheckResult:
     return result
 
 
-def check_channels(channels: dict[str, Any]) -> list[str]:
+def check_channels(channels: Mapping[str, Channel]) -> list[str]:
     """What is wrong with the data of channels, when the hyperparameters are not sound enough to look closer."""
     result = CheckResult()
     for name in ("train", "validation"):
         if name in channels:
-            _attempt(result, lambda name=name: open_channel(channels, name))
+            _attempt(result, partial(open_channel, channels, name))
     return result.problems
 
 
-def _attempt(result: CheckResult, work: Any) -> Any:
+def _attempt(result: CheckResult, work: Callable[[], T]) -> T | None:
     """What ``work`` gives, or None with its sentences among the problems."""
     try:
         return work()
@@ -114,7 +118,7 @@ def _attempt(result: CheckResult, work: Any) -> Any:
     return None
 
 
-def _look_at_channel(algorithm: AnyAlgorithm, job: Job[Any], name: str, result: CheckResult) -> Reader | None:
+def _look_at_channel(algorithm: AnyAlgorithm, job: TrainingJob, name: str, result: CheckResult) -> Reader | None:
     if job.channels[name].input_mode == "Pipe":
         result.facts.append((name, "in Pipe mode; check the same data as files"))
         return None
@@ -132,7 +136,7 @@ def _look_at_channel(algorithm: AnyAlgorithm, job: Job[Any], name: str, result: 
     return reader if task_problem(algorithm, reader) is None else None
 
 
-def _device(job: Job[Any]) -> str:
+def _device(job: TrainingJob) -> str:
     kind, processes = choose_accelerator(job.run)
     return f"{kind}, {processes} process{'es' if processes > 1 else ''}"
 
@@ -142,7 +146,7 @@ def _shown_counts(counts: np.ndarray, names: tuple[str, ...] | None) -> str:
     return f"; labels by class {shown}{', ...' if len(counts) > 20 else ''}"
 
 
-def _first_batch(algorithm: AnyAlgorithm, job: Job[Any], reader: Reader, result: CheckResult) -> Batch | None:
+def _first_batch(algorithm: AnyAlgorithm, job: TrainingJob, reader: Reader, result: CheckResult) -> Batch | None:
     """Images from all over the channel. Those whose labels cannot be used have been named; None if all are such."""
     data = dataset(algorithm, job, reader, "train")
     assert isinstance(data, ImageDataset)
@@ -177,7 +181,7 @@ def _has_label(data: ImageDataset, reader: Reader, index: int) -> bool:
 
 
 def _look_at_network(
-    algorithm: AnyAlgorithm, job: Job[Any], start: StartModel, batch: Batch, result: CheckResult
+    algorithm: AnyAlgorithm, job: TrainingJob, start: StartModel, batch: Batch, result: CheckResult
 ) -> None:
     hp, network = job.hyperparameters, start.network.train()
     task = algorithm.task(network, hp, job.run, TrainingFacts(tuple(map(str, range(hp.num_classes)))))
@@ -224,7 +228,7 @@ def training_memory_bytes(network: nn.Module, images: Tensor, batch: int, optimi
     return weights * (2 + OPTIMIZERS[optimizer].averages) + activations * batch // len(images)
 
 
-def _example_lines(algorithm: AnyAlgorithm, job: Job[Any]) -> list[str]:
+def _example_lines(algorithm: AnyAlgorithm, job: TrainingJob) -> list[str]:
     lines, hp = algorithm.log_lines(job.hyperparameters, HOST), job.hyperparameters
     steps = hp.num_training_samples // hp.mini_batch_size
     made_up = _MadeUp(algorithm.facts)

@@ -26,7 +26,7 @@ from vision.data.stratification import stratified_folds
 from vision.files.atomic_file import write_whole
 from vision.metrics.evaluation import Table
 from vision.settings.errors import SettingsError, UserError
-from vision.settings.job import Job
+from vision.settings.job import Job, TrainingJob
 from vision.settings.strict_json import read_json
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class CrossValidation:
         return Table("Cross-validation", columns, tuple(rows))
 
 
-def cross_validate(job: Job[Any]) -> CrossValidation:
+def cross_validate(job: TrainingJob) -> CrossValidation:
     """Train once for each of ``run.folds``, in a run folder each below the job's. Raises UserError and Terminated.
 
     The folds are of channel ``train`` alone; a ``validation`` channel is left untouched. A resumed cross-validation
@@ -96,14 +96,14 @@ def cross_validate(job: Job[Any]) -> CrossValidation:
     return result
 
 
-def _in_one_process(job: Job[Any]) -> Job[Any]:
+def _in_one_process(job: TrainingJob) -> TrainingJob:
     """Several trainings in a row cannot each start further processes."""
     if job.run.devices not in (None, 1):
         raise UserError(f"run.folds trains on one GPU, but run.devices is {job.run.devices}: leave run.devices out")
     return replace(job, run=job.run.model_copy(update={"devices": 1}))
 
 
-def _read_labels(algorithm: AnyAlgorithm, job: Job[Any], folds: int) -> tuple[Reader, np.ndarray]:
+def _read_labels(algorithm: AnyAlgorithm, job: TrainingJob, folds: int) -> tuple[Reader, np.ndarray]:
     """The training channel and how often each image has each label, float64 [images, classes]."""
     hp = job.hyperparameters
     if job.channels["train"].input_mode == "Pipe":
@@ -142,7 +142,7 @@ def _copies(reader: Reader, folds: int) -> np.ndarray:
 
 
 def _run_fold(
-    algorithm: AnyAlgorithm, job: Job[Any], folder: RunFolder, reader: Reader, held_out: np.ndarray
+    algorithm: AnyAlgorithm, job: TrainingJob, folder: RunFolder, reader: Reader, held_out: np.ndarray
 ) -> dict[str, float]:
     """Train on what is not held out; the metrics on what is."""
     log.info("%s: %d of %d images held out", folder.name, held_out.sum(), len(reader))
@@ -160,7 +160,7 @@ def _run_fold(
     return result.metrics
 
 
-def _finished(folder: RunFolder, job: Job[Any]) -> dict[str, float] | None:
+def _finished(folder: RunFolder, job: TrainingJob) -> dict[str, float] | None:
     """The metrics of a fold that an earlier run finished, where this one resumes it."""
     path = folder.path / FOLD_RESULT
     if not (job.run.resume and path.exists()):
@@ -172,7 +172,7 @@ def _finished(folder: RunFolder, job: Job[Any]) -> dict[str, float] | None:
         raise UserError(f"{path} is not the result of a fold ({error}): remove its folder to train it again") from error
 
 
-def _document(result: CrossValidation, job: Job[Any]) -> dict[str, Any]:
+def _document(result: CrossValidation, job: TrainingJob) -> dict[str, Any]:
     return {
         "algorithm": job.algorithm,
         "folds": len(result.metrics),

@@ -21,7 +21,7 @@ from vision.data.sample import Reader
 from vision.metrics.evaluation import Evaluation
 from vision.settings.channels import Channel
 from vision.settings.errors import DataError, UserError
-from vision.settings.job import Job
+from vision.settings.job import Job, TrainingJob
 from vision.settings.run import RunSettings
 from vision.settings.thresholds import Thresholds
 from vision.training.accelerator import choose_accelerator
@@ -90,7 +90,7 @@ def evaluated_task(
     algorithm = algorithms.get(stored.algorithm)
     run = _as_trained(run, stored)
     hp = algorithm.facts.hyperparameters.parse(stored.hyperparameters)
-    job: Job[Any] = Job(algorithm.facts.name, hp, dict(channels), _uncompiled(run))
+    job: TrainingJob = Job(algorithm.facts.name, hp, dict(channels), _uncompiled(run))
     network = algorithm.build_network(algorithm.read_architecture(stored.architecture))
     fill_network(network, stored.state_dict(), "the model")
     task = algorithm.task(network, hp, job.run, TrainingFacts(tuple(stored.class_names), key_of=reader.key))

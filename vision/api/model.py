@@ -90,7 +90,7 @@ class Model:
         height, width = image.shape[:2]
         return PreparedImage(self.transform(image, None, None, key)[0], (width, height))
 
-    def describe(self, prediction: Any) -> dict[str, Any]:
+    def describe(self, prediction: object) -> dict[str, Any]:
         """JSON object of one prediction: SageMaker's ``prediction`` and class names."""
         return self.algorithm.describe_prediction(prediction, self.class_names)
 

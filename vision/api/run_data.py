@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel, TargetSummary
@@ -22,11 +22,14 @@ from vision.data.readers.pipe import PipeReader
 from vision.data.sample import Reader, Remarking
 from vision.data.stream import StreamDataset
 from vision.settings.errors import DataError, SettingsError, UserError
-from vision.settings.job import Job
+from vision.settings.hyperparameters import TrainingHyperparameters
+from vision.settings.job import TrainingJob
 from vision.settings.run import RunSettings
 from vision.training.accelerator import choose_accelerator
 
 log = logging.getLogger(__name__)
+
+H = TypeVar("H", bound=TrainingHyperparameters)
 
 MAX_THREADS = 16
 # Labels that tell what all of a channel are.
@@ -43,7 +46,7 @@ class RunData:
     class_names: tuple[str, ...] | None
 
 
-def refuse_unsupported(job: Job[Any]) -> None:
+def refuse_unsupported(job: TrainingJob) -> None:
     """Raise SettingsError if the job asks for a cache or loader that would lose its algorithm's targets."""
     facts = algorithms.facts_of(job.algorithm)
     problems = []
@@ -57,7 +60,7 @@ def refuse_unsupported(job: Job[Any]) -> None:
         raise SettingsError(problems)
 
 
-def open_run_data(algorithm: AnyAlgorithm, job: Job[Any]) -> RunData:
+def open_run_data(algorithm: AnyAlgorithm, job: TrainingJob) -> RunData:
     """Open train and validation and look at every label. Raises SettingsError with all problems of both."""
     readers, summaries, problems = {}, {}, []
     for name in ("train", "validation"):
@@ -82,7 +85,7 @@ def open_run_data(algorithm: AnyAlgorithm, job: Job[Any]) -> RunData:
     return RunData(readers["train"], readers["validation"], summaries["train"], names)
 
 
-def check_names(names: tuple[str, ...] | None, validation_names: tuple[str, ...] | None, job: Job[Any]) -> None:
+def check_names(names: tuple[str, ...] | None, validation_names: tuple[str, ...] | None, job: TrainingJob) -> None:
     """Raise UserError if the names of a run do not fit its number of classes, or those of validation."""
     num_classes = job.hyperparameters.num_classes
     if names is not None and len(names) != num_classes:
@@ -98,7 +101,7 @@ def check_names(names: tuple[str, ...] | None, validation_names: tuple[str, ...]
 
 
 def run_names(
-    train_names: tuple[str, ...] | None, start_names: tuple[str, ...] | None, job: Job[Any]
+    train_names: tuple[str, ...] | None, start_names: tuple[str, ...] | None, job: TrainingJob
 ) -> tuple[str, ...]:
     """Return the class names of a run: those of the run settings, the data or the model that it goes on from.
 
@@ -112,7 +115,7 @@ def run_names(
     return names or tuple(map(str, range(job.hyperparameters.num_classes)))
 
 
-def settle_counts(hyperparameters: Any, num_images: int, machines: int = 1) -> Any:
+def settle_counts(hyperparameters: H, num_images: int, machines: int = 1) -> H:
     """Hold the claims about the data against the data: epochs are exact, a batch fits into the data.
 
     Warns with both numbers where ``num_training_samples`` is wrong, and shrinks a batch larger than the data.
@@ -138,7 +141,7 @@ def settle_counts(hyperparameters: Any, num_images: int, machines: int = 1) -> A
     return hp
 
 
-def dataset(algorithm: AnyAlgorithm, job: Job[Any], reader: Reader, name: str) -> ImageDataset | StreamDataset:
+def dataset(algorithm: AnyAlgorithm, job: TrainingJob, reader: Reader, name: str) -> ImageDataset | StreamDataset:
     """The dataset of one channel: "train" augments and replaces broken images, "validation" does neither."""
     if isinstance(reader, PipeReader):
         return stream_dataset(algorithm, job, reader, name)
@@ -156,7 +159,7 @@ def dataset(algorithm: AnyAlgorithm, job: Job[Any], reader: Reader, name: str) -
     )
 
 
-def open_stream(algorithm: AnyAlgorithm, job: Job[Any], name: str) -> tuple[PipeReader, TargetSummary]:
+def open_stream(algorithm: AnyAlgorithm, job: TrainingJob, name: str) -> tuple[PipeReader, TargetSummary]:
     """The reader of a channel's pipes. Labels are looked at as they come, unless training needs their counts first."""
     hp = job.hyperparameters
     expected = hp.num_training_samples if name == "train" else 0
@@ -176,7 +179,7 @@ def open_stream(algorithm: AnyAlgorithm, job: Job[Any], name: str) -> tuple[Pipe
     return reader, look_at_labels(algorithm, LabeledChannel(name, job.channels, labels), hp, job.run)
 
 
-def stream_dataset(algorithm: AnyAlgorithm, job: Job[Any], reader: PipeReader, name: str) -> StreamDataset:
+def stream_dataset(algorithm: AnyAlgorithm, job: TrainingJob, reader: PipeReader, name: str) -> StreamDataset:
     """The dataset of one channel in Pipe mode."""
 
     def check_labels(labels: PassLabels) -> None:
@@ -197,7 +200,7 @@ def stream_dataset(algorithm: AnyAlgorithm, job: Job[Any], reader: PipeReader, n
     )
 
 
-def _cache_settings(job: Job[Any]) -> CacheSettings:
+def _cache_settings(job: TrainingJob) -> CacheSettings:
     kind, processes = choose_accelerator(job.run)
     can_cache = algorithms.facts_of(job.algorithm).capabilities.decoded_cache
     return CacheSettings(
@@ -210,7 +213,7 @@ def _cache_settings(job: Job[Any]) -> CacheSettings:
 
 
 def look_at_labels(
-    algorithm: AnyAlgorithm, source: LabeledChannel, hyperparameters: Any, run: RunSettings
+    algorithm: AnyAlgorithm, source: LabeledChannel, hyperparameters: TrainingHyperparameters, run: RunSettings
 ) -> TargetSummary:
     """Look at every label of a channel, and at the sizes that they state for their images.
 

@@ -17,7 +17,7 @@ from vision.files.atomic_file import write_whole
 from vision.files.file_lock import locked_folder
 from vision.files.write_error import make_folder
 from vision.settings.errors import SettingsError, UserError
-from vision.settings.job import RUN_FILE, Job
+from vision.settings.job import RUN_FILE, TrainingJob
 from vision.settings.run import RunSettings
 from vision.settings.strict_json import read_json
 from vision.training.processes import is_first_process
@@ -86,7 +86,7 @@ class RunFolder:
         pack_model(self.model, self.archive)
 
 
-def new_run_folder(job: Job[Any]) -> RunFolder:
+def new_run_folder(job: TrainingJob) -> RunFolder:
     """The folder that ``run.output`` names, or a new one by algorithm and date. Nothing is written yet."""
     path = job.run.output
     if path is None:
@@ -97,7 +97,7 @@ def new_run_folder(job: Job[Any]) -> RunFolder:
 
 
 @contextmanager
-def open_run_folder(job: Job[Any], facts: dict[str, int], folder: RunFolder) -> Iterator[None]:
+def open_run_folder(job: TrainingJob, facts: dict[str, int], folder: RunFolder) -> Iterator[None]:
     """Create the run's folder, or open it again to resume; other runs are kept out of it for the block.
 
     ``facts`` are counts of the data that must be the same on resume. Raises UserError if the folder holds another
@@ -113,7 +113,7 @@ def open_run_folder(job: Job[Any], facts: dict[str, int], folder: RunFolder) -> 
         yield
 
 
-def _begin(folder: RunFolder, job: Job[Any], described: dict[str, Any]) -> None:
+def _begin(folder: RunFolder, job: TrainingJob, described: dict[str, Any]) -> None:
     if folder.settings.exists():
         if not job.run.resume:
             raise UserError(
@@ -125,7 +125,7 @@ def _begin(folder: RunFolder, job: Job[Any], described: dict[str, Any]) -> None:
     write_whole(folder.settings, json.dumps(described, indent=2) + "\n")
 
 
-def _describe(job: Job[Any], facts: dict[str, int]) -> dict[str, Any]:
+def _describe(job: TrainingJob, facts: dict[str, int]) -> dict[str, Any]:
     channels = {name: {"path": str(channel.path.absolute())} for name, channel in job.channels.items()}
     return {
         "algorithm": job.algorithm,

@@ -14,7 +14,7 @@ from vision.api.model import fill_network, open_model
 from vision.artifacts.model_folder import StoredModel, compare_settings
 from vision.data.seeds import seed_weights
 from vision.settings.errors import SettingsError, UserError
-from vision.settings.job import Job
+from vision.settings.job import TrainingJob
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class StartModel:
     class_names: tuple[str, ...] | None = None
 
 
-def start_model(algorithm: AnyAlgorithm, job: Job[Any]) -> StartModel:
+def start_model(algorithm: AnyAlgorithm, job: TrainingJob) -> StartModel:
     """Build the network of a job. With a ``model`` channel that model goes on, and pretrained weights are not used."""
     seed_weights(job.run.seed)
     if "model" in job.channels:
@@ -47,7 +47,7 @@ def model_path(path: Path) -> Path:
     return archive if path.is_dir() and archive.is_file() and not (path / "model.json").exists() else path
 
 
-def _continue(algorithm: AnyAlgorithm, job: Job[Any], stored: StoredModel) -> StartModel:
+def _continue(algorithm: AnyAlgorithm, job: TrainingJob, stored: StoredModel) -> StartModel:
     if stored.algorithm != algorithm.facts.name:
         raise UserError(
             f"channel 'model' ({job.channels['model'].path}) holds a model of {stored.algorithm}, but this is "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pytorch_lightning as pl
 
@@ -27,7 +26,7 @@ from vision.files.atomic_file import write_whole
 from vision.files.write_error import WriteError
 from vision.metrics.evaluation import Evaluation
 from vision.settings.errors import UserError
-from vision.settings.job import Job
+from vision.settings.job import TrainingJob
 from vision.training.accelerator import choose_accelerator
 from vision.training.checkpoints import LAST, BestModel, Checkpoints
 from vision.training.early_stopping import EarlyStopping, StopEarly
@@ -47,7 +46,7 @@ class RunResult:
     """A finished run: its folder, the history by epoch, and the evaluation of the model that was kept."""
 
     folder: RunFolder
-    job: Job[Any]
+    job: TrainingJob
     history: list[Row]
     evaluation: Evaluation
     validation: Reader
@@ -63,7 +62,7 @@ class _Run:
     """What one run works with, once everything has been checked."""
 
     algorithm: AnyAlgorithm
-    job: Job[Any]
+    job: TrainingJob
     data: RunData
     start: StartModel
     folder: RunFolder
@@ -101,7 +100,7 @@ class _Run:
         write_whole(self.folder.card, model_card(self.folder.name, stored, facts))
 
 
-def train(job: Job[Any], folder: RunFolder | None = None, data: RunData | None = None) -> RunResult:
+def train(job: TrainingJob, folder: RunFolder | None = None, data: RunData | None = None) -> RunResult:
     """Run a job from its first look at the data to the packed model.
 
     ``folder`` takes the place of the one that the run settings name, ``data`` that of the channels. Raises UserError
@@ -169,7 +168,7 @@ def _train(run: _Run, data: RunData | None) -> RunResult:
     return _finish(run, trainer, task, history, run.data.validation if data is not None else None)
 
 
-def _prepare(job: Job[Any], folder: RunFolder, data: RunData | None, stack: ExitStack) -> _Run:
+def _prepare(job: TrainingJob, folder: RunFolder, data: RunData | None, stack: ExitStack) -> _Run:
     """Check and open everything; ``stack`` keeps the run's folder for this run."""
     algorithm = algorithms.get(job.algorithm)
     for warning in job.hyperparameters.warnings():

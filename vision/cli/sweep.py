@@ -9,16 +9,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from vision import algorithms
 from vision.cli.main import SIGNALLED
 from vision.cli.sweep_words import SweepWords, print_space, read_sweep_words
 from vision.settings.errors import SettingsError, UserError
-from vision.settings.job import Job
+from vision.settings.job import TrainingJob
 from vision.sweeps.settings import SweepSettings
 from vision.sweeps.space import SearchSpace, documented_space, given_space, table_of
 from vision.sweeps.sweep_folder import SweepFolder, SweepPlan
+
+if TYPE_CHECKING:
+    from vision.sweeps.study import Study
 
 TRIAL = (sys.executable, "-m", "vision.cli.trial")
 WIDE = 160
@@ -70,7 +73,7 @@ def run_plan(folder: SweepFolder, plan: SweepPlan, settings: SweepSettings) -> i
         return _report(folder, plan, study)
 
 
-def _report(folder: SweepFolder, plan: SweepPlan, study: Any) -> int:
+def _report(folder: SweepFolder, plan: SweepPlan, study: Study) -> int:
     from rich.console import Console
 
     from vision.sweeps.display import trial_table
@@ -161,7 +164,7 @@ def _kept(given: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in given.items() if name not in ("output", "resume", "space")}
 
 
-def _range_problems(job: Job[Any], space: SearchSpace) -> list[str]:
+def _range_problems(job: TrainingJob, space: SearchSpace) -> list[str]:
     """What the hyperparameters say of the ends of each range."""
     table, base, problems = table_of(job.algorithm), job.hyperparameters.to_strings(), []
     for name, values in space.dimensions.items():
@@ -174,7 +177,7 @@ def _range_problems(job: Job[Any], space: SearchSpace) -> list[str]:
     return list(dict.fromkeys(problems))
 
 
-def _most_epochs(job: Job[Any], space: SearchSpace) -> int:
+def _most_epochs(job: TrainingJob, space: SearchSpace) -> int:
     varied = space.dimensions.get("epochs")
     if varied is None:
         return int(job.hyperparameters.epochs)

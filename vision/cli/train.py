@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vision import algorithms
 from vision.cli.composition import Settings, compose_once, config_groups, run_hydra
@@ -16,7 +16,7 @@ from vision.cli.overrides import Overrides, plain_settings, read_overrides
 from vision.settings.channels import without_validation
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.hyperparameters import COUNTED
-from vision.settings.job import Job, occupied
+from vision.settings.job import Job, TrainingJob, occupied
 
 if TYPE_CHECKING:
     from vision.api import CrossValidation, RunResult
@@ -103,7 +103,7 @@ def train(settings: Settings) -> Outcome:
     return Outcome(0, result.metrics[metric])
 
 
-def job_of(settings: Settings) -> Job[Any]:
+def job_of(settings: Settings) -> TrainingJob:
     """Return the checked job, with the counts that were left out, which a line on stderr states.
 
     Raises SettingsError with every problem of every part.
@@ -121,7 +121,7 @@ def job_of(settings: Settings) -> Job[Any]:
     return job
 
 
-def check_settings(settings: Settings) -> Job[Any]:
+def check_settings(settings: Settings) -> TrainingJob:
     """Return the job as far as its settings say, without a look at data. Raises one SettingsError with all problems."""
     name = settings["algorithm"]
     if name is None:

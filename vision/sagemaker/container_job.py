@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from vision import algorithms
 from vision.data.counting import counted_line, with_counts
@@ -18,7 +17,7 @@ from vision.sagemaker.hosts import Hosts
 from vision.sagemaker.prefix import Prefix
 from vision.settings.channels import TRAIN, VALIDATION, ChannelFacts
 from vision.settings.errors import SettingsError, UserError, problems_of
-from vision.settings.job import Job
+from vision.settings.job import Job, TrainingJob
 
 ALGORITHM_VARIABLE = "VISION_ALGORITHM"
 RUN_PREFIX = "run."
@@ -36,7 +35,7 @@ DEFAULTS = {"progress": "plain", "resume": "true"}
 class ContainerJob:
     """A checked job and its machines. ``counted`` is a log line on settings that were counted in the data, if any."""
 
-    job: Job[Any]
+    job: TrainingJob
     hosts: Hosts
     counted: str | None = None
 
@@ -46,8 +45,8 @@ class ContainerJob:
         problems: list[str] = []
         algorithm = _algorithm(environ, problems)
         hosts = Hosts()
-        hyperparameters: dict[str, Any] = {}
-        inputs: dict[str, Any] = {}
+        hyperparameters: dict[str, object] = {}
+        inputs: dict[str, object] = {}
         try:
             hosts = Hosts.read(prefix.read_config("resourceconfig.json"))
             hyperparameters = prefix.read_config("hyperparameters.json")
@@ -99,7 +98,7 @@ class ContainerSettings:
     problems: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, values: Mapping[str, Any], environ: Mapping[str, str]) -> ContainerSettings:
+    def read(cls, values: Mapping[str, object], environ: Mapping[str, str]) -> ContainerSettings:
         """Take run settings from ``VISION_RUN_<NAME>`` variables and from ``run.<name>`` keys, which win."""
         hyperparameters: dict[str, object] = {}
         run: dict[str, object] = dict(DEFAULTS)
@@ -132,7 +131,7 @@ def plain_text(value: object) -> object:
 
 
 def read_channels(
-    config: Mapping[str, Any], data: Path, machines: int, declared: Sequence[ChannelFacts]
+    config: Mapping[str, object], data: Path, machines: int, declared: Sequence[ChannelFacts]
 ) -> tuple[dict[str, object], list[str]]:
     """Return (values by channel name, problems) of an algorithm that declares these channels.
 
@@ -161,7 +160,7 @@ def read_channels(
     return values, problems
 
 
-def _value(name: str, settings: Mapping[str, Any], data: Path) -> dict[str, object]:
+def _value(name: str, settings: Mapping[str, object], data: Path) -> dict[str, object]:
     path = data / name
     mode = settings.get("TrainingInputMode") or ("File" if path.exists() else _found_mode(data, name))
     if mode == _PIPE and path.is_dir():
@@ -170,7 +169,7 @@ def _value(name: str, settings: Mapping[str, Any], data: Path) -> dict[str, obje
     return {"path": path, "content_type": settings.get("ContentType"), "input_mode": mode}
 
 
-def _sharding_problems(name: str, settings: Mapping[str, Any], machines: int) -> list[str]:
+def _sharding_problems(name: str, settings: Mapping[str, object], machines: int) -> list[str]:
     if settings.get("S3DistributionType") != "ShardedByS3Key" or machines == 1:
         return []
     return [

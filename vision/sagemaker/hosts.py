@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from vision.settings.errors import UserError
 
@@ -20,7 +19,7 @@ class Hosts:
     interface: str | None = None
 
     @classmethod
-    def read(cls, config: Mapping[str, Any]) -> Hosts:
+    def read(cls, config: Mapping[str, object]) -> Hosts:
         """Read the platform's file or that of local mode; an empty one means a single machine. Raises UserError."""
         names = config.get("hosts") or _hosts_of_groups(config.get("instance_groups") or [])
         current = config.get("current_host")
@@ -45,13 +44,13 @@ class Hosts:
         return self.names.index(self.current)
 
 
-def _hosts_of_groups(groups: object) -> list[Any]:
+def _hosts_of_groups(groups: object) -> list[object]:
     """Return all hosts of a heterogeneous cluster, whose file lists them by group. Raises UserError."""
     lists = [group.get("hosts") if isinstance(group, dict) else None for group in _list_of(groups)]
     return [name for names in lists for name in _list_of(names)]
 
 
-def _list_of(value: object) -> list[Any]:
+def _list_of(value: object) -> list[object]:
     if not isinstance(value, list):
         raise UserError(
             f"{FILE} has instance_groups with {value!r:.100}, which must be a list of groups that each have hosts, a "

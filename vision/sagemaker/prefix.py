@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vision.settings.errors import UserError
 from vision.settings.strict_json import read_json
@@ -61,7 +60,7 @@ class Prefix:
         asked = Path(local)
         return self.path / asked.relative_to(PLATFORM) if asked.is_relative_to(PLATFORM) else asked
 
-    def read_config(self, name: str) -> dict[str, Any]:
+    def read_config(self, name: str) -> dict[str, object]:
         """Return the JSON object in a file of ``input/config``, empty if there is no file. Raises UserError."""
         path = self.config / name
         if not os.path.lexists(path):

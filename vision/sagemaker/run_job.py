@@ -7,7 +7,6 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vision.api.run_folder import RunFolder
 from vision.api.training_run import RunResult, train
@@ -15,7 +14,7 @@ from vision.files.atomic_file import atomic_file
 from vision.files.write_error import WriteError, make_folder
 from vision.reports.report import write_run_report
 from vision.sagemaker.prefix import Prefix
-from vision.settings.job import Job
+from vision.settings.job import TrainingJob
 from vision.training.processes import is_first_process
 from vision.training.termination import Terminated
 
@@ -86,7 +85,7 @@ class JobFolders(RunFolder):
         self.model_changed()
 
 
-def run_job(job: Job[Any], host: str, prefix: Prefix) -> int:
+def run_job(job: TrainingJob, host: str, prefix: Prefix) -> int:
     """Train on the machine named ``host``, write the report, and return the exit status; 143 after SIGTERM."""
     folder = JobFolders(
         path=prefix.output_data,

@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -25,14 +24,14 @@ log = logging.getLogger(__name__)
 # So many predictions that fail in a row are not the images' fault.
 _MOST_FAILURES = 16
 
-Predict = Callable[[list[PreparedImage], int], list[Any]]
+Predict = Callable[[list[PreparedImage], int], list[object]]
 """(images of one network's size, cores to use) -> one prediction each."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     image: PreparedImage
-    future: asyncio.Future[Any]
+    future: asyncio.Future[object]
     loop: asyncio.AbstractEventLoop
     arrived_s: float
 
@@ -132,10 +131,10 @@ class Batcher:
             if self._expected <= 0:
                 self._gathered.notify_all()
 
-    def submit(self, image: PreparedImage) -> asyncio.Future[Any]:
+    def submit(self, image: PreparedImage) -> asyncio.Future[object]:
         """Put an image into the queue: a future of its prediction, or of what ``predict`` raised for it."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
+        future: asyncio.Future[object] = loop.create_future()
         with self._arrived:
             if self._is_closed:
                 raise RuntimeError("the model has been unloaded")
@@ -190,7 +189,7 @@ class Batcher:
                 self._arrived.notify()
         return [item for item in batch if not item.future.done()]
 
-    def _predict_each(self, batch: list[_Waiting], cores: int) -> list[Any]:
+    def _predict_each(self, batch: list[_Waiting], cores: int) -> list[object]:
         """A prediction or an exception for each; if the batch fails, each is tried alone."""
         try:
             results = self._predict([item.image for item in batch], cores)
@@ -212,7 +211,7 @@ def batch_size(waiting: int, max_batch: int) -> int:
     return max_batch if waiting >= max_batch else 1 << waiting.bit_length() >> 1
 
 
-def _deliver(batch: list[_Waiting], results: list[Any]) -> None:
+def _deliver(batch: list[_Waiting], results: list[object]) -> None:
     """Hand the results to the event loops, waking each once."""
     assert len(batch) == len(results)
     for loop in {item.loop for item in batch}:
@@ -224,7 +223,7 @@ def _deliver(batch: list[_Waiting], results: list[Any]) -> None:
             log.debug("no one is left to answer")
 
 
-def _settle(pairs: list[tuple[asyncio.Future[Any], Any]]) -> None:
+def _settle(pairs: list[tuple[asyncio.Future[object], object]]) -> None:
     for future, result in pairs:
         if future.done():
             continue

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -89,7 +89,7 @@ class CustomLabels:
                 )
             thresholds = model.stored.assumed_thresholds
 
-            def describe(prediction: Any, size_px: tuple[int, int]) -> bytes:
+            def describe(prediction: object, size_px: tuple[int, int]) -> bytes:
                 scored = model.algorithm.scored_labels(prediction)
                 return json_bytes({"CustomLabels": custom_labels(scored, model.class_names, asked, thresholds)})
 
@@ -121,7 +121,7 @@ def custom_labels(
     class_names: Sequence[str],
     asked: LabelRequest,
     thresholds: Mapping[str, float],
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Return the ``CustomLabels`` of one image, by falling confidence.
 
     ``thresholds`` 0..1 by label are the model's own, which MinConfidence overrules.
@@ -136,7 +136,7 @@ def custom_labels(
             least = json_percent(thresholds.get(name, DEFAULT_THRESHOLD))
         if confidence < least:
             continue
-        label: dict[str, Any] = {"Name": name, "Confidence": confidence}
+        label: dict[str, object] = {"Name": name, "Confidence": confidence}
         if one.box_xyxy_unit is not None:
             left, top, right, bottom = one.box_xyxy_unit
             box = {"Width": right - left, "Height": bottom - top, "Left": left, "Top": top}
@@ -154,12 +154,12 @@ def read_label_request(body: bytes, max_pixels: int) -> LabelRequest:
     least, most = values.get("MinConfidence"), values.get("MaxResults")
     if least is not None and not (_is_number(least) and 0 <= least <= 100):
         raise _invalid(f"MinConfidence is {shown(least)}, but a number from 0 to 100 is needed")
-    if most is not None and not (isinstance(most, int) and _is_number(most) and most >= 0):
+    if most is not None and not (isinstance(most, int) and not isinstance(most, bool) and most >= 0):
         raise _invalid(f"MaxResults is {shown(most)}, but an integer of at least 0 is needed")
     return LabelRequest(arn, _image(values.get("Image"), max_pixels), least, most)
 
 
-def _image(value: Any, max_pixels: int) -> bytes:
+def _image(value: object, max_pixels: int) -> bytes:
     if not isinstance(value, dict):
         raise _invalid('Image is missing: give {"Bytes": the image file in base64}')
     encoded, s3_object = value.get("Bytes"), value.get("S3Object")
@@ -203,7 +203,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

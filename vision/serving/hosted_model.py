@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -33,7 +32,7 @@ MAX_THREAD_WORK = 1 << 27
 # Some 20 ms: more than most requests send, less than a phone's photo.
 MAX_SMALL_WORK = 1 << 22
 
-Describe = Callable[[Any, tuple[int, int]], bytes]
+Describe = Callable[[object, tuple[int, int]], bytes]
 
 
 @dataclass(frozen=True)
@@ -155,7 +154,7 @@ class HostedModel:
         )
         return self.model.prepare_decoded(decoded, image.key)
 
-    def _predict(self, images: list[PreparedImage], cores: int) -> list[Any]:
+    def _predict(self, images: list[PreparedImage], cores: int) -> list[object]:
         if self.model.device.type == "cpu":
             use_cores(cores)
         return self.model.predict_prepared(images)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -40,7 +40,7 @@ class ModelRoutes:
         models = sorted(self._store.list(), key=lambda loaded: loaded.name)
         token = request.query_params.get("next_page_token", "")
         models = [loaded for loaded in models if loaded.name >= token]
-        found: dict[str, Any] = {"models": [_shown(loaded) for loaded in models[:_PAGE]]}
+        found: dict[str, object] = {"models": [_shown(loaded) for loaded in models[:_PAGE]]}
         if len(models) > _PAGE:
             found["nextPageToken"] = models[_PAGE].name
         return _json(found)
@@ -66,11 +66,11 @@ def _shown(loaded: LoadedModel) -> dict[str, str]:
     return {"modelName": loaded.name, "modelUrl": loaded.url}
 
 
-def _json(value: dict[str, Any]) -> Response:
+def _json(value: Mapping[str, object]) -> Response:
     return Response(json.dumps(value) + "\n", media_type="application/json")
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
+def _json_object(body: bytes) -> dict[str, object]:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

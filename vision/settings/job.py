@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from vision.settings.channels import Channel, ChannelFacts, parse_channels
 from vision.settings.errors import SettingsError
-from vision.settings.hyperparameters import Hyperparameters
+from vision.settings.hyperparameters import Hyperparameters, TrainingHyperparameters
 from vision.settings.run import RunSettings
 
 # In the folder of a run that has begun.
@@ -49,6 +49,10 @@ class Job(Generic[H_co]):
         if checked is None or located is None or settings is None:
             raise SettingsError(problems)
         return cls(algorithm, checked, located, settings)
+
+
+# What shared code holds of an algorithm that it does not know.
+TrainingJob: TypeAlias = Job[TrainingHyperparameters]
 
 
 def occupied(run: RunSettings) -> str | None:

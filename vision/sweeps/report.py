@@ -47,7 +47,7 @@ def write_result(folder: SweepFolder, plan: SweepPlan, records: Sequence[TrialRe
     write_whole(folder.result, json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
-def _trial(folder: SweepFolder, record: TrialRecord) -> dict[str, Any]:
+def _trial(folder: SweepFolder, record: TrialRecord) -> dict[str, object]:
     return {
         "number": record.number,
         "state": record.state,

@@ -60,7 +60,7 @@ class SearchSpace:
                 found[name] = _draw(trial, name, self.dimensions[name])
         return found
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The space for the sweep's file."""
         return {
             "dimensions": {name: write_range(values) for name, values in self.dimensions.items()},

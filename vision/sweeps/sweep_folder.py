@@ -6,7 +6,6 @@ import json
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vision.files.atomic_file import write_whole
 from vision.files.file_lock import locked_folder
@@ -38,7 +37,7 @@ class SweepPlan:
     space: SearchSpace
     settings: dict[str, str]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The plan for the sweep's file."""
         return {**self.__dict__, "words": list(self.words), "space": self.space.to_json()}
 
