@@ -14,13 +14,13 @@ from vision.data.boxes.image_size import compare_sizes
 from vision.data.cache.settings import CacheSettings
 from vision.data.dataset import ImageDataset
 from vision.data.labels import TASK_NAMES, Task, task_hint, task_of
-from vision.data.parallel import cpu_count
 from vision.data.pass_labels import PassLabels
 from vision.data.readers.class_names import names_problem
 from vision.data.readers.open import open_channel
 from vision.data.readers.pipe import PipeReader
 from vision.data.sample import Reader, Remarking
 from vision.data.stream import StreamDataset
+from vision.settings.device import usable_cores
 from vision.settings.errors import DataError, SettingsError, UserError
 from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.settings.job import TrainingJob
@@ -194,7 +194,7 @@ def stream_dataset(algorithm: AnyAlgorithm, job: TrainingJob, reader: PipeReader
         algorithm.target_decoder(LabeledChannel(name, job.channels, reader), job.hyperparameters, job.run),
         algorithm.transform(job.hyperparameters, "train" if name == "train" else "validation"),
         algorithm.collate_targets,
-        threads=max(1, min(MAX_THREADS, cpu_count())),
+        threads=max(1, min(MAX_THREADS, usable_cores())),
         check_labels=check_labels,
         scaled_decode=bool(job.run.scaled_decode),
     )

@@ -75,12 +75,12 @@ def run(argv: Sequence[str]) -> int:
 
     from vision.cli.progress import progress_bar
     from vision.data.convert.conversion import convert
-    from vision.data.parallel import cpu_count
+    from vision.settings.device import usable_cores
 
     output = local_path(given.names["output"])
     source = source_of(given.names["from"], given.names["input"], settings)
     with progress_bar("converting", len(source)) as advance:
-        done = convert(source, given.names["to"], output, settings.images, settings.workers or cpu_count(), advance)
+        done = convert(source, given.names["to"], output, settings.images, settings.workers or usable_cores(), advance)
     print(f"{output}: {done.summary()}")
     for note in done.notes:
         print(f"vision: {note}", file=sys.stderr)

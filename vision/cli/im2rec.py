@@ -160,7 +160,7 @@ def _pack(given: argparse.Namespace) -> int:
     from vision.cli.progress import progress_bar
     from vision.data.im2rec.encoding import PackOptions
     from vision.data.im2rec.packing import count_lines, lists_of, pack_list, skipped_file
-    from vision.data.parallel import cpu_count
+    from vision.settings.device import usable_cores
 
     options = PackOptions(
         root=given.root,
@@ -179,7 +179,7 @@ def _pack(given: argparse.Namespace) -> int:
     status = 0
     for lst in lists:
         with progress_bar(lst.name, count_lines(lst)) as advance:
-            packed = pack_list(lst, options, given.num_thread or cpu_count(), advance)
+            packed = pack_list(lst, options, given.num_thread or usable_cores(), advance)
         continued = f", continued after {packed.lines_resumed} lines" if packed.lines_resumed else ""
         print(f"{lst.with_suffix('.rec')}: {packed.records} records{continued}")
         for line in packed.skipped.summary("lines", skipped_file(lst)):

@@ -72,9 +72,9 @@ def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, w
     from vision.algorithms.advice import recommended_settings
     from vision.cli.progress import progress_bar
     from vision.data.inspect.inspection import inspect, to_json
-    from vision.data.parallel import cpu_count
     from vision.data.readers.open import open_channel
     from vision.reports.inspection_report import write_inspection_page
+    from vision.settings.device import usable_cores
 
     _check_manifests(channels, names, folder)
     readers: dict[str, Reader] = {}
@@ -90,7 +90,7 @@ def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, w
         print(f"error: {problem}", file=sys.stderr)
     if readers:
         with progress_bar("inspecting", sum(map(len, readers.values()))) as advance:
-            inspection = inspect(readers, workers or cpu_count(), advance, recommended_settings)
+            inspection = inspect(readers, workers or usable_cores(), advance, recommended_settings)
         document |= to_json(inspection)
         document["errors"] = errors = errors + inspection.errors
         title = f"Inspection of {', '.join(str(channels[name].path) for name in readers)}"

@@ -60,12 +60,12 @@ def run(argv: Sequence[str]) -> int:
 
     from vision.cli.progress import progress_bar
     from vision.data.convert.splitting import SplitOptions, split
-    from vision.data.parallel import cpu_count
+    from vision.settings.device import usable_cores
 
     output = local_path(given.names["output"])
     source = source_of(given.names["format"], given.names["input"], settings)
     options = SplitOptions(shares, settings.seed, group, settings.stratify, settings.keep_copies)
-    workers = settings.workers or cpu_count()
+    workers = settings.workers or usable_cores()
     with progress_bar("splitting", len(source) * (2 if settings.keep_copies else 1)) as advance:
         parts = split(source, given.names["format"], output, options, settings.images, workers, advance)
     for name, count in parts.images.items():

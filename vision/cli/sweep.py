@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from vision import algorithms
 from vision.cli.main import SIGNALLED
 from vision.cli.sweep_words import SweepWords, print_space, read_sweep_words
+from vision.settings.device import named_gpus
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import TrainingJob
 from vision.sweeps.settings import SweepSettings
@@ -185,12 +185,12 @@ def _most_epochs(job: TrainingJob, space: SearchSpace) -> int:
 
 
 def visible_gpus(device: str) -> tuple[str, ...]:
-    """GPUs as CUDA_VISIBLE_DEVICES names them; none where the run settings ask for the CPU or for one GPU."""
+    """Return GPUs by the names of CUDA_VISIBLE_DEVICES; none if the run settings ask for the CPU or for one GPU."""
     if device not in ("auto", "cuda"):
         return ()
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    named = named_gpus()
     if named is not None:
-        return tuple(name.strip() for name in named.split(",") if name.strip() and name.strip() != "-1")
+        return tuple(named)
     import torch
 
     return tuple(map(str, range(torch.cuda.device_count()))) if torch.cuda.is_available() else ()

@@ -14,12 +14,12 @@ from vision.data.cache.choice import cached
 from vision.data.dali.loader import DaliLoader, DaliSettings
 from vision.data.dataset import ImageDataset
 from vision.data.image_codec import prepare_process, prepare_threads
-from vision.data.parallel import cpu_count
 from vision.data.process_loader import ProcessLoader, TellsErrors
 from vision.data.sampler import EvaluationSampler, TrainSampler
 from vision.data.side_stream import CudaStreams, SideStreamCopy
 from vision.data.stream import EvaluationStream, StreamDataset, TrainStream
 from vision.data.thread_loader import ThreadLoader
+from vision.settings.device import usable_cores
 
 # Up to so many workers are threads where no GPU waits for this process's own Python.
 MOST_THREADS = 2
@@ -168,7 +168,7 @@ def choose_workers(wanted: int | None, processes: int, *, on_gpu: bool) -> int:
     """
     if wanted is not None:
         return wanted
-    cores = cpu_count()
+    cores = usable_cores()
     if not on_gpu:
         return 1 if cores > 1 else 0
     return max(1, min(16, cores // processes - 1))

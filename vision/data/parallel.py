@@ -25,11 +25,6 @@ _ORPHAN_POLL_S = 1.0
 _STALL_S = 600.0
 
 
-def cpu_count() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def ordered_map(
     function: Callable[[Shared, Item], Result], shared: Shared, items: Iterable[Item], workers: int
 ) -> Iterator[Result]:

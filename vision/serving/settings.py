@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from vision.settings.device import device_field, device_hint
+from vision.settings.device import device_field, device_hint, named_gpus, usable_cores
 from vision.settings.table import Rule, SettingsTable
 
 MEBIBYTE = 1 << 20
@@ -177,15 +177,10 @@ class ServingSettings(SettingsTable):
         return self.decode_threads or min(8, max(2, usable_cores() // self.worker_count()))
 
 
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0))
-
-
 def visible_gpus() -> list[str]:
-    """CUDA's names of the GPUs that this process may use, found without CUDA, which takes seconds to load."""
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is not None:
-        return [name.strip() for name in chosen.split(",") if name.strip() not in ("", "-1")]
+    """Return CUDA's names of the GPUs that this process may use, found without CUDA, which takes seconds to load."""
+    named = named_gpus()
+    if named is not None:
+        return named
     found = [path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*")]
     return [str(index) for index in range(len([name for name in found if name.isdigit()]))]

@@ -17,6 +17,7 @@ from vision.artifacts.model_place import look_at_model
 from vision.serving.metrics import Metrics, shared_bytes
 from vision.serving.server import FAILED, PLAN_VARIABLE, SIGNALS, run_worker
 from vision.serving.settings import ServingSettings
+from vision.settings.device import VISIBLE
 from vision.settings.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -118,7 +119,7 @@ class _Supervisor:
     def _start(self, index: int, *, answer_early: bool) -> subprocess.Popen[bytes]:
         environment = dict(os.environ)
         if self._gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = self._gpus[index % len(self._gpus)]
+            environment[VISIBLE] = self._gpus[index % len(self._gpus)]
         descriptors = (self._listener.fileno(), self._memory.fileno())
         plan = {
             "settings": self._settings.to_strings(),

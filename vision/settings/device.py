@@ -1,12 +1,14 @@
-"""What a network runs on, as settings name it: auto, cpu, cuda, or one GPU by its number. Needs no torch."""
+"""What a network runs on: devices as settings name them, and the cores and GPUs of this process. Needs no torch."""
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
 from pydantic import Field
 
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 _PATTERN = r"^(auto|cpu|cuda(:[0-9]{1,3})?)$"
 _VALID = "auto, cpu, cuda or a GPU by its number, such as cuda:1"
 _NUMBERED = re.compile(r"cuda:([0-9]{1,3})")
@@ -23,7 +25,7 @@ _OTHERS = {
 
 
 def device_field() -> Any:
-    """The field of a table of settings."""
+    """Return the field ``device`` of a table of settings."""
     return Field(
         default="auto",
         pattern=_PATTERN,
@@ -34,13 +36,13 @@ def device_field() -> Any:
 
 
 def gpu_number(device: str) -> int | None:
-    """The GPU that ``cuda:1`` names, as CUDA counts those that this process may use; None for any other setting."""
+    """Return the number in ``cuda:1``, which counts the GPUs that this process may use; None for any other setting."""
     found = _NUMBERED.fullmatch(device)
     return int(found[1]) if found else None
 
 
 def device_hint(noun: str, value: object) -> str | None:
-    """A sentence for the names of accelerators that are not supported. ``noun`` says whose setting it is."""
+    """Return a sentence if ``value`` names an unsupported accelerator, else None. ``noun`` says whose setting it is."""
     name = str(value).strip().lower().partition(":")[0]
     if name not in _OTHERS:
         return None
@@ -48,3 +50,14 @@ def device_hint(noun: str, value: object) -> str | None:
         f"{noun} device is {str(value).strip()}, {_OTHERS[name]}, but only the CPU and CUDA's GPUs are supported: give"
         f" {_VALID}."
     )
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def named_gpus() -> list[str] | None:
+    """Return the GPUs that ``CUDA_VISIBLE_DEVICES`` names; None if it is not set, so that all may be used."""
+    chosen = os.environ.get(VISIBLE)
+    return None if chosen is None else [name.strip() for name in chosen.split(",") if name.strip() not in ("", "-1")]

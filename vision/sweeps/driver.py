@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from vision.files.write_error import make_folder
+from vision.settings.device import VISIBLE, usable_cores
 from vision.settings.errors import UserError
 from vision.sweeps.display import SweepDisplay
 from vision.sweeps.settings import SweepSettings
@@ -145,9 +146,9 @@ class Driver:
     def _environment(self, slot: int) -> dict[str, str]:
         """GPUs of its own for each slot; on a CPU a share of the cores."""
         if self.groups:
-            return {"CUDA_VISIBLE_DEVICES": ",".join(self.groups[slot % len(self.groups)])}
+            return {VISIBLE: ",".join(self.groups[slot % len(self.groups)])}
         if self.parallel > 1 and "OMP_NUM_THREADS" not in os.environ:
-            return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // self.parallel))}
+            return {"OMP_NUM_THREADS": str(max(1, usable_cores() // self.parallel))}
         return {}
 
     def _watch(self, running: _Running) -> None:

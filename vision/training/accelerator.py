@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vision.settings.device import gpu_number
+from vision.settings.device import VISIBLE, gpu_number
 from vision.settings.errors import UserError
 from vision.settings.run import RunSettings
 from vision.training.processes import processes_here
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import torch
 
 log = logging.getLogger(__name__)
-
-VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def choose_accelerator(run: RunSettings) -> tuple[str, int]:

@@ -16,8 +16,8 @@ import numpy as np
 from vision.data.augmentations.resize import MAX_PIXELS
 from vision.data.cache.transform_split import FixedPart, TransformSplit
 from vision.data.dataset import ImageDataset
-from vision.data.parallel import cpu_count
 from vision.files.steady_file import SteadyFile
+from vision.settings.device import usable_cores
 from vision.settings.errors import DataError
 
 # Few enough that no thread has much left to do when the others are done.
@@ -94,7 +94,7 @@ def decode_targets(dataset: ImageDataset) -> tuple[list[Any], dict[int, DataErro
 def _in_threads(count: int, work: Callable[[Iterable[int]], Any]) -> None:
     """Give 0..count-1 to ``work`` in runs, by a thread a core; the first error ends it."""
     runs = (range(start, min(start + _AT_A_TIME, count)) for start in range(0, count, _AT_A_TIME))
-    with ThreadPoolExecutor(cpu_count(), "decode") as pool:
+    with ThreadPoolExecutor(usable_cores(), "decode") as pool:
         try:
             for _ in pool.map(work, runs):
                 pass

@@ -17,8 +17,8 @@ from vision.data.masks.label_map import PLAIN
 from vision.data.masks.mask_decoder import MaskDecoder
 from vision.data.masks.mask_frame import upright_mask
 from vision.data.masks.mask_png import IGNORED
-from vision.data.parallel import cpu_count
 from vision.data.sample import Reader, Sized
+from vision.settings.device import usable_cores
 from vision.settings.errors import DataError
 
 SHOWN = 10
@@ -60,7 +60,7 @@ def count_pixels(reader: Reader, decode: MaskDecoder, advance: Callable[[int], N
     counts = np.zeros((2, 256), np.int64)
     num_masks, problems = 0, EqualProblems()
     blocks = [range(start, min(start + _BLOCK, len(reader))) for start in range(0, len(reader), _BLOCK)]
-    with ThreadPoolExecutor(cpu_count(), "masks") as pool:
+    with ThreadPoolExecutor(usable_cores(), "masks") as pool:
         for block, (found, sound, errors) in zip(
             blocks, pool.map(lambda block: _count_block(reader, decode, block), blocks), strict=True
         ):
