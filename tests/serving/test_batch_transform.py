@@ -129,7 +129,7 @@ def test_another_models_answers_are_not_taken_for_ones_own(model: HostedModel, s
 @pytest.mark.parametrize(
     ("make", "part"),
     [
-        (lambda folder: folder / "nothing", "which is no folder"),
+        (lambda folder: folder / "nothing", "which is not a folder"),
         (lambda folder: folder / "deep" / "empty", "in which there is no file"),
     ],
 )

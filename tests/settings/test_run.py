@@ -89,7 +89,7 @@ REJECTED = [
     ("loggers", "cvs", "csv, tensorboard, mlflow or wandb"),
     ("class_names", "cat,,dog", "has an empty name"),
     ("class_names", "cat,dog,cat", "has 'cat' twice"),
-    ("weights_folder", "/no/such/folder", "is no folder"),
+    ("weights_folder", "/no/such/folder", "is not a folder"),
     ("bad_boxes", "skip", "clip, drop or fail"),
     ("max_archive_gb", "0", "above 0"),
     ("ouput", "x", "did you mean output?"),

@@ -73,7 +73,7 @@ class _Warnings(logging.Handler):
 
 
 def check(job: TrainingJob) -> CheckResult:
-    """Look at everything that training would look at in its first seconds. Raises nothing the user can mend."""
+    """Check everything that training would check in its first seconds. Problems are returned, not raised."""
     algorithm, result = algorithms.get(job.algorithm), CheckResult()
     logger, handler = logging.getLogger("vision"), _Warnings(result)
     logger.addHandler(handler)
@@ -101,7 +101,7 @@ def check(job: TrainingJob) -> CheckResult:
 
 
 def check_channels(channels: Mapping[str, Channel]) -> list[str]:
-    """What is wrong with the data of channels, when the hyperparameters are not sound enough to look closer."""
+    """Return what is wrong with the data of channels, for jobs whose hyperparameters do not allow a closer look."""
     result = CheckResult()
     for name in ("train", "validation"):
         if name in channels:
@@ -110,7 +110,7 @@ def check_channels(channels: Mapping[str, Channel]) -> list[str]:
 
 
 def _attempt(result: CheckResult, work: Callable[[], T]) -> T | None:
-    """What ``work`` gives, or None with its sentences among the problems."""
+    """Return the result of ``work``; on UserError add its sentences to the problems and return None."""
     try:
         return work()
     except UserError as error:
@@ -147,7 +147,7 @@ def _shown_counts(counts: np.ndarray, names: tuple[str, ...] | None) -> str:
 
 
 def _first_batch(algorithm: AnyAlgorithm, job: TrainingJob, reader: Reader, result: CheckResult) -> Batch | None:
-    """Images from all over the channel. Those whose labels cannot be used have been named; None if all are such."""
+    """Return a batch of images from all over the channel, without unusable labels; None if none is usable."""
     data = dataset(algorithm, job, reader, "train")
     assert isinstance(data, ImageDataset)
     if job.run.loader == "dali":
@@ -172,7 +172,7 @@ def _first_batch(algorithm: AnyAlgorithm, job: TrainingJob, reader: Reader, resu
 
 
 def _has_label(data: ImageDataset, reader: Reader, index: int) -> bool:
-    """Whether the label of an image can be used."""
+    """Return whether the label of an image can be used."""
     try:
         data.decode_target(reader.target(index), reader.key(index))
     except DataError:
@@ -204,9 +204,9 @@ def _look_at_network(
 
 
 def training_memory_bytes(network: nn.Module, images: Tensor, batch: int, optimizer: str) -> int:
-    """Bytes for weights, gradients, optimizer and what the forward pass keeps for ``batch`` images, in float32.
+    """Return the bytes of weights, gradients, optimizer and activations for ``batch`` images, in float32.
 
-    ``images`` uint8 [n, C, H, W] is a sample, of which two are looked at. Libraries' own workspace is not in it.
+    ``images`` uint8 [n, C, H, W] is a sample, of which two are measured. The workspace of libraries is not included.
     """
     # Batch normalisation wants more than one.
     images = images[:2]

@@ -44,21 +44,21 @@ class CrossValidation:
     sizes: tuple[int, ...]
 
     def mean(self, name: str) -> float:
-        """Of a metric over the folds."""
+        """Return the mean of a metric over the folds."""
         return statistics.fmean(fold[name] for fold in self.metrics)
 
     def spread(self, name: str) -> float:
-        """Standard deviation of a metric over the folds (n-1)."""
+        """Return the standard deviation of a metric over the folds (n-1)."""
         values = [fold[name] for fold in self.metrics]
         return statistics.stdev(values) if all(map(math.isfinite, values)) else math.nan
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Metrics that all folds have."""
+        """Return the names of the metrics that all folds have."""
         return tuple(name for name in self.metrics[0] if all(name in fold for fold in self.metrics))
 
     def table(self) -> Table:
-        """One row a metric: mean, spread, and the value of each fold."""
+        """Return a table with a row for each metric: mean, spread, and the value of each fold."""
         columns = ("metric", "mean", "spread", *(f"fold {number}" for number in range(len(self.metrics))))
         rows: list[tuple[str | int | float | None, ...]] = [
             (name, self.mean(name), self.spread(name), *(fold[name] for fold in self.metrics)) for name in self.names
@@ -97,14 +97,14 @@ def cross_validate(job: TrainingJob) -> CrossValidation:
 
 
 def _in_one_process(job: TrainingJob) -> TrainingJob:
-    """Several trainings in a row cannot each start further processes."""
+    """Return the job with one process: several trainings in a row cannot each start further processes."""
     if job.run.devices not in (None, 1):
         raise UserError(f"run.folds trains on one GPU, but run.devices is {job.run.devices}: leave run.devices out")
     return replace(job, run=job.run.model_copy(update={"devices": 1}))
 
 
 def _read_labels(algorithm: AnyAlgorithm, job: TrainingJob, folds: int) -> tuple[Reader, np.ndarray]:
-    """The training channel and how often each image has each label, float64 [images, classes]."""
+    """Return the training channel and how often each image has each label, float64 [images, classes]."""
     hp = job.hyperparameters
     if job.channels["train"].input_mode == "Pipe":
         raise UserError("run.folds needs the images in any order, but channel 'train' is in Pipe mode: use File mode")
@@ -123,7 +123,7 @@ def _read_labels(algorithm: AnyAlgorithm, job: TrainingJob, folds: int) -> tuple
 
 
 def _copies(reader: Reader, folds: int) -> np.ndarray:
-    """Number of the group of each image, int64 [images]; copies in two folds would flatter the score."""
+    """Return the group of each image, int64 [images]; copies of an image in two folds would flatter the score."""
     # In this process alone: torch has started threads, so that forking is no longer safe.
     parts = list(scan(reader, workers=1))
     digests, hashes, thumbnails, sizes_px = (
@@ -161,7 +161,7 @@ def _run_fold(
 
 
 def _finished(folder: RunFolder, job: TrainingJob) -> dict[str, float] | None:
-    """The metrics of a fold that an earlier run finished, where this one resumes it."""
+    """Return the metrics of a fold that an earlier run finished, if this run resumes it; else None."""
     path = folder.path / FOLD_RESULT
     if not (job.run.resume and path.exists()):
         return None
@@ -185,7 +185,7 @@ def _document(result: CrossValidation, job: TrainingJob) -> dict[str, Any]:
 
 
 def _finite(metrics: dict[str, float]) -> dict[str, float | None]:
-    """JSON has no NaN."""
+    """Return the metrics with None in place of NaN, which JSON lacks."""
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 

@@ -113,7 +113,7 @@ def evaluated_task(
 
 
 def evaluation_of(task: TrainingTask) -> Evaluation:
-    """What a task has found, with a word on the images that were left out."""
+    """Return the evaluation of a task, with a note on the images that were left out."""
     assert task.evaluation is not None
     left_out = task.broken["validation"].summary()
     notes = (*task.evaluation.notes, *([left_out] if left_out else []))

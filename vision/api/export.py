@@ -104,7 +104,7 @@ def _refuse_existing(*paths: Path) -> None:
 
 
 def _facts(model: Model) -> dict[str, Any]:
-    """What a user of the exported file has to know beside inputs and outputs."""
+    """Return what a user of the exported file has to know besides inputs and outputs."""
     return {
         "algorithm": model.stored.algorithm,
         "class_names": list(model.class_names),

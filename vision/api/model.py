@@ -62,7 +62,7 @@ class Model:
     stored: StoredModel
 
     def predict(self, images: Image | Sequence[Image]) -> list[Any]:
-        """One typed prediction for each image.
+        """Return one typed prediction for each image.
 
         An image is a path, the bytes of an encoded file, or uint8 [H, W, 3] RGB. It is resized to the network's
         input without keeping its aspect, as SageMaker's endpoints do. Raises DataError naming a broken image.
@@ -91,20 +91,20 @@ class Model:
         return PreparedImage(self.transform(image, None, None, key)[0], (width, height))
 
     def describe(self, prediction: object) -> dict[str, Any]:
-        """JSON object of one prediction: SageMaker's ``prediction`` and class names."""
+        """Return one prediction as a JSON object: SageMaker's ``prediction`` and class names."""
         return self.algorithm.describe_prediction(prediction, self.class_names)
 
     def explain(self, evaluation: Evaluation, image_of: Callable[[int], np.ndarray | None]) -> Evaluation:
-        """The model's evaluation with pictures of why it was wrong: see ``Algorithm.explain``."""
+        """Return the evaluation with pictures of why the model was wrong: see ``Algorithm.explain``."""
         return self.algorithm.explain(evaluation, self.network, self.hyperparameters, image_of)
 
     def predict_files(
         self, encoded: Iterable[tuple[str, bytes | memoryview | DataError]], batch_size: int = 32
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """(key, JSON object) of each (key, encoded image), in order.
+        """Yield (key, JSON object) for each (key, encoded image), in order.
 
-        A broken image, or one that could not be read, whose DataError stands for it, answers with
-        ``{"error": sentence}`` in its place and does not disturb the others.
+        For a broken image, or a DataError in place of one that could not be read, the object is
+        ``{"error": sentence}``; the other images are not affected.
         """
         keys: list[str] = []
         results: list[PreparedImage | str] = []

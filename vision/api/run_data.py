@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 H = TypeVar("H", bound=TrainingHyperparameters)
 
 MAX_THREADS = 16
-# Labels that tell what all of a channel are.
+# The kind of this many labels is taken for that of the whole channel.
 _LOOKED_AT = 16
 
 
@@ -116,9 +116,9 @@ def run_names(
 
 
 def settle_counts(hyperparameters: H, num_images: int, machines: int = 1) -> H:
-    """Hold the claims about the data against the data: epochs are exact, a batch fits into the data.
+    """Return the hyperparameters with a mini-batch no larger than the data of one machine.
 
-    Warns with both numbers where ``num_training_samples`` is wrong, and shrinks a batch larger than the data.
+    Warns if it was larger, and if ``num_training_samples`` is not the true number of images.
     """
     hp = hyperparameters
     if hp.num_training_samples != num_images:
@@ -142,7 +142,7 @@ def settle_counts(hyperparameters: H, num_images: int, machines: int = 1) -> H:
 
 
 def dataset(algorithm: AnyAlgorithm, job: TrainingJob, reader: Reader, name: str) -> ImageDataset | StreamDataset:
-    """The dataset of one channel: "train" augments and replaces broken images, "validation" does neither."""
+    """Return the dataset of one channel: "train" augments and replaces broken images, "validation" does neither."""
     if isinstance(reader, PipeReader):
         return stream_dataset(algorithm, job, reader, name)
     training = name == "train"
@@ -160,7 +160,7 @@ def dataset(algorithm: AnyAlgorithm, job: TrainingJob, reader: Reader, name: str
 
 
 def open_stream(algorithm: AnyAlgorithm, job: TrainingJob, name: str) -> tuple[PipeReader, TargetSummary]:
-    """The reader of a channel's pipes. Labels are looked at as they come, unless training needs their counts first."""
+    """Open a channel's pipes. Labels are checked as they arrive, unless training needs their counts first."""
     hp = job.hyperparameters
     expected = hp.num_training_samples if name == "train" else 0
     reader = PipeReader(
@@ -180,7 +180,7 @@ def open_stream(algorithm: AnyAlgorithm, job: TrainingJob, name: str) -> tuple[P
 
 
 def stream_dataset(algorithm: AnyAlgorithm, job: TrainingJob, reader: PipeReader, name: str) -> StreamDataset:
-    """The dataset of one channel in Pipe mode."""
+    """Return the dataset of one channel in Pipe mode."""
 
     def check_labels(labels: PassLabels) -> None:
         summary = look_at_labels(algorithm, LabeledChannel(name, job.channels, labels), job.hyperparameters, job.run)

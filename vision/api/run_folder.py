@@ -42,12 +42,12 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        """The run's name for people."""
+        """Return the name of the run for people."""
         return self.path.name
 
     @property
     def host(self) -> str:
-        """The name of this machine in the log."""
+        """Return the name of this machine in the log."""
         return HOST
 
     @property
@@ -79,19 +79,19 @@ class RunFolder:
         return self.path / "model_card.md"
 
     def model_changed(self) -> None:
-        """Called after each write to the model folder, for subclasses that keep a copy."""
+        """Do nothing; subclasses that keep a copy of the model override this. Called after each change of the model."""
 
     def pack(self) -> None:
-        """Called once at the end: the model as one file."""
+        """Pack the model into one file. Called once, at the end of the run."""
         pack_model(self.model, self.archive)
 
 
 def new_run_folder(job: TrainingJob) -> RunFolder:
-    """The folder that ``run.output`` names, or a new one by algorithm and date. Nothing is written yet."""
+    """Return the folder that ``run.output`` names, or a new one by algorithm and date. Nothing is written yet."""
     path = job.run.output
     if path is None:
         if job.run.resume:
-            raise UserError("run.resume=true needs the folder of the run to go on with; give run.output=PATH as well")
+            raise UserError("run.resume=true needs the folder of the run to resume; give run.output=PATH as well")
         path = Path("runs") / job.algorithm / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     return RunFolder(path)
 

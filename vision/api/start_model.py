@@ -42,7 +42,7 @@ def start_model(algorithm: AnyAlgorithm, job: TrainingJob) -> StartModel:
 
 
 def model_path(path: Path) -> Path:
-    """The model in a channel: the path itself, or the one model.tar.gz that the platform put into the folder."""
+    """Return the model of a channel: the path itself, or the one model.tar.gz that the platform put into the folder."""
     archive = path / "model.tar.gz"
     return archive if path.is_dir() and archive.is_file() and not (path / "model.json").exists() else path
 
@@ -70,7 +70,7 @@ def _continue(algorithm: AnyAlgorithm, job: TrainingJob, stored: StoredModel) ->
     if heads_differ:
         own = network.state_dict()
         state |= {key: value for key, value in own.items() if algorithm.is_head(key, architecture)}
-        log.info("the layers that depend on the number of classes start anew; all others go on")
+        log.info("the layers that depend on the number of classes are initialized again; all others keep their weights")
     fill_network(network, state, str(job.channels["model"].path))
     if job.hyperparameters.use_pretrained_model:
         log.info("training goes on from channel 'model'; hp.use_pretrained_model has no effect")

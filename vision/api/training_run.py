@@ -53,7 +53,7 @@ class RunResult:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Of the model that was kept, on the validation channel."""
+        """Return the metrics of the model that was kept, on the validation channel."""
         return self.evaluation.metrics
 
 
@@ -117,7 +117,7 @@ def train(job: TrainingJob, folder: RunFolder | None = None, data: RunData | Non
 
 
 def _kept(folder: RunFolder) -> str:
-    """The end of a sentence: what is whole in the folder of a run that could not write something else."""
+    """Return the end of a sentence: which outputs of a run are complete although another could not be written."""
     kept = {"model": folder.model / MODEL_JSON, "checkpoint": folder.checkpoints / LAST}
     found = [f"the {name} in {path.parent}" for name, path in kept.items() if path.exists()]
     return f"; kept: {' and '.join(found)}, so that run.resume=true goes on" if found else ""
@@ -223,7 +223,7 @@ def _task_and_data(run: _Run) -> tuple[TrainingTask, VisionDataModule]:
 
 
 def _assumed_thresholds(evaluation: Evaluation | None) -> dict[str, float]:
-    """Of the evaluation of the same weights; none before the first one."""
+    """Return the thresholds from the evaluation of the same weights; none before the first evaluation."""
     return evaluation.labels.threshold_of() if evaluation and evaluation.labels else {}
 
 

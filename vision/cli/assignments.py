@@ -28,7 +28,7 @@ def read_assignments(
 ) -> Assignments:
     """Sort the words of a command line. Raises SettingsError with a sentence for every unknown one.
 
-    With ``allow_files`` a word that is no known setting but names files is these files: ``draft=1.jpg``, ``-1.jpg``.
+    With ``allow_files``, a word that names files and is not a known setting stands for these files: ``draft=1.jpg``.
     """
     problems: list[str] = []
     given = Assignments(sections={section: {} for section in sections})
@@ -55,7 +55,7 @@ def read_assignments(
 
 
 def _names_files(word: str) -> bool:
-    """Whether a file or folder has this name, or a pattern matches some."""
+    """Return whether a file or folder has this name, or the word is a pattern that matches one."""
     return os.path.lexists(local_path(word)) or bool(glob.has_magic(word) and glob.glob(word, recursive=True))
 
 
@@ -72,6 +72,6 @@ def put(section: dict[str, object], name: str, value: str) -> None:
 
 
 def _full_names(sections: Sequence[str]) -> list[str]:
-    """What users may have meant inside the sections."""
+    """Return the full names of the settings in the sections, to find the one that a user may have meant."""
     known = {"run": list(RunSettings.model_fields), "channels": list(algorithms.channel_names())}
     return [f"{section}.{name}" for section in sections for name in known.get(section, [])]

@@ -40,7 +40,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         job = job_of(settings)
     except UserError as error:
-        # What keeps the counts from being counted is found again with the data.
+        # A fault in the data that prevents counting is found a second time with the data.
         found = dict.fromkeys([*problems_of(error), *_data_problems(settings["channels"])])
         raise SettingsError(list(found)) from error
     from vision.api.check import check
@@ -53,7 +53,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _data_problems(values: dict[str, Any]) -> list[str]:
-    """What the channels' data have wrong, where the channels themselves are sound."""
+    """Return what is wrong with the data of the channels; nothing if the channels themselves are set wrongly."""
     try:
         channels = parse_channels(values, known=algorithms.channel_names())
     except SettingsError:
@@ -64,7 +64,7 @@ def _data_problems(values: dict[str, Any]) -> list[str]:
 
 
 def show(result: CheckResult) -> None:
-    """Facts and the log's preview to stdout, warnings to stderr."""
+    """Print facts and a preview of the log to stdout, warnings to stderr."""
     width = max((len(name) for name, _ in result.facts), default=0)
     for name, text in result.facts:
         print(f"{name:<{width}}  {text}")

@@ -21,18 +21,18 @@ Usage: vision compare model=PATH other=PATH channels.validation=PATH [channels.N
   other      another one of the same kind, with the same classes
   channels   validation, and validation_lst or validation_annotation where the labels lie apart
   run        run settings, for example run.device=cpu (vision train --help lists them); run.seed decides the draws
-  resamples  how often images are drawn anew for the intervals
+  resamples  how often images are resampled for the intervals
   output     also write comparison.html and comparison.json into this folder
 
 Both models are measured on the same images. Intervals are 95 % ones of the paired bootstrap over images: what the
-figures would be with other images of the same kind. other is better (or worse) where the interval of its difference
-from model leaves out zero.
+figures would be with other images of the same kind. other is better (or worse) if the interval of its difference
+from model does not contain zero.
 
 Example: vision compare model=runs/first other=runs/second channels.validation=test.rec output=runs/comparison"""
 
 
 def run(argv: Sequence[str]) -> int:
-    """Compare, print the tables and the verdict, write the page if asked. Returns the exit status."""
+    """Compare two models, print the tables and the verdict, write the page if asked. Return the exit status."""
     if {"-h", "--help"}.intersection(argv):
         print(HELP)
         return 0

@@ -23,14 +23,14 @@ Settings = Mapping[str, Any]
 
 
 def config_folder() -> Path:
-    """The folder of config files: inside the package when installed, beside it in a checkout."""
+    """Return the folder of config files: inside the package when installed, beside it in a checkout."""
     package = Path(vision.__file__).parent
     installed = package / "configs"
     return installed if installed.is_dir() else package.parent / "configs"
 
 
 def config_groups(flags: tuple[str, ...] = ()) -> dict[str, list[str]]:
-    """Config groups and the options of each, of our folder and the one given by --config-dir."""
+    """Return the options of each config group, from our folder and the one given by --config-dir."""
     folders = [config_folder()]
     for flag, value in itertools.pairwise(flags):
         if flag in ("--config-dir", "-cd"):
@@ -39,13 +39,13 @@ def config_groups(flags: tuple[str, ...] = ()) -> dict[str, list[str]]:
     for folder in folders:
         for path in sorted(folder.glob("*/*.yaml")):
             found.setdefault(path.parent.name, []).append(path.stem)
-    # A file is needed only where Hydra composes.
+    # An algorithm needs a config file only if Hydra composes the settings.
     found["algorithm"] = sorted({*found["algorithm"], *algorithms.names()})
     return found
 
 
 def compose_once(overrides: Overrides) -> Settings:
-    """The settings of a single run as plain values."""
+    """Return the settings of a single run as plain values."""
     from hydra import compose, initialize_config_dir
 
     with _hydra_errors(), initialize_config_dir(version_base="1.3", config_dir=str(config_folder().resolve())):
@@ -53,9 +53,9 @@ def compose_once(overrides: Overrides) -> Settings:
 
 
 def run_hydra(overrides: Overrides, run: Callable[[Settings], float]) -> None:
-    """Let Hydra's own program do what its flags ask: several runs, or printing the settings.
+    """Let Hydra do what its flags ask for: several runs, or printing the settings.
 
-    ``run`` gives the objective of a run, which sweepers that learn from it ask for.
+    ``run`` returns the objective of a run, which some of Hydra's sweepers learn from.
     """
     import hydra
     from hydra.core.global_hydra import GlobalHydra
@@ -75,7 +75,7 @@ def run_hydra(overrides: Overrides, run: Callable[[Settings], float]) -> None:
         outputs = [text.partition("=")[2] for text in values if text.startswith("++run.output=")]
         values += [f"hydra.sweep.dir={output}" for output in outputs]
     program = hydra.main(version_base="1.3", config_path=str(config_folder().resolve()), config_name=ROOT)(one)
-    # Hydra reads the command line itself, and shows errors itself unless told to raise them.
+    # Hydra reads the command line itself, and shows errors itself unless asked to raise them.
     command = mock.patch.object(sys, "argv", ["vision train", *overrides.flags, *values])
     with command, mock.patch.dict(os.environ, {"HYDRA_FULL_ERROR": "1"}), _hydra_errors():
         try:
@@ -100,7 +100,7 @@ def _plain(config: Any) -> Settings:
 
 @contextmanager
 def _hydra_errors() -> Iterator[None]:
-    """Hydra's complaints about config files and overrides as user errors."""
+    """Raise UserError in place of Hydra's errors about config files and overrides."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 

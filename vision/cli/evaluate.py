@@ -40,7 +40,7 @@ REPORT_PAGE = "report.html"
 
 
 def run(argv: Sequence[str]) -> int:
-    """Evaluate, print the tables, write the files if asked. Returns the exit status."""
+    """Evaluate a model, print the tables, write the files if asked. Return the exit status."""
     if {"-h", "--help"}.intersection(argv):
         print(HELP)
         return 0
@@ -67,13 +67,13 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _by_label(words: Sequence[str]) -> dict[str, object]:
-    """``thresholds.LABEL=NUMBER``, whatever characters the label has."""
+    """Return the numbers of ``thresholds.LABEL=NUMBER`` by label; a label may have any characters."""
     pairs = (word.removeprefix(_OF_LABEL).rpartition("=") for word in words)
     return {label: number for label, _, number in pairs}
 
 
 def check(given: Assignments, required_channels: Sequence[str]) -> tuple[Path, dict[str, Channel], RunSettings]:
-    """The model's path, channels and run settings. Raises SettingsError with every problem."""
+    """Return the model's path, the channels and the run settings. Raises SettingsError with every problem."""
     problems: list[str] = []
     channels: dict[str, Channel] = {}
     settings = RunSettings()
@@ -96,7 +96,7 @@ def check(given: Assignments, required_channels: Sequence[str]) -> tuple[Path, d
 
 
 def model_problems(setting: str, model: str) -> list[str]:
-    """What can be found wrong with a model before torch is imported to load it."""
+    """Return what is visibly wrong with a model, before torch is imported to load it."""
     path = local_path(model)
     if not os.path.exists(path):
         return [f"Setting {setting} is {model!r}, which does not exist: give a model folder, archive or run folder."]
@@ -110,7 +110,7 @@ def model_problems(setting: str, model: str) -> list[str]:
 def evaluate(
     model: Path, channels: dict[str, Channel], settings: RunSettings, thresholds: Thresholds
 ) -> EvaluatedModel:
-    """The api's evaluation; torch is imported here."""
+    """Evaluate the model. Torch is imported here, after every setting has been checked."""
     from vision import api
 
     return api.evaluate_model(model, channels, settings, thresholds)

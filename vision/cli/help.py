@@ -17,7 +17,7 @@ _NAME_WIDTH = 26
 
 
 def train_help(argv: Sequence[str]) -> str:
-    """The help for the algorithm that ``argv`` names, else for all."""
+    """Return the help for the algorithm that ``argv`` names, or for all if it names none."""
     chosen = [text.partition("=")[2] for text in argv if text.startswith("algorithm=")]
     names = [algorithms.full_name(name) for name in chosen] or algorithms.names()
     groups = config_groups()
@@ -93,7 +93,7 @@ def sweep_help() -> str:
 
 
 def setting_rows(rows: Iterable[HyperparameterRow]) -> str:
-    """A table of settings as help prints it."""
+    """Return a table of settings, a row each, as help prints it."""
     return "\n".join(_row(row) for row in rows)
 
 

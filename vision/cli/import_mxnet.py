@@ -19,21 +19,21 @@ Usage: vision import-mxnet MODEL [output=FOLDER] [labels=FILE] [epoch=N] [image_
 
   MODEL        model.tar.gz of SageMaker's Image Classification or Object Detection, a folder with its files
                (*-symbol.json and *-NNNN.params), or one *-symbol.json in such a folder
-  output       the model folder to write; without it, NAME-imported beside you
+  output       the model folder to write; without it, NAME-imported in the current folder
   labels       class names in the order of the class ids, a file of one name a line or a,b,c
   epoch        which of several *-NNNN.params; the latest if left out
   image_shape  size of the images, where no file says it
   mean         what was subtracted from the pixels (0..255), if the guess from the network's statistics is wrong;
                mean=0 for raw pixels
 
-Every verb imports such a model in passing, so this one is needed only to look at it, to name its classes once,
-or to keep it in the current format.
+Every verb opens such a model directly; use this one to look at it, to name its classes once and for all, or to
+keep it in the current format.
 
 Example: vision import-mxnet model.tar.gz labels=classes.txt output=models/flowers"""
 
 
 def run(argv: Sequence[str]) -> int:
-    """Import, write the folder, say what was decided. Returns the exit status."""
+    """Import a model, write its folder and print what was decided. Return the exit status."""
     if {"-h", "--help"}.intersection(argv):
         print(HELP)
         return 0
@@ -65,7 +65,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def read_options(given: Assignments) -> ImportOptions:
-    """What the user says about the model. Raises SettingsError with every problem."""
+    """Return what the user says about the model. Raises SettingsError with every problem."""
     from vision.interop.imported_model import ImportOptions
 
     problems: list[str] = []

@@ -1,4 +1,4 @@
-"""The command ``vision``: one verb a job. Imports nothing heavy; each verb's module is loaded when it is used."""
+"""The command ``vision`` and its verbs. Imports nothing heavy; a verb's module is imported when the verb is used."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ VERBS: dict[str, Verb] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb and return the exit status: 0 done, 2 the user can mend it, 130 interrupted."""
+    """Run one verb and return the exit status: 0 done, 2 an error that the user can correct, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        # A terminal may know fewer letters than the names of files. What waits to be written is written by this.
+        # File names may have letters that the terminal lacks. This also flushes what is waiting to be written.
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
@@ -66,11 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("vision: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output, `head` say, has enough. Keep Python from complaining again at exit.
+        # The reader of our output, such as `head`, has closed it. Keep Python from failing again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        # What no closer place has put into words; the rest is a defect of ours and keeps its traceback.
+        # A full disk or missing permission that was not handled closer; anything else is a defect: keep its traceback.
         sentence = machine_trouble(error)
         if sentence is None:
             raise
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def print_problems(error: UserError) -> None:
-    """Each problem on a line of its own, to stderr."""
+    """Print each problem on a line of its own to stderr."""
     for line in str(error).split("\n"):
         print(f"vision: {line}", file=sys.stderr)
 

@@ -56,7 +56,7 @@ def read_overrides(argv: Sequence[str], groups: Mapping[str, Sequence[str]]) -> 
 
 
 def plain_settings(argv: Sequence[str]) -> dict[str, Any] | None:
-    """All settings as plain texts, where the command line alone states them; None where Hydra must be asked."""
+    """Return all settings as plain texts if the command line alone states them; None if Hydra must compose them."""
     found: dict[str, Any] = {"algorithm": None, **{section: {} for section in SECTIONS}}
     for text in argv:
         name, equals, value = text.partition("=")
@@ -90,7 +90,7 @@ def _split_flags(argv: Sequence[str], problems: list[str]) -> tuple[list[str], l
 
 
 def _forms(assignments: Sequence[str]) -> dict[str, Form]:
-    """Forms of hp.* and run.*; of all algorithms where none, or no single one, is named."""
+    """Return the forms of hp.* and run.*; those of all algorithms if the words do not name a known one."""
     named = [text.partition("=")[2] for text in assignments if text.startswith("algorithm=")]
     known = algorithms.names()
     chosen = [name.replace("-", "_") for name in named if name.replace("-", "_") in known] or known
@@ -131,7 +131,7 @@ def _override(text: str, groups: Mapping[str, Sequence[str]], forms: Mapping[str
 
 
 def _with_keys(text: str, assignments: Sequence[str]) -> str:
-    """channels.NAME=PATH as channels.NAME.path=PATH where other keys of that channel are given, too."""
+    """Return channels.NAME=PATH as channels.NAME.path=PATH if other keys of that channel are given, too."""
     name, equals, value = text.partition("=")
     has_keys = any(other.startswith(f"{name}.") for other in assignments)
     return f"{name}.path={value}" if equals and has_keys and name.startswith("channels.") else text
@@ -156,7 +156,7 @@ def _several(name: str, value: str) -> str:
 
 
 def _unknown(name: str, text: str, groups: Mapping[str, Sequence[str]], forms: Mapping[str, Form]) -> str:
-    """The sentence for a name outside all sections, which users most often forget to write."""
+    """Return the sentence for a name without a section; most often the user forgot ``hp.`` or ``run.``."""
     if "=" not in text:
         return f"Argument {shown(text)} is no setting: write name=value, for example hp.epochs=10."
     full = {
@@ -171,7 +171,7 @@ def _unknown(name: str, text: str, groups: Mapping[str, Sequence[str]], forms: M
 
 
 def names_path(name: str) -> bool:
-    """Whether the setting ``name``, with its section, holds a path: those of channels and some of ``run``."""
+    """Return whether the setting ``name``, with its section, holds a path, as channels and some of ``run`` do."""
     section, _, rest = name.lstrip("+").partition(".")
     if section == "channels":
         return rest.partition(".")[2] in ("", "path")
@@ -180,9 +180,9 @@ def names_path(name: str) -> bool:
 
 
 def is_hydra_value(value: str, is_path: bool = False) -> bool:
-    """Whether the user wrote Hydra's grammar: quotes, a list, a mapping, null or an interpolation.
+    """Return whether a value is written in Hydra's grammar: quotes, a list, a mapping, null or an interpolation.
 
-    Paths may be quoted or interpolated; any other text, and all that exists, is itself: ``[a]`` is a folder.
+    A path is in that grammar only if it is quoted or interpolated and does not exist: ``[a]`` may be a folder.
     """
     if is_path:
         return bool(_HYDRA_PATH.match(value)) and not _exists(value)
@@ -190,32 +190,32 @@ def is_hydra_value(value: str, is_path: bool = False) -> bool:
 
 
 def is_sweep(value: str, is_path: bool = False) -> bool:
-    """Whether the value means several ones when -m is given."""
+    """Return whether the value means several values when -m is given."""
     if is_path and _exists(value):
         return False
     return "," in value or bool(_FUNCTION.match(value.strip()))
 
 
 def hydra_value(value: str) -> str:
-    """The value, quoted where Hydra would otherwise read something else or refuse it."""
+    """Return the value, in quotes if Hydra would otherwise misread or refuse it."""
     text = value.strip()
     return text if is_hydra_value(text) or _PLAIN.fullmatch(text) else hydra_text(text)
 
 
 def hydra_path(value: str) -> str:
-    """A path, quoted, so that ``2024.10`` and ``true`` stay text."""
+    """Return a path in quotes, so that ``2024.10`` and ``true`` stay text."""
     return value if is_hydra_value(value, is_path=True) else hydra_text(value)
 
 
 def hydra_paths(value: str) -> str:
-    """Several paths to run once with each, separated by commas, or what Hydra's grammar says otherwise."""
+    """Return the paths, separated by commas and each in quotes; a value in Hydra's grammar stays as it is."""
     if is_hydra_value(value) or _FUNCTION.match(value.strip()):
         return value
     return ",".join(map(hydra_text, value.split(",")))
 
 
 def hydra_text(text: str) -> str:
-    """Any text in Hydra's quotes."""
+    """Return any text in Hydra's quotes."""
     # An interpolation is escaped by a backslash, and those before it are doubled.
     text = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + "\\${", text)
     # In Hydra's quotes a backslash counts only before a quote, or at the end.

@@ -112,7 +112,7 @@ def write(results: Iterable[tuple[str, Mapping[str, Any], str]], output: str | N
 
 
 def _line(key: str, text: str) -> str:
-    """A line about one image for a terminal, which names could otherwise command."""
+    """Return a line about one image without control characters, which a file name could send to the terminal."""
     line = text if text.startswith(f"{key}: ") else f"{key}: {text}"
     return "".join(mark if mark.isprintable() else "\ufffd" for mark in line) + "\n"
 
@@ -133,9 +133,9 @@ Image: TypeAlias = "tuple[str, bytes | memoryview | DataError]"
 
 
 def find_images(words: Sequence[str]) -> list[Path]:
-    """Files as they are, images below folders in the order of their names, and what globs match.
+    """Return the files, the images below the folders, sorted by name, and the files that the globs match.
 
-    Raises UserError for a word that stands for nothing.
+    Raises UserError for a word that names no image.
     """
     if not words:
         raise UserError("Images to predict are missing: give files, folders, globs or .rec files after model=PATH.")
@@ -162,7 +162,7 @@ def find_images(words: Sequence[str]) -> list[Path]:
 
 
 def encoded_images(paths: Iterable[Path]) -> Iterator[Image]:
-    """(key, encoded image) of each file, and of each record of a .rec file; what cannot be read has its error there."""
+    """Yield (key, encoded image) of each file and each record of a .rec file, with the error if it cannot be read."""
     for path in paths:
         if path.suffix == ".rec":
             yield from _records(path)

@@ -12,7 +12,7 @@ REDRAW_SECONDS = 0.2
 
 @contextmanager
 def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Gives the function to call with the number of items done since its last call."""
+    """Yield a function to be called with the number of items done since its last call."""
     if not sys.stderr.isatty():
         yield lambda count: None
         return

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from vision import algorithms
 from vision.cli.main import SIGNALLED
-from vision.cli.sweep_words import SweepWords, print_space, read_sweep_words
+from vision.cli.sweep_words import SweepWords, read_sweep_words, space_file_text
 from vision.settings.device import named_gpus
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import TrainingJob
@@ -30,14 +30,14 @@ OWN_RUN_SETTINGS = {"output": "sweep.output=PATH", "resume": "sweep.resume=true"
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run a sweep, or go on with one. Returns the exit status."""
+    """Run a sweep, or resume one. Return the exit status."""
     if {"-h", "--help"}.intersection(argv):
         from vision.cli.help import sweep_help
 
         print(sweep_help())
         return 0
     if "--space" in argv:
-        print(print_space([word for word in argv if word != "--space"]), end="")
+        print(space_file_text([word for word in argv if word != "--space"]), end="")
         return 0
     words = read_sweep_words(argv)
     settings = SweepSettings.parse(words.sweep)
@@ -54,7 +54,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def run_plan(folder: SweepFolder, plan: SweepPlan, settings: SweepSettings) -> int:
-    """Run what is left of a sweep, then report. Returns the exit status."""
+    """Run the remaining trials of a sweep, then report. Return the exit status."""
     from vision.sweeps.display import sweep_display
     from vision.sweeps.driver import Driver, SweepEnded
     from vision.sweeps.study import Study, keeping
@@ -160,12 +160,12 @@ def plan_of(words: SweepWords, settings: SweepSettings) -> SweepPlan:
 
 
 def _kept(given: Mapping[str, str]) -> dict[str, str]:
-    """The sweep settings that a resumed sweep goes on with."""
+    """Return the sweep settings that a resumed sweep keeps."""
     return {name: value for name, value in given.items() if name not in ("output", "resume", "space")}
 
 
 def _range_problems(job: TrainingJob, space: SearchSpace) -> list[str]:
-    """What the hyperparameters say of the ends of each range."""
+    """Return what the checks of hyperparameters say about the ends of each range."""
     table, base, problems = table_of(job.algorithm), job.hyperparameters.to_strings(), []
     for name, values in space.dimensions.items():
         ends = values.choices or (f"{values.low:.15g}", f"{values.high:.15g}")

@@ -21,8 +21,11 @@ PREFIX = "sweep."
 
 @dataclass(frozen=True)
 class SweepWords:
-    """``fixed`` go to every trial as they are; ``varied`` are ranges by hyperparameter; ``sweep`` its settings;
-    ``file`` is the shipped file of ranges that was chosen."""
+    """The sorted words of a command line.
+
+    ``fixed`` are passed to every trial unchanged, ``varied`` are ranges by hyperparameter, ``sweep`` the sweep's own
+    settings by name. ``file`` names the shipped file of ranges that was chosen.
+    """
 
     fixed: tuple[str, ...]
     varied: dict[str, str]
@@ -30,7 +33,7 @@ class SweepWords:
     file: str | None
 
     def compose(self) -> Settings:
-        """What all trials share, as ``vision train`` reads it. Raises SettingsError."""
+        """Return the settings that all trials share, as ``vision train`` reads them. Raises SettingsError."""
         overrides = read_overrides(self.fixed, config_groups())
         if overrides.problems:
             raise SettingsError(overrides.problems)
@@ -38,7 +41,7 @@ class SweepWords:
         return compose_once(overrides) if plain is None else plain
 
     def ranges(self, own_file: Path | None) -> dict[str, str]:
-        """All ranges by hyperparameter; the command line's stand above those of files."""
+        """Return all ranges by hyperparameter; those of the command line override those of files."""
         found: dict[str, str] = {}
         if self.file is not None:
             found |= read_space_file(config_folder() / "sweep" / f"{self.file}.yaml")
@@ -48,7 +51,7 @@ class SweepWords:
 
 
 def read_sweep_words(argv: Sequence[str]) -> SweepWords:
-    """Sort the words. Raises SettingsError with a sentence for every unknown one."""
+    """Sort the words of a command line. Raises SettingsError with a sentence for every unknown one."""
     fixed, problems = [], []
     varied: dict[str, str] = {}
     sweep: dict[str, str] = {}
@@ -75,7 +78,7 @@ def read_sweep_words(argv: Sequence[str]) -> SweepWords:
 
 
 def read_space_file(path: Path) -> dict[str, str]:
-    """Ranges by hyperparameter from a YAML file in the form of Hydra's sweepers. Raises UserError."""
+    """Read the ranges by hyperparameter from a YAML file in the form of Hydra's sweepers. Raises UserError."""
     import yaml
 
     try:
@@ -96,8 +99,8 @@ def read_space_file(path: Path) -> dict[str, str]:
     return found
 
 
-def print_space(argv: Sequence[str]) -> str:
-    """The documented search space of an algorithm as a config file, which both sweepers read."""
+def space_file_text(argv: Sequence[str]) -> str:
+    """Return the documented search space of an algorithm as a YAML file that this sweep and Hydra's both read."""
     words = dict(word.partition("=")[::2] for word in argv)
     unknown = set(words) - {"algorithm", "hp.optimizer"}
     if unknown or "algorithm" not in words:
@@ -127,7 +130,7 @@ def _varies(name: str, value: str, lists: frozenset[str]) -> bool:
 
 
 def _list_settings() -> frozenset[str]:
-    """Hyperparameters whose plain value has commas."""
+    """Return the hyperparameters whose single value has commas."""
     forms = [algorithms.facts_of(name).hyperparameters.forms() for name in algorithms.names()]
     kinds = ("integers", "shape", "names")
     return frozenset(name for table in forms for name, form in table.items() if form.kind in kinds)

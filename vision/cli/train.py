@@ -55,7 +55,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _further_problems(overrides: Overrides, plain: Settings | None) -> Sequence[str]:
-    """What is wrong with the settings besides the command line, so that all is seen at once."""
+    """Return what else is wrong with the settings, so that the user sees all problems at once."""
     try:
         settings = compose_once(overrides) if plain is None else plain
         if settings["algorithm"] is not None:
@@ -63,12 +63,12 @@ def _further_problems(overrides: Overrides, plain: Settings | None) -> Sequence[
     except SettingsError as error:
         return error.problems
     except UserError:
-        # What does not compose may come from what was left out.
+        # The settings may fail to compose because of the words that were refused.
         return ()
     return ()
 
 
-# Stands for the counts while the other settings are checked.
+# Stands in for the missing counts while the other settings are checked.
 MANY = 1_000_000
 
 
@@ -108,7 +108,7 @@ def job_of(settings: Settings) -> TrainingJob:
 
     Raises SettingsError with every problem of every part.
     """
-    # Whatever else is wrong is said first: counting reads the data, and a wrong setting should not wait for that.
+    # All other problems come first: counting reads the data, and a wrong setting should not wait for that.
     job = check_settings(settings)
     if not _missing_counts(settings):
         return job
@@ -145,7 +145,7 @@ def _missing_counts(settings: Settings) -> list[str]:
 
 
 def show_folds(result: CrossValidation) -> None:
-    """Mean, spread and the value of each fold, by metric."""
+    """Print mean, spread and the value of each fold, by metric."""
     from vision.cli.terminal import print_table
 
     print_table(result.table())
@@ -153,7 +153,7 @@ def show_folds(result: CrossValidation) -> None:
 
 
 def show(result: RunResult) -> None:
-    """The final metrics, the report, and where everything is."""
+    """Print the final metrics, write the report, and print where everything is."""
     from vision.cli.terminal import print_evaluation
 
     print_evaluation(result.evaluation, "validation, the model that was kept")

@@ -19,7 +19,7 @@ Usage: vision transform model=PATH input=FOLDER output=FOLDER [accept=MEDIA/TYPE
 
   model    a model folder, a model.tar.gz or a run folder
   input    every file below it is one request: an image, or a .rec file with a line of output for each record;
-           hidden files, earlier answers (.out) and what is no file (pipes, dead links) are named and passed over
+           hidden files, earlier answers (.out), pipes and dead links are skipped, and named
   output   gets NAME.out for each NAME; what is there from an earlier run of this model is kept
   accept   application/jsonlines (the default where the model has it), application/json, or another of the model's
   verbose  true for answers with the names of classes, as accept='application/json;verbose' too
@@ -36,7 +36,7 @@ _FOLDERS = ("input", "output")
 
 
 def run(argv: Sequence[str]) -> int:
-    """Transform. Returns the exit status: 0 all files answered, 1 some failed."""
+    """Answer a folder of images. Return the exit status: 0 all files answered, 1 some failed."""
     if {"-h", "--help"}.intersection(argv):
         print(HELP)
         return 0

@@ -40,7 +40,7 @@ class Hosts:
 
     @property
     def rank(self) -> int:
-        """Index of this machine in ``names``."""
+        """Return the index of this machine in ``names``."""
         return self.names.index(self.current)
 
 

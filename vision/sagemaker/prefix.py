@@ -40,7 +40,7 @@ class Prefix:
 
     @property
     def models(self) -> Path:
-        """The folder of models of a multi-model server."""
+        """Return the folder of models of a multi-model server."""
         return self.path / "models"
 
     @property
@@ -53,7 +53,7 @@ class Prefix:
 
     @property
     def checkpoints(self) -> Path:
-        """The folder that the platform copies to S3: ``checkpoints``, or the one in the job's CheckpointConfig."""
+        """Return the folder that the platform copies to S3: ``checkpoints``, or that of the job's CheckpointConfig."""
         local = self.read_config("checkpointconfig.json").get("LocalPath")
         if not isinstance(local, str) or not local.startswith("/"):
             return self.path / "checkpoints"

@@ -48,24 +48,29 @@ class TransformResult:
 class BatchTransform:
     """Answers the files below ``source`` into ``target`` in the media type ``form``.
 
-    ``tell`` is called with each sentence about a file as soon as it is passed over or has failed.
+    ``report`` is called with a sentence about each file that is skipped or has failed.
     """
 
     def __init__(
-        self, model: HostedModel, source: Path, target: Path, form: str, tell: Callable[[str], None] = lambda text: None
+        self,
+        model: HostedModel,
+        source: Path,
+        target: Path,
+        form: str,
+        report: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._model = model
         self._source = source
         self._target = target
         self._form = form
-        self._tell = tell
+        self._report = report
         self._passed_over: list[tuple[str, str]] = []
         inner, outer = target.resolve(), source.resolve()
         # Where the answers go below the folder of images, "." for beside them, None for elsewhere.
         self._own_folder = inner.relative_to(outer).as_posix() if inner.is_relative_to(outer) else None
 
     def run(self, at_once: int) -> TransformResult:
-        """Transform everything with so many files in work at once. Raises UserError."""
+        """Answer all files, ``at_once`` of them at the same time. Raises UserError."""
         names = self._names()
         self._claim_target()
         waiting = [name for name in names if not self._is_done(name)]
@@ -76,14 +81,14 @@ class BatchTransform:
 
     def _names(self) -> list[str]:
         if not self._source.is_dir():
-            raise UserError(f"Setting input is {str(self._source)!r}, which is no folder: give a folder of images.")
+            raise UserError(f"Setting input is {str(self._source)!r}, which is not a folder: give a folder of images.")
         names = [name for name in walk_files(self._source, self._pass_over) if not self._is_answer(name)]
         if not names:
-            raise UserError(f"Setting input is {str(self._source)!r}, in which there is no file to transform.")
+            raise UserError(f"Setting input is {str(self._source)!r}, which has no files to transform.")
         return names
 
     def _is_answer(self, name: str) -> bool:
-        """Whether a file is an answer of this command, ours or by its name."""
+        """Return whether a file is an answer of this command, one of ours or one by its name."""
         if not name.endswith(OUT_SUFFIX):
             return self._is_ours(name)
         self._pass_over(name, f"an answer of this command by its ending {OUT_SUFFIX}")
@@ -92,10 +97,10 @@ class BatchTransform:
     def _pass_over(self, name: str, kind: str) -> None:
         if not self._is_ours(name):
             self._passed_over.append((name, kind))
-            self._tell(f"{name} is passed over: it is {kind}")
+            self._report(f"{name} is passed over: it is {kind}")
 
     def _is_ours(self, name: str) -> bool:
-        """Whether this command has put a file below the folder of images."""
+        """Return whether this command has put the file below the folder of images."""
         if self._own_folder == ".":
             image = self._source / name.removesuffix(OUT_SUFFIX)
             return name == ORIGIN_FILE or (name.endswith(OUT_SUFFIX) and image.is_file())
@@ -119,7 +124,7 @@ class BatchTransform:
             raise UserError(f"Setting output is {str(self._target)!r}, which cannot be used: {error}.") from error
 
     def _is_done(self, name: str) -> bool:
-        """Whether there is a whole answer that is newer than the file."""
+        """Return whether there is a complete answer that is newer than the file."""
         try:
             answer = self._out(name).stat()
             return answer.st_size > 0 and answer.st_mtime_ns >= (self._source / name).stat().st_mtime_ns
@@ -138,7 +143,7 @@ class BatchTransform:
                     await self._transform(name)
                 except DataError as error:
                     failed.append((name, str(error)))
-                    self._tell(str(error))
+                    self._report(str(error))
 
         await asyncio.gather(*(work() for _ in range(at_once)))
         return failed
@@ -179,7 +184,7 @@ class BatchTransform:
 
 
 def _open(path: Path, name: str) -> tuple[bool, Iterator[list[EncodedImage]]]:
-    """Whether a file holds records, and its images in portions. Raises DataError and OSError."""
+    """Return whether a file holds records, and its images in portions. Raises DataError and OSError."""
     with open_regular(path) as file:
         content = file.read(len(MAGIC_BYTES))
         if content != MAGIC_BYTES:

@@ -1,7 +1,10 @@
-"""Gathers images of many requests into batches, for the threads that run the network.
+"""Collects the images of many requests into batches, and shares the cores among the threads that run the network.
 
-An image waits only while others are on their way (being received or decoded), at most ``max_wait_s``: a lone client
-waits for nobody. While the network works on all cores, the next batches gather by themselves.
+An image waits only while others are being received or decoded, and at most ``max_wait_s``: a single client never waits.
+While the network works on all cores, the next batches fill up by themselves.
+
+Threads that work on one image together wait for each other at every layer; threads that each work on an image of their
+own do not. So a single image gets all cores, and when many wait, each core gets a batch of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from vision.api.model import PreparedImage
 
 log = logging.getLogger(__name__)
 
-# So many predictions that fail in a row are not the images' fault.
+# This many failures in a row are not the fault of the images.
 _MOST_FAILURES = 16
 
 Predict = Callable[[list[PreparedImage], int], list[object]]
@@ -45,7 +48,10 @@ class Share:
 
 
 class Cores:
-    """A GPU counts as a single core: its models take turns."""
+    """The cores of a process, which its networks share: never more threads work than there are cores.
+
+    A GPU counts as a single core, since its models take turns.
+    """
 
     def __init__(self, count: int) -> None:
         assert count >= 1
@@ -116,23 +122,23 @@ class Batcher:
             thread.start()
 
     def __len__(self) -> int:
-        """Images that wait for a batch."""
+        """Return the number of images that wait for a batch."""
         return len(self._waiting)
 
     @property
     def is_healthy(self) -> bool:
-        """False when the last predictions have all failed, as on a GPU that has given up."""
+        """Return False if the last predictions have all failed, as they do on a broken GPU."""
         return all(thread.is_alive() for thread in self._threads) and self._failures < _MOST_FAILURES
 
     def expect(self, change: int) -> None:
-        """Tell of images on their way: +1 when one is announced, -1 when it has come or will not."""
+        """Count images on their way: +1 when one is announced, -1 when it has arrived or will not arrive."""
         with self._gathered:
             self._expected += change
             if self._expected <= 0:
                 self._gathered.notify_all()
 
     def submit(self, image: PreparedImage) -> asyncio.Future[object]:
-        """Put an image into the queue: a future of its prediction, or of what ``predict`` raised for it."""
+        """Queue an image and return a future of its prediction, or of the exception that ``predict`` raised."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[object] = loop.create_future()
         with self._arrived:
@@ -145,7 +151,7 @@ class Batcher:
         return future
 
     def close(self) -> None:
-        """Answer what waits, then end the threads."""
+        """Answer all waiting images, then end the threads."""
         with self._arrived:
             self._is_closed = True
             self._arrived.notify_all()
@@ -166,7 +172,7 @@ class Batcher:
             _deliver(batch, results)
 
     def _gather(self) -> bool:
-        """Wait for images and for those that are on their way; False when closed and done."""
+        """Wait for images, and for others on their way. Return False once the batcher is closed and its queue empty."""
         with self._arrived:
             while not self._waiting and not self._is_closed:
                 self._arrived.wait()
@@ -181,7 +187,7 @@ class Batcher:
             return True
 
     def _take(self, most: int) -> list[_Waiting]:
-        """The next batch, without those who have given up, by a timeout, and need no answer."""
+        """Return the next batch, without images whose requests have timed out."""
         with self._arrived:
             count = batch_size(min(most, len(self._waiting)), self._max_batch)
             batch = [self._waiting.popleft() for _ in range(count)]
@@ -190,7 +196,7 @@ class Batcher:
         return [item for item in batch if not item.future.done()]
 
     def _predict_each(self, batch: list[_Waiting], cores: int) -> list[object]:
-        """A prediction or an exception for each; if the batch fails, each is tried alone."""
+        """Return a prediction or an exception for each image; if the batch fails, each image is tried alone."""
         try:
             results = self._predict([item.image for item in batch], cores)
             self._failures = 0
@@ -204,23 +210,23 @@ class Batcher:
 
 
 def batch_size(waiting: int, max_batch: int) -> int:
-    """How many of the waiting images to take: ``max_batch``, or the largest power of two that there are.
+    """Return how many of the waiting images to take: ``max_batch``, or the largest power of two not above ``waiting``.
 
-    A network prepares itself anew for every size that it has not seen, which can take longer than the batch itself.
+    A network needs extra time for every batch size that it has not seen, often more than for the batch itself.
     """
     return max_batch if waiting >= max_batch else 1 << waiting.bit_length() >> 1
 
 
 def _deliver(batch: list[_Waiting], results: list[object]) -> None:
-    """Hand the results to the event loops, waking each once."""
+    """Pass the results to the event loops, waking each loop once."""
     assert len(batch) == len(results)
     for loop in {item.loop for item in batch}:
         pairs = [(item.future, result) for item, result in zip(batch, results, strict=True) if item.loop is loop]
         try:
             loop.call_soon_threadsafe(_settle, pairs)
         except RuntimeError:
-            # The loop has ended, and with it everyone who waited.
-            log.debug("no one is left to answer")
+            # The loop has ended, and the requests with it.
+            log.debug("the event loop has ended; nothing is left to answer")
 
 
 def _settle(pairs: list[tuple[asyncio.Future[object], object]]) -> None:

@@ -79,7 +79,7 @@ class Connections:
 
     @property
     def places_for_work(self) -> int:
-        """Connections whose requests may be in work at the same time."""
+        """Return how many connections may have a request in work at the same time."""
         return self.places - _NOT_FOR_WORK
 
     def fit_open_files(self) -> None:

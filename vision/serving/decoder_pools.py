@@ -54,7 +54,7 @@ class DecoderPool:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether every thread has been busy for longer than any image can take."""
+        """Return whether every thread has been busy for longer than any image can take."""
         begun_s = list(self._begun_s.values())
         return len(begun_s) >= self._count and time.monotonic() - max(begun_s) > STUCK_S
 
@@ -74,5 +74,5 @@ class DecoderPools:
 
     @property
     def are_stuck(self) -> bool:
-        """Whether no image can be decoded, small or large."""
+        """Return whether images can no longer be decoded, small or large."""
         return self.small.is_stuck or self.large.is_stuck

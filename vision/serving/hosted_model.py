@@ -80,7 +80,7 @@ class HostedModel:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the network answers, as far as is known."""
+        """Return whether the last predictions did not all fail."""
         return self._batcher.is_healthy
 
     def close(self) -> None:

@@ -61,7 +61,7 @@ class MediaType:
 
     @property
     def joining(self) -> Joining | None:
-        """How several answers of this type are joined; None if they cannot be."""
+        """Return how several answers of this type are joined; None if they cannot be."""
         return JOINING.get(self.name)
 
     def covers(self, form: str) -> bool:

@@ -33,7 +33,7 @@ class Family:
     bounds: tuple[float, ...] = ()
 
     def series(self) -> list[str]:
-        """Names of the single values, as the text format writes them."""
+        """Return the names of the single values, as the text format writes them."""
         if self.kind != "histogram":
             return [f"{self.name}{{{label}}}" if label else self.name for label in self.labels]
         buckets = [f'{self.name}_bucket{{le="{bound:g}"}}' for bound in self.bounds]

@@ -21,15 +21,15 @@ from vision.settings.nearest import shown
 log = logging.getLogger(__name__)
 
 _LONGEST_NAME = 1024
-# The folders of an absolute path, which are no client's business.
+# The folders of an absolute path, which clients must not see.
 _FOLDERS = re.compile(r"(?<![^\s'\"(])/(?:[^/\s'\"]+/)+")
 
 
 @dataclass(eq=False)
 class LoadedModel:
-    """A model under the name that the platform gave it, loaded or on its way.
+    """A model under the name that the platform gave it, loaded or being loaded.
 
-    ``users`` requests wait for it or are being answered by it; none is ``idle``.
+    ``users`` counts the requests that wait for it or are being answered by it; ``idle`` is set while there are none.
     """
 
     name: str
@@ -41,12 +41,12 @@ class LoadedModel:
 
     @property
     def model(self) -> HostedModel:
-        """The loaded model, or what went wrong with loading it is raised."""
+        """Return the loaded model, or raise the exception that loading it raised."""
         return self.arrival.result()
 
     @contextmanager
     def used(self) -> Iterator[None]:
-        """Keep the model in memory as long as the context lasts."""
+        """Keep the model in memory for the block."""
         self.users += 1
         self.idle.clear()
         try:
@@ -58,7 +58,7 @@ class LoadedModel:
 
 
 class ModelStore:
-    """Loads one model at a time; answering goes on meanwhile."""
+    """Loads one model at a time, while loaded ones keep answering."""
 
     def __init__(self, shared: SharedResources) -> None:
         self._shared = shared
@@ -71,19 +71,19 @@ class ModelStore:
         self._waiting = 0
 
     def list(self) -> list[LoadedModel]:
-        """All loaded models, the least recently used first."""
+        """Return all loaded models, the least recently used first."""
         return list(self._models.values())
 
     def get(self, name: str) -> LoadedModel:
-        """A loaded model. Raises RequestFailure 404."""
+        """Return a loaded model. Raises RequestFailure 404."""
         if name not in self._models:
             raise RequestFailure(404, f"model {shown(name)} is not loaded; load it with POST /models")
         return self._models[name]
 
     def path_of(self, text: str) -> Path | None:
-        """What a client names below the folder of models; None if it leaves that, or nothing can be there.
+        """Return the path that a client names in the folder of models; None if it leads out of it or does not exist.
 
-        Links in the folder are its owner's matter and are followed.
+        Links inside the folder are followed: its owner has put them there.
         """
         try:
             path = Path(os.path.normpath(self._root / text))
@@ -92,12 +92,12 @@ class ModelStore:
                 path = path.resolve()
             return path if path.is_relative_to(self._root) and path != self._root and path.exists() else None
         except (OSError, ValueError, RuntimeError):
-            # Too long, not to be encoded, with a zero byte, or links in a circle.
+            # Too long, impossible to encode, with a zero byte, or a circle of links.
             return None
 
     @asynccontextmanager
     async def use(self, name: str) -> AsyncIterator[HostedModel]:
-        """A loaded model, which stays in memory as long as the context lasts. Raises RequestFailure 404."""
+        """Yield a loaded model and keep it in memory for the block. Raises RequestFailure 404."""
         loaded = self.get(name)
         with loaded.used():
             self._note_use(loaded)
@@ -105,9 +105,9 @@ class ModelStore:
 
     @asynccontextmanager
     async def use_or_load(self, path: Path) -> AsyncIterator[HostedModel]:
-        """The same with a model that is loaded first if need be; others are unloaded to make room for it.
+        """Yield the model at ``path``, loaded first if necessary; others are unloaded to make room for it.
 
-        Its name is its path below the folder of models, however the client wrote it. Raises RequestFailure 400
+        Its name is its path relative to the folder of models, however the client wrote it. Raises RequestFailure 400
         (no model there) or 507 (larger than all memory for models), PlatformFailure 429 (still loading) or 503 (too
         many wait).
         """
@@ -143,7 +143,7 @@ class ModelStore:
             self._models[loaded.name] = self._models.pop(loaded.name)
 
     async def _wait_for(self, loaded: LoadedModel) -> None:
-        """Raises PlatformFailure 429 or 503; why a model could not be loaded is told by the model."""
+        """Wait until a model is loaded or has failed. Raises PlatformFailure 429 or 503 if that takes too long."""
         settings = self._shared.settings
         if loaded.arrival.done():
             return
@@ -165,7 +165,7 @@ class ModelStore:
             )
 
     def _start(self, name: str, url: str, path: Path, *, makes_room: bool) -> LoadedModel:
-        """Begin to load a model. What becomes of it does not depend on who waits for it."""
+        """Start to load a model; loading continues even if the request that wanted it ends."""
         coming = LoadedModel(name, url, makes_room)
         self._coming[name] = coming
         task = asyncio.create_task(self._bring(coming, path))
@@ -187,7 +187,7 @@ class ModelStore:
             del self._coming[coming.name]
 
     async def _load(self, coming: LoadedModel, path: Path) -> HostedModel:
-        """Raises RequestFailure."""
+        """Load a model within the bound on memory. Raises RequestFailure."""
         try:
             await self._make_room(coming, await asyncio.to_thread(_bytes_on_disk, path))
             model = await asyncio.to_thread(HostedModel.load, path, self._shared)
@@ -207,7 +207,7 @@ class ModelStore:
         return model
 
     async def _make_room(self, coming: LoadedModel, size: int) -> None:
-        """Unload what was not used for longest, rather what no request uses now. Raises RequestFailure 507."""
+        """Unload the least recently used models, idle ones first, to fit ``size`` bytes. Raises RequestFailure 507."""
         limit = int(self._shared.settings.max_models_gb * GIGABYTE)
         while (used := self._used_bytes()) + size > limit:
             if not coming.makes_room or size > limit:
@@ -220,7 +220,7 @@ class ModelStore:
             await self._unload(min(self._models.values(), key=lambda loaded: loaded.users > 0))
 
     async def _unload(self, loaded: LoadedModel) -> None:
-        """Whoever asks for it from now on waits until it is loaded anew."""
+        """Unload a model after its last requests; new requests wait until it is loaded again."""
         del self._models[loaded.name]
         if loaded.users:
             await loaded.idle.wait()
@@ -238,8 +238,8 @@ class ModelStore:
 
 
 def _bytes_on_disk(path: Path) -> int:
-    """Size of a model's largest file, no more than its weights need in memory; 0 if there is none."""
+    """Return the size of a model's largest weights file, a lower bound of its memory; 0 if there is none."""
     if path.is_file():
-        # Packed, it says nothing yet.
+        # An archive does not show the size of its weights.
         return 0
     return max((file.stat().st_size for file in path.glob("*.safetensors")), default=0)

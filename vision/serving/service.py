@@ -1,4 +1,4 @@
-"""What the server does with a request: admit, receive, let the model answer, put the answer together."""
+"""The way of a request through the server: admit it, receive the body, let the model answer, join the answers."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Service:
 
     @property
     def model(self) -> HostedModel:
-        """The one model. Raises RequestFailure 404 in multi-model mode."""
+        """Return the one model. Raises RequestFailure 404 in multi-model mode."""
         if self._model is None:
             raise RequestFailure(404, "several models are served here; call /models/NAME/invoke")
         return self._model
@@ -60,7 +60,7 @@ class Service:
         headers = _custom_attributes(request)
         started_s = asyncio.get_running_loop().time()
         if self._model is not None:
-            # Whom the one model cannot answer need not send a body.
+            # A client that the model cannot answer is refused before it sends its body.
             self._form(request, self._model)
         images = await self._receive(request)
         received_s = asyncio.get_running_loop().time()
@@ -86,13 +86,13 @@ class Service:
                 raise RequestFailure(503, f"there was no answer within the {limit}", retry_after_s=1) from None
 
     def _form(self, request: Request, model: HostedModel) -> str:
-        """The form in which a client wants the answer. Raises RequestFailure 406."""
+        """Return the form in which a client wants the answer. Raises RequestFailure 406."""
         settings = self.settings
         wanted = request.headers.get("accept", "")
         return choose_form(wanted, settings.default_accept, model.forms, verbose=settings.verbose)
 
     async def _receive(self, request: Request) -> Images:
-        """The images of the body, which the one model expects as long as they are coming. Takes no place of work."""
+        """Return the images of the body; the one model expects them while they arrive. Takes no place of work."""
         kind = body_kind(request.headers.get("content-type", ""))
         with nullcontext() if self._model is None else self._model.expected():
             body = await read_body(request, self.settings.max_payload_bytes, self.settings.timeout_s)
@@ -103,7 +103,7 @@ class Service:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether requests are taken, images decoded, and the network does not fail on all of them."""
+        """Return whether the server accepts requests, decodes images and gets predictions."""
         return not self.is_draining and not self._decoders.are_stuck and (self._model is None or self._model.is_healthy)
 
     @contextmanager
@@ -124,7 +124,7 @@ class Service:
 
 
 def _custom_attributes(request: Request) -> dict[str, str]:
-    """The header that is passed back. Raises RequestFailure 400."""
+    """Return the header that is passed back to the client. Raises RequestFailure 400."""
     text = request.headers.get(_CUSTOM_ATTRIBUTES)
     if text is None:
         return {}
@@ -136,7 +136,7 @@ def _custom_attributes(request: Request) -> dict[str, str]:
 
 
 def _check_count(images: Images, form: str, forms: Sequence[str]) -> None:
-    """Raises RequestFailure 406 for several images if their answers cannot be joined to one body."""
+    """Raise RequestFailure 406 for several images if their answers cannot be joined to one body."""
     if len(images.images) == 1 or read_media_type(form).joining is not None:
         return
     others = [other for other in forms if read_media_type(other).joining is not None]

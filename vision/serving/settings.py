@@ -1,4 +1,4 @@
-"""What can be set about serving: where it listens, how much it takes on, and what it refuses."""
+"""Settings of the server: where it listens, how much it accepts, and what it refuses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OWN_VARIABLES = "VISION_SERVE_"
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, object]:
-    """Settings that the platform's variables and our own ask for, by name."""
+    """Return the settings, by name, that the platform's variables and our own state."""
     found: dict[str, object] = {
         name: environment[variable] for variable, name in _VARIABLES.items() if environment.get(variable, "").strip()
     }
@@ -60,7 +60,7 @@ def _token_that_can_be_sent(given: ServingSettings) -> str | None:
 
 
 class ServingSettings(SettingsTable):
-    """Sizes are of one process where ``workers`` says there are several."""
+    """The table of serving settings. Limits are those of one process if there are several workers."""
 
     NOUN: ClassVar[str] = "Serving setting"
     RULES: ClassVar[tuple[Rule, ...]] = (
@@ -76,14 +76,14 @@ class ServingSettings(SettingsTable):
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     hosts: tuple[str, ...] = Field(
         default=(),
-        description="further names under which it is asked, as a proxy passes them on; the machine's own need not be"
-        " given, and others are refused on a loopback address or where this is set",
+        description="further host names that requests may use, as a proxy passes them on; the machine's own names are"
+        " always allowed, and all others are refused on a loopback address or if this is set",
         examples=["api.example.com"],
     )
     token: str | None = Field(
         default=None,
-        description="what all but /ping have to send, as Authorization: Bearer TOKEN; better given as the variable"
-        " VISION_SERVE_TOKEN, which other users cannot see",
+        description="what every request but /ping must send, as Authorization: Bearer TOKEN; better given as the"
+        " variable VISION_SERVE_TOKEN, which other users cannot see",
         examples=["of-32-random-letters"],
     )
     workers: int | None = Field(
@@ -99,28 +99,28 @@ class ServingSettings(SettingsTable):
         default=10.0,
         ge=1,
         le=3600,
-        description="processor time for decoding an image of much work (progressive and of many megapixels, AVIF),"
-        " which a process of its own does; what takes longer is refused",
+        description="processor time for decoding an expensive image (a progressive one of many megapixels, AVIF), which"
+        " a process of its own decodes; images that take longer are refused",
     )
     device: str = device_field()
     prepack: bool = Field(
         default=True,
-        description="on the CPU: fold batch normalisation into the convolutions and keep their weights in the"
-        " processor's order; false answers with the very bits of vision predict",
+        description="on the CPU: fold batch normalization into the convolutions and keep their weights in the"
+        " processor's order; false gives exactly the answers of vision predict",
     )
     max_batch: int = Field(default=16, ge=1, le=1024, description="images that the network sees at once, at most")
     max_wait_ms: float = Field(
         default=5.0, ge=0, le=1000, description="time an image waits for others that are on their way"
     )
     max_requests: int = Field(
-        default=256, ge=1, le=65536, description="requests in work; further ones are told to come back (503)"
+        default=256, ge=1, le=65536, description="requests in work; further ones get 503 and may be sent again"
     )
     max_connections: int | None = Field(
         default=None,
         ge=16,
         le=1 << 20,
-        description="open connections; further ones take the place of those that wait longest; unset is four for each"
-        " request in work, and never more than the limit of open files leaves room for",
+        description="open connections; further ones replace those that have waited longest; unset is four for each"
+        " of max_requests, and never more than the limit of open files allows",
         examples=[1024],
     )
     head_timeout_s: float = Field(default=10.0, gt=0, le=3600, description="time for the head of a request")
@@ -133,10 +133,10 @@ class ServingSettings(SettingsTable):
         default="application/json", description="what a request without Accept gets", examples=["application/jsonlines"]
     )
     verbose: bool = Field(
-        default=False, description="names of classes in every answer, as Accept: application/json;verbose asks for"
+        default=False, description="add class names to every answer, as Accept: application/json;verbose does"
     )
     endpoint: str | None = Field(
-        default=None, description="the one endpoint name that boto3 may ask for; unset takes any", examples=["birds"]
+        default=None, description="the one endpoint name that boto3 may use; unset allows any", examples=["birds"]
     )
     multi_model: bool = Field(default=False, description="load and unload models by SageMaker's multi-model API")
     max_models_gb: float = Field(default=4.0, gt=0, description="weights of all loaded models together, in GB")
@@ -148,32 +148,32 @@ class ServingSettings(SettingsTable):
 
     @property
     def max_payload_bytes(self) -> int:
-        """The largest body that is read."""
+        """Return the size in bytes of the largest body that is read."""
         return int(self.max_payload_mb * MEBIBYTE)
 
     def connection_count(self) -> int:
-        """Open connections of one process, as far as the limit of open files allows."""
+        """Return how many connections one process may have open, if the limit of open files allows it."""
         return self.max_connections or max(_FEWEST_CONNECTIONS, 4 * self.max_requests)
 
     def worker_count(self) -> int:
-        """Processes to run: as set, else one for each GPU that can be used."""
+        """Return the number of processes: as set, else one for each usable GPU."""
         if self.workers is not None:
             return self.workers
         return 1 if self.multi_model else max(1, len(self.shared_gpus()))
 
     def shared_gpus(self) -> list[str]:
-        """GPUs that the processes share out, as CUDA_VISIBLE_DEVICES names them; none where ``device`` is one."""
+        """Return the GPUs to divide among the processes, as CUDA_VISIBLE_DEVICES has them; none if ``device`` is one."""
         return visible_gpus() if self.device in ("auto", "cuda") else []
 
     def thread_count(self) -> int:
-        """Cores for the network in each process: as set here, by OMP_NUM_THREADS, or an even share."""
+        """Return the cores for the network in each process: as set here or by OMP_NUM_THREADS, else an even share."""
         asked = os.environ.get("OMP_NUM_THREADS", "")
         if self.threads is None and asked.isdecimal() and int(asked) > 0:
             return int(asked)
         return self.threads or max(1, usable_cores() // self.worker_count())
 
     def decoder_count(self) -> int:
-        """Threads that decode in each process."""
+        """Return the number of threads that decode in each process."""
         return self.decode_threads or min(8, max(2, usable_cores() // self.worker_count()))
 
 

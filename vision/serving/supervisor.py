@@ -132,5 +132,5 @@ class _Supervisor:
         # Other users can read a process's words, and a token is among the settings.
         environment[PLAN_VARIABLE] = json.dumps(plan)
         command = [sys.executable, "-m", "vision.serving.server"]
-        # The pipe tells the worker when this process is gone, however it went.
+        # The pipe closes when this process ends, however it ends, and the worker notices.
         return subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, pass_fds=descriptors)

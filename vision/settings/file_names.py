@@ -18,12 +18,12 @@ _LONGEST_SHOWN = 100
 
 
 def local_path(text: str | Path) -> Path:
-    """The path, with ``~`` for the home folder; a name that merely begins like that stays."""
+    """Return the path, with ``~`` replaced by the home folder; names that only begin with ``~`` stay."""
     return Path(os.path.expanduser(text))
 
 
 def name_problem(name: str) -> str | None:
-    """Half a sentence if no file or class can have this name, to follow the name as ``shown_name`` quotes it."""
+    """Return half a sentence, to follow ``shown_name``, if no file or class can have this name; else None."""
     if "\0" in name:
         return "holds a NUL character, which no name can have"
     try:
@@ -37,7 +37,7 @@ def name_problem(name: str) -> str | None:
 
 
 def line_problem(name: str) -> str | None:
-    """The same for a name that must stand in a line of a text file, where columns are separated by tabs."""
+    """Return ``name_problem`` of a name that must also fit into a line of a text file with tab-separated columns."""
     problem = name_problem(name)
     if problem is None and any(mark in name for mark in "\t\r\n"):
         return "holds a tab or a line break, which a line of a text file cannot hold; rename it"
@@ -47,12 +47,12 @@ def line_problem(name: str) -> str | None:
 
 
 def strip_blanks(text: str) -> str:
-    """Text without the blanks and line ends around it."""
+    """Return the text without surrounding blanks and line ends."""
     return text.strip(BLANKS)
 
 
 def shown_name(name: str) -> str:
-    """A name as messages quote it: bytes that are not UTF-8 as ``\\xe9``, and a long one cut."""
+    """Return a name as messages quote it: bytes that are not UTF-8 as ``\\xe9``, and a long one cut."""
     try:
         text = repr(os.fsencode(name).decode("utf-8", "backslashreplace")).replace("\\\\x", "\\x")
     except UnicodeEncodeError:
@@ -61,5 +61,5 @@ def shown_name(name: str) -> str:
 
 
 def same_letters(name: str) -> str:
-    """A form that is equal for names that look alike: macOS writes accents as marks of their own (NFD)."""
+    """Return a form that is equal for names that look alike: macOS stores accents as separate marks (NFD)."""
     return unicodedata.normalize("NFC", name)

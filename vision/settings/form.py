@@ -68,7 +68,7 @@ class Form:
 
     @property
     def kind_text(self) -> str:
-        """The kind as tables print it."""
+        """Return the kind as tables print it."""
         if self.kind == "flag":
             return "0 / 1" if self.as_digit else "True / False"
         names = {"text": "string", "integers": "list of integers", "shape": "integers", "names": "list"}
@@ -76,7 +76,7 @@ class Form:
 
     @property
     def valid(self) -> str:
-        """The allowed values, to follow "must be"."""
+        """Return the allowed values in words, to follow "must be"."""
         if self.note is not None:
             return self.note
         if self.kind == "flag":
@@ -101,7 +101,7 @@ class Form:
         return " " + " and ".join(parts) if parts else ""
 
     def read(self, value: object) -> object:
-        """A text or typed value to the field's type; ranges are left to pydantic. Raises ValueError."""
+        """Convert a text or typed value to the field's type; pydantic checks ranges. Raises ValueError."""
         if isinstance(value, str):
             value = value if self.kind == "path" else value.strip()
             if len(value) > _LONGEST_TEXT:
@@ -123,7 +123,7 @@ class Form:
         return value
 
     def write(self, value: object) -> str:
-        """The text that ``read`` takes back to the same value, as hyperparameters.json has it."""
+        """Return the text from which ``read`` reads the same value, as hyperparameters.json has it."""
         if self.kind == "flag":
             return str(int(bool(value))) if self.as_digit else str(bool(value))
         if isinstance(value, tuple):

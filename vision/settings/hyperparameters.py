@@ -66,16 +66,16 @@ class Hyperparameters(SettingsTable):
 
     @classmethod
     def rows(cls) -> tuple[HyperparameterRow, ...]:
-        """The table: what is counted and what is required first, then by name."""
+        """Return the rows of the table: counted and required ones first, then by name."""
         return tuple(sorted(table_rows(cls), key=lambda row: (row.name not in COUNTED, not row.required, row.name)))
 
     def warnings(self) -> list[str]:
-        """A sentence for each value that was given but has no effect, or is likely a mistake."""
+        """Return a sentence for each given value that has no effect or is probably a mistake."""
         return []
 
 
 def table_rows(table: type[SettingsTable]) -> Iterator[HyperparameterRow]:
-    """The fields of a table in the order of their declaration."""
+    """Yield the fields of a table in the order of their declaration."""
     forms = table.forms()
     for name, field in table.model_fields.items():
         form = forms[name]
@@ -120,18 +120,18 @@ class TrainingHyperparameters(Hyperparameters):
     use_pretrained_model: bool
 
     def optimizer_settings(self) -> dict[str, float]:
-        """The values that the chosen optimizer reads, as far as this table has them."""
+        """Return the values in this table that the chosen optimizer reads."""
         names = sorted(self.OPTIMIZER_USES[self.optimizer] & type(self).model_fields.keys())
         return {name: getattr(self, name) for name in names}
 
     @property
     def schedule(self) -> str:
-        """Name of the learning rate's schedule in vision/training/schedule.py."""
+        """Return the name of the learning rate's schedule in vision/training/schedule.py."""
         return "constant"
 
     @property
     def precision(self) -> str:
-        """Arithmetic of training: float32 or float16."""
+        """Return the arithmetic of training, float32 or float16."""
         return "float32"
 
     @property

@@ -56,7 +56,7 @@ TrainingJob: TypeAlias = Job[TrainingHyperparameters]
 
 
 def occupied(run: RunSettings) -> str | None:
-    """A sentence if ``run.output`` holds a run already and this one does not go on with it."""
+    """Return a sentence if ``run.output`` already holds a run that this one does not resume, else None."""
     if run.output is None or run.resume:
         return None
     folder = run.output if run.folds is None else run.output / "fold_0"

@@ -19,7 +19,7 @@ _KINDS = {
 
 
 def open_regular(path: str | Path) -> io.BufferedReader:
-    """A file to read, in binary. Raises OSError, also where ``path`` is something else than a file."""
+    """Open a file to read, in binary. Raises OSError, also if ``path`` is not a regular file."""
     # Opening a device can already do something, and so can a pipe without its other end.
     _check(path, os.stat(path))
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -32,12 +32,12 @@ def open_regular(path: str | Path) -> io.BufferedReader:
 
 
 def open_regular_text(path: str | Path, newline: str | None = None) -> TextIO:
-    """The same as UTF-8 text, with or without a byte order mark."""
+    """Open a regular file to read as UTF-8 text, with or without a byte order mark. Raises OSError."""
     return io.TextIOWrapper(open_regular(path), encoding="utf-8-sig", newline=newline)
 
 
 def irregular_kind(path: str | Path) -> str | None:
-    """What a path is that is no regular file, such as "a named pipe" or "a link to nothing"; None for a file."""
+    """Return what a path is if not a regular file: "a named pipe" or "a link to nothing", say; None for a file."""
     try:
         return _kind(os.stat(path))
     except FileNotFoundError:

@@ -45,7 +45,7 @@ def _weights_problem(given: RunSettings) -> str | None:
     if given.weights_folder is None or given.weights_folder.is_dir():
         return None
     return (
-        f"Run setting weights_folder is {given.weights_folder}, which is no folder: give the folder that"
+        f"Run setting weights_folder is {given.weights_folder}, which is not a folder: give the folder that"
         f" holds the ImageNet weights, or leave it (and {WEIGHTS_VARIABLE}) out to download them."
     )
 
@@ -185,7 +185,7 @@ class RunSettings(SettingsTable):
 
     @classmethod
     def rows(cls) -> tuple[HyperparameterRow, ...]:
-        """The table in the order of its declaration."""
+        """Return the settings in the order of their declaration."""
         return tuple(table_rows(cls))
 
 

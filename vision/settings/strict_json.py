@@ -16,7 +16,7 @@ _LARGEST_BYTES = 64 << 20
 
 
 def parse_json(text: bytes | str) -> Any:
-    """The value that ``text`` holds. ValueError says why it holds none; NaN and Infinity are not JSON."""
+    """Parse the JSON in ``text``. Raises ValueError, also for NaN and Infinity, which are not JSON."""
     try:
         value = json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
@@ -31,7 +31,7 @@ def parse_json(text: bytes | str) -> Any:
 
 
 def read_json(path: Path, most_bytes: int = _LARGEST_BYTES) -> Any:
-    """The value that a file holds, with or without a byte order mark. Raises OSError, or ValueError as above."""
+    """Parse the JSON in a file, with or without a byte order mark. Raises OSError, or ValueError as ``parse_json``."""
     with open_regular(path) as file:
         data = file.read(most_bytes + 1)
     if len(data) > most_bytes:

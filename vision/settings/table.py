@@ -37,12 +37,12 @@ class SettingsTable(BaseModel):
     @classmethod
     @functools.cache
     def forms(cls) -> dict[str, Form]:
-        """The form of each field, by name."""
+        """Return the form of each field, by name."""
         return {name: Form.of(field) for name, field in cls.model_fields.items()}
 
     @classmethod
     def parse(cls, values: Mapping[str, object]) -> Self:
-        """Texts as a container gives them, or typed values; "" and None mean unset.
+        """Parse texts, as a container gives them, or typed values; "" and None mean unset.
 
         Raises SettingsError with one sentence for each problem.
         """
@@ -68,16 +68,16 @@ class SettingsTable(BaseModel):
 
     @classmethod
     def read_text(cls, name: str, form: Form, value: object) -> object:
-        """A value as given to the field's type. Subclasses treat spellings that only one field has."""
+        """Convert a given value to the field's type. Subclasses add spellings that only one field allows."""
         return form.read(value)
 
     @classmethod
     def hint(cls, name: str, value: object) -> str | None:
-        """A sentence to say instead of the general one for a known mistake."""
+        """Return a sentence that replaces the general one for a known mistake, else None."""
         return None
 
     def to_strings(self) -> dict[str, str]:
-        """Every value as hyperparameters.json would have it; what is not set is left out."""
+        """Return every value that is set, as hyperparameters.json would have it."""
         fields, forms = type(self).model_fields, self.forms()
         values = {name: getattr(self, name) for name in fields}
         return {

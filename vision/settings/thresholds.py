@@ -1,4 +1,4 @@
-"""From which score on a label counts as found: as users say it, for all labels, for some, or not at all."""
+"""Thresholds: the score from which a label counts as found, as users set it for all labels or for single ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Thresholds:
 
     @classmethod
     def parse(cls, everywhere: object = None, by_label: Mapping[str, object] | None = None) -> Thresholds:
-        """``everywhere`` is a number from 0 to 1, or "model". Raises SettingsError with every problem."""
+        """Parse thresholds; ``everywhere`` may also be "model". Raises SettingsError with every problem."""
         problems: list[str] = []
         of_model = everywhere == MODEL
         value = None
@@ -40,7 +40,7 @@ class Thresholds:
         return cls(value, found, of_model)
 
     def of_classes(self, class_names: Sequence[str], stored: Mapping[str, float]) -> list[float | None]:
-        """One for each class; ``stored`` are the model's. Raises SettingsError naming unknown labels."""
+        """Return the threshold of each class, None to choose it; ``stored`` are the model's. Raises SettingsError."""
         unknown = [label for label in self.by_label if label not in class_names]
         problems = [
             f"Setting thresholds.{label} is for no label of the model: {did_you_mean(label, class_names)}"

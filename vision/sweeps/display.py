@@ -1,4 +1,4 @@
-"""How a sweep looks while it runs: a live table on a terminal, a line for each event elsewhere."""
+"""What a sweep shows while it runs: a live table on a terminal, a line for each event elsewhere."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class SweepDisplay:
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Around everything that is shown."""
+        """Keep the display open for the block."""
         yield
 
     def show(self, records: Sequence[TrialRecord]) -> None:
-        """All trials as they stand; called often."""
+        """Show the state of all trials. Called several times a second."""
 
     def say(self, text: str) -> None:
         """Print one line."""
@@ -63,7 +63,7 @@ class SweepDisplay:
 
 
 class LiveSweepDisplay(SweepDisplay):
-    """A table of the latest trials that is drawn anew; only failures are printed as lines."""
+    """A table of the latest trials that is redrawn in place; only failures are printed as lines."""
 
     def __init__(self, metric: str, trials: int) -> None:
         super().__init__(metric, trials)
@@ -87,12 +87,12 @@ class LiveSweepDisplay(SweepDisplay):
 
 
 def sweep_display(metric: str, trials: int) -> SweepDisplay:
-    """The display that fits where the output goes."""
+    """Return a live table for a terminal, lines for anything else."""
     return LiveSweepDisplay(metric, trials) if sys.stdout.isatty() else SweepDisplay(metric, trials)
 
 
 def trial_table(records: Sequence[TrialRecord], metric: str, trials: int) -> Table:
-    """The latest trials and the best one, with what each drew."""
+    """Return a table of the latest trials and the best one, with the values that each drew."""
     from rich.table import Table as RichTable
     from rich.text import Text
 

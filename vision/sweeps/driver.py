@@ -26,7 +26,7 @@ POLL_S = 0.3
 
 
 class SweepEnded(Exception):
-    """The sweep was told to end by a signal; its trials have ended, and it can be resumed."""
+    """A signal ended the sweep. Its trials have ended too, and it can be resumed."""
 
     def __init__(self, signum: int) -> None:
         self.signum = signum
@@ -43,8 +43,11 @@ class _Running:
 
 
 class Driver:
-    """``command`` is what starts a trial (the pipe, the status file and the words follow); ``gpus`` are the GPUs as
-    CUDA_VISIBLE_DEVICES names them, shared out among the trials."""
+    """Starts, watches and ends the trials of one sweep.
+
+    ``command`` starts a trial; the pipe, the status file and the words follow it. ``gpus``, by the names of
+    CUDA_VISIBLE_DEVICES, are divided among the trials.
+    """
 
     def __init__(
         self,
@@ -78,15 +81,15 @@ class Driver:
                         self._watch(running)
                     self.display.show(self.study.records())
             finally:
-                # Only an error of ours leaves trials behind here.
+                # Trials are left running here only if an exception ended the loop.
                 for running in self.running:
                     running.process.kill()
         if self.ended_by is not None:
             raise SweepEnded(self.ended_by)
         if self.failures >= self.settings.max_failures:
             raise UserError(
-                f"{self.failures} trials in a row failed; the last one is {self.display.last_failure}. Mend the cause,"
-                " then go on with sweep.resume=true"
+                f"{self.failures} trials in a row failed; the last one is {self.display.last_failure}. Correct the"
+                " cause, then continue with sweep.resume=true"
             )
 
     def _start_more(self) -> bool:
@@ -113,7 +116,7 @@ class Driver:
         return self.study.ask()
 
     def _ended_before(self, trial: OpenTrial) -> bool:
-        """Take in what a trial of an earlier sweep did unseen. True if nothing of it is left to run."""
+        """Read the epochs that a trial finished after its sweep was killed. Return whether nothing is left to run."""
         values = self._values(trial.number)
         for epoch, value in values.items():
             trial.report(epoch, value)
@@ -144,7 +147,7 @@ class Driver:
         self.display.started(trial.number, trial.settings, resumed)
 
     def _environment(self, slot: int) -> dict[str, str]:
-        """GPUs of its own for each slot; on a CPU a share of the cores."""
+        """Return the environment variables that give a slot its own GPUs or, on a CPU, its share of the cores."""
         if self.groups:
             return {VISIBLE: ",".join(self.groups[slot % len(self.groups)])}
         if self.parallel > 1 and "OMP_NUM_THREADS" not in os.environ:
@@ -205,7 +208,7 @@ class Driver:
             shutil.rmtree(self.folder.trial(trial.number) / "checkpoints", ignore_errors=True)
 
     def _values(self, number: int) -> dict[int, float]:
-        """The objective by epoch, as far as a trial has come."""
+        """Return the objective by epoch, for the epochs that a trial has finished."""
         path = self.folder.trial(number) / "metrics.csv"
         column = f"validation_{self.plan.metric}"
         if not path.exists():
@@ -214,7 +217,7 @@ class Driver:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT end the trials in good order; a second one kills them."""
+        """Handle SIGTERM and SIGINT in the block: the first lets the trials save and end, a second kills them."""
 
         def receive(signum: int, frame: FrameType | None) -> None:
             if self.ended_by is not None:
@@ -231,12 +234,12 @@ class Driver:
 
 
 def gpu_groups(gpus: Sequence[str], size: int) -> list[tuple[str, ...]]:
-    """GPUs in groups of ``size``, one for each trial at a time. Raises UserError if there are too few."""
+    """Divide the GPUs into groups of ``size``, each for one trial at a time. Raises UserError if there are too few."""
     if gpus and len(gpus) < size:
         raise UserError(f"run.devices={size} was asked for, but there are {len(gpus)} GPUs; lower run.devices")
     return [tuple(gpus[start : start + size]) for start in range(0, len(gpus) - size + 1, size)]
 
 
 def _best(values: dict[int, float]) -> float | None:
-    """The value of the best epoch, whose model a run keeps."""
+    """Return the value of the best epoch, whose model a run keeps."""
     return max((value for value in values.values() if math.isfinite(value)), default=None)

@@ -1,4 +1,7 @@
-"""What a sweep found: result.json for scripts, a page with figures for people, and the best command line."""
+"""What a sweep found: result.json for scripts, a page with figures for people, and the best command line.
+
+Figures are PNG bytes in the style of the other reports: history, learning curves, parallel coordinates, importance.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ COLOR_MAP = colormaps["viridis"]
 
 
 def best_command(plan: SweepPlan, record: TrialRecord) -> str:
-    """The command line that trains with a trial's settings."""
+    """Return the command line that trains with a trial's settings."""
     drawn = [f"hp.{name}={value}" for name, value in record.settings.items()]
     return shlex.join(["vision", "train", *plan.words, *drawn])
 
@@ -62,7 +65,7 @@ def _trial(folder: SweepFolder, record: TrialRecord) -> dict[str, object]:
 def write_sweep_report(
     folder: SweepFolder, plan: SweepPlan, records: Sequence[TrialRecord], importances: Mapping[str, float]
 ) -> Path:
-    """Write report.html and its pictures as PNG; returns the page's path."""
+    """Write report.html and its pictures as PNG, and return the path of the page."""
     make_folder(folder.report)
     best = best_record(records)
     metric = plan.metric
@@ -140,7 +143,7 @@ def _table(records: Sequence[TrialRecord], metric: str) -> Table:
 
 
 def history_figure(records: Sequence[TrialRecord], metric: str) -> bytes | None:
-    """The value of each trial and the best so far; None without a trial that ended with one."""
+    """Draw the value of each trial and the best so far; None if no trial ended with a value."""
     ended = [record for record in records if record.value is not None]
     if not ended:
         return None
@@ -164,7 +167,7 @@ def history_figure(records: Sequence[TrialRecord], metric: str) -> bytes | None:
 
 
 def learning_figure(records: Sequence[TrialRecord], metric: str) -> bytes | None:
-    """The objective by epoch of every trial; pruned ones faint. None without any epoch."""
+    """Draw the objective of every trial by epoch, pruned ones faint; None if no epoch has ended."""
     shown = [record for record in records if record.values]
     if not shown:
         return None
@@ -189,7 +192,7 @@ def learning_figure(records: Sequence[TrialRecord], metric: str) -> bytes | None
 
 
 def importance_figure(importances: Mapping[str, float]) -> bytes | None:
-    """One bar a hyperparameter, the most important on top; None without any."""
+    """Draw a bar for each hyperparameter, the most important on top; None if there are no importances."""
     if not importances:
         return None
     ranked = sorted(importances.items(), key=lambda item: item[1])
@@ -205,7 +208,7 @@ def importance_figure(importances: Mapping[str, float]) -> bytes | None:
 
 
 def parallel_figure(records: Sequence[TrialRecord], dimensions: Mapping[str, Tunable], metric: str) -> bytes | None:
-    """A line for each trial across one axis a hyperparameter, coloured by its value; None without two of them."""
+    """Draw a line for each trial across the axes of hyperparameters, colored by its value; None below two trials."""
     ended = [record for record in records if record.value is not None]
     if len(ended) < 2 or not dimensions:
         return None
@@ -236,13 +239,13 @@ def parallel_figure(records: Sequence[TrialRecord], dimensions: Mapping[str, Tun
 
 
 class _Axis:
-    """Where a hyperparameter's value stands between 0 and 1."""
+    """The axis of one hyperparameter, from 0 at the bottom to 1 at the top."""
 
     def __init__(self, name: str, values: Tunable) -> None:
         self.name, self.values = name, values
 
     def height(self, text: str) -> float:
-        """Of a value as text."""
+        """Return where a value, given as text, stands between 0 and 1."""
         if self.values.choices:
             return self.values.choices.index(text) / max(1, len(self.values.choices) - 1)
         low, high = self._scaled(self.values.low), self._scaled(self.values.high)

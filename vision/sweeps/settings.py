@@ -49,5 +49,5 @@ class SweepSettings(SettingsTable):
 
     @classmethod
     def rows(cls) -> tuple[HyperparameterRow, ...]:
-        """The table in the order of its declaration."""
+        """Return the settings in the order of their declaration."""
         return tuple(table_rows(cls))

@@ -25,7 +25,7 @@ ALLOWED = "interval(0.1,0.9), int(interval(8,64)), tag(log,interval(1e-6,0.5)), 
 
 
 class Suggester(Protocol):
-    """What is used of ``optuna.Trial``."""
+    """The methods of ``optuna.Trial`` that are used here."""
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float: ...
     def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int: ...
@@ -45,7 +45,7 @@ class SearchSpace:
     optimizer: str
 
     def names(self, optimizer: str) -> list[str]:
-        """The dimensions that matter with an optimizer."""
+        """Return the dimensions that have an effect with an optimizer."""
         optional = frozenset[str]().union(*self.uses.values())
         return [name for name in self.dimensions if name not in optional - self.uses.get(optimizer, frozenset())]
 
@@ -61,7 +61,7 @@ class SearchSpace:
         return found
 
     def to_json(self) -> dict[str, object]:
-        """The space for the sweep's file."""
+        """Return the space as JSON for the sweep's file."""
         return {
             "dimensions": {name: write_range(values) for name, values in self.dimensions.items()},
             "uses": {name: sorted(read) for name, read in self.uses.items()},
@@ -70,7 +70,7 @@ class SearchSpace:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> SearchSpace:
-        """What ``to_json`` gave."""
+        """Read the JSON that ``to_json`` returned."""
         return cls(
             {name: read_range(f"hp.{name}", text) for name, text in document["dimensions"].items()},
             {name: frozenset(read) for name, read in document["uses"].items()},
@@ -79,22 +79,22 @@ class SearchSpace:
 
 
 def is_range(text: str) -> bool:
-    """Whether the text is a function of the grammar, rather than a value or a plain list."""
+    """Return whether the text is a function of the grammar, rather than a value or a plain list."""
     return _FUNCTION.fullmatch(text.strip()) is not None
 
 
 def read_range(name: str, text: str) -> Tunable:
-    """The values that a text means. Raises SettingsError naming the setting ``name``."""
+    """Parse the range of the setting ``name``. Raises SettingsError."""
     try:
         return _read(text.strip(), "linear", False)
     except ValueError as error:
         raise SettingsError(
-            [f"Setting {name} is {shown(text)}, which is no range of values ({error}): write {ALLOWED}."]
+            [f"Setting {name} is {shown(text)}, which is not a range of values ({error}): write {ALLOWED}."]
         ) from error
 
 
 def write_range(values: Tunable) -> str:
-    """The text that ``read_range`` takes back to the same values."""
+    """Return the text from which ``read_range`` reads the same values."""
     if values.kind == "categorical":
         return f"choice({','.join(_quoted(choice) for choice in values.choices)})"
     # Hydra makes the ends of an interval floating-point numbers, hence int() around it.
@@ -167,14 +167,14 @@ def _quoted(choice: str) -> str:
 
 
 def table_of(algorithm: str) -> type[TrainingHyperparameters]:
-    """The algorithm's hyperparameters; imports no torch."""
+    """Return the class of the algorithm's hyperparameters, without importing torch."""
     table = algorithms.facts_of(algorithm).hyperparameters
     assert issubclass(table, TrainingHyperparameters)
     return table
 
 
 def tunable_ranges(algorithm: str) -> dict[str, Tunable]:
-    """The ranges that SageMaker documents for tuning, within what the algorithm accepts."""
+    """Return the ranges that SageMaker documents for tuning, cut to what the algorithm accepts."""
     table = table_of(algorithm)
     forms = table.forms()
     return {
@@ -185,7 +185,7 @@ def tunable_ranges(algorithm: str) -> dict[str, Tunable]:
 
 
 def documented_space(algorithm: str, optimizer: str | None, fixed: Iterable[str] = ()) -> SearchSpace:
-    """All tunables but the ``fixed`` ones; without an ``optimizer`` it is varied, too."""
+    """Return the space of all tunable hyperparameters but the ``fixed`` ones; ``optimizer`` None varies it too."""
     table, leave_out = table_of(algorithm), set(fixed)
     if optimizer is not None:
         leave_out.add("optimizer")
@@ -195,7 +195,7 @@ def documented_space(algorithm: str, optimizer: str | None, fixed: Iterable[str]
 
 
 def given_space(algorithm: str, ranges: Mapping[str, str], optimizer: str) -> SearchSpace:
-    """The space of ranges written by people. Raises SettingsError for what an ``optimizer`` would not read."""
+    """Return the space of ranges written by people. Raises SettingsError for those that the optimizer never reads."""
     uses = table_of(algorithm).OPTIMIZER_USES
     read: dict[str, Tunable] = {}
     problems: list[str] = []
@@ -228,7 +228,7 @@ def _optimizer_first(ranges: Mapping[str, Tunable]) -> dict[str, Tunable]:
 
 
 def _above(values: Tunable, excluded: float | None) -> Tunable:
-    """The range without the lower end, where the hyperparameter does not take it."""
+    """Return the range without its lower end if the hyperparameter does not accept that."""
     if excluded is None or values.low is None or values.low > excluded:
         return values
     return Tunable(values.kind, excluded + SMALLEST_ABOVE_ZERO, values.high, scale=values.scale)

@@ -1,4 +1,4 @@
-"""The study: which trials there are and how they went, kept by optuna in an SQLite file."""
+"""The study: all trials and their results, which optuna keeps in an SQLite file."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ _STATES: dict[str, State] = {"RUNNING": "running", "COMPLETE": "complete", "PRUN
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial as it stands. ``settings`` are the drawn hyperparameters as texts, ``values`` the objective by epoch
-    (from 1), ``value`` that of the best epoch of a trial that ended."""
+    """The state of one trial.
+
+    ``settings`` are the drawn hyperparameters as texts, ``values`` the objective by epoch, from 1, and ``value``
+    that of the best epoch once the trial has ended.
+    """
 
     number: int
     state: State
@@ -63,24 +66,24 @@ class Study:
                 load_if_exists=True,
             )
         except Exception as error:
-            # Optuna and SQLAlchemy raise whatever they like for a file that is damaged or of another version.
+            # Optuna and SQLAlchemy raise many kinds of errors for a file that is damaged or of another version.
             raise UserError(
                 f"{path} cannot be used as a study ({_first_line(error)}): give another sweep.output"
             ) from error
 
     def records(self) -> list[TrialRecord]:
-        """All trials in the order of their numbers."""
+        """Return all trials in the order of their numbers."""
         return [_record(trial) for trial in self._study.get_trials(deepcopy=False)]
 
     def unfinished(self) -> list[OpenTrial]:
-        """The trials that an earlier sweep left running."""
+        """Return the trials that an interrupted sweep left running."""
         from optuna.trial import Trial
 
         running = [trial for trial in self._study.get_trials(deepcopy=False) if trial.state.name == "RUNNING"]
         return [self._open(Trial(self._study, trial._trial_id), set(trial.intermediate_values)) for trial in running]
 
     def ask(self) -> OpenTrial:
-        """A new trial with drawn values."""
+        """Return a new trial with drawn values."""
         number = len(self._study.get_trials(deepcopy=False))
         self._study.sampler = _sampler(self.settings, number)
         return self._open(self._study.ask(), set())
@@ -93,7 +96,7 @@ class Study:
         return OpenTrial(self._study, trial, drawn, reported)
 
     def importances(self) -> dict[str, float]:
-        """Share (0..1) of each hyperparameter in what made trials good; empty where too few trials tell."""
+        """Return the importance (0..1) of each hyperparameter for the objective; empty if there are too few trials."""
         from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
         complete = [record for record in self.records() if record.state == "complete"]
@@ -133,32 +136,32 @@ class OpenTrial:
 
     @property
     def epoch(self) -> int:
-        """The last epoch that was reported; 0 before the first."""
+        """Return the last epoch that was reported; 0 before the first."""
         return max(self._reported, default=0)
 
     def report(self, epoch: int, value: float) -> None:
-        """Keep the objective of an epoch, once."""
+        """Record the objective of an epoch; later calls for that epoch have no effect."""
         if epoch not in self._reported:
             self._reported.add(epoch)
             self._trial.report(value, epoch)
 
     def is_hopeless(self) -> bool:
-        """Whether the pruner would end the trial after its last epoch."""
+        """Return whether the pruner would end the trial after its last epoch."""
         return bool(self._reported) and self._trial.should_prune()
 
     def complete(self, value: float) -> None:
-        """The trial came to its end. ``value`` is that of its best epoch."""
+        """Mark the trial as complete, with the ``value`` of its best epoch."""
         assert math.isfinite(value)
         self._study.tell(self._trial, value)
 
     def prune(self) -> None:
-        """The trial was ended early."""
+        """Mark the trial as ended early."""
         from optuna.trial import TrialState
 
         self._study.tell(self._trial, state=TrialState.PRUNED)
 
     def fail(self) -> None:
-        """The trial has no result."""
+        """Mark the trial as failed, without a result."""
         from optuna.trial import TrialState
 
         self._study.tell(self._trial, state=TrialState.FAIL)
@@ -181,7 +184,7 @@ def _record(trial: FrozenTrial) -> TrialRecord:
 
 
 def _sampler(settings: SweepSettings, number: int) -> BaseSampler:
-    """A new sampler for each trial, so that a resumed sweep draws what an uninterrupted one would have drawn."""
+    """Return a new sampler for each trial, so that a resumed sweep draws what an uninterrupted one would have drawn."""
     import numpy as np
     from optuna.samplers import RandomSampler, TPESampler
 
@@ -209,12 +212,12 @@ def _first_line(error: BaseException) -> str:
 
 
 def best_record(records: Sequence[TrialRecord]) -> TrialRecord | None:
-    """The complete trial with the highest value, the earliest of equals."""
+    """Return the complete trial with the highest value, the earliest of equals; None if no trial is complete."""
     complete = [record for record in records if record.state == "complete"]
     return max(complete, key=lambda record: (record.value or -math.inf, -record.number), default=None)
 
 
 def summary_counts(records: Sequence[TrialRecord]) -> dict[State, int]:
-    """Number of trials in each state."""
+    """Return the number of trials in each state."""
     states: tuple[State, ...] = ("complete", "pruned", "failed", "running")
     return {state: sum(record.state == state for record in records) for state in states}

@@ -1,4 +1,4 @@
-"""The sweep folder: what a sweep began with, its study, and one run folder for each trial."""
+"""The sweep folder: the plan that a sweep started with, its study, and a run folder for each trial."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SweepPlan:
     settings: dict[str, str]
 
     def to_json(self) -> dict[str, object]:
-        """The plan for the sweep's file."""
+        """Return the plan as JSON for the sweep's file."""
         return {**self.__dict__, "words": list(self.words), "space": self.space.to_json()}
 
 
@@ -65,7 +65,7 @@ class SweepFolder:
         return self.path / "report"
 
     def trial(self, number: int) -> Path:
-        """The run folder of a trial."""
+        """Return the run folder of a trial."""
         return self.path / "trials" / f"{number:04d}"
 
     def begin(self, plan: SweepPlan) -> None:
@@ -79,11 +79,11 @@ class SweepFolder:
         self.write_plan(plan)
 
     def write_plan(self, plan: SweepPlan) -> None:
-        """Write the plan whole or not at all."""
+        """Write the plan in one step, never half of it."""
         write_whole(self.plan, json.dumps(plan.to_json(), indent=2) + "\n")
 
     def read_plan(self) -> SweepPlan:
-        """The plan of the sweep that is here. Raises UserError if there is none."""
+        """Read the plan of the sweep in this folder. Raises UserError if there is none."""
         if not self.plan.exists():
             raise UserError(f"{self.path} holds no sweep to resume: give its folder as sweep.output=PATH")
         try:

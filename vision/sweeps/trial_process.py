@@ -1,4 +1,4 @@
-"""One trial as a process of its own: started, told to end, and never left behind."""
+"""One trial as a process of its own, which never outlives its sweep."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _LAST_BYTES = 4096
 
 
 class TrialProcess:
-    """A process in ``folder``, whose output goes to output.log there.
+    """A trial that runs in ``folder`` and writes its output to output.log there.
 
-    It holds the reading end of a pipe, by which it notices that the sweep is gone, however that ended. It and the
-    processes that it forks hold a lock, by which a resumed sweep notices that they are not gone yet. It leads a
-    process group, so that they can be ended together.
+    The process holds the reading end of a pipe, which closes when the sweep ends, however it ends. The process and
+    all that it forks hold a lock, which shows a resumed sweep that they still run. They are one process group, so
+    that they can be ended together.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class TrialProcess:
         try:
             write_whole(folder / PROCESS, str(self._process.pid), durable=False)
         except BaseException:
-            # Nobody else knows of it yet.
+            # No one else can find and end this process yet.
             self.kill()
             raise
 
     def poll(self) -> int | None:
-        """The exit status, negative for a signal; None while it runs."""
+        """Return the exit status, negative for a signal; None while the process runs."""
         status = self._process.poll()
         if status is not None:
             self._close()
@@ -77,7 +77,7 @@ class TrialProcess:
         self._process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it and everything it started at once."""
+        """Kill the process and everything it started."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
@@ -88,7 +88,7 @@ class TrialProcess:
 
 
 def ended_status(folder: Path) -> int | None:
-    """The exit status that a trial wrote at its end, if it came so far."""
+    """Return the exit status that a trial wrote at its end, or None if it was killed before."""
     try:
         return int((folder / STATUS).read_text())
     except (OSError, ValueError):
@@ -96,7 +96,7 @@ def ended_status(folder: Path) -> int | None:
 
 
 def wait_until_free(folder: Path, patience_s: float) -> None:
-    """Wait until nothing of an earlier sweep works in a trial's folder; end it when it takes too long."""
+    """Wait until no process of an earlier sweep works in a trial's folder; kill those that take too long."""
     if not (folder / LOCK).exists():
         return
     descriptor = os.open(folder / LOCK, os.O_RDWR)
@@ -112,7 +112,7 @@ def wait_until_free(folder: Path, patience_s: float) -> None:
 
 
 def last_line(folder: Path) -> str:
-    """The last line of a trial's output, for a message."""
+    """Return the last line of a trial's output, for a message."""
     try:
         with (folder / LOG).open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_BYTES))
@@ -131,7 +131,7 @@ def _lock(descriptor: int) -> bool:
 
 
 def _end_group(folder: Path) -> None:
-    """Kill the group that holds the lock. While it does, its number belongs to no other."""
+    """Kill the process group that holds the lock; while it does, its number cannot belong to another group."""
     try:
         group = int((folder / PROCESS).read_text())
         os.killpg(group, signal.SIGKILL)
