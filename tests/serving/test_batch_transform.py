@@ -130,7 +130,7 @@ def test_another_models_answers_are_not_taken_for_ones_own(model: HostedModel, s
     ("make", "part"),
     [
         (lambda folder: folder / "nothing", "which is not a folder"),
-        (lambda folder: folder / "deep" / "empty", "in which there is no file"),
+        (lambda folder: folder / "deep" / "empty", "which has no files to transform"),
     ],
 )
 def test_problems(model: HostedModel, source: Path, tmp_path: Path, make: object, part: str) -> None:

@@ -134,9 +134,7 @@ def test_hydra_reads_the_same(text: str, expected: Tunable) -> None:
     ],
 )
 def test_refuses(text: str) -> None:
-    with pytest.raises(
-        SettingsError, match=r"Setting hp\.x is .*which is not a range of values.*interval\(0\.1,0\.9\)"
-    ):
+    with pytest.raises(SettingsError, match=r"hp\.x is .*which is not a range of values.*interval\(0\.1,0\.9\)"):
         read_range("hp.x", text)
 
 

@@ -162,7 +162,7 @@ class ServingSettings(SettingsTable):
         return 1 if self.multi_model else max(1, len(self.shared_gpus()))
 
     def shared_gpus(self) -> list[str]:
-        """Return the GPUs to divide among the processes, as CUDA_VISIBLE_DEVICES has them; none if ``device`` is one."""
+        """Return the GPUs to divide among the processes, as CUDA_VISIBLE_DEVICES names them; none for ``cuda:1``."""
         return visible_gpus() if self.device in ("auto", "cuda") else []
 
     def thread_count(self) -> int:
