@@ -16,7 +16,7 @@ else
     export PATH="$venv/bin:$PATH"
     python=python
 fi
-# Tests start dozens of processes; each would compile PyTorch and the rest anew, which takes longer than the tests.
+# Tests start dozens of processes; each would compile PyTorch and the rest again, which takes longer than the tests.
 unset PYTHONDONTWRITEBYTECODE
 
 if [[ ${1:-} == gpu ]]; then

@@ -10,7 +10,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from tests.data.cache.test_device import kept_images
+from tests.data.cache.test_batch_augmentation import kept_images
 from tests.training.small_run import SmallRun
 from vision.data.augmentations.crop import Crop
 from vision.data.augmentations.grey import Grey

@@ -139,7 +139,7 @@ class RunSettings(SettingsTable):
         examples=["weights"],
     )
     new_head: bool = Field(
-        default=False, description="start the last layer anew when num_classes differs from the start model's"
+        default=False, description="give the start model a new last layer where num_classes differs from its own"
     )
     checkpoint_every_steps: int | None = Field(
         default=None, ge=1, description="also save a checkpoint for resuming every n steps", examples=[500]
