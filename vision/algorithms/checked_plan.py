@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,7 +16,7 @@ DAMAGED = "The model's plan of its network is damaged or made by another version
 _SHOWN = 3
 
 
-def checked_plan(kind: type[P], values: Mapping[str, Any], complaint: str) -> P:
+def checked_plan(kind: type[P], values: Mapping[str, object], complaint: str) -> P:
     """The plan of a ``kind``. Raises UserError: the complaint and what is wrong with which value."""
     try:
         return kind.model_validate(values)

@@ -60,13 +60,13 @@ def export_network(heads: ExportHeads, format: str, path: Path, *, pipeline: boo
 
 
 def write_sidecar(
-    path: Path, heads: ExportHeads, outputs: Sequence[HeadOutput], facts: Mapping[str, Any], *, exported: str = ""
+    path: Path, heads: ExportHeads, outputs: Sequence[HeadOutput], facts: Mapping[str, object], *, exported: str = ""
 ) -> None:
     """Write the JSON file beside an export: its input, its outputs, and ``facts`` such as preprocessing and classes.
 
     ``exported`` is the name of an ONNX file, for which an example in Python is added.
     """
-    values: dict[str, Any] = {
+    values: dict[str, object] = {
         **facts,
         "input": _described_input(heads),
         "outputs": [asdict(output) for output in outputs],
@@ -76,7 +76,7 @@ def write_sidecar(
     write_whole(path, json.dumps(values, indent=2) + "\n")
 
 
-def _described_input(heads: ExportHeads) -> dict[str, Any]:
+def _described_input(heads: ExportHeads) -> dict[str, object]:
     """How to make the input from an image file, for programs in any language."""
     channels, height, width = heads.image_shape
     smallest = heads.smallest_side_px

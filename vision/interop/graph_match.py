@@ -6,7 +6,6 @@ Names play no part, so that any name a parameter has leads to its place in the n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from vision.interop.mxnet_node import Node, Output
 from vision.interop.mxnet_symbol import Graph
@@ -101,7 +100,7 @@ def _axes(node: Node, attribute: str, neutral: int) -> tuple[int, ...]:
     return node.integers(attribute) or (neutral,) * len(node.integers("kernel"))
 
 
-def _convolution(node: Node) -> dict[str, Any]:
+def _convolution(node: Node) -> dict[str, object]:
     return {
         "num_filter": node.integer("num_filter"),
         "kernel": node.integers("kernel"),
@@ -113,7 +112,7 @@ def _convolution(node: Node) -> dict[str, Any]:
     }
 
 
-def _pooling(node: Node) -> dict[str, Any]:
+def _pooling(node: Node) -> dict[str, object]:
     kind = {"pool_type": node.text("pool_type")}
     if node.flag("global_pool"):
         return {**kind, "global_pool": True}
@@ -126,16 +125,16 @@ def _pooling(node: Node) -> dict[str, Any]:
     }
 
 
-def _batch_norm(node: Node) -> dict[str, Any]:
+def _batch_norm(node: Node) -> dict[str, object]:
     return {"eps": node.number("eps"), "axis": node.integer("axis")}
 
 
-def _prior(node: Node) -> dict[str, Any]:
+def _prior(node: Node) -> dict[str, object]:
     numbers = ("sizes", "ratios", "steps", "offsets")
     return {**{name: node.numbers(name) for name in numbers}, "clip": node.flag("clip")}
 
 
-_SETTINGS: dict[str, Callable[[Node], dict[str, Any]]] = {
+_SETTINGS: dict[str, Callable[[Node], dict[str, object]]] = {
     "Convolution": _convolution,
     "Pooling": _pooling,
     "BatchNorm": _batch_norm,

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from vision.interop.graph_match import resolve, sources
 from vision.interop.mxnet_node import Node, Output
@@ -107,7 +106,7 @@ def _branch(graph: Graph, add: Node) -> tuple[list[Node], Node]:
     return found, shortcut
 
 
-def read_ssd_plan(graph: Graph, outputs: SSDOutputs) -> dict[str, Any]:
+def read_ssd_plan(graph: Graph, outputs: SSDOutputs) -> dict[str, object]:
     """Return unchecked values of an object detection ``Architecture``, except ``image_shape``, ``mean`` and ``std``."""
     priors = _priors(graph, outputs.anchors)
     levels = [_level(prior) for prior in priors]
@@ -135,7 +134,7 @@ def _priors(graph: Graph, anchors: Output) -> list[Node]:
     return priors
 
 
-def _level(prior: Node) -> dict[str, Any]:
+def _level(prior: Node) -> dict[str, object]:
     if prior.flag("clip") or prior.numbers("offsets") != (0.5, 0.5):
         raise DataError(prior.key, "clips its anchors or moves their centres, which cannot be imported")
     steps = prior.numbers("steps")
@@ -188,7 +187,7 @@ def _extra_layer(graph: Graph, output: Output) -> dict[str, int]:
     }
 
 
-def _vgg(graph: Graph, maps: list[Output]) -> dict[str, Any]:
+def _vgg(graph: Graph, maps: list[Output]) -> dict[str, object]:
     """Widths by the convolutions before the second map: 13 in five blocks, fc6, fc7."""
     widths = [node.integer("num_filter") for node in _convolutions(graph, maps[1])]
     if len(widths) != 15:
@@ -197,7 +196,7 @@ def _vgg(graph: Graph, maps: list[Output]) -> dict[str, Any]:
     return {"family": "vgg", "base_network": "vgg-16", "vgg_widths": (*blocks, *widths[13:])}
 
 
-def _resnet(graph: Graph, maps: list[Output]) -> dict[str, Any]:
+def _resnet(graph: Graph, maps: list[Output]) -> dict[str, object]:
     plan = read_preact_plan(graph, maps[1])
     name = _BASE_NETWORKS.get((plan.units, plan.bottleneck))
     if name is None:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -38,7 +37,7 @@ class MXNetModel:
     symbols: dict[str, Graph]
     arrays: dict[str, np.ndarray]
     epoch: int
-    side_files: dict[str, Any]
+    side_files: dict[str, object]
 
     @property
     def prefix(self) -> str:

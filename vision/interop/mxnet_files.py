@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -63,7 +62,7 @@ def read_files(path: Path, max_bytes: int, epoch: int | None = None) -> MXNetFil
     raise UserError(f"{path} does not exist; give a model.tar.gz of SageMaker or a folder with its files")
 
 
-def _max_size(max_bytes: int) -> Any:
+def _max_size(max_bytes: int) -> Callable[[str], int | None]:
     def max_size_of(name: str) -> int | None:
         if name.endswith(".params"):
             return max_bytes
@@ -165,7 +164,7 @@ def _settings(path: Path) -> dict[str, str]:
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in settings.items()}
 
 
-def _json(path: Path) -> Any:
+def _json(path: Path) -> object:
     with open_regular(path) as file:
         data = file.read(MAX_SIDE_FILE_BYTES + 1)
     if len(data) > MAX_SIDE_FILE_BYTES:

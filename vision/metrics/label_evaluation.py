@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -20,7 +20,7 @@ STEPS = np.linspace(0, 1, 101).round(2)
 TRUTH, FOUND = "rekognition-custom-labels-training", "rekognition-custom-labels-evaluation"
 DETAILS = f"{FOUND}-details"
 # (evaluation, index of the image, rows of its decisions, timestamp, function that gives its width and height).
-Annotate: TypeAlias = "Callable[[LabelEvaluation, int, range, str, Callable[[], tuple[int, int]]], dict[str, Any]]"
+Annotate: TypeAlias = "Callable[[LabelEvaluation, int, range, str, Callable[[], tuple[int, int]]], dict[str, object]]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,10 +174,10 @@ def _box_decisions(records: DetectionRecords, found: AveragePrecision, threshold
 
 def annotate_image(
     labels: LabelEvaluation, index: int, rows: range, timestamp: str, size_px: Callable[[], tuple[int, int]]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return an attribute for each label of the whole image: the true ones, then the assigned ones."""
     decisions = labels.decisions
-    line: dict[str, Any] = {}
+    line: dict[str, object] = {}
     for number, row in enumerate(row for row in rows if decisions.is_true[row]):
         line |= _image_label(f"{TRUTH}-{number}", labels, row, _common(TRUTH, timestamp), 1.0)
     for number, row in enumerate(rows):
@@ -188,7 +188,7 @@ def annotate_image(
 
 def annotate_boxes(
     labels: LabelEvaluation, index: int, rows: range, timestamp: str, size_px: Callable[[], tuple[int, int]]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return an attribute with all true boxes and one with all found ones, in pixels."""
     decisions, records = labels.decisions, labels.records
     assert decisions.boxes_xyxy_unit is not None
@@ -201,7 +201,7 @@ def annotate_boxes(
         (f"{TRUTH}-0", TRUTH, records.truth_labels[first:last], records.truth_boxes[first:last], None),
         (FOUND, FOUND, decisions.label[found], decisions.boxes_xyxy_unit[found], objects),
     )
-    line: dict[str, Any] = {}
+    line: dict[str, object] = {}
     for attribute, job, classes, boxes, its_objects in sides:
         annotations = [_box(*pair, (width, height)) for pair in zip(classes.tolist(), boxes, strict=True)]
         size = {"width": width, "height": height, "depth": 3}
@@ -216,8 +216,8 @@ def annotate_boxes(
 
 
 def _image_label(
-    attribute: str, labels: LabelEvaluation, row: int, common: dict[str, Any], confidence: float
-) -> dict[str, Any]:
+    attribute: str, labels: LabelEvaluation, row: int, common: dict[str, object], confidence: float
+) -> dict[str, object]:
     label = int(labels.decisions.label[row])
     metadata = {
         "confidence": confidence,
@@ -240,12 +240,12 @@ def _box(label: int, box_xyxy_unit: np.ndarray, size_px: tuple[int, int]) -> dic
     }
 
 
-def _common(job: str, timestamp: str) -> dict[str, Any]:
+def _common(job: str, timestamp: str) -> dict[str, object]:
     human = "yes" if job == TRUTH else "no"
     return {"job-name": f"{job}-job", "human-annotated": human, "creation-date": timestamp}
 
 
-def _details(labels: LabelEvaluation, row: int) -> dict[str, Any]:
+def _details(labels: LabelEvaluation, row: int) -> dict[str, object]:
     is_assigned, is_true = bool(labels.decisions.is_assigned[row]), bool(labels.decisions.is_true[row])
     return {
         "version": 1,

@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from vision.files.atomic_file import write_whole
 from vision.files.write_error import make_folder
@@ -111,7 +110,7 @@ def tables(comparison: Comparison) -> tuple[Table, ...]:
     return Table("All classes", ("metric", *columns), overall), Table(title, ("class", *columns), classes)
 
 
-def to_json(comparison: Comparison) -> dict[str, Any]:
+def to_json(comparison: Comparison) -> dict[str, object]:
     """Every number, 0..1 and unrounded; undefined ones are null."""
     return {
         "format_version": FORMAT_VERSION,
@@ -144,7 +143,7 @@ def _row(name: str, compared: Compared) -> tuple[str, ...]:
     return short_label(name, 60), interval_text(found.model), interval_text(found.other), change, _SIGNS[found.sign]
 
 
-def _document(compared: Compared) -> dict[str, Any]:
+def _document(compared: Compared) -> dict[str, object]:
     parts = {
         role: {bound: None if math.isnan(value) else value for bound, value in interval.items()}
         for role, interval in asdict(compared.intervals).items()

@@ -51,7 +51,7 @@ def write_evaluation(path: Path, evaluation: Evaluation) -> None:
     write_whole(path, json.dumps(document, allow_nan=False, indent=1))
 
 
-def _document(example: Example) -> dict[str, Any]:
+def _document(example: Example) -> dict[str, object]:
     """Return what a reader of JSON can use: heat and overlays are for looking at."""
     document = asdict(replace(example, heat=None, overlays=()))
     del document["heat"], document["overlays"]

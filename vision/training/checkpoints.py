@@ -99,7 +99,7 @@ class Checkpoints(pl.Callback):
         return done % trainer.accumulate_grad_batches == 0 and done < trainer.num_training_batches
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
         if not self.every_n_steps or not self.between_updates(trainer, batch_idx):
             return

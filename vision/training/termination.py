@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from types import FrameType
-from typing import Any
 
 import pytorch_lightning as pl
 
@@ -68,7 +67,7 @@ class Termination(pl.Callback):
         self._received_at_s = time.monotonic()
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
         if not self.checkpoints.between_updates(trainer, batch_idx):
             return
@@ -80,7 +79,7 @@ class Termination(pl.Callback):
             self.checkpoints.save(trainer)
             raise Terminated(heard)
 
-    def on_validation_batch_end(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
+    def on_validation_batch_end(self, trainer: pl.Trainer, *args: object, **kwargs: object) -> None:
         if trainer.world_size > 1:
             return
         if self.received is not None and time.monotonic() - self._received_at_s > VALIDATION_GRACE_S:

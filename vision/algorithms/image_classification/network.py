@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
@@ -115,7 +115,7 @@ def architecture_for(hyperparameters: ImageClassificationHyperparameters) -> Arc
     return checked_plan(Architecture, shared | family, IMPOSSIBLE)
 
 
-def read_architecture(plan: Mapping[str, Any]) -> Architecture:
+def read_architecture(plan: Mapping[str, object]) -> Architecture:
     """Check a plan found in a model folder. Raises UserError."""
     return checked_plan(Architecture, plan, DAMAGED)
 

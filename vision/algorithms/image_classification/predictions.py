@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -44,11 +43,11 @@ class Classification:
         """All classes with a probability of at least one half, for multi-label models."""
         return tuple(np.flatnonzero(self.probabilities >= MULTI_LABEL_THRESHOLD).tolist())
 
-    def describe(self, class_names: tuple[str, ...]) -> dict[str, Any]:
+    def describe(self, class_names: tuple[str, ...]) -> dict[str, object]:
         """JSON object: SageMaker's ``prediction``, and the best classes by name."""
         scores = json_scores(self.probabilities)
         best = np.argsort(-self.probabilities, kind="stable")[:SHOWN_CLASSES].tolist()
-        found: dict[str, Any] = {
+        found: dict[str, object] = {
             "prediction": scores,
             "label": class_names[self.class_id],
             "score": scores[self.class_id],

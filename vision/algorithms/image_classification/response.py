@@ -4,13 +4,11 @@ with ``verbose`` those of its newer "Image Classification - TensorFlow".
 
 from __future__ import annotations
 
-from typing import Any
-
 from vision.algorithms.image_classification.predictions import Classification
 from vision.algorithms.json_answer import json_scores
 
 
-def respond(classification: Classification, form: str, class_names: tuple[str, ...]) -> list[float] | dict[str, Any]:
+def respond(classification: Classification, form: str, class_names: tuple[str, ...]) -> list[float] | dict[str, object]:
     """Return the JSON value of one image's answer: the bare probabilities in class order, as an object in JSON lines.
 
     With ``verbose``, ``labels`` are the names of all classes in the same order. Several classes may be true of one

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -211,7 +211,7 @@ def standard_architecture(
     if base_network == "vgg-16":
         is_large = image_shape >= VGG_LARGE_IMAGE_SIZE_PX
         widths = VGGWidths()
-        family: dict[str, Any] = {"family": "vgg", "vgg_widths": (*widths.blocks, widths.fc6, widths.fc7)}
+        family: dict[str, object] = {"family": "vgg", "vgg_widths": (*widths.blocks, widths.fc6, widths.fc7)}
         extras = _EXTRAS_VGG_512 if is_large else _EXTRAS_VGG_300
     else:
         extras = _EXTRAS_RESNET
@@ -242,6 +242,6 @@ def standard_architecture(
     return checked_plan(Architecture, values, IMPOSSIBLE)
 
 
-def read_architecture(plan: Mapping[str, Any]) -> Architecture:
+def read_architecture(plan: Mapping[str, object]) -> Architecture:
     """Check a plan found in a model folder. Raises UserError."""
     return checked_plan(Architecture, plan, DAMAGED)
