@@ -33,7 +33,7 @@ BATCH, HEIGHT, WIDTH = "batch", "height", "width"
 
 @dataclass(frozen=True)
 class Difference:
-    """Of one output to the network's own: greatest absolute, and that relative to the greatest value."""
+    """How far an exported output is from the network's own: at most, and relative to the greatest value."""
 
     output: str
     absolute: float
@@ -229,7 +229,7 @@ class HeadOutput:
 class ExportHeads:
     """``module``: images uint8 [N, C, H, W] of ``image_shape`` (C, H, W) -> a tuple of tensors, as ``outputs`` says.
 
-    ``append_pipeline`` gives an ONNX model that goes on to the final answer, ``pipeline_outputs``; None if the
+    ``append_pipeline`` returns an ONNX model that continues to the final answer, ``pipeline_outputs``; None if the
     algorithm has no such thing.
     ``smallest_side_px``: height and width are free from there on, ``image_shape`` is an example; None: not free.
     """

@@ -56,7 +56,7 @@ def _picture(rows: Sequence[Compared], description: str) -> str:
 
 
 def forest_plot(rows: Sequence[Compared]) -> bytes:
-    """Differences in points with their intervals, one a line; green and red where chance does not explain them."""
+    """Draw differences in points with their intervals, one a line; green and red where chance does not explain them."""
     figure, (axes,) = new_figure(9, 0.9 + 0.3 * len(rows))
     for place, row in enumerate(rows):
         found = row.intervals.difference
@@ -102,7 +102,7 @@ def verdict(comparison: Comparison) -> str:
 
 
 def tables(comparison: Comparison) -> tuple[Table, ...]:
-    """The figures over all classes, and of each class, with their 95 % intervals in percent."""
+    """Return tables of the figures over all classes, and of each class, with their 95 % intervals in percent."""
     columns = ("model, %", "other, %", "difference", "other is")
     overall = tuple(_row(metric_label(compared.name), compared) for compared in comparison.metrics)
     classes = tuple(_row(compared.name, compared) for compared in comparison.classes)
@@ -111,7 +111,7 @@ def tables(comparison: Comparison) -> tuple[Table, ...]:
 
 
 def to_json(comparison: Comparison) -> dict[str, object]:
-    """Every number, 0..1 and unrounded; undefined ones are null."""
+    """Return every number, 0..1 and unrounded; undefined ones are null."""
     return {
         "format_version": FORMAT_VERSION,
         "model": comparison.model,
@@ -128,7 +128,7 @@ def to_json(comparison: Comparison) -> dict[str, object]:
 
 
 def interval_text(interval: Interval) -> str:
-    """``97.2 (95.4 to 98.6)``, in percent."""
+    """Return an interval as text, in percent: ``97.2 (95.4 to 98.6)``."""
     if math.isnan(interval.value):
         return "\u2013"
     return f"{100 * interval.value:.1f} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"

@@ -135,7 +135,7 @@ def summary(labels: LabelEvaluation, version: ModelVersion) -> dict[str, Any]:
 
 
 def confusion_shares(labels: LabelEvaluation) -> np.ndarray:
-    """Return, of the images of each label (rows), the share that got each label (columns), float64 [K, K].
+    """Return the share of each label's images (rows) that got each label (columns), float64 [K, K].
 
     A row need not add up to 1: an image may get several labels or none. A label that an image got and has too is no
     confusion with its other labels.

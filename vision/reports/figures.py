@@ -26,7 +26,7 @@ MOST_BARS = 30
 
 
 def learning_curves(history: Sequence[Mapping[str, float | int]]) -> bytes | None:
-    """Panels of what the history holds: losses, scores, learning rate, speed; None if it holds nothing."""
+    """Draw what the history holds in panels: losses, scores, learning rate, speed; None if it holds nothing."""
     columns = dict.fromkeys(name for row in history for name in row if name != "epoch")
     panels: dict[str, list[str]] = {"loss": [], "score": [], "learning rate": [], "images per second": []}
     for name in columns:
@@ -82,7 +82,7 @@ def _mark_best(axes: Axes, names: list[str], history: Sequence[Mapping[str, floa
 
 
 def heat_map(matrix: Matrix) -> bytes:
-    """Counts as a heat map; the colour is the share of each row. Of many classes only the most confused."""
+    """Draw counts as a heat map, colored by the share of each row; of many classes, only the most confused."""
     rows, columns, note = _most_confused(matrix)
     counts = matrix.counts[np.ix_(rows, columns)]
     totals = matrix.counts.sum(axis=1)[rows]
@@ -179,7 +179,7 @@ def class_bars(table: Table) -> bytes | None:
 
 
 def curves_figure(curves: Curves) -> bytes:
-    """All series over common axes; the yardstick dashed."""
+    """Draw all series over common axes, the yardstick dashed."""
     figure, (axes,) = new_figure(5.7, 4.2)
     names = [name for name in curves.series if name != YARDSTICK]
     color_of = dict(zip(names, colors(len(names)), strict=True))

@@ -9,20 +9,20 @@ from vision import algorithms
 
 
 def printable(name: str) -> str:
-    """The name on one line: white space becomes a blank, other unprintable characters a replacement mark."""
+    """Return the name on one line: white space becomes a blank, other unprintable characters a replacement mark."""
     return "".join(
         " " if character.isspace() else character if character.isprintable() else "\ufffd" for character in name
     )
 
 
 def short_label(name: str, length: int = 22) -> str:
-    """A printable name of at most ``length`` characters."""
+    """Return a printable name of at most ``length`` characters."""
     name = printable(name)
     return name if len(name) <= length else f"{name[: length - 1]}\u2026"
 
 
 def file_stem(title: str) -> str:
-    """A file name made of small letters, digits and underscores only: ``PR curves`` -> ``pr_curves``."""
+    """Return a file name of lower-case letters, digits and underscores only: ``PR curves`` -> ``pr_curves``."""
     return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:60] or "untitled"
 
 
@@ -45,14 +45,14 @@ def metric_label(metric: str) -> str:
 
 
 def metric_text(metric: str, value: float) -> str:
-    """``0.97128`` -> ``97.13 %`` for a share, four significant digits for anything else, a dash for NaN."""
+    """Format a metric: ``0.97128`` -> ``97.13 %`` for a share, else four significant digits; a dash for NaN."""
     if math.isnan(value):
         return "\u2013"
     return f"{100 * value:.2f} %" if is_share(metric) else f"{value:.4g}"
 
 
 def duration_text(seconds: float) -> str:
-    """``3725`` -> ``1 h 02 min``; ``95`` -> ``1 min 35 s``; ``8.3`` -> ``8.3 s``."""
+    """Format seconds: ``3725`` -> ``1 h 02 min``; ``95`` -> ``1 min 35 s``; ``8.3`` -> ``8.3 s``."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

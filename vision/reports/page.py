@@ -43,7 +43,7 @@ def page(
     notes: Sequence[str],
     sections: Sequence[Section],
 ) -> str:
-    """The whole document."""
+    """Return the whole document as HTML."""
     style = files("vision.reports").joinpath("page.css").read_text(encoding="utf-8")
     links = "".join(f'<a href="#{file_stem(s.title)}">{_text(s.title)}</a>' for s in sections)
     shown_tiles = "".join(
@@ -81,7 +81,7 @@ def _arranged(sections: Sequence[Section]) -> str:
 
 
 def picture_html(png: bytes, description: str) -> str:
-    """A figure, inline, at the size it was drawn for, so that letters are equally large in all figures."""
+    """Return an inline figure at the size it was drawn for, so that letters are equally large in all figures."""
     # The width in pixels stands at a fixed place in every PNG file.
     width_px = round(int.from_bytes(png[16:20], "big") * 96 / DPI)
     source = _data_url(png, "png")
@@ -110,7 +110,7 @@ def table_html(table: Table) -> str:
 
 
 def gallery_html(gallery: Gallery, jpegs: Sequence[bytes | None]) -> str:
-    """Thumbnails (None: could not be read) in a grid, with caption and key."""
+    """Return thumbnails (None: could not be read) in a grid, with caption and key."""
     if not gallery.examples:
         return '<p class="empty">None.</p>'
     large = any(example.needs_room for example in gallery.examples)
@@ -127,7 +127,7 @@ def gallery_html(gallery: Gallery, jpegs: Sequence[bytes | None]) -> str:
 
 
 def settings_html(settings: Mapping[str, str]) -> str:
-    """Names and values in columns."""
+    """Return names and values in columns."""
     rows = "".join(f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in settings.items())
     return f"<dl>{rows}</dl>"
 

@@ -183,7 +183,7 @@ def write_run_report(result: RunResult) -> Path:
 
 
 def write_evaluation_report(folder: Path, evaluated: EvaluatedModel, model: Path) -> Path:
-    """The same of an evaluation of ``model``, a path."""
+    """Write the report of an evaluation of the model at path ``model``, and return the path of its page."""
     answering = model_of(evaluated.stored, str(model), choose_device(evaluated.run))
     image_of = image_reader(evaluated.validation)
     page = write_report(
@@ -199,7 +199,7 @@ def write_evaluation_report(folder: Path, evaluated: EvaluatedModel, model: Path
 
 
 def image_reader(reader: Reader) -> Callable[[int], np.ndarray | None]:
-    """The function index -> image uint8 [H, W, 3] RGB, or None where it cannot be read."""
+    """Return the function index -> image uint8 [H, W, 3] RGB, or None where it cannot be read."""
 
     def image_of(index: int) -> np.ndarray | None:
         try:

@@ -37,7 +37,7 @@ class SGD(torch.optim.SGD):
 
 
 class RMSProp(Optimizer):
-    """Non-centred RMSProp without momentum, with MXNet's place for epsilon.
+    """Non-centered RMSProp without momentum, with MXNet's place for epsilon.
 
     n = gamma * n + (1 - gamma) * g**2;  w -= rate * g / sqrt(n + eps), where g includes weight_decay * w.
     torch.optim.RMSprop divides by sqrt(n) + eps instead. With the default eps of 1e-8 that is another
