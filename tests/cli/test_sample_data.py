@@ -10,7 +10,7 @@ from vision.cli.main import main
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "Sample data '' is unknown: known are digits, scenes."),
+        ([], "Sample data '' is unknown: known are digits, scenes, shapes."),
         (["digit", "out"], "Sample data 'digit' is unknown: did you mean digits?"),
         (["digits"], "One output folder is needed but none given: write vision sample-data digits FOLDER."),
         (["digits", "a", "b"], "One output folder is needed but 'a', 'b' given"),
@@ -37,6 +37,13 @@ def test_scenes_are_written_as_told(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main(["sample-data", "scenes", str(folder), "train=3", "validation=2", "classes=5"]) == 0
     assert capsys.readouterr().out == f"{folder}/train.rec: 3 images\n{folder}/validation.rec: 2 images\n"
     assert (folder / "classes.txt").read_text().split() == ["0", "1", "2", "3", "4"]
+
+
+def test_shapes_are_written_as_images_and_masks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "shapes"
+    assert main(["sample-data", "shapes", str(folder), "train=3", "validation=2", "side=32"]) == 0
+    assert capsys.readouterr().out == f"{folder}/train: 3 images\n{folder}/validation: 2 images\n"
+    assert len(list((folder / "train_annotation").glob("*.png"))) == 3
 
 
 def test_the_help_says_how(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,13 +18,17 @@ from vision.settings.table import SettingsTable
 HELP = """\
 Usage: vision sample-data digits FOLDER [seed=0]
        vision sample-data scenes FOLDER [train=600] [validation=120] [classes=3] [seed=0]
+       vision sample-data shapes FOLDER [train=400] [validation=80] [side=128] [seed=0]
 
   digits  1797 handwritten digits at 28x28, for image classification with 10 classes
   scenes  300x300 scenes of 1 to 6 digits, for object detection; train and validation are numbers of
           scenes, classes how many digits (from 0) are in them
+  shapes  scenes of discs, squares and triangles with a mask each, for semantic segmentation; side is
+          that of a scene in pixels
 
-Writes train.rec, validation.rec (with .idx) and classes.txt into FOLDER. The digits come with
-scikit-learn: pip install 'vision[quickstart]'.
+Digits and scenes are written as train.rec and validation.rec (with .idx), shapes as images and masks in the
+folders train, train_annotation, validation and validation_annotation; each with classes.txt, into FOLDER. The
+digits come with scikit-learn: pip install 'vision[quickstart]'.
 
 Example: vision sample-data digits data/digits"""
 
@@ -46,12 +50,27 @@ class SceneSettings(SettingsTable):
     NOUN: ClassVar[str] = "Scene setting"
 
 
+class ShapeSettings(SettingsTable):
+    """Settings of ``shapes``."""
+
+    train: int = Field(400, ge=1, le=100_000, description="number of scenes to train on")
+    validation: int = Field(80, ge=1, le=100_000, description="number of scenes to evaluate on")
+    side: int = Field(128, ge=32, le=2048, description="side of a scene in pixels")
+    seed: int = Field(0, ge=0, lt=2**32, description="draws the scenes")
+
+    NOUN: ClassVar[str] = "Shape setting"
+
+
 @dataclass(frozen=True)
 class SampleSet:
-    """One kind of sample data: its settings and ``write(folder, settings)``, which returns the images in each file."""
+    """One kind of sample data: its settings and ``write(folder, settings)``, which returns the images in each part.
+
+    A part is written to its name with ``suffix``.
+    """
 
     settings: type[SettingsTable]
     write: Callable[[Path, Any], Mapping[str, int]]
+    suffix: str = ".rec"
 
 
 def run(argv: Sequence[str]) -> int:
@@ -70,7 +89,7 @@ def run(argv: Sequence[str]) -> int:
     folder = local_path(given.files[0])
     counts = chosen.write(folder, chosen.settings.parse(given.names))
     for name, count in counts.items():
-        print(f"{folder / name}.rec: {count} images")
+        print(f"{folder / name}{chosen.suffix}: {count} images")
     return 0
 
 
@@ -92,7 +111,16 @@ def _write_scenes(folder: Path, settings: SceneSettings) -> Mapping[str, int]:
     )
 
 
+def _write_shapes(folder: Path, settings: ShapeSettings) -> Mapping[str, int]:
+    from vision.data.sample_data.shapes import write_shapes
+
+    return write_shapes(
+        folder, train=settings.train, validation=settings.validation, side_px=settings.side, seed=settings.seed
+    )
+
+
 _SETS = {
     "digits": SampleSet(DigitSettings, _write_digits),
     "scenes": SampleSet(SceneSettings, _write_scenes),
+    "shapes": SampleSet(ShapeSettings, _write_shapes, suffix=""),
 }

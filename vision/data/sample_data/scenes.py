@@ -57,14 +57,14 @@ def write_scenes(folder: Path, *, train: int, validation: int, classes: int, see
         with RecordIOWriter(folder / f"{name}.rec") as writer:
             for number in range(counts[name]):
                 scene = draw_scene(chosen, np.random.default_rng([seed, part, number]))
-                writer.write(number, pack(scene.packed_label(), number, _jpeg(scene.image)))
+                writer.write(number, pack(scene.packed_label(), number, encode_jpeg(scene.image)))
     write_class_names(folder, map(str, range(classes)))
     return counts
 
 
 def draw_scene(digits: Digits, rng: np.random.Generator) -> Scene:
     """Draw a scene of one to six of ``digits``; those that find no room are left out."""
-    image = _texture(rng)
+    image = draw_texture(rng, SIDE_PX)
     boxes: list[np.ndarray] = []
     labels: list[int] = []
     for _ in range(int(rng.integers(1, MOST_OBJECTS + 1))):
@@ -117,20 +117,21 @@ def _colour(rng: np.random.Generator) -> np.ndarray:
     return rng.uniform(DARKEST_INK, 255, 3).astype(np.float32)
 
 
-def _texture(rng: np.random.Generator) -> np.ndarray:
-    """Return a dark background of blotches, stripes and grain, float32 [S, S, 3]."""
+def draw_texture(rng: np.random.Generator, side_px: int) -> np.ndarray:
+    """Return a dark background of blotches, stripes and grain, float32 [side, side, 3]."""
     cells = int(rng.integers(3, 24))
-    blotches = cv2.resize(rng.random((cells, cells, 3), np.float32), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_LINEAR)
+    blotches = cv2.resize(rng.random((cells, cells, 3), np.float32), (side_px, side_px), interpolation=cv2.INTER_LINEAR)
     across, down = rng.uniform(-0.3, 0.3, 2)
-    waves = across * np.arange(SIDE_PX)[None, :] + down * np.arange(SIDE_PX)[:, None]
+    waves = across * np.arange(side_px)[None, :] + down * np.arange(side_px)[:, None]
     stripes = 0.5 + 0.5 * np.sin(waves + rng.uniform(0, 2 * np.pi))
-    grain = rng.random((SIDE_PX, SIDE_PX, 1), np.float32)
+    grain = rng.random((side_px, side_px, 1), np.float32)
     shares = rng.dirichlet([1.0, 1.0, 1.0])
     mixed = shares[0] * blotches + shares[1] * stripes[:, :, None] + shares[2] * grain
     return (mixed * BRIGHTEST_TEXTURE).astype(np.float32)
 
 
-def _jpeg(image: np.ndarray) -> bytes:
+def encode_jpeg(image: np.ndarray) -> bytes:
+    """Return an image uint8 [H, W, 3] RGB as a JPEG file."""
     written, encoded = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     assert written
     return encoded.tobytes()
