@@ -20,8 +20,8 @@ from settings import Settings
 
 from vision import __version__
 from vision.data.readers.recordio import RecordIOReader
-from vision.data.recordio import pack
-from vision.data.recordio_writer import RecordIOWriter
+from vision.data.recordio.record import pack
+from vision.data.recordio.writer import RecordIOWriter
 
 SETTINGS: dict[str, tuple[Any, str]] = {
     "records": (2000, "records that are read, of about 110 KB, as photographs of 500x375 are"),

@@ -9,8 +9,8 @@ import pytest
 
 from vision import algorithms
 from vision.api import RunResult, train
-from vision.data.recordio import pack
-from vision.data.recordio_writer import RecordIOWriter
+from vision.data.recordio.record import pack
+from vision.data.recordio.writer import RecordIOWriter
 from vision.settings.job import Job
 
 NAMES = ("red", "green", "blue")

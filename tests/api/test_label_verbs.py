@@ -17,8 +17,8 @@ from vision.algorithms.algorithm import LabeledChannel, TargetSummary
 from vision.api.run_data import look_at_labels, run_names
 from vision.cli.main import main
 from vision.data.readers.open import open_channel
-from vision.data.recordio import pack
-from vision.data.recordio_writer import RecordIOWriter
+from vision.data.recordio.record import pack
+from vision.data.recordio.writer import RecordIOWriter
 from vision.settings.channels import parse_channels
 from vision.settings.errors import UserError
 from vision.settings.job import Job

@@ -13,8 +13,8 @@ import pytest
 
 from vision import algorithms
 from vision.api.run_data import open_stream, stream_dataset
-from vision.data.recordio import pack
-from vision.data.recordio_writer import RecordIOWriter
+from vision.data.recordio.record import pack
+from vision.data.recordio.writer import RecordIOWriter
 from vision.data.stream import EvaluationStream, TrainStream
 from vision.settings.errors import SettingsError
 from vision.settings.job import Job

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vision.cli.main import main
-from vision.data.recordio import pack
+from vision.data.recordio.record import pack
 from vision.sagemaker.pipe_feeder import wrap
 
 HP = [

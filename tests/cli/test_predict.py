@@ -11,8 +11,8 @@ from tests.cli.conftest import FakeApi
 from vision.cli.main import main
 from vision.cli.predict import encoded_images, find_images
 from vision.data.readers import file_table
-from vision.data.recordio import pack
-from vision.data.recordio_writer import RecordIOWriter
+from vision.data.recordio.record import pack
+from vision.data.recordio.writer import RecordIOWriter
 from vision.settings.errors import DataError, UserError
 from vision.settings.run import RunSettings
 

@@ -15,7 +15,7 @@ import pytest
 from tests.contract.server_process import ServerProcess, exchange
 from tests.serving.small_model import NAMES, picture
 from vision.api.model import load
-from vision.data.recordio import MAGIC, PART_HEADER, pack, padded
+from vision.data.recordio.record import MAGIC, PART_HEADER, pack, padded
 
 JPEG, PNG = picture(1), picture(2, ".png")
 

@@ -20,7 +20,7 @@ import pytest
 from tests.contract.raw_http import answer_of, ask, connect, head, send_as_far_as_possible
 from tests.contract.server_process import ServerProcess
 from tests.serving.small_model import picture
-from vision.data.recordio import MAGIC, PART_HEADER, pack, padded
+from vision.data.recordio.record import MAGIC, PART_HEADER, pack, padded
 
 IMAGE = picture(1)
 PLACES, HEAD_TIMEOUT_S = 64, 2

@@ -15,7 +15,7 @@ import pytest
 
 from tests.contract.server_process import ServerProcess, exchange
 from tests.serving.small_model import picture
-from vision.data.recordio import MAGIC, PART_HEADER, pack
+from vision.data.recordio.record import MAGIC, PART_HEADER, pack
 
 GOOD = [picture(seed, suffix) for seed in range(4) for suffix in (".jpg", ".png")]
 CLIENTS = 8

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vision.data.recordio import pack
+from vision.data.recordio.record import pack
 from vision.sagemaker.pipe_feeder import wrap
 from vision.sagemaker.simulator import Simulator
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from vision.data.counting import counted_line, with_counts
-from vision.data.recordio import pack
-from vision.data.recordio_writer import RecordIOWriter
+from vision.data.recordio.record import pack
+from vision.data.recordio.writer import RecordIOWriter
 from vision.settings.errors import UserError
 
 

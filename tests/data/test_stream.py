@@ -16,7 +16,7 @@ from vision.data.collate import Batch
 from vision.data.dataset import ImageDataset
 from vision.data.readers.pipe import PipeReader
 from vision.data.readers.recordio import RecordIOReader
-from vision.data.recordio import pack
+from vision.data.recordio.record import pack
 from vision.data.sampler import Draw, EvaluationSampler
 from vision.data.seeds import image_seeds
 from vision.data.stream import EvaluationStream, StreamDataset, TrainStream

@@ -17,8 +17,8 @@ from vision.data.collate import Batch
 from vision.data.dali.loader import DaliLoader, DaliSettings
 from vision.data.dataset import ImageDataset
 from vision.data.readers.recordio import RecordIOReader
-from vision.data.recordio import pack
-from vision.data.recordio_writer import RecordIOWriter
+from vision.data.recordio.record import pack
+from vision.data.recordio.writer import RecordIOWriter
 from vision.data.sampler import TrainSampler
 from vision.settings.errors import UserError
 

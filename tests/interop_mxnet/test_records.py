@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 
 from vision.data.readers.recordio import RecordIOReader
-from vision.data.recordio import pack
-from vision.data.recordio_writer import RecordIOWriter
+from vision.data.recordio.record import pack
+from vision.data.recordio.writer import RecordIOWriter
 
 SIDE = 32
 

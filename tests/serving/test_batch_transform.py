@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.serving.small_model import NAMES, picture, write_model
-from vision.data.recordio import MAGIC, PART_HEADER, pack, padded
+from vision.data.recordio.record import MAGIC, PART_HEADER, pack, padded
 from vision.serving.batch_transform import ORIGIN_FILE, BatchTransform, TransformResult
 from vision.serving.hosted_model import HostedModel, SharedResources
 from vision.serving.metrics import Metrics

@@ -12,7 +12,7 @@ import pytest
 
 from tests.serving.asgi import Answered, gone, post, silent, whole
 from tests.serving.small_model import picture, write_model
-from vision.data.recordio import pack
+from vision.data.recordio.record import pack
 from vision.sagemaker.pipe_feeder import wrap
 from vision.serving.app import build_app
 from vision.serving.metrics import Metrics

@@ -30,7 +30,7 @@ from vision.api.start_model import StartModel, start_model
 from vision.data.collate import Batch
 from vision.data.dali.loader import require_dali
 from vision.data.dataset import ImageDataset
-from vision.data.equal_problems import EqualProblems
+from vision.data.problems import EqualProblems
 from vision.data.readers.class_names import class_name
 from vision.data.readers.open import open_channel
 from vision.data.sample import Reader

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
 from vision.cli.assignments import read_assignments
 from vision.cli.evaluate import check
-from vision.data.equal_problems import EqualProblems
+from vision.data.problems import EqualProblems
 from vision.files.atomic_file import AtomicFile
 from vision.settings.errors import DataError, UserError
 from vision.settings.file_names import local_path, name_problem, shown_name

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sized
 from typing import TypeAlias, TypeVar
 
-from vision.data.equal_problems import NAMED, EqualProblems
+from vision.data.problems import NAMED, EqualProblems
 from vision.settings.errors import DataError, UserError
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from vision.data.equal_problems import EqualProblems
+from vision.data.problems import EqualProblems
 from vision.files.atomic_file import write_whole
 
 MAX_LINES = 10

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from vision.data.readers.image_reference import ImageReferences
 from vision.data.readers.manifest_line import iter_lines, parse_line
-from vision.data.recordio import MAGIC, MAX_PAYLOAD_BYTES, PART_HEADER, padded
+from vision.data.recordio.record import MAGIC, MAX_PAYLOAD_BYTES, PART_HEADER, padded
 from vision.files.steady_file import SteadyFile
 from vision.settings.regular_file import open_regular
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vision.data.readers.file_table import MAX_FILE_BYTES, walk_files
-from vision.data.recordio import MAGIC_BYTES, iter_records, unpack
+from vision.data.recordio.record import MAGIC_BYTES, iter_records, unpack
 from vision.files.atomic_file import AtomicFile, write_whole
 from vision.files.write_error import WriteError, make_below, make_folder, writing
 from vision.serving.hosted_model import Answer, HostedModel

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from starlette.requests import ClientDisconnect, Request
 
 from vision.data.image_header import BadHeaderError, read_header
-from vision.data.recordio import (
+from vision.data.recordio.record import (
     MAGIC_BYTES,
     BrokenRecordError,
     iter_parts,

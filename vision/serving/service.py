@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from starlette.requests import Request
 from starlette.responses import Response
 
-from vision.data.recordio import MAGIC_BYTES
+from vision.data.recordio.record import MAGIC_BYTES
 from vision.serving.hosted_model import Answer, HostedModel, SharedResources
 from vision.serving.media_types import body_kind, choose_form, read_media_type
 from vision.serving.metrics import Metrics

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from vision.data.idx_file import read_idx
+from vision.data.recordio.idx_file import read_idx
 from vision.data.sampler import TrainSampler
 
 

@@ -13,8 +13,8 @@ from vision import algorithms
 from vision.algorithms.object_detection.algorithm import ObjectDetection
 from vision.algorithms.object_detection.architecture import Architecture, standard_architecture
 from vision.algorithms.object_detection.hyperparameters import ObjectDetectionHyperparameters
-from vision.data.recordio import pack
-from vision.data.recordio_writer import RecordIOWriter
+from vision.data.recordio.record import pack
+from vision.data.recordio.writer import RecordIOWriter
 from vision.settings.job import Job
 
 SIDE_PX = 150

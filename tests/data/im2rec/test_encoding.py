@@ -14,7 +14,7 @@ from vision.data.im2rec.encoding import (
     resized_px,
 )
 from vision.data.labels import task_of
-from vision.data.recordio import unpack
+from vision.data.recordio.record import unpack
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from vision.algorithms.advice import recommended_settings
 from vision.data.inspect.inspection import inspect, to_json
 from vision.data.inspect.issues import Inspection
 from vision.data.readers.recordio import RecordIOReader
-from vision.data.recordio import pack
-from vision.data.recordio_writer import RecordIOWriter
+from vision.data.recordio.record import pack
+from vision.data.recordio.writer import RecordIOWriter
 
 
 def picture(seed: int, size: tuple[int, int] = (40, 30), mode: str = "RGB", form: str = "PNG") -> bytes:

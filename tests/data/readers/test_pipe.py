@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vision.data.readers.pipe import PipeReader
-from vision.data.recordio import pack
+from vision.data.recordio.record import pack
 from vision.sagemaker.pipe_feeder import PipeFeeder, file_bytes, manifest_records, wrap
 from vision.settings.errors import UserError
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vision.data.readers.recordio import RecordIOReader
-from vision.data.recordio import MAGIC, pack
-from vision.data.recordio_writer import RecordIOWriter
+from vision.data.recordio.record import MAGIC, pack
+from vision.data.recordio.writer import RecordIOWriter
 from vision.data.sample import Reader
 from vision.files.steady_file import FileChangedError
 from vision.settings.errors import DataError
@@ -93,26 +93,6 @@ def test_files_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
     assert reader.key(0).startswith(f"{tmp_path}/a/det.rec record 0")
 
 
-@pytest.mark.parametrize("part", GROUND_TRUTH["sharding_of_small_rec"]["parts"].items(), ids=lambda part: part[0])
-def test_shares_are_those_of_mxnet(part: tuple[str, dict[str, list[int]]]) -> None:
-    numbers = dict(field.split("=") for field in part[0].split(","))
-    rank, world = int(numbers["part_index"]), int(numbers["num_parts"])
-    reader = RecordIOReader([FIXTURES / "small.rec"])
-    whole = [reader.key(index) for index in range(len(reader))]
-    by_records, by_bytes = reader.shard(rank, world), reader.shard(rank, world, by="bytes")
-    assert [whole.index(by_records.key(i)) for i in range(len(by_records))] == part[1]["with_idx"]
-    assert [whole.index(by_bytes.key(i)) for i in range(len(by_bytes))] == part[1]["byte_split_no_idx"]
-
-
-@pytest.mark.parametrize("by", ["records", "bytes"])
-@pytest.mark.parametrize("world", [1, 3, 7, 40])
-def test_shares_of_several_files_are_disjoint_and_complete(by: Any, world: int) -> None:
-    reader = RecordIOReader([FIXTURES / "small.rec", FIXTURES / "det.rec", FIXTURES / "det_difficult.rec"])
-    shares = [reader.shard(rank, world, by) for rank in range(world)]
-    assert [share.key(i) for share in shares for i in range(len(share))] == [reader.key(i) for i in range(17)]
-    assert all(share[i].key == share.key(i) for share in shares for i in range(len(share)))
-
-
 LABELS = [
     ("scalars", [0.0, 3.0, -1.0], [[0.0], [3.0], [-1.0]]),
     ("vectors", [[1.0, 2.0], [3.0, 4.0]], [[1.0, 2.0], [3.0, 4.0]]),
@@ -131,7 +111,7 @@ def test_all_labels_at_once(labels: list[Any], matrix: list[list[float]] | None,
     assert result is None or result.dtype == np.float32
 
 
-def test_all_labels_at_once_include_split_records_and_shares(tmp_path: Path) -> None:
+def test_all_labels_at_once_include_split_records(tmp_path: Path) -> None:
     # Ids and labels whose bytes are the magic: the record is split inside its header.
     magic_label = struct.unpack("<f", struct.pack("<I", MAGIC))[0]
     rows = [[1.0, 2.0], [magic_label, 3.0], [4.0, 5.0], [6.0, magic_label]]
@@ -141,8 +121,6 @@ def test_all_labels_at_once_include_split_records_and_shares(tmp_path: Path) -> 
     expected = [*rows, [7.0, 8.0]]
     assert [reader.target(i).tolist() for i in range(5)] == expected
     assert reader.targets_matrix().tolist() == expected  # type: ignore[union-attr]
-    assert reader.shard(1, 2).targets_matrix().tolist() == expected[3:]  # type: ignore[union-attr]
-    assert reader.shard(5, 6).targets_matrix().shape == (0, 1)  # type: ignore[union-attr]
 
 
 def test_an_index_that_leaves_a_record_out_is_refused_when_opened(tmp_path: Path) -> None:
@@ -174,7 +152,7 @@ def test_a_broken_record_of_a_sound_index_leaves_the_others_readable(tmp_path: P
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers_read_the_same_records(method: str) -> None:
-    reader = RecordIOReader([FIXTURES / "small.rec"]).shard(1, 2)
+    reader = RecordIOReader([FIXTURES / "small.rec"])
     with multiprocessing.get_context(method).Pool(1) as pool:
         keys = pool.map(reader.key, range(len(reader)))
     assert keys == [reader.key(index) for index in range(len(reader))]

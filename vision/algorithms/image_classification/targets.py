@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from vision.algorithms.algorithm import TargetSummary
-from vision.data.equal_problems import EqualProblems
 from vision.data.labels import TOLERANCE, numbers
+from vision.data.problems import EqualProblems
 from vision.data.readers.class_names import class_name
 from vision.data.sample import RawTarget, Reader, Tabular
 from vision.settings.errors import DataError

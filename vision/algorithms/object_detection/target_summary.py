@@ -11,8 +11,8 @@ from vision.algorithms.algorithm import TargetSummary
 from vision.algorithms.object_detection.targets import BoxLabelParser
 from vision.data.boxes.box_errors import Fault, fault_message, find_faults, is_fatal, is_kept
 from vision.data.boxes.object_rows import ObjectRows
-from vision.data.equal_problems import EqualProblems
 from vision.data.labels import read_objects
+from vision.data.problems import EqualProblems
 from vision.data.readers.class_names import class_name
 from vision.data.sample import Reader
 from vision.settings.errors import DataError

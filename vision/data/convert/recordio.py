@@ -17,8 +17,8 @@ from vision.data.image_codec import image_size
 from vision.data.image_header import BadHeaderError, read_header
 from vision.data.readers.image_list import parse_list_line
 from vision.data.readers.recordio import RecordIOReader
-from vision.data.recordio import pack, unpack
-from vision.data.recordio_writer import RecordIOWriter
+from vision.data.recordio.record import pack, unpack
+from vision.data.recordio.writer import RecordIOWriter
 from vision.data.skipped import Skipped
 from vision.settings.errors import DataError
 from vision.settings.file_names import line_problem, shown_name

@@ -14,7 +14,7 @@ from vision.data.image_codec import check_image, decode_rgb
 from vision.data.labels import task_of
 from vision.data.readers.file_table import MAX_FILE_BYTES
 from vision.data.readers.image_list import parse_list_line
-from vision.data.recordio import pack
+from vision.data.recordio.record import pack
 from vision.settings.errors import DataError
 from vision.settings.regular_file import open_regular
 

@@ -17,8 +17,8 @@ from vision.data.im2rec.encoding import CannotPackError, PackOptions, payload_of
 from vision.data.im2rec.resumable_records import Batch, ResumableRecords
 from vision.data.image_codec import prepare_process
 from vision.data.parallel import ordered_map
-from vision.data.recordio import MAX_PAYLOAD_BYTES
-from vision.data.recordio_writer import frame
+from vision.data.recordio.record import MAX_PAYLOAD_BYTES
+from vision.data.recordio.writer import frame
 from vision.data.skipped import Skipped
 from vision.settings.errors import DataError
 from vision.settings.regular_file import open_regular_text

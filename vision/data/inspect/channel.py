@@ -10,11 +10,11 @@ import numpy as np
 
 from vision.data.boxes.image_size import Fit, SizeTally, size_message
 from vision.data.boxes.object_rows import ObjectRows
-from vision.data.equal_problems import EqualProblems
 from vision.data.inspect.box_issues import box_issues
 from vision.data.inspect.issues import MOST_NAMED, InspectedChannel, Issue, Place, Severity
 from vision.data.inspect.scan import Part, scan
 from vision.data.labels import task_of
+from vision.data.problems import EqualProblems
 from vision.data.sample import Reader, Remarking
 from vision.settings.errors import DataError
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vision.data.equal_problems import EqualProblems
 from vision.data.image_header import read_header
 from vision.data.masks.label_map import PLAIN
 from vision.data.masks.mask_decoder import MaskDecoder
 from vision.data.masks.mask_frame import upright_mask
 from vision.data.masks.mask_png import IGNORED
+from vision.data.problems import EqualProblems
 from vision.data.sample import Reader, Sized
 from vision.settings.device import usable_cores
 from vision.settings.errors import DataError

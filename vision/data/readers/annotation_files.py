@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from vision.data.class_list import find_class_list
+from vision.data.problems import Problems, first_names
 from vision.data.readers.class_names import ClassNames
 from vision.data.readers.file_table import FileTable, foreign_images_problem, is_image_name, walk_files
-from vision.data.readers.problems import Problems, first_names
 from vision.data.sample import RawTarget, Sample
 from vision.settings.errors import DataError
 from vision.settings.strict_json import parse_json

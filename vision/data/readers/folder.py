@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vision.data.problems import Problems
 from vision.data.readers.file_table import (
     FileTable,
     check_name,
@@ -18,7 +19,6 @@ from vision.data.readers.file_table import (
     is_image_name,
     walk_files,
 )
-from vision.data.readers.problems import Problems
 from vision.data.sample import Sample
 from vision.settings.errors import DataError
 from vision.settings.file_names import same_letters, shown_name

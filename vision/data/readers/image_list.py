@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from vision.data.problems import Problems
 from vision.data.readers.file_table import FileTable, path_problem
-from vision.data.readers.problems import Problems
 from vision.data.sample import Sample
 from vision.settings.errors import DataError
 from vision.settings.file_names import strip_blanks

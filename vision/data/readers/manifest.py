@@ -10,11 +10,11 @@ import numpy as np
 
 from vision.data.class_list import find_class_list
 from vision.data.masks.color_map import ColorMap, join_color_maps
+from vision.data.problems import Problems
 from vision.data.readers.class_names import ClassNames
 from vision.data.readers.file_table import FileTable
 from vision.data.readers.image_reference import ImageReferences
 from vision.data.readers.manifest_line import COLOR_MAP, LineReader, RawLine, iter_lines
-from vision.data.readers.problems import Problems
 from vision.data.sample import RawTarget, Sample
 from vision.files.steady_file import SteadyFile
 from vision.settings.channels import LabelFormat

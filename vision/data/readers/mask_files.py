@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vision.data.class_list import find_class_list
+from vision.data.problems import Problems, first_names
 from vision.data.readers.file_table import (
     FileTable,
     check_name,
@@ -16,7 +17,6 @@ from vision.data.readers.file_table import (
     is_clutter,
     is_image_name,
 )
-from vision.data.readers.problems import Problems, first_names
 from vision.data.sample import Sample
 from vision.settings.errors import DataError
 from vision.settings.file_names import same_letters

@@ -17,8 +17,8 @@ from vision.data.readers.folder import FolderReader, class_folders
 from vision.data.readers.image_list import ImageListReader
 from vision.data.readers.manifest import ManifestReader
 from vision.data.readers.mask_files import MASK, MaskFilesReader
-from vision.data.readers.record_kind import record_kind_problem
 from vision.data.readers.recordio import RecordIOReader
+from vision.data.recordio.record_kind import record_kind_problem
 from vision.data.sample import Reader
 from vision.settings.channels import ANNOTATION, Channel
 from vision.settings.errors import DataError, UserError

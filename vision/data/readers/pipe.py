@@ -19,8 +19,8 @@ import numpy as np
 from vision.data.foreign_bytes import describe_bytes
 from vision.data.image_header import BadHeaderError, read_header
 from vision.data.readers.manifest_line import decode_label, id_list
-from vision.data.readers.record_kind import record_kind_problem
-from vision.data.recordio import MAGIC_BYTES, iter_records, unpack
+from vision.data.recordio.record import MAGIC_BYTES, iter_records, unpack
+from vision.data.recordio.record_kind import record_kind_problem
 from vision.data.sample import RawTarget, Sample
 from vision.settings.channels import LabelFormat
 from vision.settings.errors import DataError, UserError

@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vision.data.recordio import pack
-from vision.data.recordio_writer import RecordIOWriter
+from vision.data.recordio.record import pack
+from vision.data.recordio.writer import RecordIOWriter
 from vision.files.atomic_file import write_whole
 from vision.settings.errors import UserError
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vision.data.recordio import pack
-from vision.data.recordio_writer import RecordIOWriter
+from vision.data.recordio.record import pack
+from vision.data.recordio.writer import RecordIOWriter
 from vision.data.sample_data.digits import Digits, load_digits, split_digits, write_class_names
 
 SIDE_PX = 300

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision.data.recordio import (
+from vision.data.recordio.record import (
     MAGIC_BYTES,
     BrokenRecordError,
     iter_parts,
@@ -19,10 +19,10 @@ from vision.data.recordio import (
     pack,
     unpack,
 )
-from vision.data.recordio_writer import frame
+from vision.data.recordio.writer import frame
 from vision.settings.errors import DataError
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "mxnet"
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "mxnet"
 M = MAGIC_BYTES
 
 # The two records of mxnet-facts 8.1, as mxnet 1.9.1 wrote them.

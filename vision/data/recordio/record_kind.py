@@ -1,4 +1,4 @@
-"""Tells MXNet's RecordIO from the other record files that share its name or its magic number."""
+"""What a file of records is: MXNet's RecordIO, or another kind that shares its name or its magic number."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import struct
 
 from vision.data.foreign_bytes import describe_bytes
 from vision.data.image_header import BadHeaderError, read_header
-from vision.data.recordio import MAGIC_BYTES
+from vision.data.recordio.record import MAGIC_BYTES
 
 
 def record_kind_problem(start: bytes) -> str | None:
-    """Half a sentence if the first bytes of a file (512 suffice) show it to be no RecordIO file of images.
+    """Return half a sentence if the first bytes of a file (512 suffice) show it to be no RecordIO file of images.
 
     None does not say that the file is whole: reading it checks that.
     """

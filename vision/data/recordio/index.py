@@ -9,8 +9,8 @@ from typing import BinaryIO, NoReturn
 
 import numpy as np
 
-from vision.data.idx_file import read_idx
-from vision.data.recordio import (
+from vision.data.recordio.idx_file import read_idx
+from vision.data.recordio.record import (
     CFLAG_SHIFT,
     FIRST,
     LAST,

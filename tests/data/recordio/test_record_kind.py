@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from vision.data.readers.record_kind import record_kind_problem
+from vision.data.recordio.record_kind import record_kind_problem
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "mxnet"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from vision.data.recordio import (
+from vision.data.recordio.record import (
     CFLAG_SHIFT,
     FIRST,
     LAST,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vision.data.recordio import (
+from vision.data.recordio.index import open_index, stale_index_advice
+from vision.data.recordio.record import (
     IMAGE_HEADER,
     MAGIC,
     MAX_PAYLOAD_BYTES,
@@ -17,7 +18,6 @@ from vision.data.recordio import (
     padded,
     record_key,
 )
-from vision.data.recordio_index import open_index, stale_index_advice
 from vision.files.steady_file import SteadyFile
 from vision.settings.errors import DataError
 
@@ -104,15 +104,15 @@ class RecordFile:
         """The same, for a caller who has read the id."""
         return record_key(self.name, number, self.index.offsets.item(number), record_id)
 
-    def label_matrix(self, first: int, stop: int) -> np.ndarray | None:
-        """Labels of the records ``first`` to ``stop`` (excluded), float32 [N, W]; None if their W differs."""
+    def label_matrix(self) -> np.ndarray | None:
+        """Return the labels of all records, float32 [N, W]; None if their W differs."""
         blocks: list[np.ndarray] = []
-        for step_first in range(first, stop, _STEP_RECORDS):
-            block = self._label_block(step_first, min(step_first + _STEP_RECORDS, stop))
+        for first in range(0, len(self), _STEP_RECORDS):
+            block = self._label_block(first, min(first + _STEP_RECORDS, len(self)))
             if block is None or (blocks and block.shape[1] != blocks[0].shape[1]):
                 return None
             blocks.append(block)
-        return np.concatenate(blocks) if blocks else np.empty((0, 1), np.float32)
+        return np.concatenate(blocks)
 
     def _label_block(self, first: int, stop: int) -> np.ndarray | None:
         offsets = self.index.offsets[first : stop + 1].astype(np.int64)

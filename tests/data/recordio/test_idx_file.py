@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision.data.idx_file import read_idx
+from vision.data.recordio.idx_file import read_idx
 from vision.settings.errors import DataError
 
 BIG = 2**64 - 1

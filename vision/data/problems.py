@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from vision.settings.errors import DataError
+
+# Names in a message, and sentences in one about many problems.
 NAMED = 3
+SHOWN = 10
 # Kinds beyond these are only counted, so that memory stays small whatever a file holds.
 MOST_KINDS = 1000
 # What differs between equal problems: quoted names, and words that hold a digit or are a path.
@@ -51,6 +55,36 @@ class EqualProblems:
         sentences = self.sentences()
         rest = self.count - sum(count for _, _, count in list(self._kinds.values())[:shown])
         return [*sentences[:shown], *([f"and {rest} more"] if rest else [])]
+
+
+class Problems:
+    """Counts sentences about ``source``; equal ones are told once."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._kinds = EqualProblems()
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._kinds.count
+
+    def add(self, sentence: str) -> None:
+        """Note one problem; ``sentence`` says where in the source it is and how to mend it."""
+        self._kinds.add_sentence(sentence)
+
+    def raise_if_any(self) -> None:
+        """Raise DataError with the count and a sentence for each kind."""
+        lines = self._kinds.lines(SHOWN)
+        if self.count == 1:
+            raise DataError(self.source, lines[0])
+        if self.count:
+            raise DataError(self.source, f"{self.count} problems:" + "".join(f"\n  {line}" for line in lines))
+
+
+def first_names(names: Sequence[str]) -> str:
+    """Return the first names of a list for a message."""
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
 
 
 def _sentence(names: list[str], reason: str, count: int) -> str:

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision.data import recordio_index
-from vision.data.recordio import MAGIC_BYTES, join_parts
-from vision.data.recordio_index import open_index, scan_offsets
-from vision.data.recordio_writer import frame
+from vision.data.recordio import index
+from vision.data.recordio.index import open_index, scan_offsets
+from vision.data.recordio.record import MAGIC_BYTES, join_parts
+from vision.data.recordio.writer import frame
 from vision.settings.errors import DataError
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "mxnet"
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "mxnet"
 EXPECTED = json.loads((FIXTURES / "EXPECTED.json").read_text())["recordio"]
 M = MAGIC_BYTES
 
@@ -45,8 +45,8 @@ def test_the_scan_does_not_depend_on_where_its_chunks_end(
 ) -> None:
     data = b"".join(piece for payload in payloads for piece in frame(payload))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recordio_index, "_SCAN_WORDS", words)
-        patch.setattr(recordio_index, "_walk_chain", None)
+        patch.setattr(index, "_SCAN_WORDS", words)
+        patch.setattr(index, "_walk_chain", None)
         offsets = scan(tmp_path_factory.mktemp("scan") / "train.rec", data)
     assert [join_parts(memoryview(data), offset) for offset in offsets.tolist()] == payloads
 

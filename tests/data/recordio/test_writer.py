@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from vision.data.readers.recordio import RecordIOReader
-from vision.data.recordio import pack, unpack
-from vision.data.recordio_writer import RecordIOWriter
+from vision.data.recordio.record import pack, unpack
+from vision.data.recordio.writer import RecordIOWriter
 from vision.settings.errors import DataError
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "mxnet"
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "mxnet"
 EXPECTED = json.loads((FIXTURES / "EXPECTED.json").read_text())["recordio"]
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vision.data.readers.problems import Problems
+from vision.data.problems import Problems
 from vision.settings.errors import DataError
 
 
