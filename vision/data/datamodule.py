@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from vision.data.cache.cached_dataset import CachedDataset
 from vision.data.cache.choice import cached
+from vision.data.collate import Batch
 from vision.data.dali.loader import DaliLoader, DaliSettings
 from vision.data.dataset import ImageDataset
 from vision.data.image_codec import prepare_process, prepare_threads
@@ -70,7 +71,7 @@ class VisionDataModule(pl.LightningDataModule):
 
     def _loader(
         self, dataset: ImageDataset | CachedDataset, sampler: TrainSampler | EvaluationSampler
-    ) -> DataLoader | ThreadLoader:
+    ) -> DataLoader[Batch] | ThreadLoader:
         workers, pin_memory = self.workers, self.pin_memory
         if isinstance(dataset, CachedDataset):
             pin_memory = pin_memory and not dataset.on_device
@@ -94,7 +95,7 @@ class VisionDataModule(pl.LightningDataModule):
             multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         )
 
-    def _stream_loader(self, stream: TrainStream | EvaluationStream) -> DataLoader:
+    def _stream_loader(self, stream: TrainStream | EvaluationStream) -> DataLoader[Batch]:
         # One pipe has one reader: it decodes by threads, not by further processes.
         return DataLoader(
             stream,
@@ -109,7 +110,7 @@ class VisionDataModule(pl.LightningDataModule):
         resumed run makes more passes than one that was never interrupted."""
         return torch.Generator().manual_seed(self.seed)
 
-    def train_dataloader(self) -> DataLoader | ThreadLoader | DaliLoader:
+    def train_dataloader(self) -> DataLoader[Batch] | ThreadLoader | DaliLoader:
         assert self.train is not None
         rank, world = self._rank_and_world()
         if isinstance(self.train, StreamDataset):
@@ -135,7 +136,7 @@ class VisionDataModule(pl.LightningDataModule):
             return DaliLoader(self.train, sampler, self.dali)
         return self._loader(self._ready(self.train, "train"), sampler)
 
-    def val_dataloader(self) -> DataLoader | ThreadLoader:
+    def val_dataloader(self) -> DataLoader[Batch] | ThreadLoader:
         rank, world = self._rank_and_world()
         share = -(-self.batch_size // world)
         if isinstance(self.validation, StreamDataset):

@@ -12,13 +12,14 @@ from typing import Any
 from torch.utils.data import DataLoader, _utils
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
+from vision.data.collate import Batch
 from vision.settings.errors import DataError, UserError
 
 _POLL_S = 2.0
 _GONE_S = 5.0
 
 
-class ProcessLoader(DataLoader):
+class ProcessLoader(DataLoader[Batch]):
     """torch's DataLoader over a dataset that makes whole batches.
 
     A loader process that is killed, or gives nothing for ``timeout`` seconds, ends the run with a UserError, and so

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from vision.metrics.evaluation import Curves, Evaluation, Matrix, Table
 from vision.metrics.galleries import SHOWN_SCORE, galleries
 from vision.metrics.label_evaluation import evaluate_box_labels
 from vision.metrics.label_tables import with_labels
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # The score from which a detection counts in precision, recall and confusions; average precision needs none.
 DECISION_SCORE = 0.5
@@ -151,7 +155,7 @@ def coco_precision(records: DetectionRecords) -> dict[str, float]:
     return {f"coco_{ours}": max(float(found[theirs]), 0.0) for ours, theirs in _COCO_NAMES.items()}
 
 
-def _lists(records: DetectionRecords) -> tuple[list[dict], list[dict]]:
+def _lists(records: DetectionRecords) -> tuple[list[dict[str, Tensor]], list[dict[str, Tensor]]]:
     """What torchmetrics takes: one dictionary of tensors for each image, detections [D] and objects [M]."""
     import torch
 
