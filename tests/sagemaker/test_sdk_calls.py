@@ -34,7 +34,12 @@ def test_the_calls_are_python_with_our_metrics_and_ranges(algorithm: str) -> Non
     assert given["hyperparameters"] == {}
     definitions = algorithms.facts_of(algorithm).metric_definitions
     assert given["metric_definitions"] == [{"Name": one.name, "Regex": one.regex} for one in definitions]
-    assert given["content_types"] == dict.fromkeys(("train", "validation"), "application/x-recordio")
+    content_types = dict.fromkeys(("train", "validation"), "application/x-recordio")
+    if algorithm == "semantic_segmentation":
+        images, masks = ("application/x-image",) * 2, ("image/png",) * 2
+        names = ("train", "validation", "train_annotation", "validation_annotation")
+        content_types = dict(zip(names, (*images, *masks), strict=True))
+    assert given["content_types"] == content_types
     ranges = given["parameter_ranges"]
     assert set(ranges) == {
         "CategoricalParameterRanges",
@@ -45,13 +50,19 @@ def test_the_calls_are_python_with_our_metrics_and_ranges(algorithm: str) -> Non
     optimizers = {
         "image_classification": ["sgd", "adam", "rmsprop", "nag"],
         "object_detection": ["sgd", "adam", "rmsprop", "adadelta"],
+        "semantic_segmentation": ["sgd", "adam"],
     }
     assert ranges["CategoricalParameterRanges"] == [{"Name": "optimizer", "Values": optimizers[algorithm]}]
-    batch = {"image_classification": ("8", "512"), "object_detection": ("8", "64")}[algorithm]
+    batch = {
+        "image_classification": ("8", "512"),
+        "object_detection": ("8", "64"),
+        "semantic_segmentation": ("1", "128"),
+    }[algorithm]
     (integer,) = ranges["IntegerParameterRanges"]
     assert (integer["Name"], integer["MinValue"], integer["MaxValue"]) == ("mini_batch_size", *batch)
     rate = next(one for one in ranges["ContinuousParameterRanges"] if one["Name"] == "learning_rate")
-    assert (float(rate["MinValue"]), float(rate["MaxValue"])) == (1e-6, 0.5)
+    rates = (1e-4, 0.1) if algorithm == "semantic_segmentation" else (1e-6, 0.5)
+    assert (float(rate["MinValue"]), float(rate["MaxValue"])) == rates
     for call in ("Estimator(", "HyperparameterTuner(", "ModelTrainer(", "client.create_training_job("):
         assert call in source
 

@@ -115,7 +115,13 @@ class SmallRun:
         validation = ImageDataset(validation_reader, decoder, Jitter(), _stack, replace_broken=False)
         batch = self.hp.mini_batch_size
         self.data = VisionDataModule(
-            train=train, validation=validation, batch_size=batch, workers=0, seed=0, pin_memory=False
+            train=train,
+            validation=validation,
+            batch_size=batch,
+            validation_batch=batch,
+            workers=0,
+            seed=0,
+            pin_memory=False,
         )
         torch.manual_seed(0)
         self.task = ClassificationTask(

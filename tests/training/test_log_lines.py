@@ -81,7 +81,7 @@ def classification_log() -> list[str]:
     final = {"loss": 5.0, "accuracy": 0.150391, "top_k_accuracy_2": 0.273438}
     return [
         *lines.parameters(),
-        *lines.batch(BatchReport(0, 20, 2560, 222.123, 11.5, running)),
+        *lines.batch(BatchReport(0, 20, 2560, 222.123, 11.5, running, 0.1)),
         *lines.epoch_train(EpochReport(0, 2, 8.0951, 316.2, final)),
         *lines.validation(0, {"accuracy": 0.253906, "macro_f1": 0.2}),
         *lines.best_model(0.253906),
@@ -93,7 +93,7 @@ def detection_log() -> list[str]:
     lines = DetectionLogLines({"epochs": "30"}, "algo-1")
     losses = {"loss": 1.2154, "cross_entropy": 0.8121, "smooth_l1": 0.4033}
     return [
-        *lines.batch(BatchReport(0, 100, 3200, 115.2, 27.779193, losses)),
+        *lines.batch(BatchReport(0, 100, 3200, 115.2, 27.779193, losses, 0.1)),
         *lines.epoch_train(EpochReport(0, 30, 27.8, 115.2, losses)),
         *lines.validation(0, {"mAP": 0.0123}),
         *lines.best_model(1.6157e-05),
@@ -111,7 +111,7 @@ def test_detection_prints_the_container_s_text() -> None:
 
 def test_batch_line_without_top_k_is_the_contract_s() -> None:
     lines = ClassificationLogLines({"epochs": "1"})
-    (line,) = lines.batch(BatchReport(0, 20, 2560, 222.12, 11.5, {"accuracy": 0.012649}))
+    (line,) = lines.batch(BatchReport(0, 20, 2560, 222.12, 11.5, {"accuracy": 0.012649}, 0.1))
     assert line == "Epoch[0] Batch [20]\tSpeed: 222.12 samples/sec\taccuracy=0.012649"
 
 

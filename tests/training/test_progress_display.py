@@ -53,7 +53,7 @@ def test_log_lines_of_an_epoch_and_the_device_is_asked_only_for_them() -> None:
         now[0] += 0.5
         watch.batch_ready()
         watch.batch_done(32)
-        display.step(Position(0, 2, batch, 45), watch, Readings(asked.loss, asked.metrics))
+        display.step(Position(0, 2, batch, 45), watch, Readings(asked.loss, asked.metrics, float))
     display.validating(Position(0, 2, 45, 45))
     display.epoch_done(
         Position(0, 2, 45, 45),
@@ -81,7 +81,7 @@ def test_the_silent_display_takes_everything_and_asks_nothing() -> None:
     asked, place = Asked(), Position(0, 1, 1, 1)
     display = Display()
     display.run_started(place)
-    display.step(place, Stopwatch(), Readings(asked.loss, asked.metrics))
+    display.step(place, Stopwatch(), Readings(asked.loss, asked.metrics, float))
     display.epoch_done(place, Times(), {})
     display.model_saved(Path("x"), 1.0)
     display.run_ended()
@@ -120,7 +120,7 @@ def run_epoch(width: int = 120) -> tuple[str, list[int]]:
         now[0] += 0.08
         watch.batch_done(10)
         place = Position(0, 4, batch, 100)
-        display.step(place, watch, Readings(partial(loss, batch), dict))
+        display.step(place, watch, Readings(partial(loss, batch), dict, float))
     display.validating(Position(0, 4, 100, 100))
     metrics = {"train_loss": 0.5, "train_accuracy": 0.8, "validation_accuracy": 0.75, "validation_macro_f1": 0.7}
     display.epoch_done(Position(0, 4, 100, 100), watch.stop(), metrics)

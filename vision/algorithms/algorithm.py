@@ -60,12 +60,14 @@ class Mark:
     """What is drawn onto an image: ``names``, shortened where there is no room, and a ``note`` behind them.
 
     ``box_xyxy_unit``: they stand on this box, in fractions of the image; None: in the image's corner. Marks of equal
-    names have one color.
+    names have one color. ``mask`` bool [H, W] of the image's size: these pixels are tinted in it, and the names stand
+    in the legend.
     """
 
     names: str
     note: str = ""
     box_xyxy_unit: tuple[float, float, float, float] | None = None
+    mask: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

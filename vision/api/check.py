@@ -53,10 +53,7 @@ T = TypeVar("T")
 
 @dataclass
 class CheckResult:
-    """What a check found.
-
-    ``facts`` are (name, text) for people; ``log_lines`` show what the log will look like, with made-up numbers.
-    """
+    """``facts`` are (name, text) for people, ``log_lines`` what a log will look like; numbers in them are made up."""
 
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -65,7 +62,7 @@ class CheckResult:
 
 
 class _Warnings(logging.Handler):
-    """Collects the warnings of the training code in the result."""
+    """Takes the warnings of the run's own code into the result."""
 
     def __init__(self, result: CheckResult) -> None:
         super().__init__(logging.WARNING)
@@ -135,7 +132,7 @@ def _look_at_channel(algorithm: AnyAlgorithm, job: TrainingJob, name: str, resul
     names = job.run.class_names or reader.class_names
     counts = "" if summary.class_counts is None else _shown_counts(summary.class_counts, names)
     result.facts.append((name, f"{len(reader)} images{counts}"))
-    # Labels of another kind have been reported as one problem; do not report each of them again.
+    # Labels of another kind would only be found wrong again, one by one and in other words.
     return reader if task_problem(algorithm, reader) is None else None
 
 
@@ -211,10 +208,10 @@ def training_memory_bytes(network: nn.Module, images: Tensor, batch: int, optimi
 
     ``images`` uint8 [n, C, H, W] is a sample, of which two are measured. The workspace of libraries is not included.
     """
-    # Batch normalization needs more than one image.
+    # Batch normalisation wants more than one.
     images = images[:2]
     own = {tensor.untyped_storage().data_ptr() for tensor in network.state_dict().values()}
-    # Count each piece of memory once, and keep it alive, so that no other tensor reuses it.
+    # Each piece of memory once, and held, so that none is used twice.
     kept: dict[int, torch.UntypedStorage] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -235,7 +232,7 @@ def _example_lines(algorithm: AnyAlgorithm, job: TrainingJob) -> list[str]:
     lines, hp = algorithm.log_lines(job.hyperparameters, HOST), job.hyperparameters
     steps = hp.num_training_samples // hp.mini_batch_size
     made_up = _MadeUp(algorithm.facts)
-    batch = BatchReport(0, steps, steps * hp.mini_batch_size, 100.0, _EXAMPLE_S, made_up)
+    batch = BatchReport(0, steps, steps * hp.mini_batch_size, 100.0, _EXAMPLE_S, made_up, hp.learning_rate)
     epoch = EpochReport(0, hp.epochs, _EXAMPLE_S, 100.0, made_up)
     return [*lines.parameters(), *lines.batch(batch), *lines.epoch_train(epoch), *lines.validation(0, made_up)]
 

@@ -19,7 +19,7 @@ from vision.settings.nearest import shown
 from vision.settings.run import RunSettings
 
 RESAMPLES = 2000
-# With this many classes, some differ by chance alone.
+# At that many, some classes differ by chance.
 _MANY_CLASSES = 5
 
 

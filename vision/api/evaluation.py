@@ -37,7 +37,7 @@ PRECISIONS = ("float32", "float16", "bfloat16")
 
 @dataclass(frozen=True)
 class EvaluatedModel:
-    """A stored model and its evaluation, with the settings and the data of that evaluation."""
+    """A stored model, its evaluation, and with what and on what it was evaluated."""
 
     stored: StoredModel
     evaluation: Evaluation
@@ -101,6 +101,7 @@ def evaluated_task(
         train=None,
         validation=dataset(algorithm, job, reader, "validation"),
         batch_size=hp.mini_batch_size,
+        validation_batch=hp.validation_batch,
         workers=choose_workers(run.workers, processes, on_gpu=accelerator == "cuda"),
         seed=run.seed,
         pin_memory=accelerator == "cuda",
@@ -132,7 +133,7 @@ def _open_validation(
         suffixes = algorithm.facts.label_suffixes("validation")
         reader = open_channel(channels, "validation", stored.class_names, suffixes)
     except DataError as error:
-        # If the labels are of another kind, say that, rather than complain about their classes.
+        # Labels of another kind than the model's are what is wrong, rather than the classes that they name.
         problem = _kind_problem(algorithm, channels)
         if problem is None:
             raise

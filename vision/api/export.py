@@ -22,7 +22,7 @@ FORMATS = (*SUFFIXES, "mxnet")
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export wrote. ``differences`` to the model by output; none for MXNet, which cannot be run here."""
+    """``files`` were written. ``differences`` to the model, by output; none for MXNet, which is not at hand."""
 
     files: tuple[Path, ...]
     differences: tuple[Difference, ...]

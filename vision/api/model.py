@@ -71,9 +71,17 @@ class Model:
         return self.predict_prepared([self._prepare(image, number) for number, image in enumerate(several)])
 
     def predict_prepared(self, images: Sequence[PreparedImage]) -> list[Any]:
-        """Return the predictions of images that ``prepare`` made, as one batch."""
-        if not images:
-            return []
+        """Return the predictions of images that ``prepare`` made, those of one shape as one batch."""
+        places_by_shape: dict[tuple[int, ...], list[int]] = {}
+        for place, image in enumerate(images):
+            places_by_shape.setdefault(image.pixels.shape, []).append(place)
+        predictions: list[Any] = [None] * len(images)
+        for places in places_by_shape.values():
+            for place, prediction in zip(places, self._predict_batch([images[p] for p in places]), strict=True):
+                predictions[place] = prediction
+        return predictions
+
+    def _predict_batch(self, images: Sequence[PreparedImage]) -> list[Any]:
         shape = "x".join(map(str, images[0].pixels.shape))
         with explain_out_of_memory(f"answering {len(images)} images of {shape} at once", self.device, _FEWER):
             with torch.inference_mode():

@@ -213,6 +213,7 @@ def _task_and_data(run: _Run) -> tuple[TrainingTask, VisionDataModule]:
         train=train_set,
         validation=dataset(run.algorithm, job, data.validation, "validation"),
         batch_size=batch,
+        validation_batch=job.hyperparameters.validation_batch * machines(),
         workers=workers,
         seed=job.run.seed,
         pin_memory=accelerator == "cuda",
@@ -237,7 +238,7 @@ def _check_share(batch: int, processes: int) -> None:
 
 def _finish(run: _Run, trainer: pl.Trainer, task: TrainingTask, history: History, given: Reader | None) -> RunResult:
     if not trainer.is_global_zero:
-        # Only the first process has the model; the others know the metrics of the last epoch.
+        # Only the first process has the model; the others know what the last epoch reached.
         assert task.evaluation is not None
         # A thread of the group that still runs when Python ends would abort the process.
         leave_group()

@@ -13,7 +13,7 @@ from vision.sweeps.settings import SweepSettings
 from vision.sweeps.space import ALLOWED
 
 _WIDTH = 100
-_NAME_WIDTH = 26
+_NAME_WIDTH = 28
 
 
 def train_help(argv: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ _FLAGS = ("--multirun", "-m", "--cfg", "-c", "--resolve", "--info", "-i", "--con
 _FLAGS_WITH_VALUE = frozenset({"--cfg", "-c", "--info", "-i", "--config-dir", "-cd", "--package", "-p"})
 _MULTIRUN = frozenset({"-m", "--multirun"})
 _PRINTING = frozenset({"--cfg", "-c", "--info", "-i"})
-# Texts that arrive unchanged through Hydra's grammar, which would read 1_000 as a number.
+# Texts that Hydra's grammar reads as we do; it would take 1_000 for a number.
 _PLAIN = re.compile(r"(?!.*[0-9]_[0-9])[A-Za-z0-9_./:@%+-]+")
 _HYDRA_VALUE = re.compile(r"""['"\[{]|(?i:null)$|.*\$\{""", re.DOTALL)
 _HYDRA_PATH = re.compile(r"""(['"]).*\1$|.*\$\{""", re.DOTALL)
@@ -30,7 +30,7 @@ _FUNCTION = re.compile(r"(choice|range|interval|glob|shuffle|sort|tag|int|float|
 
 @dataclass(frozen=True)
 class Overrides:
-    """A checked command line: Hydra's own ``flags``, ``values`` in Hydra's grammar, and ``problems`` with the rest."""
+    """``flags`` are Hydra's own, ``values`` in Hydra's grammar, ``problems`` sentences about the rest."""
 
     flags: tuple[str, ...]
     values: tuple[str, ...]
@@ -167,7 +167,9 @@ def _unknown(name: str, text: str, groups: Mapping[str, Sequence[str]], forms: M
     close = nearest(name, known)
     if close is None:
         return f"Setting {shown(name)} is unknown: {did_you_mean(name, [*groups, 'hp.*', 'channels.*', 'run.*'])}"
-    return f"Setting {shown(name)} is unknown: did you mean {full.get(close, close)}?"
+    # Semantic segmentation has a hyperparameter of the name of a group.
+    meant = close if close in groups else full.get(close, close)
+    return f"Setting {shown(name)} is unknown: did you mean {meant}?"
 
 
 def names_path(name: str) -> bool:

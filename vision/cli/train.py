@@ -34,7 +34,7 @@ def run(argv: Sequence[str]) -> int:
     if overrides.problems:
         raise SettingsError([*overrides.problems, *_further_problems(overrides, plain)])
     if not overrides.flags:
-        # If the command line states all settings, Hydra, which takes long to import, is not needed.
+        # Hydra, which takes long to import, has nothing to add to settings that the command line states alone.
         return train(compose_once(overrides) if plain is None else plain).status
     statuses = []
 
@@ -42,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
         try:
             outcome = train(settings)
         except UserError as error:
-            # The other runs may still succeed.
+            # The other runs may be sound.
             print_problems(error)
             outcome = Outcome(USER_ERROR)
         statuses.append(outcome.status)
@@ -84,7 +84,7 @@ def train(settings: Settings) -> Outcome:
     """Train with composed settings, draw the report and say where it is."""
     job = job_of(settings)
     metric = algorithms.facts_of(job.algorithm).objective.metric
-    # Imported after the settings are checked: importing torch takes seconds.
+    # Importing torch takes seconds; every settings error is out by now.
     from vision import api
     from vision.training.termination import Terminated
 
@@ -130,10 +130,13 @@ def check_settings(settings: Settings) -> TrainingJob:
     facts = algorithms.facts_of(str(name))
     # Folds are validated on parts of channel train.
     declared = without_validation(facts.channels) if settings["run"].get("folds") else facts.channels
-    unknown = dict.fromkeys(_missing_counts(settings), MANY) if settings["channels"].get("train") else {}
+    unknown = {}
+    if settings["channels"].get("train"):
+        forms = facts.hyperparameters.forms()
+        unknown = {name: min(MANY, int(forms[name].high or MANY)) for name in _missing_counts(settings)}
     given = {**settings["hp"], **unknown}
     job = Job.parse(facts.name, facts.hyperparameters, given, settings["channels"], settings["run"], declared)
-    # The folder is not empty for further processes of the same run, one for each GPU: the first has written to it.
+    # Further processes of the same run, one for each GPU, find what the first has begun.
     problem = occupied(job.run) if os.environ.get("LOCAL_RANK", "0") == "0" else None
     if problem is not None:
         raise SettingsError([problem])

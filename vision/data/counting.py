@@ -10,10 +10,13 @@ import numpy as np
 
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.labels import numbers, read_label, task_of
+from vision.data.masks.label_map import MOST_CLASSES, PLAIN, LabelMap, read_label_map
+from vision.data.masks.mask_decoder import MaskDecoder
+from vision.data.masks.mask_png import IGNORED
 from vision.data.readers.class_names import MAX_CLASS_ID
 from vision.data.readers.open import open_channel
 from vision.data.sample import RawTarget, Reader, Tabular
-from vision.settings.channels import parse_channels
+from vision.settings.channels import LABEL_MAP, parse_channels
 from vision.settings.errors import DataError, SettingsError
 from vision.settings.hyperparameters import COUNTED
 
@@ -43,7 +46,8 @@ def with_counts(
         return values
     reader = open_channel(located, "train", label_suffixes=label_suffixes)
     if "num_classes" in missing:
-        values["num_classes"] = count_classes(reader)
+        label_map = located[LABEL_MAP].path if LABEL_MAP in located else None
+        values["num_classes"] = count_classes(reader, read_label_map(label_map, "train", MOST_CLASSES))
     if "num_training_samples" in missing:
         values["num_training_samples"] = len(reader)
     return {name: value for name, value in values.items() if name not in missing or value}
@@ -62,20 +66,26 @@ def counted_line(given: Mapping[str, object], settled: Mapping[str, object]) -> 
     return f"counted in channel 'train': {' '.join(counted)}" if counted else None
 
 
-def count_classes(reader: Reader) -> int:
-    """Return the number of class names, else of the classes that the labels tell; 0 if they tell none."""
+def count_classes(reader: Reader, label_map: LabelMap = PLAIN) -> int:
+    """Return the number of class names, else of the classes that the labels tell; 0 if they tell none.
+
+    ``label_map`` says what the pixels of masks mean.
+    """
     if reader.class_names is not None:
         return len(reader.class_names)
     matrix = reader.targets_matrix() if isinstance(reader, Tabular) else None
     if matrix is not None and matrix.shape[1] == 1:
         # All at once: as labels that are looked at one by one, but in no time.
         return _classes_up_to(matrix[:, 0])
-    return max((least_classes_of(label) for label in _labels(reader)), default=0)
+    return max((least_classes_of(label, label_map) for label in _labels(reader)), default=0)
 
 
-def least_classes_of(label: RawTarget) -> int:
+def least_classes_of(label: RawTarget, label_map: LabelMap = PLAIN) -> int:
     """Return the least number of classes by one label: its columns, or its greatest class id plus one."""
     try:
+        if isinstance(label, bytes):
+            ids = np.unique(MaskDecoder(MOST_CLASSES, label_map)(label, ""))
+            return _classes_up_to(ids[ids != IGNORED])
         if task_of(label) == "multi" and not isinstance(label, tuple):
             return numbers(label, "").size
         held = read_label(label, "")

@@ -29,7 +29,8 @@ MOST_THREADS = 2
 class VisionDataModule(pl.LightningDataModule):
     """Training and validation loaders whose order depends on the seed alone, and which resume inside an epoch.
 
-    ``batch_size`` counts the images of one training step over all processes. ``train`` is absent when only
+    ``batch_size`` counts the images of one training step over all processes, ``validation_batch`` those of one of
+    validation. ``train`` is absent when only
     evaluating. With ``dali`` DALI makes the training batches; validation always decodes as evaluation does. Loader
     processes that give nothing for ``stall_timeout_s`` end the run.
     """
@@ -40,6 +41,7 @@ class VisionDataModule(pl.LightningDataModule):
         train: ImageDataset | StreamDataset | None,
         validation: ImageDataset | StreamDataset,
         batch_size: int,
+        validation_batch: int,
         workers: int,
         seed: int,
         pin_memory: bool,
@@ -50,6 +52,7 @@ class VisionDataModule(pl.LightningDataModule):
         self.train = train
         self.validation = validation
         self.batch_size = batch_size
+        self.validation_batch = validation_batch
         self.workers = workers
         self.seed = seed
         self.pin_memory = pin_memory
@@ -138,7 +141,7 @@ class VisionDataModule(pl.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Batch] | ThreadLoader:
         rank, world = self._rank_and_world()
-        share = -(-self.batch_size // world)
+        share = -(-self.validation_batch // world)
         if isinstance(self.validation, StreamDataset):
             return self._stream_loader(EvaluationStream(self.validation, share, rank=rank, world=world))
         sampler = EvaluationSampler(len(self.validation), share, rank=rank, world=world)

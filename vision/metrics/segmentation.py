@@ -105,7 +105,7 @@ def segmentation_metrics(confusion: np.ndarray) -> dict[str, float]:
 class WeightedSegmentation:
     """The figures as functions of how often each image counts: see ``ImageMetrics``."""
 
-    names = METRICS
+    names: tuple[str, ...] = METRICS
     class_metric = CLASS_METRIC
 
     def __init__(self, counts: PixelCounts) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from vision.algorithms.algorithm import Mark
 from vision.data.image_codec import decode_rgb
@@ -20,6 +20,8 @@ from vision.reports.formatting import short_label
 COLORS = ("#dc2626", "#2563eb", "#15803d", "#a21caf", "#b45309", "#0e7490", "#4d7c0f", "#be185d")
 # Larger pictures are shrunk: they are to be looked at.
 LONGEST_SIDE_PX = 1600
+# Of a label, in heights of its letters.
+LINE_HEIGHT = 1.4
 
 
 class DrawnImages:
@@ -40,31 +42,44 @@ class DrawnImages:
 
     def draw(self, image: np.ndarray, marks: Sequence[Mark]) -> Image.Image:
         """Return the picture of an image uint8 [H, W, 3] RGB, its longer side at most 1600 pixels."""
-        picture = Image.fromarray(image)
+        regions = [mark for mark in marks if mark.mask is not None]
+        picture = Image.fromarray(self._tint(image, regions) if regions else image)
         picture.thumbnail((LONGEST_SIDE_PX, LONGEST_SIDE_PX))
         draw = ImageDraw.Draw(picture)
+        line_px = _letters(draw).size * LINE_HEIGHT
+        for row, mark in enumerate(regions):
+            _plate(draw, (0.0, row * line_px), _text(mark), self._color(mark))
         # The most certain come last, so that they stay on top.
         for mark in reversed(marks):
-            self._mark(draw, mark)
+            if mark.mask is None:
+                self._mark(draw, mark)
         return picture
+
+    def _tint(self, image: np.ndarray, regions: Sequence[Mark]) -> np.ndarray:
+        """Return the image with the pixels of each mask half in its color."""
+        tinted = image.copy()
+        for mark in regions:
+            half = np.array(ImageColor.getrgb(self._color(mark)), np.uint8) // 2
+            tinted[mark.mask] = image[mark.mask] // 2 + half
+        return tinted
+
+    def _color(self, mark: Mark) -> str:
+        return self._colors.setdefault(mark.names, COLORS[len(self._colors) % len(COLORS)])
 
     def _mark(self, draw: ImageDraw.ImageDraw, mark: Mark) -> None:
         if mark.box_xyxy_unit is None:
             self._caption(draw, (0.0, 0.0), f"{mark.names} {mark.note}".strip(), COLORS[0])
             return
         width, height = draw.im.size
-        color = self._colors.setdefault(mark.names, COLORS[len(self._colors) % len(COLORS)])
+        color = self._color(mark)
         corners = draw_box(draw, mark.box_xyxy_unit, color, line_px=max(2, round(max(width, height) / 300)))
-        self._caption(draw, corners[:2], f"{short_label(mark.names)} {mark.note}".strip(), color)
+        self._caption(draw, corners[:2], _text(mark), color)
 
     def _caption(self, draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str, color: str) -> None:
         """A label that stands on the corner, or below it where there is no room above."""
-        width, height = draw.im.size
-        letters = font(max(11, round(max(width, height) / 55)))
-        line = letters.size * 1.4
-        top = corner[1] - line if corner[1] >= line else corner[1]
-        place = (corner[0], top)
-        draw_caption(draw, place, text, letters, height_px=line, inset_px=line * 0.1, plate=color, ink="white")
+        line_px = _letters(draw).size * LINE_HEIGHT
+        top = corner[1] - line_px if corner[1] >= line_px else corner[1]
+        _plate(draw, (corner[0], top), text, color)
 
     def _name(self, key: str) -> str:
         """A file name of plain characters, different for each image."""
@@ -75,3 +90,18 @@ class DrawnImages:
             name = f"{stem}_{number}.jpg"
         self._names.add(name)
         return name
+
+
+def _letters(draw: ImageDraw.ImageDraw) -> ImageFont.FreeTypeFont:
+    return font(max(11, round(max(draw.im.size) / 55)))
+
+
+def _plate(draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, color: str) -> None:
+    """Draw a label whose upper left corner is ``place``."""
+    letters = _letters(draw)
+    line_px = letters.size * LINE_HEIGHT
+    draw_caption(draw, place, text, letters, height_px=line_px, inset_px=line_px * 0.1, plate=color, ink="white")
+
+
+def _text(mark: Mark) -> str:
+    return f"{short_label(mark.names)} {mark.note}".strip()

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from vision import algorithms
-from vision.settings.channels import ChannelFacts
+from vision.algorithms.facts import AlgorithmFacts
 from vision.settings.errors import UserError
 from vision.settings.hyperparameters import Hyperparameters, Tunable
 
@@ -52,7 +52,7 @@ def sdk_calls(algorithm: str, image: str) -> str:
     metrics = [{"Name": one.name, "Regex": one.regex} for one in facts.metric_definitions]
     required = {row.name: f"YOUR_{row.name.upper()}" for row in table.rows() if row.required}
     parts = (
-        _setup(image, metrics, required, _content_types(facts.channels)),
+        _setup(image, metrics, required, _content_types(facts)),
         _version_2(objective, table),
         _VERSION_3,
         _boto3(objective, table),
@@ -60,9 +60,9 @@ def sdk_calls(algorithm: str, image: str) -> str:
     return "\n\n".join(parts)
 
 
-def _content_types(channels: Sequence[ChannelFacts]) -> dict[str, str]:
-    """Return the content type of each channel that every job needs, by its name."""
-    required = [channel for channel in channels if channel.required]
+def _content_types(facts: AlgorithmFacts) -> dict[str, str]:
+    """Return the content type of each channel that jobs on files need, by its name."""
+    required = [one for one in facts.channels if one.required or (facts.labels_are_images and one.label_suffixes)]
     # Records hold their labels; where the labels are files, the images are files too.
     images = "application/x-image" if any(one.label_suffixes for one in required) else "application/x-recordio"
     types = {}
@@ -177,7 +177,7 @@ def _request_ranges(table: type[Hyperparameters]) -> dict[str, list[dict[str, ob
 
 
 def _python(value: object) -> str:
-    # JSON of texts, lists and objects is also valid Python.
+    # JSON of texts, lists and objects is Python too.
     return json.dumps(value, indent=4)
 
 

@@ -19,7 +19,7 @@ _LARGEST_BODY = 1 << 16
 
 
 class ModelRoutes:
-    """The handlers of the API. Each raises RequestFailure."""
+    """Handlers; each raises RequestFailure."""
 
     def __init__(self, service: Service) -> None:
         assert service.store is not None
@@ -57,7 +57,7 @@ class ModelRoutes:
     async def invoke(self, request: Request) -> Response:
         """``POST /models/NAME/invoke``."""
         name = request.path_params["name"]
-        # Checked before the client sends the body.
+        # Before the body is sent.
         self._store.get(name)
         return await self._service.answer(request, self._store.use(name))
 

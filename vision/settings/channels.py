@@ -13,8 +13,10 @@ from vision.settings.nearest import did_you_mean, shown
 
 InputMode = Literal["File", "FastFile", "Pipe"]
 LabelFormat = Literal["multi-hot", "class-id"]
-# The ending of the name of a channel that holds the label files of another.
+# What the name of a channel with the label files of another one ends in.
 ANNOTATION = "_annotation"
+# The channel of the files that say what the pixels of masks mean.
+LABEL_MAP = "label_map"
 _MODES = ("File", "FastFile", "Pipe")
 _LABEL_FORMATS = ("multi-hot", "class-id")
 _KEYS = ("path", "content_type", "input_mode", "attributes", "label_format")
@@ -51,7 +53,7 @@ class Channel:
     """One input of a job.
 
     ``path`` is a file, a folder, or in Pipe mode the pipe's name without its "_<epoch>". ``content_type`` is
-    a MIME type without parameters, None to find the format by looking. ``attributes`` are the augmented
+    a MIME type without parameters, None where it is to be found by looking. ``attributes`` are the augmented
     manifest's, image reference first. ``label_format`` is stated by the content type's parameter.
     """
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from vision.settings.table import Rule, SettingsTable
 
-# Required by SageMaker; here ``vision.data.counting`` counts them in the data if they are left out.
+# Required by SageMaker; counted in the data where left out: ``vision.data.counting``.
 COUNTED = ("num_classes", "num_training_samples")
 COUNTED_DEFAULT = "counted"
 
@@ -92,7 +92,7 @@ def table_rows(table: type[SettingsTable]) -> Iterator[HyperparameterRow]:
 
 
 class TrainingHyperparameters(Hyperparameters):
-    """The hyperparameters that the shared trainer reads. Those whose range differs by algorithm are only declared."""
+    """What the shared trainer reads. Names whose range differs by algorithm are only declared here."""
 
     SCHEDULE_SETTINGS: ClassVar[frozenset[str]] = frozenset()
     """The hyperparameters that the schedule of the learning rate reads."""
@@ -133,6 +133,16 @@ class TrainingHyperparameters(Hyperparameters):
     def precision(self) -> str:
         """Return the arithmetic of training, float32 or float16."""
         return "float32"
+
+    @property
+    def validation_batch(self) -> int:
+        """Images of a batch of validation."""
+        return self.mini_batch_size
+
+    @property
+    def sync_batch_norm(self) -> bool:
+        """Whether batch normalization takes its statistics in training over all GPUs, not of each by itself."""
+        return False
 
     @property
     def kept_every_epochs(self) -> int | None:
@@ -218,7 +228,7 @@ class StepScheduleHyperparameters(TrainingHyperparameters):
 
 
 class KeyValueStoreHyperparameters(TrainingHyperparameters):
-    """The choice of MXNet's key-value store, through which machines exchange gradients."""
+    """The choice of MXNet's store by which machines exchange gradients."""
 
     kv_store: Literal["dist_sync", "dist_async"] | None = Field(
         default=None, description="how several machines exchange gradients; no effect on one machine"

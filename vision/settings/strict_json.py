@@ -1,4 +1,4 @@
-"""JSON from untrusted files: bounded in size and depth, and without NaN."""
+"""JSON from files that may hold anything."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 from vision.settings.regular_file import open_regular
 
-# Far below the limit of Python's own recursion, as in repr.
+# Far below what Python's own recursion, such as that of repr, can follow.
 _DEEPEST = 100
-# Files that this program writes or people edit are far smaller.
+# What this program writes for itself, and people edit, is far smaller.
 _LARGEST_BYTES = 64 << 20
 
 

@@ -19,7 +19,7 @@ class BatchReport:
     """Where an epoch stands. ``epoch`` counts from 0, ``batches`` and ``images`` are those of this epoch.
 
     ``images_per_second`` is the speed since the last such report, ``seconds`` the time since the epoch began,
-    ``metrics`` what the epoch has reached so far, by name without prefix.
+    ``metrics`` what the epoch has reached so far, by name without prefix, ``learning_rate`` the next update's.
     """
 
     epoch: int
@@ -28,6 +28,7 @@ class BatchReport:
     images_per_second: float
     seconds: float
     metrics: Mapping[str, float]
+    learning_rate: float
 
 
 @dataclass(frozen=True)

@@ -87,12 +87,12 @@ class Progress(pl.Callback):
     ) -> None:
         task = _watched(pl_module)
         self.watch.batch_done(task.images_per_step)
-        self.display.step(_position(trainer, batch_idx + 1), self.watch, _readings(task))
+        self.display.step(_position(trainer, batch_idx + 1), self.watch, _readings(task, trainer))
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if _in_training(trainer):
             # Reading the loss waits until the device has caught up, so that the epoch's time is true.
-            _readings(_watched(pl_module)).loss()
+            _readings(_watched(pl_module), trainer).loss()
             self.watch.stop()
             self.display.validating(_position(trainer, int(trainer.num_training_batches)))
 
@@ -152,10 +152,11 @@ def _position(trainer: pl.Trainer, batch: int) -> Position:
     return Position(trainer.current_epoch, int(trainer.max_epochs or 0), batch, int(trainer.num_training_batches))
 
 
-def _readings(task: WatchedTask) -> Readings:
+def _readings(task: WatchedTask, trainer: pl.Trainer) -> Readings:
     return Readings(
         loss=lambda: float("nan") if task.last_loss is None else float(task.last_loss),
         metrics=task.running_metrics,
+        learning_rate=lambda: float(trainer.optimizers[0].param_groups[0]["lr"]),
     )
 
 

@@ -34,10 +34,14 @@ class Position:
 
 @dataclass(frozen=True)
 class Readings:
-    """Reads loss and metrics of the epoch so far. Each call waits for the device: do not call it at every step."""
+    """Reads loss and metrics of the epoch so far. Each call waits for the device: do not call it at every step.
+
+    ``learning_rate`` is that of the next update, of the first parameters.
+    """
 
     loss: Callable[[], float]
     metrics: Callable[[], Mapping[str, float]]
+    learning_rate: Callable[[], float]
 
 
 class Display:
@@ -85,6 +89,7 @@ class LogDisplay(Display):
             images_per_second=watch.lap().images_per_second,
             seconds=times.seconds,
             metrics=metrics,
+            learning_rate=readings.learning_rate(),
         )
         self.writer.write(self.lines.batch(report))
 

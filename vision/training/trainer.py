@@ -102,6 +102,7 @@ def build_trainer(
         max_epochs=hyperparameters.epochs,
         accumulate_grad_batches=run.accumulate,
         callbacks=callbacks,
+        sync_batchnorm=hyperparameters.sync_batch_norm and accelerator == "cuda" and devices * nodes > 1,
         # The environment of one process, where torchrun's would insist on all of them.
         plugins=[AtomicCheckpointIO(), *([LightningEnvironment()] if alone else [])],
         logger=loggers,

@@ -41,6 +41,7 @@ module = VisionDataModule(
     train=data,
     validation=data,
     batch_size=settings["batch"],
+    validation_batch=settings["batch"],
     workers=settings["workers"],
     seed=0,
     pin_memory=False,

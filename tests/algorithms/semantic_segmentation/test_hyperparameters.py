@@ -72,7 +72,6 @@ class TestSemanticSegmentation(DocumentedTable):
     problems: ClassVar = [
         ({"lr_scheduler": "step"}, ["lr_scheduler_step is left out"]),
         ({"lr_scheduler": "step", "lr_scheduler_step": "5"}, []),
-        ({"class_weights": "1,2"}, ["has 2 numbers, but num_classes is 3"]),
         ({"pretrained_on": "coco", "backbone": "resnet-18"}, ["no such weights exist"]),
         ({"pretrained_on": "coco", "backbone": "resnet-18", "use_pretrained_model": "False"}, []),
         ({"image_shape": "3,224,224"}, ["crop_size"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vision.algorithms.facts import AlgorithmFacts, Capabilities, MetricDefinition, MetricFacts, Objective
 from vision.algorithms.semantic_segmentation.hyperparameters import SemanticSegmentationHyperparameters
-from vision.settings.channels import MODEL, ChannelFacts
+from vision.settings.channels import LABEL_MAP, MODEL, ChannelFacts
 
 _QUALITY = r"#quality_metric\. host: \S+, epoch: \S+,"
 _THROUGHPUT = r"#throughput_metric\. host: \S+, epoch: \S+,"
@@ -41,7 +41,7 @@ FACTS = AlgorithmFacts(
             "train_annotation", "the masks of train: a PNG of the same name for each image", label_suffixes=(_MASK,)
         ),
         ChannelFacts("validation_annotation", "the masks of validation, in the same form", label_suffixes=(_MASK,)),
-        ChannelFacts("label_map", "which pixel is which class: train_label_map.json and validation_label_map.json"),
+        ChannelFacts(LABEL_MAP, "which pixel is which class: train_label_map.json and validation_label_map.json"),
         MODEL,
     ),
     label_tasks=("mask",),

@@ -52,12 +52,7 @@ def _weights_problem(given: SemanticSegmentationHyperparameters) -> str | None:
             f"Hyperparameter class_weights is {shown(text)} but must be {BALANCED} or a number of at least 0 for each"
             " class, not all 0: give for example class_weights=0.5,1,2."
         )
-    if len(weights) == given.num_classes:
-        return None
-    return (
-        f"Hyperparameter class_weights has {len(weights)} numbers, but num_classes is {given.num_classes}: give one"
-        " for each class, the background's too."
-    )
+    return None
 
 
 def _coco_problem(given: SemanticSegmentationHyperparameters) -> str | None:
@@ -75,7 +70,7 @@ class SemanticSegmentationHyperparameters(StepScheduleHyperparameters):
     RULES: ClassVar[tuple[Rule, ...]] = (
         *StepScheduleHyperparameters.RULES,
         Rule(("lr_scheduler", "lr_scheduler_step"), _steps_problem),
-        Rule(("class_weights", "num_classes"), _weights_problem),
+        Rule(("class_weights",), _weights_problem),
         Rule(("pretrained_on", "use_pretrained_model", "backbone"), _coco_problem),
     )
     FOREIGN: ClassVar[Mapping[str, str]] = {
@@ -182,6 +177,14 @@ class SemanticSegmentationHyperparameters(StepScheduleHyperparameters):
 
     def optimizer_settings(self) -> dict[str, float]:
         return {_RULE_NAMES.get(name, name): value for name, value in super().optimizer_settings().items()}
+
+    @property
+    def validation_batch(self) -> int:
+        return self.validation_mini_batch_size
+
+    @property
+    def sync_batch_norm(self) -> bool:
+        return self.syncbn
 
     @property
     def schedule(self) -> str:

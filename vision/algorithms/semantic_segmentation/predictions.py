@@ -1,0 +1,77 @@
+"""From logits to the class of every pixel, and to what is said about one image.
+
+Legend: N batch, C classes, H and W in pixels of the original image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
+
+from vision.algorithms.json_answer import json_scores
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """What the network says of one image: ``logits`` float32 [C, H, W] and ``ids`` uint8 [H, W], the best class."""
+
+    logits: np.ndarray
+    ids: np.ndarray
+
+    def probabilities(self) -> np.ndarray:
+        """Return the softmax over the classes, float32 [C, H, W]."""
+        powers: np.ndarray = np.exp(self.logits - self.logits.max(axis=0))
+        return powers / powers.sum(axis=0)
+
+    def describe(self, class_names: tuple[str, ...]) -> dict[str, Any]:
+        """Return a JSON object: the classes by falling share of the pixels, each with its pixels as COCO's RLE."""
+        height, width = self.ids.shape
+        counts = np.bincount(self.ids.ravel(), minlength=len(class_names))
+        shares = json_scores(counts / self.ids.size)
+        order = [class_id for class_id in np.argsort(-counts, kind="stable").tolist() if counts[class_id]]
+        return {
+            "size": [height, width],
+            "classes": [
+                {
+                    "class_id": class_id,
+                    "label": class_names[class_id],
+                    "share": shares[class_id],
+                    "segmentation": encode_runs(self.ids == class_id),
+                }
+                for class_id in order
+            ],
+        }
+
+
+def segmentations(logits: Tensor, sizes_px: Sequence[tuple[int, int]]) -> list[Segmentation]:
+    """Return one Segmentation for each image of logits [N, C, h, w], at its (width, height) of ``sizes_px``.
+
+    Logits are scaled, not ids, so that borders between classes stay where the network sees them.
+    """
+    found = []
+    for one, (width, height) in zip(logits, sizes_px, strict=True):
+        if one.shape[1:] != (height, width):
+            one = F.interpolate(one[None], size=(height, width), mode="bilinear", align_corners=False)[0]
+        found.append(Segmentation(one.float().cpu().numpy(), one.argmax(0).byte().cpu().numpy()))
+    return found
+
+
+def encode_runs(mask: np.ndarray) -> dict[str, list[int]]:
+    """Return a mask bool [H, W] as COCO's uncompressed RLE: lengths of runs, column by column, the first of False."""
+    flat = mask.T.ravel()
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    runs = np.diff(np.concatenate([[0], changes, [flat.size]]))
+    return {"size": list(mask.shape), "counts": [*([0] if flat[0] else []), *runs.tolist()]}
+
+
+def decode_runs(encoded: Mapping[str, Sequence[int]]) -> np.ndarray:
+    """Return the mask bool [H, W] of an uncompressed RLE."""
+    height, width = encoded["size"]
+    counts = np.asarray(encoded["counts"])
+    values = np.arange(len(counts)) % 2 == 1
+    return np.repeat(values, counts).reshape(width, height).T

@@ -1,0 +1,139 @@
+"""How an image and its mask become the network's input: Gluon CV's scaling and cropping, or the image as it is.
+
+Masks are uint8 [H, W] of the size of their image, sampled by nearest neighbor; 255 marks pixels that do not count.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from vision.algorithms.algorithm import Stage
+from vision.algorithms.semantic_segmentation.hyperparameters import SemanticSegmentationHyperparameters
+from vision.data.augmentations.augmentation import IGNORED_CLASS
+from vision.data.augmentations.image_random import ImageRandom
+from vision.data.dataset import Transform
+from vision.settings.errors import DataError
+
+# What the long side of an image is scaled to, in multiples of base_size.
+SCALES = (0.5, 2.0)
+# From OpenCV: it addresses the pixels that are warped by 16-bit numbers.
+_LONGEST_WARPED_PX = 32_000
+Masked = tuple[np.ndarray, np.ndarray | None]
+
+
+class RandomScaleCrop:
+    """Mirror half of the images, scale the long side to ``base_px`` times 0.5 to 2, cut a random square of it.
+
+    Where the scaled image is smaller than the square it is filled at the right and the bottom: with black, and the
+    mask with 255, where Gluon CV teaches that black is class 0. Only the pixels of the square are computed.
+    """
+
+    def __init__(self, base_px: int, crop_px: int) -> None:
+        self.base_px = base_px
+        self.crop_px = crop_px
+
+    def __call__(self, image: np.ndarray, target: np.ndarray | None, rng_seed: int | None, key: str) -> Masked:
+        """Return the image uint8 [crop, crop, 3] and its mask; with a seed they depend on nothing else."""
+        check_size(image, target, key)
+        rng = ImageRandom(rng_seed)
+        mirrored = rng.random() < 0.5
+        long_px = rng.randint(round(SCALES[0] * self.base_px), round(SCALES[1] * self.base_px))
+        height, width = image.shape[:2]
+        scaled = scaled_size(height, width, long_px)
+        top = rng.randrange(max(scaled[0] - self.crop_px, 0) + 1)
+        left = rng.randrange(max(scaled[1] - self.crop_px, 0) + 1)
+        pixels = _sample(image, scaled, top, left, self.crop_px, cv2.INTER_LINEAR, 0)
+        mask = None
+        if target is not None:
+            mask = _sample(target, scaled, top, left, self.crop_px, cv2.INTER_NEAREST, IGNORED_CLASS)
+        if mirrored:
+            pixels = cv2.flip(pixels, 1)
+            mask = None if mask is None else cv2.flip(mask, 1)
+        return pixels, mask
+
+
+class CenterCrop:
+    """Scale the short side to ``crop_px`` and cut the square in the center: Gluon CV's validation in training."""
+
+    def __init__(self, crop_px: int) -> None:
+        self.crop_px = crop_px
+
+    def __call__(self, image: np.ndarray, target: np.ndarray | None, rng_seed: int | None, key: str) -> Masked:
+        """Return the image uint8 [crop, crop, 3] and its mask."""
+        check_size(image, target, key)
+        side = self.crop_px
+        height, width = image.shape[:2]
+        scaled = (side, side * width // height) if width > height else (side * height // width, side)
+        top, left = (scaled[0] - side) // 2, (scaled[1] - side) // 2
+        pixels = _sample(image, scaled, top, left, side, cv2.INTER_LINEAR, 0)
+        if target is None:
+            return pixels, None
+        return pixels, _sample(target, scaled, top, left, side, cv2.INTER_NEAREST, IGNORED_CLASS)
+
+
+class WholeImage:
+    """The image at its own size."""
+
+    def __call__(self, image: np.ndarray, target: np.ndarray | None, rng_seed: int | None, key: str) -> Masked:
+        """Return both as they are."""
+        check_size(image, target, key)
+        return image, target
+
+
+def build_transform(hyperparameters: SemanticSegmentationHyperparameters, stage: Stage) -> Transform:
+    """Return the transform of a stage; validation takes whole images where its batches are of one."""
+    if stage == "train":
+        return RandomScaleCrop(hyperparameters.base_size, hyperparameters.crop_px)
+    if stage == "validation" and not hyperparameters.validates_whole_images:
+        return CenterCrop(hyperparameters.crop_px)
+    return WholeImage()
+
+
+def check_size(image: np.ndarray, mask: np.ndarray | None, key: str) -> None:
+    """Raise DataError if a mask is not of the size of its image."""
+    if mask is None or mask.shape == image.shape[:2]:
+        return
+    (mask_height, mask_width), (height, width) = mask.shape, image.shape[:2]
+    raise DataError(
+        key,
+        f"the mask is {mask_width} wide and {mask_height} high, but the image {width} wide and {height} high: make"
+        " them equal, the mask by nearest neighbor",
+    )
+
+
+def scaled_size(height: int, width: int, long_px: int) -> tuple[int, int]:
+    """Return height and width once the long side has ``long_px`` pixels, rounded as Gluon CV does."""
+    if height > width:
+        return long_px, max(int(width * long_px / height + 0.5), 1)
+    return max(int(height * long_px / width + 0.5), 1), long_px
+
+
+def _sample(
+    pixels: np.ndarray, scaled: tuple[int, int], top: int, left: int, side: int, method: int, fill_value: int
+) -> np.ndarray:
+    """Return the square at ``top``, ``left`` of an image as it would be once resized to ``scaled`` (height, width).
+
+    An image that gets less than half as wide or high is averaged first, so that no pixel is passed over; ids are not.
+    """
+    height, width = pixels.shape[:2]
+    shrunk = tuple(max(int(own / wanted), 1) for own, wanted in zip((height, width), scaled, strict=True))
+    if method != cv2.INTER_NEAREST and max(shrunk) > 1:
+        pixels = cv2.resize(pixels, (-(-width // shrunk[1]), -(-height // shrunk[0])), interpolation=cv2.INTER_AREA)
+    elif max(height, width) > _LONGEST_WARPED_PX:
+        pixels = cv2.resize(pixels, scaled[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    height, width = pixels.shape[:2]
+    y_ratio, x_ratio = height / scaled[0], width / scaled[1]
+    # Centers of pixels are at whole numbers, their borders half a pixel away.
+    matrix = np.array(
+        [[x_ratio, 0, (left + 0.5) * x_ratio - 0.5], [0, y_ratio, (top + 0.5) * y_ratio - 0.5]], np.float64
+    )
+    shown = min(side, scaled[0] - top), min(side, scaled[1] - left)
+    square = cv2.warpAffine(
+        pixels, matrix, shown[::-1], flags=method | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    )
+    below, beside = side - shown[0], side - shown[1]
+    if below or beside:
+        fill = (fill_value,) * 3
+        square = cv2.copyMakeBorder(square, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=fill)
+    return square
