@@ -26,45 +26,49 @@ def values(source: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("algorithm", algorithms.names())
-def test_the_calls_are_python_with_our_metrics_and_ranges(algorithm: str) -> None:
-    source = sdk_calls(algorithm, IMAGE)
+def test_the_calls_are_python_with_our_channels_metrics_and_ranges(algorithm: str) -> None:
+    source, facts = sdk_calls(algorithm, IMAGE), algorithms.facts_of(algorithm)
     given = values(source)
     assert given["image_uri"] == IMAGE
     # The counts that SageMaker's own algorithms require are taken from the data.
     assert given["hyperparameters"] == {}
-    definitions = algorithms.facts_of(algorithm).metric_definitions
-    assert given["metric_definitions"] == [{"Name": one.name, "Regex": one.regex} for one in definitions]
-    content_types = dict.fromkeys(("train", "validation"), "application/x-recordio")
-    if algorithm == "semantic_segmentation":
-        images, masks = ("application/x-image",) * 2, ("image/png",) * 2
-        names = ("train", "validation", "train_annotation", "validation_annotation")
-        content_types = dict(zip(names, (*images, *masks), strict=True))
+    assert given["metric_definitions"] == [{"Name": one.name, "Regex": one.regex} for one in facts.metric_definitions]
+    assert list(given["content_types"]) == [channel.name for channel in facts.channels if channel.required]
+    ranges = [entry["Name"] for entries in given["parameter_ranges"].values() for entry in entries]
+    assert sorted(ranges) == sorted(row.name for row in facts.hyperparameters.rows() if row.tunable)
+    for call in ("Estimator(", "HyperparameterTuner(", "ModelTrainer(", "client.create_training_job("):
+        assert call in source
+
+
+RECORDS = dict.fromkeys(("train", "validation"), "application/x-recordio")
+MASKS = {
+    **dict.fromkeys(("train", "validation"), "application/x-image"),
+    **dict.fromkeys(("train_annotation", "validation_annotation"), "image/png"),
+}
+# Contract 1.7 and 2.5, and the contract of segmentation.
+DOCUMENTED = [
+    ("image_classification", RECORDS, ["sgd", "adam", "rmsprop", "nag"], ("8", "512"), (1e-6, 0.5)),
+    ("object_detection", RECORDS, ["sgd", "adam", "rmsprop", "adadelta"], ("8", "64"), (1e-6, 0.5)),
+    ("semantic_segmentation", MASKS, ["sgd", "adam"], ("1", "128"), (1e-4, 0.1)),
+]
+
+
+@pytest.mark.parametrize(("algorithm", "content_types", "optimizers", "batch", "rates"), DOCUMENTED)
+def test_content_types_and_ranges_are_those_that_the_service_documents(
+    algorithm: str,
+    content_types: dict[str, str],
+    optimizers: list[str],
+    batch: tuple[str, str],
+    rates: tuple[float, float],
+) -> None:
+    given = values(sdk_calls(algorithm, IMAGE))
     assert given["content_types"] == content_types
     ranges = given["parameter_ranges"]
-    assert set(ranges) == {
-        "CategoricalParameterRanges",
-        "ContinuousParameterRanges",
-        "IntegerParameterRanges",
-    }
-    # Contract 1.7 and 2.5.
-    optimizers = {
-        "image_classification": ["sgd", "adam", "rmsprop", "nag"],
-        "object_detection": ["sgd", "adam", "rmsprop", "adadelta"],
-        "semantic_segmentation": ["sgd", "adam"],
-    }
-    assert ranges["CategoricalParameterRanges"] == [{"Name": "optimizer", "Values": optimizers[algorithm]}]
-    batch = {
-        "image_classification": ("8", "512"),
-        "object_detection": ("8", "64"),
-        "semantic_segmentation": ("1", "128"),
-    }[algorithm]
+    assert ranges["CategoricalParameterRanges"] == [{"Name": "optimizer", "Values": optimizers}]
     (integer,) = ranges["IntegerParameterRanges"]
     assert (integer["Name"], integer["MinValue"], integer["MaxValue"]) == ("mini_batch_size", *batch)
     rate = next(one for one in ranges["ContinuousParameterRanges"] if one["Name"] == "learning_rate")
-    rates = (1e-4, 0.1) if algorithm == "semantic_segmentation" else (1e-6, 0.5)
     assert (float(rate["MinValue"]), float(rate["MaxValue"])) == rates
-    for call in ("Estimator(", "HyperparameterTuner(", "ModelTrainer(", "client.create_training_job("):
-        assert call in source
 
 
 def test_a_channel_of_label_files_has_their_content_type(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from vision.cli.main import SIGNALLED, USER_ERROR, print_problems
 from vision.cli.overrides import Overrides, plain_settings, read_overrides
 from vision.settings.channels import without_validation
 from vision.settings.errors import SettingsError, UserError
-from vision.settings.hyperparameters import COUNTED
+from vision.settings.hyperparameters import missing_counts
 from vision.settings.job import Job, TrainingJob, occupied
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def job_of(settings: Settings) -> TrainingJob:
     """
     # All other problems come first: counting reads the data, and a wrong setting should not wait for that.
     job = check_settings(settings)
-    if not _missing_counts(settings):
+    if not missing_counts(settings["hp"]):
         return job
     from vision.data.counting import print_counts, with_counts
 
@@ -133,7 +133,7 @@ def check_settings(settings: Settings) -> TrainingJob:
     unknown = {}
     if settings["channels"].get("train"):
         forms = facts.hyperparameters.forms()
-        unknown = {name: min(MANY, int(forms[name].high or MANY)) for name in _missing_counts(settings)}
+        unknown = {name: min(MANY, int(forms[name].high or MANY)) for name in missing_counts(settings["hp"])}
     given = {**settings["hp"], **unknown}
     job = Job.parse(facts.name, facts.hyperparameters, given, settings["channels"], settings["run"], declared)
     # Further processes of the same run, one for each GPU, find what the first has begun.
@@ -141,10 +141,6 @@ def check_settings(settings: Settings) -> TrainingJob:
     if problem is not None:
         raise SettingsError([problem])
     return job
-
-
-def _missing_counts(settings: Settings) -> list[str]:
-    return [name for name in COUNTED if settings["hp"].get(name) in (None, "")]
 
 
 def show_folds(result: CrossValidation) -> None:

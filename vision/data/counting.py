@@ -18,12 +18,7 @@ from vision.data.readers.open import open_channel
 from vision.data.sample import RawTarget, Reader, Tabular
 from vision.settings.channels import LABEL_MAP, parse_channels
 from vision.settings.errors import DataError, SettingsError
-from vision.settings.hyperparameters import COUNTED
-
-
-def missing_counts(hyperparameters: Mapping[str, object]) -> list[str]:
-    """Return the names of the counts that the user left out."""
-    return [name for name in COUNTED if hyperparameters.get(name) in (None, "")]
+from vision.settings.hyperparameters import missing_counts
 
 
 def with_counts(

@@ -74,6 +74,11 @@ class Hyperparameters(SettingsTable):
         return []
 
 
+def missing_counts(hyperparameters: Mapping[str, object]) -> list[str]:
+    """Return the names of the counts that the user left out."""
+    return [name for name in COUNTED if hyperparameters.get(name) in (None, "")]
+
+
 def table_rows(table: type[SettingsTable]) -> Iterator[HyperparameterRow]:
     """Yield the fields of a table in the order of their declaration."""
     forms = table.forms()
