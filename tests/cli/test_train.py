@@ -12,9 +12,9 @@ import pytest
 from tests.cli.conftest import FakeApi
 from vision import algorithms
 from vision.cli import train
-from vision.cli.composition import Settings, compose_once
+from vision.cli.composition import compose_once
 from vision.cli.main import main
-from vision.cli.overrides import Overrides
+from vision.cli.overrides import Overrides, Settings
 from vision.settings.job import Job
 from vision.settings.run import RunSettings
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -76,7 +75,7 @@ def _check_alike(first: StoredModel, second: StoredModel) -> None:
     if first.class_names != second.class_names:
         raise UserError(_different_classes(first.class_names, second.class_names))
     algorithm = algorithms.get(first.algorithm)
-    hyperparameters: list[Any] = [algorithm.facts.hyperparameters.parse(one.hyperparameters) for one in (first, second)]
+    hyperparameters = [algorithm.facts.hyperparameters.parse(one.hyperparameters) for one in (first, second)]
     for name in algorithm.facts.measured_by:
         values = [getattr(hp, name) for hp in hyperparameters]
         if values[0] != values[1]:

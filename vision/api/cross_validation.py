@@ -8,7 +8,6 @@ import math
 import statistics
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -172,7 +171,7 @@ def _finished(folder: RunFolder, job: TrainingJob) -> dict[str, float] | None:
         raise UserError(f"{path} is not the result of a fold ({error}): remove its folder to train it again") from error
 
 
-def _document(result: CrossValidation, job: TrainingJob) -> dict[str, Any]:
+def _document(result: CrossValidation, job: TrainingJob) -> dict[str, object]:
     return {
         "algorithm": job.algorithm,
         "folds": len(result.metrics),
@@ -189,5 +188,5 @@ def _finite(metrics: dict[str, float]) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
-def _write(path: Path, document: dict[str, Any]) -> None:
+def _write(path: Path, document: dict[str, object]) -> None:
     write_whole(path, json.dumps(document, indent=1, allow_nan=False) + "\n")

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel
@@ -165,7 +164,7 @@ def _uncompiled(run: RunSettings) -> RunSettings:
 
 def _as_trained(run: RunSettings, stored: StoredModel) -> RunSettings:
     """Return the settings with the arithmetic and the decoding of the model's training, unless others are asked for."""
-    update: dict[str, Any] = {}
+    update: dict[str, object] = {}
     precision = stored.preprocessing.get("precision")
     if run.precision == "auto" and precision in PRECISIONS:
         update["precision"] = precision

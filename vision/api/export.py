@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -103,7 +102,7 @@ def _refuse_existing(*paths: Path) -> None:
         raise UserError(f"{existing} exists already: remove it or give another output=")
 
 
-def _facts(model: Model) -> dict[str, Any]:
+def _facts(model: Model) -> dict[str, object]:
     """Return what a user of the exported file has to know besides inputs and outputs."""
     return {
         "algorithm": model.stored.algorithm,

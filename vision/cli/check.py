@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vision import algorithms
-from vision.cli.composition import compose_once, config_groups
-from vision.cli.overrides import plain_settings, read_overrides
+from vision.cli.composition import compose_settings, config_groups
+from vision.cli.overrides import read_overrides
 from vision.cli.train import job_of
 from vision.settings.channels import parse_channels
 from vision.settings.errors import SettingsError, UserError, problems_of
@@ -35,8 +35,7 @@ def run(argv: Sequence[str]) -> int:
     overrides = read_overrides(argv, config_groups(tuple(argv)))
     if overrides.problems:
         raise SettingsError(overrides.problems)
-    plain = plain_settings(argv)
-    settings = compose_once(overrides) if plain is None else plain
+    settings = compose_settings(overrides, argv)
     try:
         job = job_of(settings)
     except UserError as error:
@@ -52,7 +51,7 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _data_problems(values: dict[str, Any]) -> list[str]:
+def _data_problems(values: dict[str, object]) -> list[str]:
     """Return what is wrong with the data of the channels; nothing if the channels themselves are set wrongly."""
     try:
         channels = parse_channels(values, known=algorithms.channel_names())

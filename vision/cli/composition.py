@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,12 @@ from unittest import mock
 
 import vision
 from vision import algorithms
-from vision.cli.overrides import Overrides
+from vision.cli.overrides import Overrides, Settings, plain_settings
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.nearest import did_you_mean, shown
 
 ROOT = "train"
 KEYS = ("algorithm", "hp", "channels", "run")
-Settings = Mapping[str, Any]
 
 
 def config_folder() -> Path:
@@ -44,8 +43,14 @@ def config_groups(flags: tuple[str, ...] = ()) -> dict[str, list[str]]:
     return found
 
 
+def compose_settings(overrides: Overrides, words: Sequence[str]) -> Settings:
+    """Return the settings of a single run. Hydra, which takes long to import, is used only if ``words`` need it."""
+    plain = plain_settings(words)
+    return compose_once(overrides) if plain is None else plain
+
+
 def compose_once(overrides: Overrides) -> Settings:
-    """Return the settings of a single run as plain values."""
+    """Let Hydra compose the settings of a single run."""
     from hydra import compose, initialize_config_dir
 
     with _hydra_errors(), initialize_config_dir(version_base="1.3", config_dir=str(config_folder().resolve())):
@@ -63,7 +68,7 @@ def run_hydra(overrides: Overrides, run: Callable[[Settings], float]) -> None:
     from hydra.types import RunMode
 
     def one(config: Any) -> float:
-        settings = dict(_plain(config))
+        settings = _plain(config)
         hydra_config = HydraConfig.get()
         if hydra_config.mode == RunMode.MULTIRUN:
             # Each of several runs gets a folder of its own below the sweep's.
@@ -95,7 +100,12 @@ def _plain(config: Any) -> Settings:
     wrong = [key for key in KEYS[1:] if not isinstance(values.get(key) or {}, dict)]
     if wrong:
         raise SettingsError([f"Setting {key} must hold names and values: write {key}.NAME=VALUE." for key in wrong])
-    return {key: values.get(key) or ({} if key != "algorithm" else None) for key in KEYS}
+    return Settings(
+        algorithm=values.get("algorithm") or None,
+        hp=values.get("hp") or {},
+        channels=values.get("channels") or {},
+        run=values.get("run") or {},
+    )
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from vision import algorithms
 from vision.cli.assignments import put
@@ -26,6 +26,15 @@ _PLAIN = re.compile(r"(?!.*[0-9]_[0-9])[A-Za-z0-9_./:@%+-]+")
 _HYDRA_VALUE = re.compile(r"""['"\[{]|(?i:null)$|.*\$\{""", re.DOTALL)
 _HYDRA_PATH = re.compile(r"""(['"]).*\1$|.*\$\{""", re.DOTALL)
 _FUNCTION = re.compile(r"(choice|range|interval|glob|shuffle|sort|tag|int|float|str|bool)\(")
+
+
+class Settings(TypedDict):
+    """The composed settings of a job, not yet parsed: texts, or values of YAML."""
+
+    algorithm: str | None
+    hp: dict[str, object]
+    channels: dict[str, object]
+    run: dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -55,21 +64,22 @@ def read_overrides(argv: Sequence[str], groups: Mapping[str, Sequence[str]]) -> 
     return Overrides(tuple(flags), tuple(values), multirun, tuple(problems))
 
 
-def plain_settings(argv: Sequence[str]) -> dict[str, Any] | None:
+def plain_settings(argv: Sequence[str]) -> Settings | None:
     """Return all settings as plain texts if the command line alone states them; None if Hydra must compose them."""
-    found: dict[str, Any] = {"algorithm": None, **{section: {} for section in SECTIONS}}
+    algorithm: str | None = None
+    found: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
     for text in argv:
         name, equals, value = text.partition("=")
         section, dot, rest = name.partition(".")
         if not equals or is_hydra_value(value, names_path(name)):
             return None
         if name == "algorithm":
-            found["algorithm"] = value
+            algorithm = value
         elif section in SECTIONS and dot:
             put(found[section], rest, value)
         else:
             return None
-    return found
+    return Settings(algorithm=algorithm, hp=found["hp"], channels=found["channels"], run=found["run"])
 
 
 def _split_flags(argv: Sequence[str], problems: list[str]) -> tuple[list[str], list[str]]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vision import algorithms
-from vision.cli.composition import Settings, compose_once, config_folder, config_groups
-from vision.cli.overrides import is_hydra_value, plain_settings, read_overrides
+from vision.cli.composition import compose_settings, config_folder, config_groups
+from vision.cli.overrides import Settings, is_hydra_value, read_overrides
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.nearest import did_you_mean, shown
 from vision.settings.regular_file import open_regular_text
@@ -37,8 +37,7 @@ class SweepWords:
         overrides = read_overrides(self.fixed, config_groups())
         if overrides.problems:
             raise SettingsError(overrides.problems)
-        plain = plain_settings(self.fixed)
-        return compose_once(overrides) if plain is None else plain
+        return compose_settings(overrides, self.fixed)
 
     def ranges(self, own_file: Path | None) -> dict[str, str]:
         """Return all ranges by hyperparameter; those of the command line override those of files."""

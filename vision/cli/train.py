@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vision import algorithms
-from vision.cli.composition import Settings, compose_once, config_groups, run_hydra
+from vision.cli.composition import compose_settings, config_groups, run_hydra
 from vision.cli.main import SIGNALLED, USER_ERROR, print_problems
-from vision.cli.overrides import Overrides, plain_settings, read_overrides
+from vision.cli.overrides import Overrides, Settings, read_overrides
 from vision.settings.channels import without_validation
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.hyperparameters import missing_counts
@@ -30,12 +30,10 @@ def run(argv: Sequence[str]) -> int:
         print(train_help(argv))
         return 0
     overrides = read_overrides(argv, config_groups(tuple(argv)))
-    plain = plain_settings(argv)
     if overrides.problems:
-        raise SettingsError([*overrides.problems, *_further_problems(overrides, plain)])
+        raise SettingsError([*overrides.problems, *_further_problems(overrides, argv)])
     if not overrides.flags:
-        # Hydra, which takes long to import, has nothing to add to settings that the command line states alone.
-        return train(compose_once(overrides) if plain is None else plain).status
+        return train(compose_settings(overrides, argv)).status
     statuses = []
 
     def one(settings: Settings) -> float:
@@ -54,10 +52,10 @@ def run(argv: Sequence[str]) -> int:
     return max(statuses, default=0)
 
 
-def _further_problems(overrides: Overrides, plain: Settings | None) -> Sequence[str]:
+def _further_problems(overrides: Overrides, argv: Sequence[str]) -> Sequence[str]:
     """Return what else is wrong with the settings, so that the user sees all problems at once."""
     try:
-        settings = compose_once(overrides) if plain is None else plain
+        settings = compose_settings(overrides, argv)
         if settings["algorithm"] is not None:
             check_settings(settings)
     except SettingsError as error:
