@@ -40,7 +40,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # To answer with a model needs nothing of training, which takes long to import: what is asked for is loaded.
+    # Imported on first use: answering with a model needs nothing of training, which takes long to import.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -53,7 +53,10 @@ T = TypeVar("T")
 
 @dataclass
 class CheckResult:
-    """``facts`` are (name, text) for people, ``log_lines`` what a log will look like; numbers in them are made up."""
+    """What a check found.
+
+    ``facts`` are (name, text) for people; ``log_lines`` show what the log will look like, with made-up numbers.
+    """
 
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -62,7 +65,7 @@ class CheckResult:
 
 
 class _Warnings(logging.Handler):
-    """Takes the warnings of the run's own code into the result."""
+    """Collects the warnings of the training code in the result."""
 
     def __init__(self, result: CheckResult) -> None:
         super().__init__(logging.WARNING)
@@ -132,7 +135,7 @@ def _look_at_channel(algorithm: AnyAlgorithm, job: TrainingJob, name: str, resul
     names = job.run.class_names or reader.class_names
     counts = "" if summary.class_counts is None else _shown_counts(summary.class_counts, names)
     result.facts.append((name, f"{len(reader)} images{counts}"))
-    # Labels of another kind would only be found wrong again, one by one and in other words.
+    # Labels of another kind have been reported as one problem; do not report each of them again.
     return reader if task_problem(algorithm, reader) is None else None
 
 
@@ -208,10 +211,10 @@ def training_memory_bytes(network: nn.Module, images: Tensor, batch: int, optimi
 
     ``images`` uint8 [n, C, H, W] is a sample, of which two are measured. The workspace of libraries is not included.
     """
-    # Batch normalisation wants more than one.
+    # Batch normalization needs more than one image.
     images = images[:2]
     own = {tensor.untyped_storage().data_ptr() for tensor in network.state_dict().values()}
-    # Each piece of memory once, and held, so that none is used twice.
+    # Count each piece of memory once, and keep it alive, so that no other tensor reuses it.
     kept: dict[int, torch.UntypedStorage] = {}
 
     def keep(tensor: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from vision.settings.nearest import shown
 from vision.settings.run import RunSettings
 
 RESAMPLES = 2000
-# At that many, some classes differ by chance.
+# With this many classes, some differ by chance alone.
 _MANY_CLASSES = 5
 
 

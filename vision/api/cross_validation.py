@@ -1,4 +1,4 @@
-"""Cross-validation: as many runs as folds, each validated on the part of the training data that it does not see."""
+"""Cross-validation: one run for each fold, validated on the part of the training data that it does not train on."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ FOLD_RESULT = "fold.json"
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """``metrics`` of each fold's kept model on its own part, in the order of the folds; ``sizes`` of these parts."""
+    """The results of all folds, in their order.
+
+    ``metrics`` are those of each fold's kept model on its own part, ``sizes`` the numbers of images of these parts.
+    """
 
     folder: Path
     metrics: tuple[dict[str, float], ...]
@@ -123,7 +126,7 @@ def _read_labels(algorithm: AnyAlgorithm, job: TrainingJob, folds: int) -> tuple
 
 def _copies(reader: Reader, folds: int) -> np.ndarray:
     """Return the group of each image, int64 [images]; copies of an image in two folds would flatter the score."""
-    # In this process alone: torch has started threads, so that forking is no longer safe.
+    # In this process alone: torch has started threads, so forking is no longer safe.
     parts = list(scan(reader, workers=1))
     digests, hashes, thumbnails, sizes_px = (
         np.concatenate([getattr(part, name) for part in parts])

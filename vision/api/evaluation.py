@@ -36,7 +36,7 @@ PRECISIONS = ("float32", "float16", "bfloat16")
 
 @dataclass(frozen=True)
 class EvaluatedModel:
-    """A stored model, its evaluation, and with what and on what it was evaluated."""
+    """A stored model and its evaluation, with the settings and the data of that evaluation."""
 
     stored: StoredModel
     evaluation: Evaluation
@@ -132,7 +132,7 @@ def _open_validation(
         suffixes = algorithm.facts.label_suffixes("validation")
         reader = open_channel(channels, "validation", stored.class_names, suffixes)
     except DataError as error:
-        # Labels of another kind than the model's are what is wrong, rather than the classes that they name.
+        # If the labels are of another kind, say that, rather than complain about their classes.
         problem = _kind_problem(algorithm, channels)
         if problem is None:
             raise

@@ -21,7 +21,7 @@ FORMATS = (*SUFFIXES, "mxnet")
 
 @dataclass(frozen=True)
 class Exported:
-    """``files`` were written. ``differences`` to the model, by output; none for MXNet, which is not at hand."""
+    """What an export wrote. ``differences`` to the model by output; none for MXNet, which cannot be run here."""
 
     files: tuple[Path, ...]
     differences: tuple[Difference, ...]

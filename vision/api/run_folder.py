@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 # As SageMaker calls the first machine of a job.
 HOST = "algo-1"
-# A run goes on with what it began with, but it may go on for longer.
+# A resumed run keeps the settings that it began with, but may train for more epochs.
 MAY_CHANGE = frozenset({"epochs"})
 MUST_STAY = ("seed", "accumulate", "precision", "devices", "new_head", "warmup_epochs", "scaled_decode")
 

@@ -238,7 +238,7 @@ def _check_share(batch: int, processes: int) -> None:
 
 def _finish(run: _Run, trainer: pl.Trainer, task: TrainingTask, history: History, given: Reader | None) -> RunResult:
     if not trainer.is_global_zero:
-        # Only the first process has the model; the others know what the last epoch reached.
+        # Only the first process has the model; the others know the metrics of the last epoch.
         assert task.evaluation is not None
         # A thread of the group that still runs when Python ends would abort the process.
         leave_group()

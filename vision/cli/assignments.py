@@ -1,4 +1,4 @@
-"""``name=value`` words of a command line as plain texts, for verbs that need no config files."""
+"""The ``name=value`` words of a command line as plain texts, for verbs without config files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vision.settings.run import RunSettings
 
 @dataclass(frozen=True)
 class Assignments:
-    """``names`` are single settings, ``sections`` those with a dot by their first part, ``files`` other words."""
+    """The words of a command line: ``names`` are plain settings, ``sections`` dotted ones, ``files`` the rest."""
 
     names: dict[str, str] = field(default_factory=dict)
     sections: dict[str, dict[str, object]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""``vision export``: a model in a format that needs nothing of this package, checked on the spot."""
+"""``vision export``: a model in a format that does not need this package, compared with the model before it is kept."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ INTERRUPTED = SIGNALLED + 2
 
 @dataclass(frozen=True)
 class Verb:
-    """A job: the module whose ``run(argv) -> exit status`` does it, and its line in the help."""
+    """A verb of the command: the module whose ``run(argv)`` returns the exit status, and its line in the help."""
 
     module: str
     summary: str

@@ -21,7 +21,7 @@ _FLAGS = ("--multirun", "-m", "--cfg", "-c", "--resolve", "--info", "-i", "--con
 _FLAGS_WITH_VALUE = frozenset({"--cfg", "-c", "--info", "-i", "--config-dir", "-cd", "--package", "-p"})
 _MULTIRUN = frozenset({"-m", "--multirun"})
 _PRINTING = frozenset({"--cfg", "-c", "--info", "-i"})
-# Texts that Hydra's grammar reads as we do; it would take 1_000 for a number.
+# Texts that arrive unchanged through Hydra's grammar, which would read 1_000 as a number.
 _PLAIN = re.compile(r"(?!.*[0-9]_[0-9])[A-Za-z0-9_./:@%+-]+")
 _HYDRA_VALUE = re.compile(r"""['"\[{]|(?i:null)$|.*\$\{""", re.DOTALL)
 _HYDRA_PATH = re.compile(r"""(['"]).*\1$|.*\$\{""", re.DOTALL)
@@ -39,7 +39,7 @@ class Settings(TypedDict):
 
 @dataclass(frozen=True)
 class Overrides:
-    """``flags`` are Hydra's own, ``values`` in Hydra's grammar, ``problems`` sentences about the rest."""
+    """A checked command line: Hydra's own ``flags``, ``values`` in Hydra's grammar, and ``problems`` with the rest."""
 
     flags: tuple[str, ...]
     values: tuple[str, ...]

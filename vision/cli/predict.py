@@ -63,7 +63,7 @@ def predict(
     path: Path, settings: RunSettings, images: Iterable[Image], folder: Path | None
 ) -> Iterator[tuple[str, Mapping[str, Any], str]]:
     """Yield (key, result, a few words on it) of each image; with a ``folder``, each readable one is drawn into it."""
-    # Here, since it loads torch.
+    # Imported here because it loads torch.
     from vision import api
     from vision.reports.drawn_images import DrawnImages
 
@@ -204,7 +204,7 @@ def _images_below(folder: Path) -> list[Path]:
     from vision.data.readers.file_table import is_foreign_image_name, is_image_name, walk_files
 
     def is_meant(name: str) -> bool:
-        # An image of a kind that is not read gets its sentence when its turn comes.
+        # Images of unsupported kinds are kept here, and reported when they are read.
         return is_image_name(name) or is_foreign_image_name(name)
 
     def pass_over(name: str, kind: str) -> None:

@@ -34,7 +34,7 @@ def run(argv: Sequence[str]) -> int:
         print(HELP.format(settings=_settings_help()))
         return 0
     given = read_assignments(argv, names=tuple(ServingSettings.model_fields), sections=())
-    # What is written on the command line counts more than the platform's variables.
+    # The command line overrides the platform's variables.
     return serve(ServingSettings.parse({**from_environment(os.environ), **given.names}))
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TRIAL = (sys.executable, "-m", "vision.cli.trial")
 WIDE = 160
-# A trial's own folder, and how it shows, are the sweep's business.
+# The sweep itself sets these for each trial.
 OWN_RUN_SETTINGS = {"output": "sweep.output=PATH", "resume": "sweep.resume=true", "report": "sweep.trial_reports=true"}
 
 
@@ -43,7 +43,7 @@ def run(argv: Sequence[str]) -> int:
     settings = SweepSettings.parse(words.sweep)
     if settings.resume:
         folder, plan = _earlier(words, settings)
-        # Earlier settings hold unless they are given again; the place is where the folder is now.
+        # Earlier settings hold unless they are given again. The folder may have been moved.
         settings = SweepSettings.parse({**plan.settings, **words.sweep})
         folder.write_plan(replace(plan, settings={**plan.settings, **_kept(words.sweep)}))
     else:
@@ -81,8 +81,8 @@ def _report(folder: SweepFolder, plan: SweepPlan, study: Study) -> int:
     from vision.sweeps.study import best_record
 
     records = study.records()
-    # First to the terminal: what was found is not lost where a file cannot be written.
-    # A terminal that is a file has no width of its own, and the table should be whole there.
+    # Printed first, so that the result is not lost if a file cannot be written.
+    # Output to a file has no width of its own, and the table should not be cut there.
     width = None if sys.stdout.isatty() else WIDE
     Console(width=width).print(trial_table(records, plan.metric, len(records)))
     best = best_record(records)
@@ -129,7 +129,7 @@ def plan_of(words: SweepWords, settings: SweepSettings) -> SweepPlan:
     except SettingsError as error:
         raise SettingsError([*problems, *error.problems]) from error
     name = job.algorithm
-    # What the user says, on the command line or in a config file, is not varied.
+    # Values that the user gives, on the command line or in a config file, are not varied.
     given = {key for key, value in composed["hp"].items() if value is not None}
     ranges = words.ranges(settings.space)
     try:

@@ -34,7 +34,7 @@ def summary_table(evaluation: Evaluation, title: str) -> RichTable:
     )
     table.add_column("metric")
     table.add_column("value", justify="right")
-    # Text, not str: square brackets in a name are no markup.
+    # Text, not str, which would read square brackets in a name as markup.
     table.add_row(Text("images"), Text(f"{evaluation.num_images:,}"))
     for name, value in evaluation.metrics.items():
         table.add_row(Text(metric_label(name)), Text(metric_text(name, value)))
@@ -47,7 +47,7 @@ def _rich_table(table: Table) -> RichTable:
         numeric = any(isinstance(row[index], int | float) for row in table.rows)
         shown.add_column(Text(column), justify="right" if numeric else "left")
     for row in table.rows[:_MOST_ROWS]:
-        # Text, not str: square brackets in a name are no markup.
+        # Text, not str, which would read square brackets in a name as markup.
         shown.add_row(*(Text(_cell(value)) for value in row))
     if len(table.rows) > _MOST_ROWS:
         shown.caption = f"{_MOST_ROWS} of {len(table.rows)} rows"

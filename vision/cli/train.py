@@ -40,7 +40,7 @@ def run(argv: Sequence[str]) -> int:
         try:
             outcome = train(settings)
         except UserError as error:
-            # The other runs may be sound.
+            # The other runs may still succeed.
             print_problems(error)
             outcome = Outcome(USER_ERROR)
         statuses.append(outcome.status)
@@ -82,7 +82,7 @@ def train(settings: Settings) -> Outcome:
     """Train with composed settings, draw the report and say where it is."""
     job = job_of(settings)
     metric = algorithms.facts_of(job.algorithm).objective.metric
-    # Importing torch takes seconds; every settings error is out by now.
+    # Imported after the settings are checked: importing torch takes seconds.
     from vision import api
     from vision.training.termination import Terminated
 
@@ -134,7 +134,7 @@ def check_settings(settings: Settings) -> TrainingJob:
         unknown = {name: min(MANY, int(forms[name].high or MANY)) for name in missing_counts(settings["hp"])}
     given = {**settings["hp"], **unknown}
     job = Job.parse(facts.name, facts.hyperparameters, given, settings["channels"], settings["run"], declared)
-    # Further processes of the same run, one for each GPU, find what the first has begun.
+    # The folder is not empty for further processes of the same run, one for each GPU: the first has written to it.
     problem = occupied(job.run) if os.environ.get("LOCAL_RANK", "0") == "0" else None
     if problem is not None:
         raise SettingsError([problem])

@@ -1,7 +1,7 @@
 """A trial of a sweep: ``vision train`` in a process that ends when the sweep does.
 
 ``python -m vision.cli.trial DESCRIPTOR STATUS_FILE WORD...``: the descriptor is the reading end of a pipe whose
-writing end the sweep holds open as long as it lives.
+writing end the sweep keeps open while it runs.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ def run_trial(argv: Sequence[str]) -> int:
     """Train, then write the exit status to the file, so that a resumed sweep knows how the trial ended."""
     descriptor, status_file, *words = argv
     if "LOCAL_RANK" in os.environ:
-        # A further process of the same trial, one for each GPU: it ends with the first, and inherits no pipe.
+        # A further process of the same trial, one for each GPU: it ends with the first and has no pipe.
         return main(["train", *words])
     threading.Thread(target=_end_with_the_sweep, args=(int(descriptor),), daemon=True).start()
     status = main(["train", *words])
     try:
         write_whole(status_file, str(status))
     except UserError as error:
-        # The sweep that waits for this process learns the status from the system.
+        # The sweep, if it still waits for this process, gets the status from the system.
         print_problems(error)
     return status
 

@@ -33,7 +33,7 @@ DEFAULTS = {"progress": "plain", "resume": "true"}
 
 @dataclass(frozen=True)
 class ContainerJob:
-    """A checked job and its machines. ``counted`` is a log line on settings that were counted in the data, if any."""
+    """A checked job and its machines. ``counted`` is a log line on settings that were counted in the data, or None."""
 
     job: TrainingJob
     hosts: Hosts
@@ -60,7 +60,7 @@ class ContainerJob:
         if algorithm is None:
             raise SettingsError(problems)
         facts = algorithms.facts_of(algorithm)
-        # What is missing has been said of the file that lists the channels.
+        # Missing channels are among the problems of inputdataconfig.json already.
         optional = [replace(channel, required=False) for channel in declared]
         try:
             counted = with_counts(settings.hyperparameters, channels, facts.label_suffixes("train"))
@@ -91,7 +91,7 @@ def _algorithm(environ: Mapping[str, str], problems: list[str]) -> str | None:
 
 @dataclass(frozen=True)
 class ContainerSettings:
-    """Values by name, as strings, and ``problems``: a sentence for each setting that a container cannot have."""
+    """Settings by name, as strings, and a sentence in ``problems`` for each setting that a container cannot have."""
 
     hyperparameters: dict[str, object]
     run: dict[str, object]

@@ -17,7 +17,7 @@ from vision.settings.errors import UserError, is_out_of_memory
 
 USER_ERROR = 2
 ALGORITHM_ERROR = 1
-# Of a process that lost another one; the launcher finds out why.
+# The exit status of a process that lost another one; the launcher finds out why.
 PEER_LOST = 3
 _SIGNALLED = 128
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Stopped(BaseException):
-    """SIGTERM came at a moment when there was nothing to save."""
+    """Raised on SIGTERM while there is nothing to save."""
 
     status = _SIGNALLED + signal.SIGTERM
 
@@ -53,7 +53,7 @@ def exit_status_of(work: Callable[[], int], failure: Path) -> int:
 
 
 def _stop(signum: int, frame: FrameType | None) -> NoReturn:
-    # As process 1 of a container Python would otherwise not end at all.
+    # Without a handler, Python as process 1 of a container would ignore the signal.
     raise Stopped
 
 

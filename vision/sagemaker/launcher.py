@@ -27,15 +27,15 @@ log = logging.getLogger(__name__)
 
 PORT_VARIABLE = "MASTER_PORT"
 DEFAULT_PORT = 29400
-# The port after it must exist too.
+# The port after this one is used too.
 _LAST_PORT = 65534
 _POLL_S = 0.2
-# Processes notice the loss of another by themselves and may then save what they have.
+# Processes that notice the loss of another may use this time to save their state.
 _GRACE_S = 30.0
 # DDP notices a lost process at once; its launcher may take a moment to end or to fall silent.
 _LOSS_SEEN_S = 15.0
 _SUSPECT_AFTER_S = 5.0
-# NCCL ends a process that waits for others in vain.
+# NCCL aborts a process that has waited too long for others.
 _BLAMES_OTHERS = (PEER_LOST, -signal.SIGABRT)
 
 
@@ -79,14 +79,14 @@ class Launcher:
         in_order = False
         try:
             status = self._watch(children, peers)
-            # Machines stop together; that one of them is the first to be gone is no loss.
+            # All machines are stopped together; the first to end is not a loss.
             in_order = status in (0, Stopped.status)
         finally:
-            # First, since ending processes may take a while, in which the others would wait.
+            # First, so that the other machines need not wait while processes end here.
             peers.finish(in_order=in_order)
             _end(children)
         if not in_order and not prefix.failure.exists():
-            # Killed, or gone before it could say anything.
+            # The process was killed, or ended before it could write a reason.
             text = f"Algorithm Error: a process of machine {self.hosts.current} ended with status {status}; see the log"
             return fail(prefix.failure, text, status)
         return status

@@ -25,7 +25,7 @@ _DRAIN_S = 2.0
 _BEAT, _DONE, _LOST = b"beat", b"done", b"lost "
 _LONGEST_NAME = 255
 _READ_BYTES = 1 << 12
-# A machine without power acknowledges nothing; after this time the kernel ends the connection.
+# The kernel closes a connection whose other end acknowledges nothing for this time, as after a loss of power.
 _UNANSWERED_MS = 40_000
 
 
@@ -173,7 +173,7 @@ class PeerConnection:
         master = self.hosts.master
         while True:
             try:
-                # Names of machines resolve late, and the first one may still be starting.
+                # The names of machines may not resolve yet, and the first machine may still be starting.
                 peer = socket.create_connection((master, self.port), _CONNECT_TIMEOUT_S)
                 peer.sendall(f"{self.hosts.current}\n".encode())
             except OSError as error:
@@ -212,6 +212,6 @@ def _drain(connections: list[socket.socket]) -> None:
 
 
 def _send(peer: _Peer, word: bytes) -> None:
-    # A connection that is gone, or full since nobody reads, shows when it is listened to.
+    # A broken or full connection is noticed when it is read.
     with suppress(OSError):
         peer.connection.sendall(word + b"\n")

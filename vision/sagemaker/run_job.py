@@ -26,7 +26,7 @@ MODEL_JSON = "model.json"
 
 @dataclass(frozen=True)
 class JobFolders(RunFolder):
-    """``path`` is ``output/data``: history, logger files and the report.
+    """The run folder of a container; ``path`` is ``output/data``, with history, logger files and the report.
 
     After a spot interruption the platform restores the checkpoint folder and nothing else, so the best model so far is
     kept there too; ``published`` gets a copy, which the platform packs into the job's model.tar.gz.
@@ -69,7 +69,7 @@ class JobFolders(RunFolder):
             make_folder(self.published)
             sources = {entry.name: entry for entry in self.model.iterdir() if not entry.name.startswith(".")}
             description = sources.pop(MODEL_JSON)
-            # Weights never change under their name; the description comes last and makes the copy valid.
+            # A weights file never changes under its name. The description comes last and makes the copy valid.
             new = [source for source in sources.values() if not (self.published / source.name).exists()]
             for source in [*new, description]:
                 with source.open("rb") as from_file, atomic_file(self.published / source.name) as to_file:
@@ -115,5 +115,5 @@ def _leave_report(result: RunResult) -> None:
     try:
         log.info("Report: %s", write_run_report(result))
     except Exception:
-        # A model that is trained must not be lost for its drawings.
+        # A failed report must not lose the trained model.
         log.exception("the report could not be drawn; the model is not affected")

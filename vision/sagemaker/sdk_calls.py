@@ -177,7 +177,7 @@ def _request_ranges(table: type[Hyperparameters]) -> dict[str, list[dict[str, ob
 
 
 def _python(value: object) -> str:
-    # JSON of texts, lists and objects is Python too.
+    # JSON of texts, lists and objects is also valid Python.
     return json.dumps(value, indent=4)
 
 

@@ -43,7 +43,7 @@ def train(prefix: Prefix) -> int:
     log.info("Final configuration: %s", json.dumps(container.job.hyperparameters.to_strings()))
     log.info("Run settings: %s", container.job.run.model_dump_json(exclude_defaults=True))
     warn_about_async(container)
-    # Importing torch takes seconds; every settings error is out by now.
+    # Imported after the settings are checked: importing torch takes seconds.
     from vision.training.accelerator import choose_accelerator
 
     _, processes = choose_accelerator(container.job.run)

@@ -102,7 +102,7 @@ def build_app(service: Service) -> Starlette:
             )
         ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _not_routed})
-    # A redirection would repeat the client's Host header, and lose the body with many clients.
+    # A redirect would repeat the client's Host header, and many clients would drop the body.
     app.router.redirect_slashes = False
     return app
 

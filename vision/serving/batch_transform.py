@@ -1,7 +1,7 @@
 """SageMaker's batch transform on this machine: a folder of images to a folder of answers.
 
-Every file is one request and gets one ``NAME.out``; a bad file gets none, and the others go on. What is there
-from an earlier run of the same model is kept.
+Every file is one request and gets one ``NAME.out``; a bad file gets none and does not affect the others.
+Answers from an earlier run of the same model are kept.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from vision.settings.regular_file import open_regular
 from vision.settings.strict_json import read_json
 
 OUT_SUFFIX = ".out"
-# Remembers of which model and in which form the answers are.
+# Records the model and the form of the answers in the folder.
 ORIGIN_FILE = ".transform.json"
 
 _RECORDS_AT_ONCE = 64
@@ -34,9 +34,10 @@ _RECORDS_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class TransformResult:
-    """``failed`` names each file without answer with its sentence; ``kept`` were there from an earlier run.
+    """What a batch transform did.
 
-    ``passed_over`` names what below the folder was not taken for a request, with what it is.
+    ``failed`` has each file without an answer and the reason; ``kept`` counts answers from an earlier run.
+    ``passed_over`` has each entry of the folder that was skipped and what it is.
     """
 
     done: int
@@ -163,7 +164,7 @@ class BatchTransform:
                     for answer in await self._answer(images):
                         file.write(self._body(answer, is_records))
         except WriteError as error:
-            # That a name is too long concerns this file alone; a full disk, say, all of them.
+            # A name that is too long concerns this file alone; a full disk concerns all files.
             if error.errno == errno.ENAMETOOLONG:
                 raise DataError(name, f"has no answer, since {error}") from error
             raise

@@ -41,7 +41,7 @@ class _Waiting:
 
 @dataclass(frozen=True)
 class Share:
-    """``cores`` to work with, and how many ``images`` to take."""
+    """The share of one batch: ``cores`` to work with, and how many ``images`` to take."""
 
     cores: int
     images: int
@@ -84,7 +84,7 @@ def share_of(images: int, free: int) -> Share:
 
 def use_cores(count: int) -> None:
     """Let this thread's networks work on ``count`` cores. Other threads keep theirs."""
-    # Asked first: a new thread would start with the number that another one has set last.
+    # Checked first: setting the number in one thread changes what new threads start with.
     if torch.get_num_threads() != count:
         torch.set_num_threads(count)
 

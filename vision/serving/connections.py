@@ -22,15 +22,15 @@ from vision.settings.errors import UserError
 
 log = logging.getLogger(__name__)
 
-# Longer than the platform's and most clients' own limit, so that it is never we who close a connection in use.
+# Longer than the limit of the platform and of most clients, so that this server never closes a connection in use.
 KEEP_ALIVE_S = 75
 _REST_S = 30.0
 _LOOK_S = 0.5
-# A connection younger than this is not taken for one that only holds a place.
+# A connection younger than this is not regarded as idle.
 _GRACE_S = 0.5
 # File descriptors for models that are loaded, and for connections that are just being closed.
 _SPARE_FILES = 32
-# Connections that requests in work leave to others, so that /ping finds a place.
+# Connections that are never used for work, so that /ping is always answered.
 _NOT_FOR_WORK = 8
 _FEWEST_PLACES = 2 * _NOT_FOR_WORK
 # Freed memory of bodies that is kept; more is given back to the system.

@@ -1,4 +1,4 @@
-"""A worker's pools of decoding threads: for small images, for large ones, and for those that take much work."""
+"""A worker's pools of decoding threads: for small images, for large ones, and for those that take long to decode."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 # An image of the most work that a thread takes is decoded in a second.
 STUCK_S = 15.0
-# Memory of large images is given back when none has come for this long; giving it back between them costs time.
+# Memory of large images is returned when none has arrived for this long; returning it between images costs time.
 _KEEP_MEMORY_S = 1.0
 
 
@@ -28,7 +28,7 @@ class DecoderPool:
         self._is_large = is_large
         self._return_memory: asyncio.TimerHandle | None = None
         self._threads = ThreadPoolExecutor(count, name)
-        # By thread, when its work was begun.
+        # The time at which each thread began its present work.
         self._begun_s: dict[int, float] = {}
 
     async def run(self, work: Callable[[], R]) -> R:

@@ -1,4 +1,4 @@
-"""Rekognition's call DetectCustomLabels: what boto3's ``detect_custom_labels`` asks when its endpoint_url points here.
+"""Rekognition's call DetectCustomLabels: what boto3's ``detect_custom_labels`` sends to an endpoint_url.
 
 AWS's JSON protocol 1.1: every call is ``POST /``, the header X-Amz-Target says which, and an error is an object with
 ``__type`` and ``message``.
@@ -31,13 +31,13 @@ from vision.serving.settings import MEBIBYTE
 from vision.settings.nearest import shown
 
 TARGET = "RekognitionService.DetectCustomLabels"
-# Of labels for which the model has no threshold of its own.
+# The threshold of labels for which the model has none.
 DEFAULT_THRESHOLD = 0.5
 
 # Rekognition's, for DetectCustomLabels with bytes.
 MOST_IMAGE_BYTES = 4 * MEBIBYTE
 _LONGEST_ARN = 2048
-# The body is one long text and few small values; a thousandfold of them is an attack on the parser's memory.
+# A body holds one long text and few small values; thousands of values are an attack on the parser's memory.
 _MOST_JSON_MARKS = 4096
 
 _VERSION_ARN = re.compile(r"arn:[^:]*:rekognition:[^:]*:[^:]*:project/([^/]+)/version/([^/]+)/\d+")
@@ -129,7 +129,7 @@ def custom_labels(
     labels = []
     for one in scored:
         name = class_names[one.class_id]
-        # What is compared is what the client sees.
+        # Compare the value that the client sees.
         confidence = json_percent(one.score)
         least = asked.min_confidence
         if least is None:

@@ -88,7 +88,7 @@ def is_private(name: str) -> bool:
     """Return whether no foreign web page can have this name: it is an address, or not a name of the internet."""
     if not name:
         return False
-    # Single words are names in containers' and proxies' own settings.
+    # Containers and proxies use names of a single word.
     return "." not in name or name.endswith(_PRIVATE_ENDINGS) or _address(name) is not None
 
 

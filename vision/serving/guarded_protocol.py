@@ -1,4 +1,4 @@
-"""HTTP/1 with limits: uvicorn's httptools protocol, but no client can make it hold, wait or parse for ever.
+"""HTTP/1 with limits: uvicorn's httptools protocol, but no client can make it store, wait or parse without bounds.
 
 Heads are limited in bytes, lines and time, bodies are counted, and a refusal reaches its client before the connection
 is closed, even if the client is still sending.
@@ -85,7 +85,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().resume_writing()
         self._settle()
 
-    # What the parser calls. An exception ends the parsing and comes out of feed_data as the context of its own.
+    # Called by the parser. An exception here ends the parsing; feed_data raises its own error with this one as context.
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -103,7 +103,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._header_count += 1
         if size > MOST_LINE_BYTES or self._header_count > MOST_HEADERS or self._head_bytes > MOST_HEAD_BYTES:
             raise _too_large_head()
-        # Those after a body in chunks are of no use to anyone here.
+        # Headers after a chunked body are not used.
         if self._is_in_head:
             super().on_header(name, value)
 
@@ -117,7 +117,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.expect_100_continue &= self.parser.get_http_version() != "1.0"
         super().on_headers_complete()
         self.cycle.transport = self._exit
-        # A client that is refused before it sends the body may send it all the same, or not: what would come next?
+        # A client that is refused before its body may still send the body, so the next bytes cannot be interpreted.
         self._may_stay = self.cycle.keep_alive
         if self.expect_100_continue:
             self.cycle.keep_alive = False
@@ -137,7 +137,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.cycle.more_body = False
             self.cycle.keep_alive = self._may_stay
 
-    # What the requests and the server call.
+    # Called by requests and the server.
 
     def on_response_complete(self) -> None:
         self._note_body(0)
@@ -208,7 +208,7 @@ class GuardedProtocol(HttpToolsProtocol):
             if value and name not in _UPGRADE_HEADERS:
                 lines.append(b"%b: %b" % (name, value))
         self.parser = httptools.HttpRequestParser(self)
-        # As uvicorn does: what follows a request with "Connection: close" is no error.
+        # As uvicorn does: bytes after a request with "Connection: close" are not an error.
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._feed(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
 

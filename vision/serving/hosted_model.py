@@ -37,7 +37,7 @@ Describe = Callable[[object, tuple[int, int]], bytes]
 
 @dataclass(frozen=True)
 class Answer:
-    """``body`` is one image's answer; ``problem`` says instead what is wrong with the image."""
+    """The answer for one image: its ``body``, or the ``problem`` with the image."""
 
     body: bytes = b""
     problem: str | None = None

@@ -1,4 +1,4 @@
-"""SageMaker's runtime API: what boto3's ``invoke_endpoint`` calls when its endpoint_url points here."""
+"""SageMaker's runtime API: what boto3's ``invoke_endpoint`` sends when its endpoint_url is this server."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ JOINING = {
 
 @dataclass(frozen=True)
 class MediaType:
-    """``name`` is type/subtype in lower case, ``parameters`` are pairs such as ("annotation", "1"), without q."""
+    """A media type: ``name`` is type/subtype in lower case, ``parameters`` are pairs such as ("annotation", "1")."""
 
     name: str
     parameters: tuple[tuple[str, str], ...] = ()
@@ -117,7 +117,7 @@ def choose_form(accept: str, default: str, forms: Sequence[str], *, verbose: boo
 def _preferred(accept: str, default: str, forms: Sequence[str]) -> str:
     if not accept.strip():
         accept = "*/*"
-    # A header of thousands of commas is no one's preference.
+    # No sensible header is longer.
     wanted = [read_media_type(part) for part in accept[:1000].split(",") if part.strip()]
     for media_type in sorted(wanted, key=lambda item: -item.quality):
         if media_type.quality <= 0:
@@ -125,7 +125,7 @@ def _preferred(accept: str, default: str, forms: Sequence[str]) -> str:
         covered = [form for form in forms if media_type.covers(form)]
         if covered:
             return default if default in covered else covered[0]
-        # JSON is UTF-8 whatever a client adds.
+        # JSON is always UTF-8, so a charset does not matter.
         for ignored in (("charset",), ("charset", "verbose")):
             kept = tuple(pair for pair in media_type.parameters if pair[0] not in ignored)
             candidate = MediaType(media_type.name, kept).full_name

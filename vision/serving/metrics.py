@@ -1,7 +1,7 @@
 """Counters of the server in Prometheus' text format, summed over its worker processes.
 
-All workers write into one piece of shared memory, each into its own row, so that whichever answers a scrape
-reports all of them. Within a worker each value has one writing thread, the event loop, or it would lose counts;
+All workers write into one piece of shared memory, each into its own row, so that any of them can
+report all. Within a worker each value has one writing thread, the event loop, or it would lose counts;
 the batchers' threads take turns.
 """
 

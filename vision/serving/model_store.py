@@ -63,7 +63,7 @@ class ModelStore:
     def __init__(self, shared: SharedResources) -> None:
         self._shared = shared
         self._root = shared.settings.model.resolve()
-        # In the order of their last use.
+        # In the order of their last use, oldest first.
         self._models: dict[str, LoadedModel] = {}
         self._coming: dict[str, LoadedModel] = {}
         self._changing = asyncio.Lock()
@@ -181,7 +181,7 @@ class ModelStore:
                 self._report()
         except Exception as error:
             coming.arrival.set_exception(error)
-            # Perhaps no one waits any more, and asyncio would call that a mistake.
+            # If no request waits for it any more, asyncio would report an exception that was never retrieved.
             coming.arrival.exception()
         finally:
             del self._coming[coming.name]
@@ -216,7 +216,7 @@ class ModelStore:
                     f"model {shown(coming.name)} needs {size} bytes and {used} of the {limit} that max_models_gb"
                     " allows are taken; unload others",
                 )
-            # Of equals the first, whose last use is the longest ago.
+            # The first of equals, which is the least recently used.
             await self._unload(min(self._models.values(), key=lambda loaded: loaded.users > 0))
 
     async def _unload(self, loaded: LoadedModel) -> None:

@@ -19,7 +19,7 @@ _LARGEST_BODY = 1 << 16
 
 
 class ModelRoutes:
-    """Handlers; each raises RequestFailure."""
+    """The handlers of the API. Each raises RequestFailure."""
 
     def __init__(self, service: Service) -> None:
         assert service.store is not None
@@ -57,7 +57,7 @@ class ModelRoutes:
     async def invoke(self, request: Request) -> Response:
         """``POST /models/NAME/invoke``."""
         name = request.path_params["name"]
-        # Before the body is sent.
+        # Checked before the client sends the body.
         self._store.get(name)
         return await self._service.answer(request, self._store.use(name))
 

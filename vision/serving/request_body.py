@@ -23,7 +23,7 @@ from vision.serving.media_types import BodyKind
 from vision.serving.request_failure import RequestFailure
 from vision.settings.errors import DataError
 
-# Of all records of a body. A record has a part more for each magic in its image: by chance none.
+# Parts of all records of a body. A record has one part, and one more for each magic number in its image: rare.
 _MOST_PARTS = 1 << 14
 
 

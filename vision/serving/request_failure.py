@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 AMAZON_JSON = "application/x-amz-json-1.1"
 _ENDPOINTS = "/endpoints/"
-# By status: the name under which SageMaker's clients know a refusal of the platform.
+# The exception names of SageMaker's clients for errors of the platform, by status.
 _PLATFORM_KINDS = {
     401: "AccessDeniedException",
     403: "AccessDeniedException",
@@ -26,7 +26,7 @@ _PLATFORM_KINDS = {
     500: "InternalFailure",
     503: "ServiceUnavailable",
 }
-# The name under which Rekognition's clients know it, and Rekognition's status.
+# The status and exception name of Rekognition, by our status.
 _REKOGNITION_KINDS = {
     400: (400, "InvalidParameterException"),
     401: (400, "AccessDeniedException"),
@@ -40,7 +40,7 @@ _REKOGNITION_KINDS = {
 
 
 class RequestFailure(Exception):
-    """Ends a request with ``status`` and ``sentence``."""
+    """Ends a request with an HTTP ``status`` and a ``sentence`` for the client."""
 
     def __init__(self, status: int, sentence: str, retry_after_s: int | None = None) -> None:
         self.status = status
@@ -54,7 +54,7 @@ class PlatformFailure(RequestFailure):
 
 
 class ExceptionByName(RequestFailure):
-    """A failure under the name by which Rekognition's clients know it."""
+    """A failure with the exception name that Rekognition's clients know."""
 
     def __init__(self, status: int, kind: str, sentence: str) -> None:
         super().__init__(status, sentence)

@@ -1,4 +1,4 @@
-"""One worker process: the HTTP server around a service, from its start to its orderly end.
+"""One worker process: the HTTP server around a service, from its start to its shutdown.
 
 Run as ``python -m vision.serving.server`` by the supervisor, where there are several.
 """
@@ -65,7 +65,7 @@ class StartupApp:
 
 
 class Server(uvicorn.Server):
-    """On SIGTERM or SIGINT it takes no new connections, answers every request that has come, and returns."""
+    """On SIGTERM or SIGINT it accepts no new connections, answers all requests received so far, and returns."""
 
     def __init__(self, settings: ServingSettings, metrics: Metrics) -> None:
         self.service: Service | None = None
@@ -108,7 +108,7 @@ class Server(uvicorn.Server):
         if self.problem is not None:
             self.should_exit = True
             return
-        # Reading, folding and packing a model takes more than the model.
+        # Loading a model takes more memory than the model itself.
         return_freed_memory()
         log.info("vision: ready after %.1f s", time.monotonic() - started)
 
@@ -155,7 +155,7 @@ def run_worker(settings: ServingSettings, listener: socket.socket, metrics: Metr
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = threads
     if not settings.multi_model:
-        # A server of several models gives the memory of unloaded ones back.
+        # A server of several models must return the memory of unloaded ones.
         keep_large_blocks(_KEPT_BYTES)
     server = Server(settings, metrics)
     if not answer_early:
@@ -165,7 +165,7 @@ def run_worker(settings: ServingSettings, listener: socket.socket, metrics: Metr
     loader.start()
     status = server.answer(listener)
     if loader.is_alive():
-        # The thread cannot be interrupted, and an interpreter that ends beneath it could crash.
+        # The thread cannot be interrupted, and ending the interpreter while it runs could crash.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)

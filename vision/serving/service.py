@@ -26,8 +26,8 @@ _LONGEST_ATTRIBUTES = 1024
 class Service:
     """The state of one worker process. ``store`` holds the models in multi-model mode, else it is None.
 
-    Making it loads the model and lets it answer a first image; raises UserError. ``places`` are the connections that
-    requests in work may have.
+    The constructor loads the model and lets it answer a first image. Raises UserError. ``places`` is the number of
+    connections that may have a request in work.
     """
 
     def __init__(self, settings: ServingSettings, metrics: Metrics, places: int | None = None) -> None:
@@ -67,7 +67,7 @@ class Service:
         async with use as model:
             form = self._form(request, model)
             _check_count(images, form, model.forms)
-            # The time in which the model is loaded has a limit of its own.
+            # Loading a model has a time limit of its own.
             async with self.at_work(received_s - started_s):
                 answers = await model.answer(images.images, form)
         response = _response(answers, images.is_list, form)
@@ -97,7 +97,7 @@ class Service:
         with nullcontext() if self._model is None else self._model.expected():
             body = await read_body(request, self.settings.max_payload_bytes, self.settings.timeout_s)
             if body.startswith(MAGIC_BYTES):
-                # Many records take a while.
+                # Splitting many records takes a while.
                 return await asyncio.to_thread(images_of, body, kind, self.settings.max_images)
             return images_of(body, kind, self.settings.max_images)
 

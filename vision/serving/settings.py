@@ -39,7 +39,7 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, object]:
         if variable.startswith(_OWN_VARIABLES):
             found[variable.removeprefix(_OWN_VARIABLES).lower()] = value
     if environment.get("SAGEMAKER_BATCH", "").lower() == "true":
-        # A transform job joins the answers to lines.
+        # A transform job joins answers as lines.
         found.setdefault("default_accept", "application/jsonlines")
     return found
 

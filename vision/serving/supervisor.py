@@ -68,7 +68,7 @@ class _Worker:
 
 
 class _Supervisor:
-    """Keeps the workers running and passes the signal to end on to them. It holds no model itself."""
+    """Keeps the workers running and passes SIGTERM and SIGINT on to them. It holds no model itself."""
 
     def __init__(self, settings: ServingSettings, listener: socket.socket, workers: int) -> None:
         self._settings = settings
@@ -93,7 +93,7 @@ class _Supervisor:
 
     def _end(self, number: int = signal.SIGTERM, frame: object = None) -> None:
         self._is_ending = True
-        # The port shuts with the last process that holds it; a copy here would accept connections that nobody answers.
+        # The port closes with the last process that holds it; kept open here, it would accept connections in vain.
         self._listener.close()
         for worker in self._workers:
             if worker.process.poll() is None:
@@ -129,7 +129,7 @@ class _Supervisor:
             "worker": index,
             "answer_early": answer_early,
         }
-        # Other users can read a process's words, and a token is among the settings.
+        # Other users can read the command line of a process, and the settings may contain a token.
         environment[PLAN_VARIABLE] = json.dumps(plan)
         command = [sys.executable, "-m", "vision.serving.server"]
         # The pipe closes when this process ends, however it ends, and the worker notices.

@@ -13,7 +13,7 @@ from vision.settings.nearest import did_you_mean, shown
 
 InputMode = Literal["File", "FastFile", "Pipe"]
 LabelFormat = Literal["multi-hot", "class-id"]
-# What the name of a channel with the label files of another one ends in.
+# The ending of the name of a channel that holds the label files of another.
 ANNOTATION = "_annotation"
 # The channel of the files that say what the pixels of masks mean.
 LABEL_MAP = "label_map"
@@ -53,7 +53,7 @@ class Channel:
     """One input of a job.
 
     ``path`` is a file, a folder, or in Pipe mode the pipe's name without its "_<epoch>". ``content_type`` is
-    a MIME type without parameters, None where it is to be found by looking. ``attributes`` are the augmented
+    a MIME type without parameters, None to find the format by looking. ``attributes`` are the augmented
     manifest's, image reference first. ``label_format`` is stated by the content type's parameter.
     """
 

@@ -12,7 +12,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 _PATTERN = r"^(auto|cpu|cuda(:[0-9]{1,3})?)$"
 _VALID = "auto, cpu, cuda or a GPU by its number, such as cuda:1"
 _NUMBERED = re.compile(r"cuda:([0-9]{1,3})")
-# Accelerators that PyTorch has a name for, and this package has not been tried on.
+# Accelerators that PyTorch supports and this package has not been tested on.
 _OTHERS = {
     "mps": "Apple's GPU",
     "xpu": "Intel's GPU",

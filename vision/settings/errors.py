@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 class UserError(Exception):
-    """Something the user can mend: says what was received, where, what is allowed and how to fix it."""
+    """An error that the user can correct: says what was received, where, what is allowed and how to fix it."""
 
 
 class SettingsError(UserError):

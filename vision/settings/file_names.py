@@ -1,7 +1,7 @@
 """File and class names: which are legal, how messages show them, and paths as users write them.
 
 The operating system refuses nothing in a name but NUL. Names that are not UTF-8 can be opened, but JSON, CSV, HTML and
-a terminal cannot say them, so they are refused where they enter.
+a terminal cannot show them, so they are refused on input.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from vision.settings.table import Rule, SettingsTable
 
-# Required by SageMaker; counted in the data where left out: ``vision.data.counting``.
+# Required by SageMaker; here ``vision.data.counting`` counts them in the data if they are left out.
 COUNTED = ("num_classes", "num_training_samples")
 COUNTED_DEFAULT = "counted"
 
@@ -97,7 +97,7 @@ def table_rows(table: type[SettingsTable]) -> Iterator[HyperparameterRow]:
 
 
 class TrainingHyperparameters(Hyperparameters):
-    """What the shared trainer reads. Names whose range differs by algorithm are only declared here."""
+    """The hyperparameters that the shared trainer reads. Those whose range differs by algorithm are only declared."""
 
     SCHEDULE_SETTINGS: ClassVar[frozenset[str]] = frozenset()
     """The hyperparameters that the schedule of the learning rate reads."""
@@ -233,7 +233,7 @@ class StepScheduleHyperparameters(TrainingHyperparameters):
 
 
 class KeyValueStoreHyperparameters(TrainingHyperparameters):
-    """The choice of MXNet's store by which machines exchange gradients."""
+    """The choice of MXNet's key-value store, through which machines exchange gradients."""
 
     kv_store: Literal["dist_sync", "dist_async"] | None = Field(
         default=None, description="how several machines exchange gradients; no effect on one machine"

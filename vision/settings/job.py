@@ -11,7 +11,7 @@ from vision.settings.errors import SettingsError
 from vision.settings.hyperparameters import Hyperparameters, TrainingHyperparameters
 from vision.settings.run import RunSettings
 
-# In the folder of a run that has begun.
+# Exists in the folder of every run that has begun.
 RUN_FILE = "settings.json"
 
 H_co = TypeVar("H_co", bound=Hyperparameters, covariant=True)
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Job(Generic[H_co]):
-    """What the command line, the container and Python all build. ``algorithm`` is a name with underscores."""
+    """A checked job, which the command line, the container and Python all build. ``algorithm`` has underscores."""
 
     algorithm: str
     hyperparameters: H_co
@@ -51,7 +51,7 @@ class Job(Generic[H_co]):
         return cls(algorithm, checked, located, settings)
 
 
-# What shared code holds of an algorithm that it does not know.
+# A job of any algorithm, as shared code handles it.
 TrainingJob: TypeAlias = Job[TrainingHyperparameters]
 
 

@@ -20,7 +20,7 @@ _KINDS = {
 
 def open_regular(path: str | Path) -> io.BufferedReader:
     """Open a file to read, in binary. Raises OSError, also if ``path`` is not a regular file."""
-    # Opening a device can already do something, and so can a pipe without its other end.
+    # Opening a device may have effects, and opening a pipe without a writer blocks.
     _check(path, os.stat(path))
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:

@@ -1,4 +1,4 @@
-"""JSON from files that may hold anything."""
+"""JSON from untrusted files: bounded in size and depth, and without NaN."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 from vision.settings.regular_file import open_regular
 
-# Far below what Python's own recursion, such as that of repr, can follow.
+# Far below the limit of Python's own recursion, as in repr.
 _DEEPEST = 100
-# What this program writes for itself, and people edit, is far smaller.
+# Files that this program writes or people edit are far smaller.
 _LARGEST_BYTES = 64 << 20
 
 

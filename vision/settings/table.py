@@ -18,7 +18,7 @@ from vision.settings.nearest import did_you_mean, nearest, plain, shown
 
 @dataclass(frozen=True)
 class Rule:
-    """What must hold between settings. ``problem`` gives a sentence or None, if all ``names`` are sound."""
+    """A condition on the settings ``names``. If all of them are valid, ``problem`` returns a sentence or None."""
 
     names: tuple[str, ...]
     problem: Callable[[Any], str | None]

@@ -1,4 +1,4 @@
-"""Runs the trials of a sweep: some at a time, each watched through its metrics.csv, hopeless ones ended."""
+"""Runs the trials of a sweep: several at a time, each watched through its metrics.csv, hopeless ones ended early."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class Driver:
     def _watch(self, running: _Running) -> None:
         process, trial = running.process, running.trial
         status = process.poll()
-        # Read after asking for the status, so that the last row of an ended trial is among them.
+        # Read after the status, so that the last row of a trial that has ended is included.
         for epoch, value in self._values(trial.number).items():
             if epoch not in running.values:
                 running.values[epoch] = value
@@ -186,7 +186,7 @@ class Driver:
             trial.fail()
             self._tidy(trial)
             self.display.failed(trial.number, status, last_line(self.folder.trial(trial.number)))
-        # A trial that ended with the sweep stays a running one in the study, which resumes it.
+        # A trial that ended with the sweep stays "running" in the study, so that a resumed sweep continues it.
 
     def _complete(self, trial: OpenTrial, values: dict[int, float]) -> None:
         best = _best(values)

@@ -218,7 +218,7 @@ def parallel_figure(records: Sequence[TrialRecord], dimensions: Mapping[str, Tun
     norm = Normalize(min(values), max(values) if max(values) > min(values) else min(values) + 1e-9)
     for record in sorted(ended, key=lambda record: record.value or 0.0):
         share = norm(record.value or 0.0)
-        # The line passes by what the trial's optimizer does not have.
+        # The line skips hyperparameters that the trial's optimizer does not read.
         drawn = [(place, name) for place, name in enumerate(scales) if name in record.settings]
         heights = [scales[name].height(record.settings[name]) for _, name in drawn]
         places = [*(place for place, _ in drawn), len(scales)]

@@ -89,7 +89,7 @@ class Study:
         return self._open(self._study.ask(), set())
 
     def _open(self, trial: OptunaTrial, reported: set[int]) -> OpenTrial:
-        # What was drawn before a kill is drawn again as it was.
+        # Values that were drawn before a kill are drawn again unchanged.
         drawn = self.space.suggest(trial)
         if trial.user_attrs.get(_SETTINGS) != drawn:
             trial.set_user_attr(_SETTINGS, drawn)
@@ -105,7 +105,7 @@ class Study:
         try:
             return get_param_importances(self._study, evaluator=PedAnovaImportanceEvaluator())
         except (ValueError, RuntimeError):
-            # No dimension is common to all trials, or all trials drew the same.
+            # No dimension is common to all trials, or all trials drew the same values.
             return {}
 
 
@@ -203,7 +203,7 @@ def _pruner(settings: SweepSettings, epochs: int) -> BasePruner:
     if settings.pruner == "hyperband":
         lowest = min(settings.startup_epochs, epochs)
         return HyperbandPruner(min_resource=lowest, max_resource=epochs, reduction_factor=3)
-    # A step of optuna's is an epoch from 1: nothing is judged before this one is over.
+    # Optuna's steps are epochs from 1: no trial is judged before this one is over.
     return MedianPruner(n_startup_trials=settings.startup_trials, n_warmup_steps=settings.startup_epochs)
 
 
