@@ -24,16 +24,10 @@ class AveragePrecisionSettings:
 
     ``interpolation``: "area" is the area under the monotone precision-recall curve (VOC since 2010),
     "11-point" the mean of its values at recall 0, 0.1, ..., 1 (VOC 2007).
-
-    ``counts_like_mxnet`` repeats the SSD example's counting, to compare with its figures: images without
-    objects are left out together with their false positives; an image in which a class is never detected counts
-    that class's difficult objects too; one in which all detections of a class fell on difficult objects counts
-    none; a class that is detected but never present enters the mean as 0.
     """
 
     overlap_threshold: float = 0.5
     interpolation: Literal["area", "11-point"] = "area"
-    counts_like_mxnet: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,37 +48,6 @@ class DetectionRecords:
     truth_boxes: np.ndarray
     truth_labels: np.ndarray
     truth_difficult: np.ndarray
-
-    @classmethod
-    def from_padded(
-        cls,
-        image_indices: np.ndarray,
-        detections: tuple[np.ndarray, np.ndarray, np.ndarray],
-        truths: tuple[np.ndarray, np.ndarray],
-        difficult: np.ndarray | None = None,
-    ) -> DetectionRecords:
-        """Return the records of a batch.
-
-        Of detections boxes [N, D, 4], scores and labels [N, D], of the truth boxes [N, M, 4] and labels [N, M]. Rows
-        with a label below 0 are padding.
-        """
-        boxes, scores, labels = detections
-        true_boxes, true_labels = truths
-        is_detection, is_truth = labels >= 0, true_labels >= 0
-        if difficult is None:
-            difficult = np.zeros(true_labels.shape, dtype=bool)
-        indices = np.asarray(image_indices, dtype=np.int64)
-        return cls(
-            image_indices=indices,
-            detection_image=indices[np.nonzero(is_detection)[0]],
-            detection_boxes=boxes[is_detection].astype(np.float32),
-            detection_scores=scores[is_detection].astype(np.float32),
-            detection_labels=labels[is_detection].astype(np.int64),
-            truth_image=indices[np.nonzero(is_truth)[0]],
-            truth_boxes=true_boxes[is_truth].astype(np.float32),
-            truth_labels=true_labels[is_truth].astype(np.int64),
-            truth_difficult=difficult[is_truth].astype(bool),
-        )
 
     @classmethod
     def merge(cls, parts: Sequence[DetectionRecords]) -> DetectionRecords:
@@ -143,8 +106,6 @@ def average_precision(
     not be found, and detections that fall on them count neither way.
     """
     records = DetectionRecords.merge([records])
-    if settings.counts_like_mxnet:
-        records = _without_empty_images(records)
     order = np.argsort(-records.detection_scores, kind="stable")
     labels, scores = records.detection_labels[order], records.detection_scores[order].astype(np.float64)
     truth = _best_truth(records, num_classes, settings.overlap_threshold)[order]
@@ -154,16 +115,12 @@ def average_precision(
     is_hit[first[found >= 0]] = True
 
     counts = np.bincount(records.truth_labels[~records.truth_difficult], minlength=num_classes)
-    if settings.counts_like_mxnet:
-        counts = _mxnet_counts(records, num_classes, order[~is_on_difficult])
     per_class = np.full(num_classes, np.nan)
     curves = []
     for label in range(num_classes):
         used = (labels == label) & ~is_on_difficult
         if counts[label] == 0:
             curves.append((np.empty(0), np.empty(0), np.empty(0)))
-            if settings.counts_like_mxnet and used.any():
-                per_class[label] = 0.0
             continue
         hits = np.cumsum(is_hit[used])
         recall, precision = hits / counts[label], hits / np.arange(1, len(hits) + 1)
@@ -219,22 +176,3 @@ def _eleven_point(recall: np.ndarray, precision: np.ndarray) -> float:
 
 
 _INTERPOLATIONS = {"area": _area, "11-point": _eleven_point}
-
-
-def _without_empty_images(records: DetectionRecords) -> DetectionRecords:
-    keep = np.unique(records.truth_image)
-    is_kept = np.isin(records.detection_image, keep)
-    detections = {
-        name: getattr(records, name)[is_kept] for name in records.__dataclass_fields__ if name.startswith("detection")
-    }
-    truths = {name: getattr(records, name) for name in records.__dataclass_fields__ if name.startswith("truth")}
-    return DetectionRecords(image_indices=keep, **detections, **truths)
-
-
-def _mxnet_counts(records: DetectionRecords, num_classes: int, used_detections: np.ndarray) -> np.ndarray:
-    """Objects of each class as the SSD example counts them; ``used_detections`` did not fall on difficult ones."""
-    group = _groups(records.truth_image, records.truth_labels, num_classes)
-    detected = _groups(records.detection_image, records.detection_labels, num_classes)
-    is_counted = np.isin(group, detected[used_detections]) & ~records.truth_difficult
-    is_counted |= ~np.isin(group, detected)
-    return np.bincount(records.truth_labels[is_counted], minlength=num_classes)
