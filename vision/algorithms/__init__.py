@@ -1,4 +1,4 @@
-"""The algorithms: each is a folder here, found by looking."""
+"""The algorithms: each folder here is one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def names() -> tuple[str, ...]:
-    """Names of all algorithms, with underscores."""
+    """Return the names of all algorithms, with underscores."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg))
 
 
 def full_name(name: str) -> str:
-    """The name with underscores of an algorithm given with underscores or hyphens. Raises SettingsError."""
+    """Return an algorithm's name with underscores, given with underscores or hyphens. Raises SettingsError."""
     known = names()
     plain = name.strip().replace("-", "_")
     if plain not in known:

@@ -17,7 +17,7 @@ _SHOWN = 3
 
 
 def checked_plan(kind: type[P], values: Mapping[str, object], complaint: str) -> P:
-    """The plan of a ``kind``. Raises UserError: the complaint and what is wrong with which value."""
+    """Return the plan as a ``kind``. Raises UserError: the complaint and which values are wrong."""
     try:
         return kind.model_validate(values)
     except ValidationError as error:

@@ -8,12 +8,12 @@ import numpy as np
 
 
 def json_scores(scores: np.ndarray) -> list[float]:
-    """float32 [n] -> the shortest decimals that float32 cannot tell apart from them: 0.1, not 0.10000000149011612."""
+    """Return float32 [n] as the shortest decimals of the same float32 values: 0.1, not 0.10000000149011612."""
     return [float(str(score)) for score in scores.astype(np.float32, copy=False)]
 
 
 def json_percent(share: float) -> float:
-    """A share 0..1 in percent, as short and as exact."""
+    """Return a share, 0..1, in percent, as short and as exact."""
     return float(str(np.float32(100 * share)))
 
 
