@@ -177,7 +177,7 @@ def _unknown(name: str, text: str, groups: Mapping[str, Sequence[str]], forms: M
     close = nearest(name, known)
     if close is None:
         return f"Setting {shown(name)} is unknown: {did_you_mean(name, [*groups, 'hp.*', 'channels.*', 'run.*'])}"
-    # Semantic segmentation has a hyperparameter of the name of a group.
+    # A hyperparameter may have the name of a config group, such as algorithm.
     meant = close if close in groups else full.get(close, close)
     return f"Setting {shown(name)} is unknown: did you mean {meant}?"
 

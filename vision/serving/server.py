@@ -24,8 +24,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vision.data.allocation import keep_large_blocks, return_freed_memory
+from vision.serving.access_control import AccessControl
 from vision.serving.connections import KEEP_ALIVE_S, Connections
-from vision.serving.gate import Gate
 from vision.serving.guarded_protocol import GuardedProtocol
 from vision.serving.metrics import Metrics
 from vision.serving.request_failure import RequestFailure, failure_response
@@ -76,7 +76,7 @@ class Server(uvicorn.Server):
         self._connections = Connections(settings, metrics)
         protocol: Any = functools.partial(GuardedProtocol, self._connections)
         config = uvicorn.Config(
-            Gate(self._startup, settings),
+            AccessControl(self._startup, settings),
             http=protocol,
             ws="none",
             lifespan="off",

@@ -141,12 +141,12 @@ class TrainingHyperparameters(Hyperparameters):
 
     @property
     def validation_batch(self) -> int:
-        """Images of a batch of validation."""
+        """Return the number of images in a batch of validation."""
         return self.mini_batch_size
 
     @property
     def sync_batch_norm(self) -> bool:
-        """Whether batch normalization takes its statistics in training over all GPUs, not of each by itself."""
+        """Return whether batch normalization in training takes its statistics over all GPUs together."""
         return False
 
     @property

@@ -21,7 +21,7 @@ from vision.settings.nearest import shown
 _PRIVATE_ENDINGS = (".localhost", ".internal")
 
 
-class Gate:
+class AccessControl:
     """Passes allowed requests on to ``app`` and refuses the others."""
 
     def __init__(self, app: ASGIApp, settings: ServingSettings) -> None:

@@ -9,14 +9,14 @@ import pytest
 from starlette.responses import Response
 
 from tests.serving.asgi import Answered, post, whole
-from vision.serving.gate import Gate
+from vision.serving.access_control import AccessControl
 from vision.serving.settings import ServingSettings
 from vision.settings.errors import SettingsError
 
 
 def ask(settings: dict[str, Any], headers: dict[str, str], path: str = "/invocations") -> Answered:
-    gate = Gate(Response(b"in"), ServingSettings.parse({"model": "m", **settings}))
-    return asyncio.run(post(gate, whole(b""), path, **headers))
+    guarded = AccessControl(Response(b"in"), ServingSettings.parse({"model": "m", **settings}))
+    return asyncio.run(post(guarded, whole(b""), path, **headers))
 
 
 LOOPBACK: dict[str, Any] = {"host": "127.0.0.1"}
