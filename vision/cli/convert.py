@@ -33,7 +33,9 @@ Formats, and what input and output are:
                 or obj.names beside them say)
   attributes    manifest: the image's key and the label's key, such as source-ref,bounding-box
   label_format  manifest: class-id or multi-hot, for lists of classes (default: by the metadata)
-  split         voc: a list of ImageSets/Main, such as train; yolo: a folder of images, such as val
+  split         voc: a list of ImageSets/Main, such as train; masks: one of ImageSets/Segmentation; yolo: a folder of
+                images, such as val
+  colors        masks: a file with a line name,r,g,b for each class, where colors and not values are the classes
   one_based     voc: true if pixels count from 1, as in the PASCAL challenges; then 1 is subtracted
   workers       readers of image files (default: one for each processor)
 
@@ -53,6 +55,7 @@ class SourceSettings(SettingsTable):
     attributes: str | None = Field(None, description="keys of image and label of a manifest")
     label_format: Literal["multi-hot", "class-id"] | None = Field(None, description="lists of classes in a manifest")
     split: str | None = Field(None, description="list of VOC images, or folder of YOLO images")
+    colors: str | None = Field(None, description="file with the colors of the classes in masks")
     one_based: bool = Field(False, description="whether VOC's pixels count from 1")
     workers: int = Field(0, ge=0, le=256, description="readers of image files")
 
@@ -124,6 +127,7 @@ def source_of(name: str, path: str, settings: SourceSettings) -> Source:
         label_format=settings.label_format,
         split=settings.split,
         one_based=settings.one_based,
+        colors=local_path(settings.colors) if settings.colors else None,
     )
     return FORMATS[name].source(local_path(path), options)
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from vision.data.boxes.image_size import REMEDY, Fit, fit_of, size_message
 from vision.data.labels import Task
 from vision.data.skipped import Skipped
@@ -37,7 +39,8 @@ class AnnotatedImage:
 
     ``name`` is its path in the data set, relative with forward slashes; ``key`` names it in messages. ``size_px`` is
     (width, height), None where the source does not state it. ``class_ids`` holds the classes of the whole image,
-    sorted, ``objects`` the boxes; one of the two is None.
+    sorted, ``objects`` the boxes; one of the two is None. ``mask`` uint8 [H, W] holds the class of each pixel of the
+    upright image, 255 where it does not count; ``class_ids`` are then the classes that occur.
     """
 
     name: str
@@ -47,6 +50,7 @@ class AnnotatedImage:
     objects: tuple[AnnotatedObject, ...] | None = None
     size_px: tuple[int, int] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    mask: np.ndarray | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class CocoSource(Source):
         path = coco_file_in(path) if path.is_dir() else path
         self._path, self._file = path, CocoFile(path, options)
         self.class_names = self._file.class_names
-        self._finder = ImageFinder([options.root] if options.root else _image_folders(path))
+        self._finder = ImageFinder([options.root] if options.root else image_folders(path))
 
     def __len__(self) -> int:
         return len(self._file.images)
@@ -175,7 +175,7 @@ def _without_difficult(attributes: object) -> tuple[object, bool]:
     return rest, attributes.get("difficult") in (True, "1", "true", "True")
 
 
-def _image_folders(path: Path) -> list[Path]:
+def image_folders(path: Path) -> list[Path]:
     """Return the folders where a COCO file's images usually are; for instances_train2017.json train2017 is one."""
     folder, part = path.parent, path.stem.rpartition("_")[2]
     places = [folder / IMAGES, folder, folder.parent / IMAGES]

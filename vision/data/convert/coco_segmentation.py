@@ -1,11 +1,14 @@
-"""The bounding box of a COCO segmentation, given by polygons or as a run-length encoded (RLE) mask."""
+"""A COCO segmentation, given by polygons or as a run-length encoded (RLE) mask: its bounding box and its pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from vision.data.convert.annotated_image import Box
+from vision.data.masks.rasterize import fill_polygon, fill_runs
 
 LARGEST_PX = 1e9
 # No count needs more characters of five bits each.
@@ -19,6 +22,28 @@ def box_of(segmentation: object) -> Box:
     if isinstance(segmentation, list) and segmentation:
         return _box_of_polygons(segmentation if isinstance(segmentation[0], list) else [segmentation])
     raise ValueError("has neither a bbox nor a segmentation")
+
+
+def pixels_of(segmentation: object, size_px: tuple[int, int]) -> np.ndarray:
+    """Return the pixels of an object, bool [H, W], in an image of (width, height).
+
+    Raises ValueError with the rest of a sentence.
+    """
+    if isinstance(segmentation, Mapping):
+        height, width, runs = _checked_runs(segmentation)
+        if (width, height) != size_px:
+            raise ValueError(
+                f"has an RLE segmentation of {width}x{height} pixels in an image of {size_px[0]}x{size_px[1]}"
+            )
+        return fill_runs(runs, size_px)
+    if not isinstance(segmentation, list) or not segmentation:
+        raise ValueError("has no segmentation, only a box: its pixels are not known")
+    polygons = segmentation if isinstance(segmentation[0], list) else [segmentation]
+    _box_of_polygons(polygons)
+    pixels = np.zeros(size_px[::-1], bool)
+    for polygon in polygons:
+        pixels |= fill_polygon(np.array(polygon, np.float64).reshape(-1, 2), size_px)
+    return pixels
 
 
 def is_number(value: object) -> bool:
@@ -39,18 +64,28 @@ def _box_of_polygons(polygons: Sequence[Any]) -> Box:
     return float(min(xs)), float(min(ys)), float(max(xs)), float(max(ys))
 
 
-def _box_of_runs(mask: Mapping[str, Any]) -> Box:
-    """Return the box of a mask, whose runs of zeros and ones alternate column by column."""
+def _checked_runs(mask: Mapping[str, Any]) -> tuple[int, int, list[int]]:
+    """Return height, width and the runs of a mask, which alternate between outside and inside."""
     size, counts = mask.get("size"), mask.get("counts")
     if not (isinstance(size, list) and len(size) == 2 and all(isinstance(s, int) and 0 < s < 1 << 20 for s in size)):
         raise ValueError("has an RLE segmentation whose size is not height and width in pixels")
     height, width = size
-    runs = _decoded(counts) if isinstance(counts, str) else counts if isinstance(counts, list) else ()
+    runs: list[int] = []
+    at = 0
+    for run in _decoded(counts) if isinstance(counts, str) else counts if isinstance(counts, list) else ():
+        if not isinstance(run, int) or run < 0 or at + run > height * width:
+            raise ValueError(f"has an RLE segmentation that does not fit into its {width}x{height} pixels")
+        at += run
+        runs.append(run)
+    return height, width, runs
+
+
+def _box_of_runs(mask: Mapping[str, Any]) -> Box:
+    """Return the box of a mask, whose runs of zeros and ones alternate column by column."""
+    height, width, runs = _checked_runs(mask)
     left, top, right, bottom = width, height, 0, 0
     at, is_object = 0, False
     for run in runs:
-        if not isinstance(run, int) or run < 0 or at + run > height * width:
-            raise ValueError(f"has an RLE segmentation that does not fit into its {width}x{height} pixels")
         if is_object and run:
             first, last = at // height, (at + run - 1) // height
             left, right = min(left, first), max(right, last + 1)

@@ -74,7 +74,7 @@ def convert(
     names_folder = class_list_folder(form, output)
     check_class_list(names_folder, found.plan.class_names)
     skipped, written, objects = Skipped(), 0, 0
-    sink = form.sink(output, found.plan, images)
+    sink = form.create_sink(output, found.plan, images)
     try:
         for loaded in load_all(source.images(skipped), workers):
             advance(1)

@@ -12,6 +12,7 @@ from vision.data.convert.annotated_image import AnnotatedImage, Plan
 from vision.data.labels import Task
 from vision.data.sample import Reader
 from vision.data.skipped import Skipped
+from vision.settings.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,8 @@ class SourceOptions:
     """How to read a data set. ``root`` is the folder of its images, ``classes`` a file with a class name on each line.
 
     ``class_names`` are those of training, whose ids the classes are to get. ``attributes`` and ``label_format`` are an
-    augmented manifest's, ``split`` names a list of VOC's ImageSets/Main or a folder of YOLO's images, ``one_based``
-    says that VOC's pixels count from 1.
+    augmented manifest's, ``split`` names a list of VOC's ImageSets or a folder of YOLO's images, ``one_based``
+    says that VOC's pixels count from 1. ``colors`` is a file with the color of each class in masks.
     """
 
     root: Path | None = None
@@ -30,6 +31,7 @@ class SourceOptions:
     split: str | None = None
     one_based: bool = False
     class_names: tuple[str, ...] | None = None
+    colors: Path | None = None
 
 
 class Source(ABC):
@@ -97,16 +99,23 @@ class DatasetFormat:
 
     ``place`` describes the path of such a data set; ``suffixes`` are those of its file, empty where it is a folder.
     ``labels`` are the kinds of labels that it holds, ``kept`` the keys of ``extra`` that it has a place for.
-    ``sink`` is called with the output, the plan and what becomes of image files: copy, link or keep.
+    ``sink`` is called with the output, the plan and what becomes of image files: copy, link or keep; None where the
+    format is only read.
     """
 
     name: str
     place: str
     labels: frozenset[Task]
     source: Callable[[Path, SourceOptions], Source]
-    sink: Callable[[Path, Plan, str], Sink]
+    sink: Callable[[Path, Plan, str], Sink] | None
     suffixes: tuple[str, ...] = ()
     kept: frozenset[str] = frozenset()
     keeps_difficult: bool = False
     keeps_unused_classes: bool = True
     channel: ChannelForm | None = None
+
+    def create_sink(self, output: Path, plan: Plan, images: str) -> Sink:
+        """Return what writes a data set to ``output``. Raises UserError where the format is only read."""
+        if self.sink is None:
+            raise UserError(f"The format {self.name} is read but not written: convert to masks, for example.")
+        return self.sink(output, plan, images)

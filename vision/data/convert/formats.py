@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vision.data.convert import annotation_json, coco, folder, lst, manifest, recordio, voc, yolo
+from vision.data.convert import (
+    annotation_json,
+    coco,
+    coco_masks,
+    folder,
+    labelme_masks,
+    lst,
+    manifest,
+    manifest_masks,
+    masks,
+    recordio,
+    voc,
+    yolo,
+    yolo_masks,
+)
 from vision.data.convert.format import DatasetFormat
 
 FORMATS: dict[str, DatasetFormat] = {
@@ -18,6 +32,11 @@ FORMATS: dict[str, DatasetFormat] = {
         voc.FORMAT,
         annotation_json.FORMAT,
         yolo.FORMAT,
+        masks.FORMAT,
+        manifest_masks.FORMAT,
+        coco_masks.FORMAT,
+        labelme_masks.FORMAT,
+        yolo_masks.FORMAT,
     )
 }
 # By the titles of those that a channel reads without a conversion.

@@ -92,9 +92,7 @@ class ManifestSource(Source):
                     raise DataError(self._key(raw.number), str(error)) from None
                 continue
             if self._lines.labels_are_files:
-                raise DataError(
-                    str(self._path), "labels pixels by image files, which vision convert does not write in any format"
-                )
+                raise DataError(str(self._path), "labels pixels by image files: it is of the format manifest_masks")
             task = task_of(line.label)
             tasks += [task] if task and not tasks else []
             for class_id, name in line.names():

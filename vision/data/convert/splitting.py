@@ -105,7 +105,7 @@ def split(
     sinks: dict[str, Sink] = {}
     try:
         for name, path in paths.items():
-            sinks[name] = form.sink(path, found.plan, images)
+            sinks[name] = form.create_sink(path, found.plan, images)
         for number, loaded in enumerate(load_all(source.images(skipped), workers)):
             advance(1)
             name = names[part_of[number]]

@@ -24,7 +24,7 @@ from vision.settings.regular_file import open_regular_text
 
 # Numbers of a line that is a box.
 LINE_WORDS = 5
-_MAX_LABEL_BYTES = 16 << 20
+MAX_LABEL_BYTES = 16 << 20
 
 
 class YoloSource(Source):
@@ -66,7 +66,7 @@ class YoloSource(Source):
     def _objects(self, label: str, size_px: tuple[int, int], skipped: Skipped) -> Iterator[AnnotatedObject]:
         try:
             with open_regular_text(self._layout.labels_root / label) as file:
-                lines = file.read(_MAX_LABEL_BYTES).splitlines()
+                lines = file.read(MAX_LABEL_BYTES).splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(label, f"cannot be read as text ({error})") from None
         for number, line in enumerate(lines, 1):

@@ -28,3 +28,8 @@ def upright_mask(mask: np.ndarray, header: ImageHeader, key: str) -> np.ndarray:
         f"the mask has {width}x{height} pixels, but its image has {header.width}x{header.height}; scale the mask by "
         "nearest neighbor to the size of the image",
     )
+
+
+def stored_mask(mask: np.ndarray, header: ImageHeader) -> np.ndarray:
+    """Return the mask of an upright image as it lies on the stored pixels: what ``upright_mask`` turns back."""
+    return turn_upright(mask, {6: 8, 8: 6}.get(header.orientation, header.orientation))

@@ -114,6 +114,11 @@ class ManifestReader:
         """(width, height) of one image, from its header."""
         return self._files.image_size_px(index, self.key(index))
 
+    @property
+    def has_masks(self) -> bool:
+        """Whether labels are image files that label each pixel."""
+        return self._label_files is not None
+
     def number_classes(self, class_names: Sequence[str]) -> None:
         """Give the classes of a color map the ids of ``class_names``. Raises DataError for a class that they lack."""
         if self.color_map is not None:

@@ -1,0 +1,78 @@
+"""COCO's polygons and run-length encoded masks as a class for each pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from vision.data.convert.annotated_image import AnnotatedImage
+from vision.data.convert.coco import image_folders
+from vision.data.convert.coco_file import CocoFile, coco_file_in, is_id
+from vision.data.convert.coco_segmentation import pixels_of
+from vision.data.convert.format import DatasetFormat, Source, SourceOptions
+from vision.data.convert.image_finder import ImageFinder
+from vision.data.convert.masks import masked_image, with_background
+from vision.data.labels import Task
+from vision.data.masks.rasterize import paint_objects
+from vision.data.readers.file_table import file_size_px
+from vision.data.skipped import Skipped
+from vision.settings.errors import DataError
+
+
+class CocoMaskSource(Source):
+    """Reads the JSON file at ``path``: class 0 is the background, the categories follow in the order of their ids.
+
+    Small objects cover large ones. An annotation without a segmentation is left out.
+    """
+
+    task: Task = "mask"
+
+    def __init__(self, path: Path, options: SourceOptions) -> None:
+        path = coco_file_in(path) if path.is_dir() else path
+        self._path, self._file = path, CocoFile(path, options)
+        self.class_names = with_background(self._file.class_names or (), path)
+        self._finder = ImageFinder([options.root] if options.root else image_folders(path))
+
+    def __len__(self) -> int:
+        return len(self._file.images)
+
+    def images(self, skipped: Skipped) -> Iterator[AnnotatedImage]:
+        self._file.report(skipped)
+        for number, image in enumerate(self._file.images):
+            key = f"{self._path.name} image {number}"
+            try:
+                if not isinstance(image, Mapping) or not is_id(image.get("id")):
+                    raise DataError(key, "is not an object with a number or a text as its id")
+                key = f"{key} ({image.get('file_name')!s:.200})"
+                name, path = self._finder.find(image.get("file_name"), key)
+                size_px = file_size_px(path, key)
+            except DataError as error:
+                skipped.add(error.key, error.reason)
+                continue
+            stated = image.get("width"), image.get("height")
+            if None not in stated and stated != size_px:
+                skipped.add(key, f"states {stated[0]}x{stated[1]} pixels, but its image has {size_px[0]}x{size_px[1]}")
+                continue
+            objects: list[tuple[int, np.ndarray]] = []
+            for annotation in self._file.annotations_of[image["id"]]:
+                where = f"{key} annotation {annotation.get('id')!s:.40}"
+                class_id = self._file.class_of.get(annotation.get("category_id", ""))
+                try:
+                    if class_id is None:
+                        raise ValueError(f"has category_id={annotation.get('category_id')!r:.40}, which none has")
+                    objects.append((class_id + 1, pixels_of(annotation.get("segmentation"), size_px)))
+                except ValueError as problem:
+                    skipped.add(where, str(problem))
+            yield masked_image(name, key, path, paint_objects(objects, size_px))
+
+
+FORMAT = DatasetFormat(
+    name="coco_masks",
+    place="FILE.json of COCO or its folder: polygons and RLE as masks (read only)",
+    labels=frozenset(("mask",)),
+    source=CocoMaskSource,
+    sink=None,
+    suffixes=(".json",),
+)
