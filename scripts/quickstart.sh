@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Trains a first model on data that needs no download and shows what came of it.
-# Usage: scripts/quickstart.sh [classification|detection]
+# Usage: scripts/quickstart.sh [classification|detection|segmentation]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
 kind=${1:-classification}
-if [[ $kind != classification && $kind != detection ]]; then
-    echo "quickstart.sh knows 'classification' (the default) and 'detection', but was given '$kind'." >&2
+if [[ $kind != @(classification|detection|segmentation) ]]; then
+    echo "quickstart.sh knows 'classification' (the default), 'detection' and 'segmentation', but was given '$kind'." >&2
     exit 2
 fi
 
@@ -26,13 +26,22 @@ if [[ $kind == classification ]]; then
         hp.num_layers=20 hp.image_shape=3,28,28 \
         hp.epochs=8 hp.mini_batch_size=64 hp.learning_rate=0.1 hp.lr_scheduler_step=5,7 \
         run.output="$output"
-else
+elif [[ $kind == detection ]]; then
     data=runs/sample-data/scenes
     vision sample-data scenes "$data" train=480 validation=96 classes=3
     vision train algorithm=object_detection \
         channels.train="$data/train.rec" channels.validation="$data/validation.rec" \
         hp.base_network=resnet-18 hp.use_pretrained_model=0 \
         hp.epochs=6 hp.mini_batch_size=8 hp.optimizer=adam hp.learning_rate=0.001 hp.lr_scheduler_step=5 \
+        run.output="$output"
+else
+    data=runs/sample-data/shapes
+    vision sample-data shapes "$data" train=240 validation=48
+    vision train algorithm=semantic_segmentation \
+        channels.train="$data/train" channels.train_annotation="$data/train_annotation" \
+        channels.validation="$data/validation" channels.validation_annotation="$data/validation_annotation" \
+        hp.backbone=resnet-18 hp.use_pretrained_model=0 hp.base_size=128 hp.crop_size=128 \
+        hp.epochs=8 hp.mini_batch_size=8 hp.optimizer=adam \
         run.output="$output"
 fi
 

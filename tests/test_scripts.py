@@ -83,9 +83,9 @@ def test_pyenvs_python_is_found(tmp_path: Path) -> None:
 
 
 def test_the_quickstart_refuses_what_it_does_not_know(tmp_path: Path) -> None:
-    done = bash(f"{SCRIPTS}/quickstart.sh segmentation", VISION_VENV=str(tmp_path / "none"))
+    done = bash(f"{SCRIPTS}/quickstart.sh regression", VISION_VENV=str(tmp_path / "none"))
     assert done.returncode == 2
-    assert "was given 'segmentation'" in done.stderr
+    assert "was given 'regression'" in done.stderr
     assert not (tmp_path / "none").exists()
 
 
