@@ -71,7 +71,7 @@ class BrokenImages:
             )
 
     def summary(self) -> str | None:
-        """One sentence for reports, or None if every image was usable."""
+        """Return one sentence for reports, or None if every image was usable."""
         if not self.reasons:
             return None
         return (

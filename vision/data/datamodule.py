@@ -67,7 +67,7 @@ class VisionDataModule(pl.LightningDataModule):
         return self.trainer.global_rank, self.trainer.world_size
 
     def _ready(self, dataset: ImageDataset, channel: str) -> ImageDataset | CachedDataset:
-        """The dataset, its images decoded if they are to be kept; a single evaluation keeps none."""
+        """Return the dataset, its images decoded if they are to be kept; a single evaluation keeps none."""
         if channel not in self._cached:
             self._cached[channel] = dataset if self.train is None else cached(dataset, channel)
         return self._cached[channel]
@@ -148,7 +148,7 @@ class VisionDataModule(pl.LightningDataModule):
         return self._loader(self._ready(self.validation, "validation"), sampler)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """The batch on the device; copies to a GPU run beside its work."""
+        """Bring the batch to the device; copies to a GPU run beside its work."""
         move = super().transfer_batch_to_device
         if device.type != "cuda":
             return move(batch, device, dataloader_idx)
@@ -157,7 +157,7 @@ class VisionDataModule(pl.LightningDataModule):
         return self._copies.copy(batch)
 
     def state_dict(self) -> dict[str, int]:
-        """How far the training stream has been used; kept in every checkpoint."""
+        """Return how far the training stream has been used; kept in every checkpoint."""
         assert self.trainer is not None
         return {"batches_done": self.trainer.fit_loop.epoch_loop.total_batch_idx + 1}
 
@@ -166,7 +166,7 @@ class VisionDataModule(pl.LightningDataModule):
 
 
 def choose_workers(wanted: int | None, processes: int, *, on_gpu: bool) -> int:
-    """Loader processes for each training process: as asked for, else by the cores this process may use.
+    """Return the loader processes for each training process: as asked for, else by the cores this process may use.
 
     Training on the CPU keeps its cores: there one loader process is enough to hide the reading.
     """

@@ -51,7 +51,7 @@ _PRINTABLE = frozenset(string.printable.encode())
 
 
 def why_unreadable(data: bytes | memoryview) -> str:
-    """Half a sentence on bytes that are no image that is read here: what they are, and the way out."""
+    """Return half a sentence on bytes that are no image that is read here: what they are, and the way out."""
     picture = _foreign_picture(bytes(data[:256]))
     if picture is not None:
         return f"{picture}, which is not read here; save it as JPEG or PNG"
@@ -75,7 +75,7 @@ def _foreign_picture(start: bytes) -> str | None:
 
 
 def describe_bytes(data: bytes | memoryview) -> str:
-    """A noun phrase: ``an HTML page``, ``text beginning 'cats'``, ``unknown data beginning 00 01 02 03``."""
+    """Return a noun phrase: ``an HTML page``, ``text beginning 'cats'``, ``unknown data beginning 00 01 02``."""
     if len(data) == 0:
         return "empty (0 bytes)"
     start = bytes(data[:256])

@@ -43,7 +43,7 @@ def prepare_process() -> None:
 
 
 def prepare_threads() -> None:
-    """The same for a process that has other work besides: its memory is left as it is."""
+    """Make a process that has other work besides ready to decode: its memory is left as it is."""
     cv2.setNumThreads(0)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
@@ -63,7 +63,7 @@ def decode_rgb(encoded: Bytes, key: str, *, max_pixels: int = MAX_PIXELS, needed
 
 
 def decode_checked(header: ImageHeader, body: ImageBody, key: str, *, needed: Needed | None = None) -> np.ndarray:
-    """The second half of ``decode_rgb``, for what ``check_image`` has found."""
+    """Decode what ``check_image`` has found: the second half of ``decode_rgb``."""
     divisor = 1 if needed is None else _divisor(header, needed)
     image = _decode(body, header, key, divisor)
     # TIFF files are turned upright by OpenCV itself, whatever flags it is given.
@@ -79,7 +79,7 @@ def decode_checked(header: ImageHeader, body: ImageBody, key: str, *, needed: Ne
 
 
 def check_image(encoded: bytes, key: str, *, max_pixels: int = MAX_PIXELS) -> tuple[ImageHeader, ImageBody]:
-    """The header, and what a decoder may be given. Raises DataError under ``key``."""
+    """Return the header, and what a decoder may be given. Raises DataError under ``key``."""
     header = _checked_header(encoded, key, max_pixels)
     try:
         return header, read_body(encoded, header)
@@ -90,7 +90,7 @@ def check_image(encoded: bytes, key: str, *, max_pixels: int = MAX_PIXELS) -> tu
 def image_size(
     encoded: Bytes, key: str, *, max_pixels: int = MAX_PIXELS, needed: Needed | None = None
 ) -> tuple[int, int]:
-    """(width, height) in pixels that ``decode_rgb`` will give, from the header alone."""
+    """Return (width, height) in pixels that ``decode_rgb`` will give, from the header alone."""
     header = _checked_header(encoded, key, max_pixels)
     return _reduced_size(header, 1 if needed is None else _divisor(header, needed))
 
@@ -116,7 +116,7 @@ def _named(header: ImageHeader) -> str:
 
 
 def _divisor(header: ImageHeader, needed: Needed) -> int:
-    """How many times smaller a JPEG may be decoded."""
+    """Return how many times smaller a JPEG may be decoded."""
     width, height = header.upright_size
     size = needed(height, width) if header.format == "JPEG" else None
     if size is None:
@@ -125,7 +125,7 @@ def _divisor(header: ImageHeader, needed: Needed) -> int:
 
 
 def _reduced_size(header: ImageHeader, divisor: int) -> tuple[int, int]:
-    """(width, height) of an upright image that is decoded at a fraction of its size."""
+    """Return (width, height) of an upright image that is decoded at a fraction of its size."""
     width, height = header.upright_size
     return -(-width // divisor), -(-height // divisor)
 
@@ -169,7 +169,7 @@ def _require_avif(key: str) -> None:
 
 
 def _without_premultiplied_alpha(image: np.ndarray | None) -> np.ndarray | None:
-    """RGB of [H, W, 4] BGRA, as the same picture has it in a file whose colors are not multiplied by alpha."""
+    """Return RGB of [H, W, 4] BGRA, as the same picture has it in a file whose colors are not multiplied by alpha."""
     if image is None or image.ndim != 3 or image.shape[2] != 4:
         return None if image is None else cv2.cvtColor(_upper_8_bits(image), cv2.COLOR_BGR2RGB)
     image = _upper_8_bits(image)

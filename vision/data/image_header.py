@@ -26,7 +26,7 @@ _BODIES = {
 
 
 def read_header(encoded: Bytes) -> ImageHeader | None:
-    """Header of a JPEG, PNG, GIF, WebP, BMP, TIFF or AVIF file, None for anything else.
+    """Return the header of a JPEG, PNG, GIF, WebP, BMP, TIFF or AVIF file, None for anything else.
 
     Raises BadHeaderError if the header is damaged.
     """
@@ -43,7 +43,7 @@ def read_header(encoded: Bytes) -> ImageHeader | None:
 
 
 def read_body(encoded: bytes, header: ImageHeader) -> ImageBody:
-    """What of a file a decoder may be given. Raises BadBodyError if the file is cut off or asks for too much.
+    """Return what of a file a decoder may be given. Raises BadBodyError if it is cut off or asks for too much.
 
     Bytes behind the end are allowed. A picture damaged in its middle is not found.
     """

@@ -28,7 +28,7 @@ _STALL_S = 600.0
 def ordered_map(
     function: Callable[[Shared, Item], Result], shared: Shared, items: Iterable[Item], workers: int
 ) -> Iterator[Result]:
-    """``function(shared, item)`` for each item, in order, from ``workers`` processes; one is this process itself.
+    """Yield ``function(shared, item)`` for each item, in order, from ``workers`` processes; one is this process itself.
 
     A few items for each worker are under way at a time, so that neither work nor results pile up. ``function`` is
     defined at the top of a module; ``shared`` goes to each worker once.
@@ -69,7 +69,7 @@ class _StalledError(Exception):
 
 
 def _result(future: Future[Result]) -> Result:
-    """Its result, or what the work raised."""
+    """Return the result of the work, or raise what it raised."""
     wait([future], _STALL_S)
     if not future.done():
         raise _StalledError

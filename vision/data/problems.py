@@ -58,7 +58,7 @@ class EqualProblems:
 
 
 class Problems:
-    """Counts sentences about ``source``; equal ones are told once."""
+    """Counts sentences about ``source``; equal ones are given once."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -66,7 +66,7 @@ class Problems:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of problems."""
         return self._kinds.count
 
     def add(self, sentence: str) -> None:

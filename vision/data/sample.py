@@ -43,7 +43,7 @@ class Reader(Protocol):
         """Read the label alone, without touching the image bytes."""
 
     def key(self, index: int) -> str:
-        """Name of the record for messages: file and record, line or path. Never fails."""
+        """Return the name of the record for messages: file and record, line or path. Never fails."""
 
 
 @runtime_checkable

@@ -20,7 +20,7 @@ def pass_order(seed: int, number: int) -> np.random.Generator:
 
 
 def image_seeds(seed: int, passes: np.ndarray, indices: np.ndarray) -> np.ndarray:
-    """Seeds uint64 [N] from run seed, pass number and image: the same image is augmented the same way in any batch.
+    """Return seeds uint64 [N] from run seed, pass number and image, so that an image is augmented alike in any batch.
 
     Mixes with the finaliser of SplitMix64 (Steele et al. 2014), whose outputs are as good as independent.
     """

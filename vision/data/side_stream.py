@@ -14,7 +14,7 @@ class Streams(Protocol):
     """The device's main line of work, and one beside it."""
 
     def beside(self) -> AbstractContextManager[Any]:
-        """What is started inside runs beside the main line."""
+        """Run what is started inside beside the main line."""
 
     def join(self, tensors: Iterator[Tensor]) -> None:
         """Let the main line wait for what runs beside it, and keep these tensors' memory as long as it uses them."""
@@ -53,7 +53,7 @@ class SideStreamCopy:
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
-    """All tensors of nested tuples and lists."""
+    """Yield all tensors of nested tuples and lists."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, tuple | list):

@@ -69,7 +69,7 @@ class StreamDataset(ImagePipeline):
         return len(self.reader)
 
     def next_pass(self) -> Iterator[Sample]:
-        """The samples of the next pass. Raises UserError when it does not come, stalls, or has a problem at its end."""
+        """Yield the samples of the next pass. Raises UserError if it does not come, stalls or ends with a problem."""
         labels = PassLabels(self.reader)
         # Held back, so that the labels are looked at before the last sample can end the last epoch.
         held: Sample | None = None
@@ -93,7 +93,7 @@ class StreamDataset(ImagePipeline):
             yield held
 
     def batches(self, groups: Iterator[list[_Place]], *, replace_broken: bool) -> Iterator[Batch]:
-        """Batches of groups of samples, in order. A broken image's place is taken by its neighbour, or left out."""
+        """Yield batches of groups of samples, in order. A neighbor takes a broken image's place, or it is left out."""
         with ThreadPoolExecutor(self.threads, "decode") as pool:
             waiting = ([(place, pool.submit(self._prepare, place)) for place in group] for group in groups)
             with Prefetch(waiting, PREFETCHED_BATCHES) as ready:

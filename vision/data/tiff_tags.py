@@ -29,7 +29,7 @@ def byte_order(data: bytes | bytearray | memoryview) -> str | None:
 
 
 def read_tiff_tags(data: bytes | memoryview) -> dict[int, int]:
-    """Width, height and orientation where the first directory states them as one number each.
+    """Return the width, height and orientation where the first directory states them as one number each.
 
     Raises struct.error where the data ends too early; a structure of another kind gives an empty dictionary.
     """
@@ -48,7 +48,7 @@ def read_tiff_tags(data: bytes | memoryview) -> dict[int, int]:
 
 
 def read_tiff_fields(data: bytes | memoryview) -> dict[int, TiffField]:
-    """Every entry of the first directory by its tag, the first of equal ones; where its values lie is not checked.
+    """Return the entries of the first directory by tag, the first of equal ones; where values lie is not checked.
 
     Raises struct.error where the data ends too early.
     """
@@ -66,7 +66,7 @@ def read_tiff_fields(data: bytes | memoryview) -> dict[int, TiffField]:
 
 
 def whole_numbers(data: bytes | memoryview, field: TiffField | None, most: int) -> tuple[int, ...]:
-    """The first values of a field of whole numbers, no more than ``most``; () for any other.
+    """Return the first values of a field of whole numbers, no more than ``most``; () for any other.
 
     Raises struct.error where the data ends too early.
     """

@@ -109,7 +109,7 @@ class AtomicFile:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """A binary file to write, for whoever wants a file object; see AtomicFile."""
+    """Open a binary file to write, for code that needs a file object; see AtomicFile."""
     with AtomicFile(path) as writer:
         yield writer.file  # type: ignore[misc]
 
@@ -129,7 +129,7 @@ def check_writable(path: str | Path) -> None:
 
 
 def part_of(path: Path) -> Path:
-    """Where the bytes of ``path`` gather."""
+    """Return where the bytes of ``path`` gather."""
     name = f".{path.name}{PART_SUFFIX}"
     if len(os.fsencode(name)) > _LONGEST_NAME_BYTES >= len(os.fsencode(path.name)):
         name = f".{hashlib.blake2b(os.fsencode(path.name), digest_size=16).hexdigest()}{PART_SUFFIX}"
@@ -150,7 +150,7 @@ def remove_abandoned(folder: Path, pattern: str) -> list[Path]:
 
 
 def _cause(error: BaseException) -> OSError | None:
-    """The system's error of writing an open file behind ``error``; torch.save raises another one over it."""
+    """Return the system's error of writing an open file behind ``error``; torch.save raises another one over it."""
     found: BaseException | None = error
     while found is not None and not isinstance(found, OSError):
         found = found.__context__ if isinstance(found, RuntimeError) else None

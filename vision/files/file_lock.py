@@ -35,7 +35,7 @@ def try_lock(descriptor: int) -> bool:
 
 
 def open_locked(path: Path) -> int | None:
-    """A descriptor of the file ``path``, made if missing, that this process alone has locked; None if another has it.
+    """Return a descriptor of the file ``path``, made if missing and locked; None if another process has locked it.
 
     Who holds the lock may remove or rename the file. Raises OSError.
     """
@@ -77,7 +77,7 @@ def locked_folder(folder: Path, work: str, advice: str) -> Iterator[None]:
 
 
 def _holder(path: Path) -> str:
-    """Who says to hold the lock; the holder may not have written that yet."""
+    """Return who says to hold the lock; the holder may not have written that yet."""
     try:
         with path.open("rb") as file:
             note = json.loads(file.read(_LONGEST_NOTE))

@@ -58,7 +58,7 @@ class SteadyFile:
         return self.read(start, max(0, stop - start))
 
     def read(self, start: int, count: int) -> bytes:
-        """``count`` bytes from ``start``, which lie inside the file. Raises FileChangedError."""
+        """Return ``count`` bytes from ``start``, which lie inside the file. Raises FileChangedError."""
         try:
             found = os.pread(self._file.fileno(), count, start)
             while len(found) < count:
@@ -72,7 +72,7 @@ class SteadyFile:
         return found
 
     def read_many(self, starts: Iterable[int], count: int) -> list[bytes]:
-        """``count`` bytes from each of ``starts``, fewer at the file's end."""
+        """Return ``count`` bytes from each of ``starts``, fewer at the file's end."""
         descriptor, read = self._file.fileno(), os.pread
         try:
             found = [read(descriptor, count, start) for start in starts]
@@ -82,7 +82,7 @@ class SteadyFile:
         return found
 
     def map(self, count: int) -> mmap.mmap:
-        """The first ``count`` bytes, mapped; ``check`` must come before each use of them.
+        """Return the first ``count`` bytes, mapped; ``check`` must come before each use of them.
 
         The kernel lets others write to the file no sooner than 45 s after they ask, which ``check`` sees. It cannot on
         some network drives, and for files that belong to others; ``check`` then sees a change only after it.

@@ -47,14 +47,14 @@ class WriteError(UserError):
 
 
 def shown_path(path: str | os.PathLike[str]) -> str:
-    """The path for a message, shortened in its middle where nobody would read it all."""
+    """Return the path for a message, shortened in its middle where nobody would read it all."""
     text = str(path)
     half = _LONGEST_SHOWN // 2
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:half]}...{text[-half:]}"
 
 
 def machine_trouble(error: OSError) -> str | None:
-    """A sentence for an error that the machine, not a defect of this program, gave somewhere; None for others."""
+    """Return a sentence for an error of the machine, which is not a defect of this program; None for others."""
     if error.errno not in _REASONS:
         return None
     reason, remedy = _REASONS[error.errno]

@@ -13,7 +13,7 @@ from vision.data.augmentations.augmentation import IGNORED_CLASS, NO_TARGET, Aug
 
 
 def centred_matrix(shape: tuple[int, ...], angle_deg: float, shear: float, aspect_ratio: float) -> np.ndarray:
-    """The map from input to output pixels, float32 [2, 3], that leaves the centre of the image in the centre.
+    """Return the map from input to output pixels, float32 [2, 3], that leaves the center of the image in the center.
 
     Source: ``image_aug_default.cc``. A positive angle turns the picture counter-clockwise.
     """

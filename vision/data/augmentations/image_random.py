@@ -36,7 +36,7 @@ class ImageRandom(random.Random):
         return a + self.randrange(b - a + 1)
 
     def _next(self) -> int:
-        """The next integer below 2^53."""
+        """Return the next integer below 2^53."""
         z = self._state = (self._state + _STEP) & _MASK
         z = ((z ^ (z >> 30)) * _MIX[0]) & _MASK
         z = ((z ^ (z >> 27)) * _MIX[1]) & _MASK
@@ -50,19 +50,19 @@ class BatchRandom:
         self._state = seeds.astype(np.uint64)
 
     def random(self) -> np.ndarray:
-        """Float64 [N], 0..1 without 1."""
+        """Return float64 [N], 0..1 without 1."""
         return self._next() * _UNIT
 
     def uniform(self, low: float, high: float) -> np.ndarray:
-        """Float64 [N] between both."""
+        """Return float64 [N] between both."""
         return low + (high - low) * self.random()
 
     def randrange(self, stop: int | np.ndarray) -> np.ndarray:
-        """Int64 [N], 0 to ``stop`` without it, which may be another for each image: int64 [N]."""
+        """Return int64 [N], 0 to ``stop`` without it, which may be another for each image: int64 [N]."""
         return (self._next() % np.asarray(stop).astype(np.uint64)).astype(np.int64)
 
     def randint(self, low: int, high: int) -> np.ndarray:
-        """Int64 [N] from ``low`` to ``high``, both included."""
+        """Return int64 [N] from ``low`` to ``high``, both included."""
         return low + self.randrange(high - low + 1)
 
     def _next(self) -> np.ndarray:

@@ -52,7 +52,7 @@ class OverlapCrop(WindowAugmentation):
         return {"window": window}
 
     def _windows_px(self, generator: np.random.Generator, shape: tuple[int, ...], count: int) -> np.ndarray:
-        """Random rectangles of whole pixels inside the image, int64 [T, 4]: left, top, right, bottom."""
+        """Return random rectangles of whole pixels inside the image, int64 [T, 4]: left, top, right, bottom."""
         image_height, image_width = shape[:2]
         uniform = generator.random((4, count))
         scale = self.scales[0] + uniform[0] * (self.scales[1] - self.scales[0])
@@ -78,13 +78,13 @@ class OverlapCrop(WindowAugmentation):
 
 
 def _to_px(boxes_xyxy_unit: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Boxes [M, 4] in pixels of an image of ``shape``."""
+    """Return the boxes [M, 4] in pixels of an image of ``shape``."""
     height, width = shape[:2]
     return boxes_xyxy_unit[:, :4] * np.array([width, height, width, height], np.float64)
 
 
 def _centre_inside(windows_px: np.ndarray, boxes_px: np.ndarray) -> np.ndarray:
-    """Whether the centre of each box lies in each window, bool [T, M]."""
+    """Return whether the center of each box lies in each window, bool [T, M]."""
     x = (boxes_px[:, 0] + boxes_px[:, 2]) / 2.0
     y = (boxes_px[:, 1] + boxes_px[:, 3]) / 2.0
     left, top, right, bottom = windows_px.T[:, :, None]
@@ -92,7 +92,7 @@ def _centre_inside(windows_px: np.ndarray, boxes_px: np.ndarray) -> np.ndarray:
 
 
 def _succeeds(windows_px: np.ndarray, min_overlap: np.ndarray, boxes_px: np.ndarray) -> np.ndarray:
-    """Whether each window [T, 4] may be cut out, bool [T], given the least IoU it must reach [T]."""
+    """Return whether each window [T, 4] may be cut out, bool [T], given the least IoU it must reach [T]."""
     if len(boxes_px) == 0:
         return np.ones(len(windows_px), bool)
     left, top, right, bottom = windows_px.T[:, :, None]  # each [T, 1]

@@ -22,7 +22,7 @@ class Window(NamedTuple):
 
     @classmethod
     def whole(cls, shape: tuple[int, ...]) -> Window:
-        """All of an image of ``shape``."""
+        """Return all of an image of ``shape``."""
         return cls(0, 0, shape[1], shape[0])
 
     @property
@@ -38,17 +38,17 @@ class Window(NamedTuple):
         return Window(self.left + columns, self.top + rows, self.right + columns, self.bottom + rows)
 
     def mirrored(self, image_width: int) -> Window:
-        """The window that shows the same pixels after an image of ``image_width`` columns is mirrored."""
+        """Return the window that shows the same pixels after an image of ``image_width`` columns is mirrored."""
         return Window(image_width - self.right, self.top, image_width - self.left, self.bottom)
 
     def inside(self, shape: tuple[int, ...]) -> Window:
-        """The part of this window that an image of ``shape`` covers; empty where they do not meet."""
+        """Return the part of this window that an image of ``shape`` covers; empty where they do not meet."""
         left, top = min(max(self.left, 0), shape[1]), min(max(self.top, 0), shape[0])
         right, bottom = max(left, min(self.right, shape[1])), max(top, min(self.bottom, shape[0]))
         return Window(left, top, right, bottom)
 
     def scaled(self, shape: tuple[int, ...], size: tuple[int, int]) -> Window:
-        """Where this part of an image of ``shape`` comes to lie when the image is resized to ``size``.
+        """Return where this part of an image of ``shape`` comes to lie when the image is resized to ``size``.
 
         Rounded to whole pixels, at least one.
         """
@@ -59,11 +59,11 @@ class Window(NamedTuple):
         return Window(left, top, right, bottom)
 
     def view(self, image: np.ndarray) -> np.ndarray:
-        """The pixels of a window that lies inside ``image``, without a copy."""
+        """Return the pixels of a window that lies inside ``image``, without a copy."""
         return image[self.top : self.bottom, self.left : self.right]
 
     def on_canvas(self, pixels: np.ndarray, shape: tuple[int, int], fill_value: int) -> np.ndarray:
-        """An image of ``shape`` that shows ``pixels`` in this window and is filled elsewhere."""
+        """Return an image of ``shape`` that shows ``pixels`` in this window and is filled elsewhere."""
         if self == Window.whole(shape):
             return pixels
         canvas = np.full((*shape, *pixels.shape[2:]), fill_value, pixels.dtype)
@@ -76,7 +76,7 @@ class Window(NamedTuple):
         return inner.shifted(-self.left, -self.top).on_canvas(inner.view(image), self.shape, fill_value)
 
     def project(self, boxes_xyxy_unit: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """Boxes of an image of ``shape`` as fractions of this window, cut off at its edges.
+        """Return the boxes of an image of ``shape`` as fractions of this window, cut off at its edges.
 
         Exact for the whole pixels that are kept; MXNet projects with the window before rounding.
         """
@@ -89,7 +89,7 @@ class Window(NamedTuple):
         return boxes
 
     def unproject(self, boxes_xyxy_unit: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """Boxes as fractions of this window as fractions of the image of ``shape`` in which it lies."""
+        """Return the boxes as fractions of this window as fractions of the image of ``shape`` in which it lies."""
         height, width = self.shape
         boxes = boxes_xyxy_unit.copy()
         boxes[:, 0:4:2] = (boxes[:, 0:4:2] * width + self.left) / shape[1]

@@ -41,7 +41,7 @@ _LARGEST_TRAILER = 1 << 30
 
 
 def open_or_make(dataset: ImageDataset, split: TransformSplit, layout: Layout, folder: Path) -> DecodedImages:
-    """The decoded images from their file in ``folder``, which is made first where it is missing or does not fit.
+    """Return the decoded images from their file in ``folder``, which is made first where it is missing or does not fit.
 
     The pixels are mapped, not read. Raises UserError where the file cannot be written.
     """
@@ -63,7 +63,7 @@ def open_or_make(dataset: ImageDataset, split: TransformSplit, layout: Layout, f
 
 
 def identity(dataset: ImageDataset, split: TransformSplit) -> str:
-    """Hash of all that the pixels follow from, in hexadecimal. Reads every image's bytes."""
+    """Return the hash of all that the pixels follow from, in hexadecimal. Reads every image's bytes."""
     digest = hashlib.blake2b(digest_size=20)
     # Which images are too small follows from the crop.
     crop = "" if split.random_part is None else describe([split.random_part.crop])
@@ -80,7 +80,7 @@ def identity(dataset: ImageDataset, split: TransformSplit) -> str:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """One process a machine at a time; the others find its work done."""
+    """Let one process of a machine work at a time; the others find its work done."""
     with path.with_suffix(".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -107,7 +107,7 @@ def _make(path: Path, layout: Layout, dataset: ImageDataset, split: TransformSpl
 
 
 def _open(path: Path, layout: Layout) -> DecodedImages | None:
-    """What the file holds, or None if it is missing, cut off or damaged."""
+    """Return what the file holds, or None if it is missing, cut off or damaged."""
     if not path.exists():
         return None
     file = SteadyFile(path, path.name)

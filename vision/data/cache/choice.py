@@ -27,7 +27,7 @@ class _NotKeptError(Exception):
 
 
 def cached(dataset: ImageDataset, channel: str) -> ImageDataset | CachedDataset:
-    """The dataset with its images decoded, or as it is.
+    """Return the dataset with its images decoded, or as it is.
 
     ``auto`` keeps images in memory where they take at most a quarter of what is free and are read more than once.
     Raises UserError where a kind that was asked for is not possible for want of room.
@@ -79,7 +79,7 @@ def _dataset(
 
 
 def _device(settings: CacheSettings, split: TransformSplit, layout: Layout) -> torch.device | None:
-    """The GPU of this process, if the images fit there and all that is drawn can be done there."""
+    """Return the GPU of this process, if the images fit there and all that is drawn can be done there."""
     warps = split.random_part is not None and split.random_part.affine is not None
     if not settings.on_gpu or warps or split.rest is not None:
         return None

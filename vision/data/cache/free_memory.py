@@ -13,7 +13,7 @@ _LIMITS = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "m
 
 
 def free_memory_bytes(proc: Path = PROC, cgroup: Path = CGROUP) -> int:
-    """What the machine has left, and the container, whichever is less; 0 where neither tells."""
+    """Return what the machine has left, and the container, whichever is less; 0 where neither tells."""
     found = [_available(proc)] if proc.exists() else []
     for limit_name, used_name in _LIMITS:
         limit, used = _number(cgroup / limit_name), _number(cgroup / used_name)
@@ -23,7 +23,7 @@ def free_memory_bytes(proc: Path = PROC, cgroup: Path = CGROUP) -> int:
 
 
 def free_device_bytes(device: torch.device) -> int:
-    """What a GPU has left."""
+    """Return what a GPU has left."""
     return torch.cuda.mem_get_info(device)[0]
 
 
@@ -35,7 +35,7 @@ def _available(proc: Path) -> int:
 
 
 def _number(path: Path) -> int | None:
-    """The number in a file; None if there is no such file, or the word "max" in it."""
+    """Return the number in a file; None if there is no such file, or the word "max" in it."""
     try:
         return int(path.read_text())
     except (OSError, ValueError):

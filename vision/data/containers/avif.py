@@ -34,7 +34,7 @@ class _Box(NamedTuple):
 
 
 def is_avif(start: bytes) -> bool:
-    """Whether the brands of the first box are those of AVIF."""
+    """Return whether the brands of the first box are those of AVIF."""
     if start[4:8] != b"ftyp":
         return False
     size = min(struct.unpack_from(">I", start)[0], _BRAND_BYTES, len(start))
@@ -81,7 +81,7 @@ def _check_length(encoded: bytes, end: int, what: str) -> None:
 
 
 def _boxes(encoded: Bytes, start: int, end: int) -> Iterator[_Box]:
-    """The boxes between two offsets; ``end`` of each is as it is stated."""
+    """Yield the boxes between two offsets; ``end`` of each is as it is stated."""
     for _ in range(MAX_BOXES):
         if start + 8 > end:
             return
@@ -95,7 +95,7 @@ def _boxes(encoded: Bytes, start: int, end: int) -> Iterator[_Box]:
 
 
 def _find(encoded: Bytes, box: _Box, *path: bytes) -> list[_Box]:
-    """The boxes at a path below a box."""
+    """Return the boxes at a path below a box."""
     found = [box]
     for name in path:
         found = [below for above in found for below in _boxes(encoded, above.start, above.end) if below.name == name]
@@ -111,7 +111,7 @@ def _meta(encoded: Bytes) -> _Box:
 
 
 def _primary_properties(encoded: Bytes, meta: _Box) -> list[_Box]:
-    """The properties of the primary item, in the order in which they apply."""
+    """Return the properties of the primary item, in the order in which they apply."""
     primary = next(iter(_find(encoded, meta, b"pitm")), None)
     if primary is None:
         raise BadHeaderError("does not say which of its items is the picture; the file is damaged")
@@ -128,7 +128,7 @@ def _primary_properties(encoded: Bytes, meta: _Box) -> list[_Box]:
 
 
 def _associations(encoded: Bytes, box: _Box, wanted: int) -> Iterator[list[int]]:
-    """The numbers of the properties of an item, counted from 1."""
+    """Return the numbers of the properties of an item, counted from 1."""
     version, flags = encoded[box.start], encoded[box.start + 3]
     id_form, number_form, mask = ">I" if version else ">H", ">H" if flags & 1 else ">B", 0x7FFF if flags & 1 else 0x7F
     position = box.start + 8
@@ -144,7 +144,7 @@ def _associations(encoded: Bytes, box: _Box, wanted: int) -> Iterator[list[int]]
 
 
 def _check_places(encoded: bytes, box: _Box) -> None:
-    """Raises BadBodyError where the data of an item goes past the end of the file."""
+    """Raise BadBodyError where the data of an item goes past the end of the file."""
     version = encoded[box.start]
     widths = (encoded[box.start + 4] >> 4, encoded[box.start + 4] & 15, encoded[box.start + 5] >> 4)
     offset_bytes, length_bytes, base_bytes = widths
@@ -169,7 +169,7 @@ def _check_places(encoded: bytes, box: _Box) -> None:
 
 
 def _number(encoded: bytes, position: int, width: int) -> tuple[int, int]:
-    """A number of so many bytes, and where the next one begins."""
+    """Return a number of so many bytes, and where the next one begins."""
     if position + width > len(encoded):
         raise IndexError
     return int.from_bytes(encoded[position : position + width], "big"), position + width

@@ -32,13 +32,13 @@ def read_body(encoded: bytes, header: ImageHeader) -> ImageBody:
 
 
 def _screen_end(encoded: bytes) -> int:
-    """Where the colors end that all pictures share, and the blocks begin."""
+    """Return where the colors end that all pictures share, and the blocks begin."""
     flags = encoded[10]
     return 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
 
 
 def _first_picture(encoded: bytes) -> tuple[int, bytes]:
-    """Where the first picture is, and the extension that says how it is shown."""
+    """Return where the first picture is, and the extension that says how it is shown."""
     position, control = _screen_end(encoded), b""
     for _ in range(MAX_BLOCKS):
         kind = encoded[position]

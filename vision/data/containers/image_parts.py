@@ -54,6 +54,6 @@ class ImageBody(NamedTuple):
 
 
 def cut_off(encoded: bytes, inside: str = "") -> BadBodyError:
-    """The error of a file that ends too early, ``inside`` something that needs more bytes."""
+    """Return the error of a file that ends too early, ``inside`` something that needs more bytes."""
     where = f", inside {inside}" if inside else ""
     return BadBodyError(f"is cut off after {len(encoded)} bytes{where}; copy or download it again")

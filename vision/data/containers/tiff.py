@@ -35,7 +35,7 @@ _RAW = {b"NIKON": "a Nikon NEF", b"SONY": "a Sony ARW", b"PENTAX": "a Pentax PEF
 
 
 def raw_kind(start: Bytes, fields: dict[int, TiffField] | None = None) -> str | None:
-    """Name of the camera's raw format that only looks like TIFF: what opens as its picture is a small preview."""
+    """Return the name of a camera's raw format that looks like TIFF, whose picture would be a small preview."""
     if start[8:10] == b"CR":
         return "a Canon CR2 raw image"
     try:
@@ -124,7 +124,7 @@ def _bound_cuts(encoded: bytearray, fields: dict[int, TiffField]) -> int:
 
 
 def _numbers(encoded: bytearray, field: TiffField, count: int, order: str | None) -> np.ndarray | None:
-    """A view of a field's numbers, or None where they are of another kind or not in the file."""
+    """Return a view of a field's numbers, or None where they are of another kind or not in the file."""
     kind = {3: "u2", 4: "u4"}.get(field.kind)
     if kind is None or field.start + field.size > len(encoded):
         return None

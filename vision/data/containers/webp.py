@@ -51,7 +51,7 @@ def read_body(encoded: bytes, header: ImageHeader) -> ImageBody:
 
 
 def _chunks(encoded: Bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Name of each chunk, start and stated end of its body."""
+    """Return the name of each chunk, start and stated end of its body."""
     position, file_end = _FIRST_CHUNK, min(len(encoded), struct.unpack_from("<I", encoded, 4)[0] + 8)
     for _ in range(MAX_CHUNKS + 1):
         if position + 8 > file_end:

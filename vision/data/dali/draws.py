@@ -49,7 +49,7 @@ class ImageDraw(NamedTuple):
     mirrored: bool
 
     def part(self, crop: tuple[int, int]) -> ImagePart:
-        """What a crop of (height, width) needs of the image, if nothing warps it."""
+        """Return what a crop of (height, width) needs of the image, if nothing warps it."""
         scale = np.divide(self.decoded, self.size)
         first, last = np.multiply(self.corner, scale), np.add(self.corner, crop) * scale
         start = np.maximum(np.floor(first).astype(np.int32) - _MARGIN_PX, 0)
@@ -61,7 +61,7 @@ class ImageDraw(NamedTuple):
 
 
 def is_supported(augmentations: Sequence[Augmentation]) -> bool:
-    """Whether all steps are known, in the pipeline's order, with a crop that gives all images one size."""
+    """Return whether all steps are known, in the pipeline's order, with a crop that gives all images one size."""
     kinds = [type(step) for step in augmentations]
     return Crop in kinds and kinds == [kind for kind in ORDER if kind in kinds]
 
@@ -93,7 +93,7 @@ def draw_image(augmentations: Sequence[Augmentation], seed: int, size: tuple[int
 
 
 def from_corners(matrix: np.ndarray) -> np.ndarray:
-    """The same map float32 [2, 3] where pixels are counted from the corner of the first one, not its centre."""
+    """Return the same map float32 [2, 3] where pixels are counted from the corner of the first one, not its center."""
     linear, shift = matrix[:, :2], matrix[:, 2]
     moved = shift + _HALF_PIXEL - linear @ np.full(2, _HALF_PIXEL)
     return np.concatenate([linear, moved[:, None]], axis=1).astype(np.float32)

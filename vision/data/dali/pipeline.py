@@ -70,7 +70,7 @@ class CropPipeline:
         return fn.resize(image, size=[self._crop.height, self._crop.width], **corners, **_BILINEAR)
 
     def _steps(self, resizes: bool, warp: Affine | None) -> Any:
-        """One operator after another."""
+        """Apply one operator after another."""
         kinds = {"size": (types.FLOAT, 1)} if resizes else {}
         kinds |= {"matrix": (types.FLOAT, 2)} if warp is not None else {}
         given = self._inputs(kinds | {"corner": (types.INT32, 1), "mirrored": (types.INT32, 0)})
@@ -84,7 +84,7 @@ class CropPipeline:
         return fn.flip(image, horizontal=given["mirrored"])
 
     def _inputs(self, kinds: dict[str, tuple[Any, int]]) -> dict[str, Any]:
-        """The encoded images, and of what is drawn for them that which is named, with types and dimensions."""
+        """Return the encoded images, and of what is drawn for them that which is named, with types and dimensions."""
         self._used = tuple(kinds)
         kinds = {"encoded": (types.UINT8, 1), **kinds}
         dtypes, dimensions = zip(*kinds.values(), strict=True)
@@ -92,7 +92,7 @@ class CropPipeline:
         return dict(zip(kinds, nodes, strict=True))
 
     def run(self, batches: Iterator[EncodedBatch]) -> Iterator[Tensor]:
-        """Uint8 [N, h, w, 3] of each batch, on the settings' device. Raises RuntimeError for bad data.
+        """Yield uint8 [N, h, w, 3] of each batch, on the settings' device. Raises RuntimeError for bad data.
 
         ``batches`` is read ahead.
         """
@@ -109,7 +109,7 @@ class CropPipeline:
             yield images
 
     def _next_inputs(self) -> tuple[list[np.ndarray], ...]:
-        """One batch in DALI's form; StopIteration ends the epoch."""
+        """Return one batch in DALI's form; StopIteration ends the epoch."""
         encoded, draws = next(self._batches)
         if "start" in self._used:
             parts = [draw.part((self._crop.height, self._crop.width)) for draw in draws]

@@ -32,7 +32,7 @@ class Contents:
 
 
 def look(path: Path, *, below: bool = False) -> tuple[Contents, ...]:
-    """Every form that a file or the top of a folder holds; DataError if there is none.
+    """Return every form that a file or the top of a folder holds; raises DataError if there is none.
 
     ``below`` also looks for .rec files one folder deeper.
     """

@@ -20,7 +20,7 @@ class ClassNames:
         self._by_name: dict[str, tuple[int, str]] = {}
 
     def add(self, class_id: object, name: object, where: str) -> str | None:
-        """``class_id`` may be a number or its digits, as in a class-map; ``where`` names the line or file."""
+        """Add a name. ``class_id``: a number or its digits, as in a class-map; ``where`` names the line or file."""
         if isinstance(class_id, str) and class_id.isascii() and class_id.isdigit() and len(class_id) < 10:
             class_id = int(class_id)
         if not isinstance(class_id, int) or isinstance(class_id, bool) or not 0 <= class_id <= MAX_CLASS_ID:
@@ -39,7 +39,7 @@ class ClassNames:
         return None
 
     def names(self) -> tuple[str, ...] | None:
-        """Names in the order of ids, None if none was stated; an id without a name has its number as name."""
+        """Return the names by id, None if none was stated; an id without a name has its number as name."""
         if not self._by_id:
             return None
         return tuple(

@@ -41,7 +41,7 @@ _HEADER_BYTES = 1 << 16
 class FileTable:
     """Paths below ``root``, joined in one buffer (a list of strings would be copied into every process).
 
-    A path that is absolute is used as it is; who builds the table decides whether to allow that.
+    A path that is absolute is used as it is; the caller decides whether to allow that.
     """
 
     def __init__(self, root: Path, paths: Sequence[str]) -> None:
@@ -58,7 +58,7 @@ class FileTable:
         return os.fsdecode(self._bytes[start : int(self._ends[index])])
 
     def read(self, index: int, key: str) -> bytes:
-        """Content of one file. Raises DataError under ``key``."""
+        """Return the content of one file. Raises DataError under ``key``."""
         return read_file(os.path.join(self.root, self[index]), key)
 
     def image_size_px(self, index: int, key: str) -> tuple[int, int]:
@@ -97,7 +97,7 @@ def file_size_px(path: str | Path, key: str) -> tuple[int, int]:
 
 
 def path_problem(root: Path, path: str) -> str | None:
-    """Half a sentence if ``path``, relative to ``root`` with forward slashes, leaves it or is no file."""
+    """Return half a sentence if ``path``, relative to ``root`` with forward slashes, leaves it or is not a file."""
     problem = name_problem(path)
     if problem:
         return f"path {shown_name(path)} {problem}"
@@ -121,18 +121,18 @@ def path_problem(root: Path, path: str) -> str | None:
 
 
 def is_image_name(path: str) -> bool:
-    """Whether the suffix is one of an image."""
+    """Return whether the suffix is one of an image."""
     return os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES
 
 
 def is_foreign_image_name(path: str) -> bool:
-    """Whether the suffix is one of an image that cannot be read."""
+    """Return whether the suffix is one of an image that cannot be read."""
     suffix = os.path.splitext(path)[1].lower()
     return suffix in FOREIGN_SUFFIXES and suffix not in IMAGE_SUFFIXES
 
 
 def foreign_images_problem(paths: Sequence[str]) -> str | None:
-    """Half a sentence if some of these files are images that cannot be read, so that none is left out silently."""
+    """Return half a sentence if some of these files are images that cannot be read: none is left out silently."""
     foreign = [path for path in paths if is_foreign_image_name(path)]
     if not foreign:
         return None
@@ -145,12 +145,12 @@ def foreign_images_problem(paths: Sequence[str]) -> str | None:
 
 
 def walk_files(root: Path, pass_over: Callable[[str, str], None] | None = None) -> Iterator[str]:
-    """Paths of all files below ``root``, relative with forward slashes, sorted within each folder.
+    """Yield the paths of all files below ``root``, relative with forward slashes, sorted within each folder.
 
     Hidden files and folders and those that operating systems leave behind do not count. Links to folders are
     followed; one that leads back into itself is a DataError, and so is a folder or image whose name is not UTF-8.
     ``pass_over`` is called with the path of each of the former, and of what is no regular file, and with what it
-    is; without it the latter are given as files, and whoever opens them tells.
+    is; without it the latter are given as files, which cannot be opened later.
     """
     yield from _walk(root, "", (os.path.realpath(root),), pass_over)
 
@@ -188,5 +188,5 @@ def check_name(folder: Path, entry: os.DirEntry[str]) -> None:
 
 
 def is_clutter(name: str) -> bool:
-    """Whether the name of a file or folder says that no user put it there."""
+    """Return whether the name of a file or folder says that no user put it there."""
     return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini")

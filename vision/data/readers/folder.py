@@ -77,20 +77,20 @@ class FolderReader:
         return Sample(self._files.read(index, key), self.target(index), key)
 
     def target(self, index: int) -> np.ndarray:
-        """Class id of one image, float32 [1]."""
+        """Return the class id of one image, float32 [1]."""
         return self._class_ids[index : index + 1].copy()
 
     def key(self, index: int) -> str:
-        """Path of the image with its channel's folder, such as ``train/cats/001.jpg``."""
+        """Return the path of the image with its channel's folder, such as ``train/cats/001.jpg``."""
         return f"{self._name}/{self._files[index]}"
 
     def path(self, index: int) -> str:
-        """Path of the image below the root, such as ``cats/001.jpg``."""
+        """Return the path of the image below the root, such as ``cats/001.jpg``."""
         return self._files[index]
 
 
 def class_folders(root: Path) -> list[str]:
-    """Sorted names of the folders in ``root``, which must hold no images itself."""
+    """Return the sorted names of the folders in ``root``, which must hold no images itself."""
     try:
         entries = [entry for entry in os.scandir(root) if not is_clutter(entry.name)]
     except OSError as error:

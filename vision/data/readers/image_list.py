@@ -69,16 +69,16 @@ class ImageListReader:
         return Sample(self._files.read(index, key), self.target(index), key)
 
     def target(self, index: int) -> np.ndarray:
-        """Label columns of one line, float32 [W]."""
+        """Return the label columns of one line, float32 [W]."""
         start = int(self._ends[index - 1]) if index else 0
         return self._labels[start : int(self._ends[index])].copy()
 
     def key(self, index: int) -> str:
-        """Name of the line, such as ``train.lst line 12 (cats/001.jpg)``."""
+        """Return the name of the line, such as ``train.lst line 12 (cats/001.jpg)``."""
         return f"{self._name} line {self._lines[index]} ({self._files[index]})"
 
     def path(self, index: int) -> str:
-        """Path of the image below the image folder."""
+        """Return the path of the image below the image folder."""
         return self._files[index]
 
 
@@ -96,7 +96,7 @@ def _read_text(lst_file: Path) -> str:
 
 
 def parse_list_line(text: str) -> tuple[int, list[float], str]:
-    """Index, labels and path of one line; ValueError holds the sentence."""
+    """Return index, labels and path of one line; ValueError holds the sentence."""
     columns = [strip_blanks(column) for column in text.split("\t")] if "\t" in text else _split_at_blanks(text)
     if len(columns) < 3:
         raise ValueError(f"has {len(columns)} columns; index<TAB>label<TAB>path are needed")
@@ -119,7 +119,7 @@ def _label(text: str) -> float:
 
 
 def _split_at_blanks(text: str) -> list[str]:
-    """Columns of a line without tabs; clear only if all but the last are numbers and the last is none."""
+    """Return the columns of a line without tabs; clear only if all but the last are numbers and the last is none."""
     columns = re.split(" +", strip_blanks(text))
     if len(columns) >= 3 and not (all(map(_is_number, columns[:-1])) and not _is_number(columns[-1])):
         raise ValueError(

@@ -24,7 +24,7 @@ class ImageReferences:
         self._object_at: dict[str, str] = {}
 
     def find(self, reference: object) -> str:
-        """Path relative to ``root``, or absolute for ``file://``. ValueError holds half a sentence."""
+        """Return the path relative to ``root``, or absolute for ``file://``. ValueError holds half a sentence."""
         if not isinstance(reference, str) or not reference:
             raise ValueError(f"names its image by {reference!r:.60}, which must be a path or an address")
         if reference.lower().endswith((".json", ".jsonl")):

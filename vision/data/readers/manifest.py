@@ -103,11 +103,11 @@ class ManifestReader:
             raise DataError(self.key(index), f"{error} (the file changed after it was checked)") from None
 
     def key(self, index: int) -> str:
-        """Name of the line, such as ``train.manifest line 3 (cats/001.jpg)``."""
+        """Return the name of the line, such as ``train.manifest line 3 (cats/001.jpg)``."""
         return f"{self._path.name} line {self._numbers[index]} ({self._files[index]})"
 
     def path(self, index: int) -> str:
-        """Path of the image below the image folder."""
+        """Return the path of the image below the image folder."""
         return self._files[index]
 
     def image_size_px(self, index: int) -> tuple[int, int]:

@@ -120,7 +120,7 @@ def _folder_classes(path: Path) -> tuple[str, ...] | None:
 
 
 def _choose(channels: Mapping[str, Channel], name: str) -> Contents:
-    """The form of data to read, of those that the channel's path holds."""
+    """Return the form of data to read, of those that the channel's path holds."""
     channel, companions = channels[name], _companions(channels, name)
     if not channel.path.exists():
         raise UserError(f"Channel {name}: {channel.path} does not exist; give the path of a file or folder.")
@@ -181,7 +181,7 @@ def _contradiction(name: str, channel: Channel, companions: list[str], held: Con
 
 
 def _companions(channels: Mapping[str, Channel], name: str) -> list[str]:
-    """Names of the channels that hold the labels of ``name``; at most one."""
+    """Return the names of the channels that hold the labels of ``name``; at most one."""
     found = [key for key in (f"{name}_lst", f"{name}{ANNOTATION}") if key in channels]
     if len(found) > 1:
         raise UserError(f"Channels {' and '.join(found)} are both given; keep the one that holds the labels.")

@@ -61,7 +61,7 @@ class PipeReader:
         return self._count
 
     def key(self, index: int) -> str:
-        """Name of a record, whatever the pass."""
+        """Return the name of a record, whatever the pass."""
         return f"{self.base.name} record {index}"
 
     def target(self, index: int) -> RawTarget:
@@ -207,7 +207,7 @@ def _is_image(payload: bytes) -> bool:
 
 
 def _first_problem(payload: bytes) -> str | None:
-    """What is wrong with a stream whose first record is no bare image; None for image records."""
+    """Return what is wrong with a stream whose first record is no bare image; None for image records."""
     if payload.startswith(MAGIC_BYTES):
         return "holds RecordIO inside RecordIO; set the channel's RecordWrapperType to None for .rec files"
     if payload[:1] in b'[{"0123456789' and len(payload) < 24:

@@ -17,7 +17,7 @@ _DIGITS_AND_SPACE = b"0123456789\t\n\r "
 
 
 def read_idx(path: Path) -> tuple[np.ndarray | None, np.ndarray]:
-    """Keys (uint32 or uint64 [N]; None if they are 0..N-1) and offsets (uint64 [N]), in the file's order."""
+    """Return the keys (uint32 or uint64 [N]; None if they are 0..N-1) and offsets (uint64 [N]), in the file's order."""
     # ``array`` grows in place, where collecting and joining numpy arrays would need the memory twice.
     keys: array[int] | None = None
     offsets: array[int] = array("Q")

@@ -46,7 +46,7 @@ class RecordIndex:
 
 
 def open_index(rec_path: Path, buffer: Sliceable, name: str) -> RecordIndex:
-    """Index of the .rec file whose bytes are ``buffer``. ``name`` stands for the file in messages."""
+    """Return the index of the .rec file whose bytes are ``buffer``. ``name`` stands for the file in messages."""
     idx_path = rec_path.with_suffix(".idx")
     if not idx_path.is_file():
         return RecordIndex(scan_offsets(rec_path, buffer, name), None, None)
@@ -59,7 +59,7 @@ def open_index(rec_path: Path, buffer: Sliceable, name: str) -> RecordIndex:
 
 
 def stale_index_advice(idx_path: Path) -> str:
-    """What to do about an index that does not fit its file."""
+    """Return what to do about an index that does not fit its file."""
     return f"{idx_path.name} does not fit this file: delete {idx_path} so that the index is rebuilt"
 
 
@@ -98,7 +98,7 @@ def _check_against_file(offsets: np.ndarray, buffer: Sliceable, name: str, idx_p
 
 
 def _first_gap(offsets: np.ndarray, buffer: Sliceable) -> tuple[int, int] | None:
-    """(number, end) of the first record that does not end where the next begins, or None.
+    """Return (number, end) of the first record that does not end where the next begins, or None.
 
     A record that is broken itself has no end. Whoever reads it finds that, and can go on with the others.
     """
@@ -132,7 +132,7 @@ def scan_offsets(path: Path, buffer: Sliceable, name: str) -> np.ndarray:
 
 
 def _scan_magics(file: BinaryIO, size: int) -> np.ndarray | None:
-    """Offsets of all records, or None if magics and lengths do not form one chain through the whole file."""
+    """Return the offsets of all records, or None if magics and lengths do not form one chain through the whole file."""
     offsets: array[int] = array("Q")
     expected, inside = 0, False
     for start in range(0, size, 4 * _SCAN_WORDS):

@@ -53,7 +53,7 @@ class ImageRecord(NamedTuple):
 def pack(
     label: float | Sequence[float] | np.ndarray, record_id: int, encoded: bytes | memoryview, id2: int = 0
 ) -> bytes:
-    """Payload of an image record. A number gives the scalar form, a sequence the vector form."""
+    """Return the payload of an image record. A number gives the scalar form, a sequence the vector form."""
     if isinstance(label, int | float | np.number):
         return b"".join((IMAGE_HEADER.pack(0, float(label), record_id, id2), encoded))
     labels = np.asarray(label, dtype="<f4").reshape(-1)
@@ -75,7 +75,7 @@ def unpack(payload: bytes | memoryview, key: str) -> ImageRecord:
 
 
 def image_layout(payload: memoryview) -> tuple[int, int, int, int]:
-    """Where things are in the payload of an image record: labels from, labels to, image from; and its id."""
+    """Return where things are in the payload of an image record: labels from, labels to, image from; and its id."""
     if len(payload) < IMAGE_HEADER.size:
         raise BrokenRecordError(
             f"the payload has {len(payload)} bytes, but an image record begins with a header of "
@@ -94,7 +94,7 @@ def image_layout(payload: memoryview) -> tuple[int, int, int, int]:
 
 
 def padded(length: int) -> int:
-    """Bytes that ``length`` bytes of data take on disk."""
+    """Return the bytes that ``length`` bytes of data take on disk."""
     return (length + 3) & ~3
 
 
@@ -115,7 +115,7 @@ def check_part(header: tuple[int, int], inside: bool) -> tuple[int, int]:
 
 
 def iter_parts(buffer: Sliceable, offset: int) -> Iterator[tuple[int, int]]:
-    """Bounds of the data of each part of the record whose first part header is at ``offset``.
+    """Yield the bounds of the data of each part of the record whose first part header is at ``offset``.
 
     The next record starts at the last bound, padded to a multiple of 4.
     """
@@ -136,14 +136,14 @@ def iter_parts(buffer: Sliceable, offset: int) -> Iterator[tuple[int, int]]:
 
 
 def next_offset(buffer: Sliceable, offset: int) -> int:
-    """Where the record at ``offset`` ends and the next begins."""
+    """Return where the record at ``offset`` ends and the next begins."""
     for _, stop in iter_parts(buffer, offset):
         last_stop = stop
     return padded(last_stop)
 
 
 def join_parts(buffer: Sliceable, offset: int) -> memoryview:
-    """Payload of the split record at ``offset``: its parts with the magics put back between them."""
+    """Return the payload of the split record at ``offset``: its parts with the magics put back between them."""
     payload = bytearray()
     for number, (start, stop) in enumerate(iter_parts(buffer, offset)):
         if number:
@@ -153,7 +153,7 @@ def join_parts(buffer: Sliceable, offset: int) -> memoryview:
 
 
 def iter_records(stream: BinaryIO, name: str) -> Iterator[bytes]:
-    """Payloads of a stream that cannot seek, such as a pipe. Holds one record; errors as for a file."""
+    """Yield the payloads of a stream that cannot seek, such as a pipe. Holds one record; errors as for a file."""
     offset, number = 0, 0
     while header := _read(stream, PART_HEADER.size):
         try:
@@ -165,7 +165,7 @@ def iter_records(stream: BinaryIO, name: str) -> Iterator[bytes]:
 
 
 def _read_record(stream: BinaryIO, header: bytes, offset: int) -> tuple[bytes, int]:
-    """The record whose first part header has just been read, and the offset of the next."""
+    """Return the record whose first part header has just been read, and the offset of the next."""
     payload, cflag = bytearray(), WHOLE
     while True:
         if len(header) < PART_HEADER.size:
@@ -186,7 +186,7 @@ def _read_record(stream: BinaryIO, header: bytes, offset: int) -> tuple[bytes, i
 
 
 def record_key(name: str, number: int, offset: int, record_id: int | None = None) -> str:
-    """Name of a record in messages, such as ``train.rec record 17 (id 42) at byte 4096``."""
+    """Return the name of a record in messages, such as ``train.rec record 17 (id 42) at byte 4096``."""
     identity = "" if record_id is None else f" (id {record_id})"
     return f"{name} record {number}{identity} at byte {offset}"
 

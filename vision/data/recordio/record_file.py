@@ -40,7 +40,7 @@ class RecordFile:
         return len(self.index.offsets)
 
     def payload(self, number: int) -> memoryview:
-        """One record."""
+        """Return one record."""
         offset = self.index.offsets.item(number)
         end = self.index.offsets.item(number + 1) if number + 1 < len(self) else len(self.bytes)
         # Up to the next record in one read; an index that leaves records out must not make it a large one.
@@ -56,7 +56,7 @@ class RecordFile:
             raise self._framing_error(number, str(problem)) from None
 
     def image(self, number: int) -> tuple[memoryview, int, int, int, int]:
-        """Payload of an image record, and in it: labels from, labels to, image from; and the record's id."""
+        """Return the payload of an image record, and in it: labels from, labels to, image from; and the record's id."""
         payload = self.payload(number)
         try:
             return payload, *image_layout(payload)
@@ -65,7 +65,7 @@ class RecordFile:
             raise DataError(record_key(self.name, number, offset), str(problem)) from None
 
     def labels(self, number: int) -> np.ndarray:
-        """Labels of one record, float32 [W]; reads no image bytes unless the record was split on disk."""
+        """Return the labels of one record, float32 [W]; reads no image bytes unless the record was split on disk."""
         head = self._head(number)
         if head is not None:
             flag, label_at = IMAGE_HEADER.unpack_from(head)[0], IMAGE_HEADER.size
@@ -78,7 +78,7 @@ class RecordFile:
         return np.frombuffer(payload, "<f4", (stop - start) // 4, start).copy()
 
     def key(self, number: int) -> str:
-        """Name of the record in messages, with its id if that can be read."""
+        """Return the name of the record in messages, with its id if that can be read."""
         offset = self.index.offsets.item(number)
         head = self._head(number)
         try:
@@ -88,7 +88,7 @@ class RecordFile:
         return record_key(self.name, number, offset, record_id)
 
     def _head(self, number: int) -> bytes | None:
-        """The payload's first bytes, if it is an image record in one part whose lengths hold."""
+        """Return the payload's first bytes, if it is an image record in one part whose lengths hold."""
         offset = self.index.offsets.item(number)
         found = self.bytes[offset : offset + _HEAD_BYTES]
         if len(found) < PART_HEADER.size + IMAGE_HEADER.size:
@@ -101,7 +101,7 @@ class RecordFile:
         return found[PART_HEADER.size :] if fits else None
 
     def key_of(self, number: int, record_id: int) -> str:
-        """The same, for a caller who has read the id."""
+        """Return the name of the record like ``key``, for a caller who has read its id."""
         return record_key(self.name, number, self.index.offsets.item(number), record_id)
 
     def label_matrix(self) -> np.ndarray | None:
@@ -145,7 +145,7 @@ class RecordFile:
         return labels_block
 
     def _first_words(self, offsets: np.ndarray, count: int) -> np.ndarray:
-        """The words that each record begins with, uint32 [N, count], zeros beyond the file's end."""
+        """Return the words that each record begins with, uint32 [N, count], zeros beyond the file's end."""
         size = 4 * count
         heads = self.bytes.read_many(offsets.tolist(), size)
         # Records are small where these reach beyond the file's end.

@@ -37,7 +37,7 @@ def split_payload(payload: bytes) -> list[bytes]:
 
 
 def frame(payload: bytes) -> Iterator[bytes]:
-    """The bytes on disk of one record, in pieces."""
+    """Yield the bytes on disk of one record, in pieces."""
     parts = split_payload(payload)
     for number, part in enumerate(parts):
         if len(parts) == 1:
