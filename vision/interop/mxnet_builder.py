@@ -62,7 +62,7 @@ class GraphBuilder:
         return self.add("Convolution", name, inputs, **attributes)
 
     def batch_norm(self, x: Output, name: str, eps: float, *, fix_gamma: bool = False) -> Output:
-        """Batch normalisation over channels; ``fix_gamma`` holds gamma at 1."""
+        """Add batch normalization over channels; ``fix_gamma`` holds gamma at 1."""
         roles = ("gamma", "beta", *BATCH_NORM_STATISTICS)
         inputs = [x, *(self.variable(f"{name}_{role}") for role in roles)]
         return self.add("BatchNorm", name, inputs, eps=eps, momentum=0.9, fix_gamma=fix_gamma)

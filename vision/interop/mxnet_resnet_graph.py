@@ -10,7 +10,7 @@ from vision.interop.mxnet_symbol import Graph
 from vision.nn.preact_resnet import PreactPlan
 from vision.nn.resnet import PLANS, ResNet, Stem
 
-# PyTorch's, which Gluon's batch normalisation shares.
+# PyTorch's, which Gluon's batch normalization shares.
 GLUON_EPS = 1e-5
 
 

@@ -44,7 +44,7 @@ def raw_pixels(channels: int, reason: str) -> PixelScale:
 
 
 def from_statistics(moving_mean: np.ndarray, moving_var: np.ndarray) -> PixelScale:
-    """Decide by the running statistics [C] of the batch normalisation that sees the pixels first."""
+    """Decide by the running statistics [C] of the batch normalization that sees the pixels first."""
     channels = len(moving_mean)
     seen = "/".join(f"{value:.4g}" for value in moving_mean)
     facts = f"its running mean of the pixels is {seen}"

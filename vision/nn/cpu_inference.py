@@ -19,7 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from vision.nn.preact_resnet import PreactResNetTrunk, PreactUnit
 from vision.nn.resnet import BasicBlock, Bottleneck, ResNetTrunk
 
-# Convolution and batch normalisation that follow each other directly, in the modules that use them so.
+# Convolution and batch normalization that follow each other directly, in the modules that use them so.
 _PAIRS: tuple[tuple[type[nn.Module], tuple[tuple[str, str], ...]], ...] = (
     (BasicBlock, (("conv1", "bn1"), ("conv2", "bn2"))),
     (Bottleneck, (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))),

@@ -1,4 +1,4 @@
-"""How weights start, as in MXNet's examples: weights by a rule, biases 0, batch normalisation 1 and 0."""
+"""How weights start, as in MXNet's examples: weights by a rule, biases 0, batch normalization 1 and 0."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def xavier_uniform_average(weight: Tensor) -> Tensor:
 def initialize(module: nn.Module, weight_rule: WeightRule = xavier_gaussian_in) -> None:
     """Start every convolution, fully connected layer and batch normalization inside ``module`` afresh.
 
-    The default rule is the classification example's. Other layers (a normalisation's scale)
+    The default rule is the classification example's. Other layers (a normalization's scale)
     keep their values.
     """
     for child in module.modules():

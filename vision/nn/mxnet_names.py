@@ -15,9 +15,9 @@ _BATCH_NORM = {
 def mxnet_names(module: nn.Module) -> dict[str, str]:
     """State-dict key -> MXNet name, for every parameter and buffer that MXNet has too.
 
-    Dots become underscores; batch normalisation says gamma, beta, moving_mean, moving_var:
+    Dots become underscores; batch normalization says gamma, beta, moving_mean, moving_var:
     ``stage1_unit1.conv1.weight`` -> ``stage1_unit1_conv1_weight``, ``bn0.running_var`` -> ``bn0_moving_var``.
-    Left out: ``num_batches_tracked``, which MXNet does not count, and the gamma of a batch normalisation with
+    Left out: ``num_batches_tracked``, which MXNet does not count, and the gamma of a batch normalization with
     fixed gamma, which we do not have (write ones, ignore what is read). Names ending in ``_moving_mean`` or
     ``_moving_var`` are auxiliary states in a .params file ("aux:"), the others arguments ("arg:").
     """

@@ -2,7 +2,7 @@
 
 Networks for small images (depth 20 to 110) and every model imported from MXNet use it. Modules are named as
 MXNet names its layers (``stage1_unit1.conv1`` is ``stage1_unit1_conv1``): see ``mxnet_names``. The pixels
-enter raw, 0..255; the batch normalisation ``bn_data`` normalises them. One difference to MXNet on the CPU
+enter raw, 0..255; the batch normalization ``bn_data`` normalizes them. One difference to MXNet on the CPU
 stays: its running variance takes the batch's biased variance, PyTorch's (and cuDNN's) the unbiased one, a
 factor of n/(n-1) with n pixels a channel in the batch.
 
@@ -81,7 +81,7 @@ class FixedGammaBatchNorm2d(nn.BatchNorm2d):
 
 
 class PreactUnit(nn.Module):
-    """Batch normalisation and ReLU come before each convolution; the sum is returned as it is.
+    """Batch normalization and ReLU come before each convolution; the sum is returned as it is.
 
     ``projects``: the shortcut is a 1x1 convolution of the activated input, else the raw input itself.
     """

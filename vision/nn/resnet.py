@@ -113,7 +113,7 @@ class ResNetTrunk(nn.Module):
     def features(self, x: Tensor) -> dict[str, Tensor]:
         """Return the outputs (after ReLU) of ``layer1`` to ``layer4``: 4, 8, 16, 32 px a cell with the 7x7 stem.
 
-        With an output stride of 8 the last two have 8 px a cell, too. ``x``: normalised images [N,3,H,W].
+        With an output stride of 8 the last two have 8 px a cell, too. ``x``: normalized images [N,3,H,W].
         """
         # The maximum of a window is the same before ReLU and after it, and so is its gradient; this is less work.
         maps = {"layer1": self.layer1(self.relu(self.maxpool(self.bn1(self.conv1(x)))))}

@@ -90,7 +90,7 @@ def build_trainer(
     options: dict[str, Any] = {}
     nodes = 1 if alone else machines()
     if devices * nodes > 1:
-        # The task shares batch normalisation's statistics before each validation. DDP would do so at every step of
+        # The task shares batch normalization's statistics before each validation. DDP would do so at every step of
         # training, and at a process's first batch of validation, in which the others need not have one.
         ddp_options: dict[str, Any] = {_SYNC_BUFFERS: False}
         options["strategy"] = DDPStrategy(timeout=timedelta(seconds=run.stall_timeout_s), **ddp_options)

@@ -68,7 +68,7 @@ def test_boxes_stay_on_their_objects() -> None:
     picture[120:180, 120:216] = 250
     target = target_of([[0.1, 0.2, 0.4, 0.5], [0.5, 0.6, 0.9, 0.9]])
     augment = SSDAugmentation(300)
-    augment.colour.channel_p = 0.0
+    augment.color.channel_p = 0.0
     augment.contrast.p = 0.0
     for seed in range(400):
         image, found = augment(picture, target, seed, "")

@@ -108,7 +108,7 @@ def architecture_for(hyperparameters: ImageClassificationHyperparameters) -> Arc
         family = {"family": "resnet", "stem": stem, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
         return checked_plan(Architecture, shared | family, IMPOSSIBLE)
     plan = plan_for(hp.num_layers, "3x3" if small else "7x7", hp.image_shape[0])
-    # Raw pixels, as MXNet feeds them: the network's first batch normalisation does the rest.
+    # Raw pixels, as MXNet feeds them: the network's first batch normalization does the rest.
     raw = {"mean": (0.0,) * plan.input_channels, "std": (1.0,) * plan.input_channels}
     shape = {name: getattr(plan, name) for name in ("stem", "units", "filters", "bottleneck", "bn_eps")}
     family = {"family": "preact_resnet", **raw, **shape}

@@ -94,11 +94,11 @@ def build_transform(hyperparameters: ImageClassificationHyperparameters, stage: 
 
     ``train``: ``resize``, then what ``augmentation_type`` says. An image smaller than ``image_shape`` is a
     DataError, as SageMaker documents.
-    ``validation``: ``resize``, then the centre of the image. Smaller images are enlarged until they cover
+    ``validation``: ``resize``, then the center of the image. Smaller images are enlarged until they cover
     ``image_shape`` (MXNet since 1.3), since a figure must rest on every image and inference takes them too.
     ``inference``: straight to ``image_shape``; the aspect ratio is not kept.
 
-    With one channel the colour is dropped last, so that every level works.
+    With one channel the color is dropped last, so that every level works.
     """
     channels, height, width = hyperparameters.image_shape
     steps: list[Augmentation] = []

@@ -204,7 +204,7 @@ def standard_architecture(
 ) -> Architecture:
     """SSD at its usual widths.
 
-    ``is_mxnet``: the network as MXNet defines it, with a pre-activation ResNet. Pixels are normalised as the
+    ``is_mxnet``: the network as MXNet defines it, with a pre-activation ResNet. Pixels are normalized as the
     weights expect it: torchvision's want ImageNet's mean and deviation; a vgg-16 from MXNet or from scratch has
     only a mean subtracted.
     """

@@ -1,6 +1,6 @@
 """Boxes as offsets from anchors, the way SSD learns them, and back.
 
-Legend: A anchors. An offset is (x, y, width, height): centre shifts in units of the anchor's extent and the
+Legend: A anchors. An offset is (x, y, width, height): center shifts in units of the anchor's extent and the
 logarithm of the scale, each divided by its variance.
 """
 

@@ -70,7 +70,7 @@ class SSD(nn.Module):
         else:
             self.base = PreactResNetTrunk(architecture.preact_plan)
         channels = [self.base.channels[name] for name in _BASE_MAPS[architecture.family]]
-        # Only the heads see the normalised map; the base network continues from the plain one.
+        # Only the heads see the normalized map; the base network continues from the plain one.
         self.relu4_3_norm = L2Normalization(channels[0]) if architecture.family == "vgg" else None
         self.extras = nn.ModuleList()
         for layer in architecture.extra_layers:
@@ -167,7 +167,7 @@ def mxnet_names(network: SSD) -> dict[str, str]:
       after the map: ``relu4_3``, ``relu7``; ``_plus12``, ``_plus15``; ``multi_feat_2_conv_3x3_relu``, ...
     * ``relu4_3_norm.scale`` -> ``relu4_3_scale``.
     * vgg: ``base.conv1_1.weight`` -> ``conv1_1_weight``. preact_resnet: ``base.stage1_unit1.conv1.weight`` ->
-      ``stage1_unit1_conv1_weight``; batch normalisation has gamma, beta, moving_mean and moving_var.
+      ``stage1_unit1_conv1_weight``; batch normalization has gamma, beta, moving_mean and moving_var.
     * resnet is no network of MXNet's; it goes by the layers that correspond: ``base.conv1`` -> ``conv0``,
       ``base.layer1.0.bn2.weight`` -> ``stage1_unit1_bn2_gamma``, ``...downsample.0`` -> ``stage1_unit1_sc``,
       ``...downsample.1`` -> ``stage1_unit1_sc_bn``.

@@ -85,7 +85,7 @@ def freeze(network: SSD, pattern: str) -> None:
 
     As in MXNet's example it must match from the beginning of a name (``re.match``). Names are MXNet's
     (``conv1_1_weight``, ``stage1_unit1_conv1_weight``; see ``network.mxnet_names``) or ours with or without
-    ``base.`` (``layer1.0.conv1.weight``). The running averages of a batch normalisation are no parameters and go
+    ``base.`` (``layer1.0.conv1.weight``). The running averages of a batch normalization are no parameters and go
     on following the images, as MXNet's do. Raises SettingsError if nothing matches.
     """
     theirs = mxnet_names(network)

@@ -68,15 +68,15 @@ class Untouched:
 
 
 class SSDAugmentation:
-    """Colour, contrast, mirror, expand, crop, resize: decided in this order, done to the kept pixels only.
+    """Color, contrast, mirror, expand, crop, resize: decided in this order, done to the kept pixels only.
 
-    Colour and flip work pixel by pixel, so doing them after the cut gives the same picture for less work. The
+    Color and flip work pixel by pixel, so doing them after the cut gives the same picture for less work. The
     canvas of ``expand`` is never made in full size: the image is resized straight to its place on the square,
     whose edges are whole pixels there; boxes follow (within half a pixel of where the canvas would put them).
     """
 
     def __init__(self, size_px: int) -> None:
-        self.colour = HLSShift(max_hue=18, max_saturation=32, max_lightness=32, channel_p=0.5)
+        self.color = HLSShift(max_hue=18, max_saturation=32, max_lightness=32, channel_p=0.5)
         self.contrast = Contrast(max_change=0.5, p=0.5)
         self.mirror = Mirror(p=0.5)
         self.expand = Expand(max_scale=4.0, fill_value=FILL_VALUE, p=0.5)
@@ -92,7 +92,7 @@ class SSDAugmentation:
     @property
     def augmentations(self) -> tuple[Augmentation, ...]:
         """The albumentations transforms in their order."""
-        return (self.colour, self.contrast, self.mirror, self.expand, self.crop, self.resize)
+        return (self.color, self.contrast, self.mirror, self.expand, self.crop, self.resize)
 
     def __call__(
         self, image: np.ndarray, target: DetectionTarget, rng_seed: int | None, key: str
@@ -105,7 +105,7 @@ class SSDAugmentation:
         rng = random.Random(rng_seed)
         pixelwise: list[tuple[Augmentation, dict[str, object]]] = [
             (augmentation, augmentation.draw(rng, image.shape))
-            for augmentation in (self.colour, self.contrast)
+            for augmentation in (self.color, self.contrast)
             if augmentation.draws(rng)
         ]
         boxes = _rows(target)
