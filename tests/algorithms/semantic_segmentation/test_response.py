@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import struct
+from typing import Any
 
 import cv2
 import numpy as np
@@ -57,11 +58,11 @@ def test_sizes_above_one_byte_are_written_in_groups_of_bits() -> None:
     assert list(record.features["shape"].int32_tensor.values) == [1, 2, 300, 1]
 
 
-def record_class() -> type:
+def record_class() -> Any:
     """Return the message ``aialgs.data.Record``, as far as answers have it."""
     descriptor = pytest.importorskip("google.protobuf.descriptor_pb2")
-    from google.protobuf import descriptor_pool, message_factory
-
+    descriptor_pool = pytest.importorskip("google.protobuf.descriptor_pool")
+    message_factory = pytest.importorskip("google.protobuf.message_factory")
     field = descriptor.FieldDescriptorProto
     file = descriptor.FileDescriptorProto(name="record.proto", package="aialgs.data", syntax="proto2")
     for name, kind in (("Float32Tensor", field.TYPE_FLOAT), ("Int32Tensor", field.TYPE_INT32)):

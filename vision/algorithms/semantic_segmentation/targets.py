@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -12,11 +11,9 @@ from torch import Tensor
 from vision.algorithms.algorithm import LabeledChannel, TargetSummary
 from vision.data.masks.label_map import read_label_map
 from vision.data.masks.mask_decoder import MaskDecoder
-from vision.data.problems import EqualProblems
+from vision.data.masks.pixel_counts import count_pixels
 from vision.data.readers.class_names import class_name
 from vision.settings.channels import LABEL_MAP
-from vision.settings.device import usable_cores
-from vision.settings.errors import DataError
 
 SHOWN = 5
 
@@ -35,45 +32,25 @@ def collate_masks(masks: Sequence[np.ndarray]) -> Tensor:
 def summarize_masks(source: LabeledChannel, decoder: MaskDecoder) -> TargetSummary:
     """Count the pixels of each class; masks that cannot be used become one problem that names the first of each kind.
 
-    A mask with nothing but ignored pixels is one that training learns nothing from, and a warning.
+    A class without a pixel is a warning.
     """
     reader, num_classes = source.reader, decoder.num_classes
-    counts = np.zeros(256, np.float64)
-    unusable, num_empty, first_empty = EqualProblems(), 0, ""
-
-    def count(index: int) -> np.ndarray | DataError:
-        try:
-            mask = decoder(reader.target(index), reader.key(index))
-        except DataError as error:
-            return error
-        return np.bincount(mask.ravel(), minlength=256)
-
-    # Decoding releases Python's lock.
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        for index, found in enumerate(pool.map(count, range(len(reader)))):
-            if isinstance(found, DataError):
-                unusable.add(found.key, found.reason)
-                continue
-            if not found[:num_classes].any():
-                num_empty, first_empty = num_empty + 1, first_empty or reader.key(index)
-            counts += found
-    problems, warnings = [], []
-    if unusable.count:
-        shown = "; ".join(unusable.lines(SHOWN))
-        problems.append(f"{unusable.count} of {len(reader)} masks cannot be used: {shown}")
-    if num_empty:
-        warnings.append(f"{num_empty} masks have only pixels that are ignored, the first is {first_empty}")
-    absent = np.flatnonzero(counts[:num_classes] == 0)
-    if not problems and absent.size:
-        listed = ", ".join(class_name(reader.class_names, class_id) for class_id in absent[:SHOWN].tolist())
-        dots = ", ..." if absent.size > SHOWN else ""
+    counts = count_pixels(reader, decoder)
+    problems = []
+    if counts.num_masks < len(reader):
+        shown = "; ".join(counts.problems)
+        problems.append(f"{len(reader) - counts.num_masks} of {len(reader)} masks cannot be used: {shown}")
+    warnings = [] if problems else list(counts.problems)
+    if counts.absent and not problems:
+        listed = ", ".join(class_name(reader.class_names, class_id) for class_id in counts.absent[:SHOWN])
+        dots = ", ..." if len(counts.absent) > SHOWN else ""
         warnings.append(
             f"no pixel has the class {listed}{dots}, of {num_classes} classes: in validation such a class counts as 0"
             " in mIOU"
         )
     return TargetSummary(
         num_samples=len(reader),
-        class_counts=counts[:num_classes],
+        class_counts=counts.pixels.astype(np.float64),
         class_names=reader.class_names,
         problems=tuple(problems),
         warnings=tuple(warnings),

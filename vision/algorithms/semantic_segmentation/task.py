@@ -9,20 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vision.algorithms.semantic_segmentation.evaluation import SegmentationEvaluator
 from vision.algorithms.semantic_segmentation.hyperparameters import (
     BALANCED,
     SemanticSegmentationHyperparameters,
 )
 from vision.algorithms.semantic_segmentation.loss import IGNORED, segmentation_losses
 from vision.algorithms.semantic_segmentation.network import SegmentationNetwork, SegmentationOutput
-from vision.metrics.bootstrap import ImageMetrics
 from vision.metrics.evaluation import Evaluation
-from vision.metrics.segmentation import (
-    PixelCounts,
-    WeightedSegmentation,
-    evaluation_of_segmentation,
-    pixel_confusions,
-)
 from vision.settings.errors import UserError
 from vision.settings.run import RunSettings
 from vision.training.task import TrainingFacts, TrainingTask
@@ -61,43 +55,19 @@ class SegmentationTask(TrainingTask):
         return ("cross_entropy", "auxiliary") if self.hyperparameters.aux_loss else ()
 
     def new_evaluator(self) -> SegmentationEvaluator:
-        return SegmentationEvaluator(self.hyperparameters, self.class_names, self.key_of)
+        return _MeasuredEvaluator(measured_on(self.hyperparameters), self.class_names, self.key_of)
 
 
-class SegmentationEvaluator:
-    """Collects the confusions of the pixels of each image, int64 [n, C, C]: rows are the truth."""
+class _MeasuredEvaluator(SegmentationEvaluator):
+    """Says with the figures what of the images they were measured on."""
 
-    def __init__(
-        self,
-        hyperparameters: SemanticSegmentationHyperparameters,
-        class_names: tuple[str, ...],
-        key_of: Callable[[int], str],
-    ) -> None:
-        self.hyperparameters = hyperparameters
-        self.class_names = class_names
-        self.key_of = key_of
-        self._parts: list[tuple[Tensor, Tensor]] = []
-
-    def update(self, outputs: SegmentationOutput, targets: Tensor, indices: Tensor) -> None:
-        counts = pixel_confusions(outputs.logits.argmax(1), targets, len(self.class_names), IGNORED)
-        self._parts.append((indices, counts))
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        if not self._parts:
-            return {}
-        columns = [torch.cat(column).cpu().numpy() for column in zip(*self._parts, strict=True)]
-        return dict(zip(("index", "confusions"), columns, strict=True))
+    def __init__(self, note: str, class_names: tuple[str, ...], key_of: Callable[[int], str]) -> None:
+        super().__init__(class_names, key_of)
+        self.note = note
 
     def evaluate(self, arrays: dict[str, np.ndarray]) -> Evaluation:
-        found = evaluation_of_segmentation(self._counts(arrays), self.class_names)
-        return replace(found, notes=(*found.notes, measured_on(self.hyperparameters)))
-
-    def image_metrics(self, arrays: dict[str, np.ndarray]) -> ImageMetrics:
-        return WeightedSegmentation(self._counts(arrays))
-
-    def _counts(self, arrays: dict[str, np.ndarray]) -> PixelCounts:
-        rows = [PixelCounts.sparse(confusion) for confusion in arrays["confusions"]]
-        return PixelCounts(rows, len(self.class_names))
+        found = super().evaluate(arrays)
+        return replace(found, notes=(*found.notes, self.note))
 
 
 def measured_on(hyperparameters: SemanticSegmentationHyperparameters) -> str:
