@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel, TargetSummary
-from vision.data.boxes.image_size import compare_sizes
 from vision.data.cache.settings import CacheSettings
 from vision.data.dataset import ImageDataset
 from vision.data.labels import TASK_NAMES, Task, task_hint, task_of
@@ -215,22 +214,14 @@ def _cache_settings(job: TrainingJob) -> CacheSettings:
 def look_at_labels(
     algorithm: AnyAlgorithm, source: LabeledChannel, hyperparameters: TrainingHyperparameters, run: RunSettings
 ) -> TargetSummary:
-    """Look at every label of a channel, and at the sizes that they state for their images.
-
-    Labels of another kind than the algorithm's are one problem, not one for each image.
-    """
+    """Look at every label of a channel. Labels of another kind than the algorithm's are one problem for all images."""
     reader = source.reader
     problem = task_problem(algorithm, reader)
     if problem is not None:
         return TargetSummary(len(reader), None, reader.class_names, (problem,))
     summary = algorithm.summarize_targets(source, hyperparameters, run)
-    sizes = compare_sizes(reader)
     remarks = reader.remarks if isinstance(reader, Remarking) else ()
-    return replace(
-        summary,
-        problems=(*summary.problems, *([sizes.problem] if sizes.problem else ())),
-        warnings=(*remarks, *summary.warnings, *([sizes.warning] if sizes.warning else ())),
-    )
+    return replace(summary, warnings=(*remarks, *summary.warnings))
 
 
 def task_problem(algorithm: AnyAlgorithm, reader: Reader) -> str | None:

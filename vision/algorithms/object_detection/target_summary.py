@@ -10,6 +10,7 @@ import numpy as np
 from vision.algorithms.algorithm import TargetSummary
 from vision.algorithms.object_detection.targets import BoxLabelParser
 from vision.data.boxes.box_errors import Fault, fault_message, find_faults, is_fatal, is_kept
+from vision.data.boxes.image_size import compare_sizes
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.labels import read_objects
 from vision.data.problems import EqualProblems
@@ -48,7 +49,7 @@ class _Tally:
 
 
 def summarize_labels(reader: Reader, decoder: BoxLabelParser, label_width: int) -> TargetSummary:
-    """Count the boxes of each class, and every box that is wrong.
+    """Count the boxes of each class, every box that is wrong, and images without the size that their label states.
 
     What ``run.bad_boxes`` mends becomes a warning, anything else a problem. ``label_width`` is the hyperparameter:
     it has no effect here, so that labels longer than it are a warning, too.
@@ -59,12 +60,14 @@ def summarize_labels(reader: Reader, decoder: BoxLabelParser, label_width: int) 
     problems = [*_unreadable(tally, len(reader)), *_fatal(tally, decoder)]
     if not problems and not tally.class_counts.any():
         problems.append(f"not one of {len(reader)} images has a box that can be used, so there is nothing to detect")
+    warnings = [] if problems else _warnings(tally, decoder, label_width, reader)
+    sizes = compare_sizes(reader)
     return TargetSummary(
         num_samples=len(reader),
         class_counts=tally.class_counts,
         class_names=reader.class_names,
-        problems=tuple(problems),
-        warnings=() if problems else tuple(_warnings(tally, decoder, label_width, reader)),
+        problems=(*problems, *([sizes.problem] if sizes.problem else ())),
+        warnings=(*warnings, *([sizes.warning] if sizes.warning else ())),
     )
 
 
