@@ -13,15 +13,20 @@ from vision.data.masks.label_map import read_label_map
 from vision.data.masks.mask_decoder import MaskDecoder
 from vision.data.masks.pixel_counts import count_pixels
 from vision.data.readers.class_names import class_name
+from vision.data.sample import Colored
 from vision.settings.channels import LABEL_MAP
 
 SHOWN = 5
 
 
 def mask_decoder(source: LabeledChannel, num_classes: int) -> MaskDecoder:
-    """Return the function (bytes of a PNG, key) -> uint8 [H, W]. Raises DataError for a wrong label map."""
+    """Return the function (bytes of a PNG, key) -> uint8 [H, W]. Raises DataError for a wrong label map.
+
+    Where a manifest states the colors of the classes, as Ground Truth does, they count instead of the pixels' values.
+    """
     folder = source.channels[LABEL_MAP].path if LABEL_MAP in source.channels else None
-    return MaskDecoder(num_classes, read_label_map(folder, source.name, num_classes))
+    colors = source.reader.color_map if isinstance(source.reader, Colored) else None
+    return MaskDecoder(num_classes, read_label_map(folder, source.name, num_classes), colors)
 
 
 def collate_masks(masks: Sequence[np.ndarray]) -> Tensor:
