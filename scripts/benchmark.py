@@ -22,6 +22,7 @@ SUBJECTS = {
     "records": "RecordIO without decoding beside a memory copy, and an index of ten million records",
     "train": "training steps of image classification, beside MXNet's and a bare PyTorch loop",
     "detection": "SSD's losses, NMS and training step, beside torchvision's",
+    "segmentation": "images with masks that come out of folders, and FCN's training step, beside torchvision's",
     "feed": "training fed from a .rec, on a GPU where there is one, beside the same steps on a ready batch",
 }
 
@@ -62,7 +63,12 @@ def main(words: list[str]) -> None:
 
 def usage() -> str:
     """The subjects and settings."""
-    lines = [__doc__, "", *(f"  {name:10} {meaning}" for name, meaning in SUBJECTS.items()), "  all        all of them"]
+    lines = [
+        __doc__,
+        "",
+        *(f"  {name:12} {meaning}" for name, meaning in SUBJECTS.items()),
+        "  all          all of them",
+    ]
     lines += ["", *(f"  {name + '=' + str(default):22} {meaning}" for name, (default, meaning) in COMMON.items())]
     for name in SUBJECTS:
         own = importlib.import_module(name).SETTINGS

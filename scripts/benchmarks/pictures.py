@@ -1,4 +1,4 @@
-"""Records to measure with: JPEGs of noise at all scales, about as many bytes as photographs of that size have."""
+"""Data to measure with: JPEGs of noise at all scales, about as many bytes as photographs of that size have."""
 
 from __future__ import annotations
 
@@ -25,6 +25,20 @@ def write_records(path: Path, width_px: int, height_px: int, count: int, *, obje
         for number in range(count):
             label = _boxes(rng, objects) if objects else number % CLASSES
             writer.write(number, pack(label, number, pictures[number % len(pictures)]))
+
+
+def write_pairs(folder: Path, width_px: int, height_px: int, count: int) -> dict[str, str]:
+    """Write ``count`` pictures and their masks, PNGs of class ids in patches; return the folders by their channels."""
+    rng = np.random.default_rng(0)
+    channels = {name: str(folder / name) for name in ("train", "train_annotation")}
+    for path in channels.values():
+        Path(path).mkdir()
+    for number in range(count):
+        (folder / "train" / f"{number:04}.jpg").write_bytes(_picture(rng, width_px, height_px))
+        patches = rng.integers(0, CLASSES, (6, 8), np.uint8)
+        mask = cv2.resize(patches, (width_px, height_px), interpolation=cv2.INTER_NEAREST)
+        cv2.imwrite(str(folder / "train_annotation" / f"{number:04}.png"), mask)
+    return channels | {name.replace("train", "validation"): path for name, path in channels.items()}
 
 
 def _boxes(rng: np.random.Generator, objects: int) -> list[float]:

@@ -1,4 +1,4 @@
-"""The data of a run, for a contestant that trains from records."""
+"""The data of a run, for a contestant that reads it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from vision import algorithms
 from vision.api.run_data import dataset
 from vision.data.dali.loader import DaliSettings
 from vision.data.datamodule import VisionDataModule, choose_workers
+from vision.data.readers.open import open_channel
 from vision.data.readers.recordio import RecordIOReader
 from vision.settings.job import Job
 from vision.training.accelerator import choose_accelerator
@@ -21,10 +22,13 @@ class TrainingData(VisionDataModule):
     val_dataloader = pl.LightningDataModule.val_dataloader
 
 
-def training_data(job: Job[Any], records: str) -> TrainingData:
-    """The data module of a run of ``job`` that reads one file."""
+def training_data(job: Job[Any], records: str | None) -> TrainingData:
+    """The data module of a run of ``job`` that reads one file, or its channels where there is none."""
     on_gpu = choose_accelerator(job.run)[0] == "cuda"
-    data = dataset(algorithms.get(job.algorithm), job, RecordIOReader([records]), "train")
+    algorithm = algorithms.get(job.algorithm)
+    suffixes = algorithm.facts.label_suffixes("train")
+    reader = RecordIOReader([records]) if records else open_channel(job.channels, "train", label_suffixes=suffixes)
+    data = dataset(algorithm, job, reader, "train")
     workers = choose_workers(job.run.workers, 1, on_gpu=on_gpu)
     return TrainingData(
         train=data,

@@ -16,9 +16,9 @@ MOST_OBJECTS = 24
 
 
 def job_of(told: dict[str, Any]) -> Job[Any]:
-    """The job that the parent describes, with ``folder`` for both channels, which are not read."""
+    """The job that the parent describes; without ``channels`` both are ``folder``, which is not read."""
     facts = algorithms.facts_of(told["algorithm"])
-    channels = {"train": told["folder"], "validation": told["folder"]}
+    channels = told.get("channels", {"train": told["folder"], "validation": told["folder"]})
     given = told["hyperparameters"]
     return Job.parse(facts.name, facts.hyperparameters, given, channels, told["run"], facts.channels)
 
@@ -34,13 +34,18 @@ def ready_batch(job: Job[Any]) -> Batch:
     """Noise with labels, uint8 in channels_last memory as the loader gives it."""
     hp = job.hyperparameters
     generator = torch.Generator().manual_seed(0)
-    is_classification = job.algorithm == "image_classification"
-    height, width = hp.image_shape[1:] if is_classification else (hp.image_shape, hp.image_shape)
-    shape = (hp.mini_batch_size, height, width, 3)
+    sides = {
+        "image_classification": lambda: hp.image_shape[1:],
+        "object_detection": lambda: (hp.image_shape, hp.image_shape),
+        "semantic_segmentation": lambda: (hp.crop_px, hp.crop_px),
+    }[job.algorithm]()
+    shape = (hp.mini_batch_size, *sides, 3)
     images = torch.randint(256, shape, generator=generator, dtype=torch.uint8).permute(0, 3, 1, 2)
     targets: Tensor | PaddedTargets
-    if is_classification:
+    if job.algorithm == "image_classification":
         targets = torch.randint(hp.num_classes, (hp.mini_batch_size,), generator=generator)
+    elif job.algorithm == "semantic_segmentation":
+        targets = torch.randint(hp.num_classes, shape[:3], generator=generator, dtype=torch.uint8)
     else:
         targets = random_objects(hp.mini_batch_size, MOST_OBJECTS, hp.num_classes, generator)
     return Batch(images, targets, torch.arange(hp.mini_batch_size), ())
