@@ -18,7 +18,7 @@ MOST_OBJECTS = 24
 def job_of(told: dict[str, Any]) -> Job[Any]:
     """The job that the parent describes; without ``channels`` both are ``folder``, which is not read."""
     facts = algorithms.facts_of(told["algorithm"])
-    channels = told.get("channels", {"train": told["folder"], "validation": told["folder"]})
+    channels = told.get("channels") or {"train": told["folder"], "validation": told["folder"]}
     given = told["hyperparameters"]
     return Job.parse(facts.name, facts.hyperparameters, given, channels, told["run"], facts.channels)
 

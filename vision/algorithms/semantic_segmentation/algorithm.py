@@ -10,9 +10,8 @@ import numpy as np
 from torch import Tensor
 
 from vision.algorithms.algorithm import Algorithm, LabeledChannel, Mark, Stage, TargetSummary
-from vision.algorithms.checked_plan import IMPOSSIBLE, checked_plan
 from vision.algorithms.facts import AlgorithmFacts
-from vision.algorithms.semantic_segmentation.architecture import Architecture, read_architecture
+from vision.algorithms.semantic_segmentation.architecture import Architecture, architecture_for, read_architecture
 from vision.algorithms.semantic_segmentation.export import export_heads
 from vision.algorithms.semantic_segmentation.facts import FACTS
 from vision.algorithms.semantic_segmentation.hyperparameters import (
@@ -75,7 +74,7 @@ class SemanticSegmentation(
         return collate_masks(targets)
 
     def architecture(self, hyperparameters: SemanticSegmentationHyperparameters) -> Architecture:
-        return checked_plan(Architecture, _plan(hyperparameters), IMPOSSIBLE)
+        return architecture_for(hyperparameters)
 
     def read_architecture(self, plan: Mapping[str, object]) -> Architecture:
         return read_architecture(plan)
@@ -151,11 +150,6 @@ class SemanticSegmentation(
 
     def log_lines(self, hyperparameters: SemanticSegmentationHyperparameters, host: str) -> SegmentationLogLines:
         return SegmentationLogLines(hyperparameters, host)
-
-
-def _plan(hyperparameters: SemanticSegmentationHyperparameters) -> dict[str, object]:
-    shared = hyperparameters.model_dump(include={"algorithm", "backbone", "num_classes", "pretrained_on"})
-    return {**shared, "auxiliary_head": hyperparameters.aux_loss}
 
 
 ALGORITHM = SemanticSegmentation()
