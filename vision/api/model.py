@@ -39,7 +39,7 @@ Image = str | Path | bytes | np.ndarray
 
 @dataclass(frozen=True, slots=True)
 class PreparedImage:
-    """What the network takes of an image, uint8 [h, w, C], and the (width, height) of the image it was made of."""
+    """The network's input for one image, uint8 [h, w, C], and the (width, height) of the original image."""
 
     pixels: np.ndarray
     size_px: tuple[int, int]

@@ -59,7 +59,7 @@ class RunResult:
 
 @dataclass(frozen=True)
 class _Run:
-    """What one run works with, once everything has been checked."""
+    """The checked parts of one run."""
 
     algorithm: AnyAlgorithm
     job: TrainingJob

@@ -73,10 +73,10 @@ objective: {objectives}. A hyperparameter
 with one value has it in all trials. What varies is, in this order:
   hp.NAME=RANGE    {ranges}
   sweep.space=FILE ranges in a YAML file, sweep=NAME in one of configs/sweep
-  neither          all that SageMaker documents as tunable, but what has a value already; of
-                   the hyperparameters that belong to optimizers only those of the drawn one
-Hopeless trials end early. A sweep that was killed goes on with sweep.resume=true: ended trials stay,
-those under way go on from their checkpoints. --space prints the documented ranges as such a file.
+  neither          all hyperparameters that SageMaker documents as tunable and that have no value
+                   yet; of those that belong to an optimizer, only those of the drawn optimizer
+Hopeless trials end early. A killed sweep resumes with sweep.resume=true: finished trials stay, and
+the others continue from their checkpoints. --space prints the documented ranges as such a file.
 
 Example: vision sweep algorithm=image_classification channels.train=train.rec channels.validation=val.rec \\
              hp.epochs=10 hp.learning_rate='tag(log,interval(0.001,0.5))' hp.optimizer=sgd,nag sweep.trials=12

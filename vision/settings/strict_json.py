@@ -40,7 +40,7 @@ def read_json(path: Path, most_bytes: int = _LARGEST_BYTES) -> Any:
 
 
 def _marks(text: bytes | str) -> int:
-    """Of lists and objects that begin: what is nested deeply has many."""
+    """Return the number of opening brackets and braces, which limits how deeply the text can be nested."""
     return text.count("[") + text.count("{") if isinstance(text, str) else text.count(b"[") + text.count(b"{")
 
 
