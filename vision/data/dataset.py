@@ -35,6 +35,14 @@ class Reducing(Protocol):
         """The size that an image of (height, width) px is brought to first; None if it is used as it is."""
 
 
+@runtime_checkable
+class Framing(Protocol):
+    """A decoder of targets that are drawn on the pixels of their image, which may be stored turned."""
+
+    def in_frame(self, target: Any, encoded: bytes | memoryview, key: str) -> Any:
+        """Return a target as it lies on the upright image. Raises DataError where the two do not fit."""
+
+
 class Prepared(NamedTuple):
     """An image as the network takes it, uint8 [H, W, C], its target, and its number in the channel."""
 
@@ -80,6 +88,8 @@ class ImagePipeline:
     def prepare(self, sample: Sample, seed: int | None) -> tuple[np.ndarray, Any]:
         """Return one image, decoded and transformed, and its target. Raises DataError."""
         target = self.decode_target(sample.target, sample.key)
+        if isinstance(self.decode_target, Framing):
+            target = self.decode_target.in_frame(target, sample.encoded, sample.key)
         return self.transform(self.decode(sample), target, seed, sample.key)
 
     def join(self, prepared: Sequence[Prepared], broken: Sequence[Broken]) -> Batch:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from vision.data.containers.image_parts import ImageHeader
+from vision.data.dataset import ImagePipeline
 from vision.data.masks.color_map import ColorMap
 from vision.data.masks.label_map import parse_label_map
 from vision.data.masks.mask_decoder import MaskDecoder
 from vision.data.masks.mask_frame import upright_mask
 from vision.data.masks.mask_png import write_mask
+from vision.data.sample import Sample
 from vision.settings.errors import DataError
 
 
@@ -95,6 +99,21 @@ MASK = np.array([[0, 1, 2], [3, 4, 5]], np.uint8)
 )
 def test_masks_are_turned_as_their_images_are(header: ImageHeader, expected: np.ndarray) -> None:
     assert np.array_equal(upright_mask(MASK, header, "a.png"), expected)
+
+
+def test_loading_turns_masks_with_their_images() -> None:
+    image = Image.fromarray(np.array([[0, 90, 180], [200, 220, 240]], np.uint8))
+    exif = Image.Exif()
+    exif[274] = 6
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", exif=exif)
+    sample = Sample(buffer.getvalue(), write_mask(MASK), "a.png")
+    pipeline = ImagePipeline(MaskDecoder(6), lambda image, target, seed, key: (image, target), list)
+
+    pixels, mask = pipeline.prepare(sample, None)
+
+    assert pixels[..., 0].tolist() == [[200, 0], [220, 90], [240, 180]]
+    assert mask.tolist() == [[3, 0], [4, 1], [5, 2]]
 
 
 def test_masks_of_another_size_are_refused_but_for_background_alone() -> None:

@@ -15,17 +15,24 @@ from vision.data.masks.pixel_counts import count_pixels
 from vision.data.readers.class_names import class_name
 from vision.data.sample import Colored
 from vision.settings.channels import LABEL_MAP
+from vision.settings.errors import DataError
 
 SHOWN = 5
 
 
 def mask_decoder(source: LabeledChannel, num_classes: int) -> MaskDecoder:
-    """Return the function (bytes of a PNG, key) -> uint8 [H, W]. Raises DataError for a wrong label map.
+    """Return the function (bytes of a PNG, key) -> uint8 [H, W]. Raises DataError for a wrong label map or count.
 
     Where a manifest states the colors of the classes, as Ground Truth does, they count instead of the pixels' values.
     """
     folder = source.channels[LABEL_MAP].path if LABEL_MAP in source.channels else None
     colors = source.reader.color_map if isinstance(source.reader, Colored) else None
+    if colors is not None and len(colors.class_names) > num_classes:
+        count, names = len(colors.class_names), ", ".join(colors.class_names)
+        raise DataError(
+            f"channel {source.name}",
+            f"has masks of {count} classes, background included ({names[:200]}): set num_classes={count}",
+        )
     return MaskDecoder(num_classes, read_label_map(folder, source.name, num_classes), colors)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from vision.data.containers.image_parts import BadHeaderError
+from vision.data.image_header import read_header
 from vision.data.masks.color_map import ColorMap
 from vision.data.masks.label_map import NO_CLASS, PLAIN, LabelMap
+from vision.data.masks.mask_frame import upright_mask
 from vision.data.masks.mask_png import IGNORED, MaskImage, read_mask
 from vision.data.sample import RawTarget
 from vision.settings.errors import DataError
@@ -36,6 +40,16 @@ class MaskDecoder:
         if self.colors is not None:
             return self.colors.classify(mask)
         return self._classes_of(mask_values(mask, key), key)
+
+    def in_frame(self, target: np.ndarray, encoded: bytes | memoryview, key: str) -> np.ndarray:
+        """Return a mask as it lies on the upright image of the file ``encoded``. Raises DataError where sizes differ.
+
+        A damaged header is reported where the image is decoded.
+        """
+        with suppress(BadHeaderError):
+            header = read_header(bytes(encoded))
+            return target if header is None else upright_mask(target, header, key)
+        return target
 
     def _classes_of(self, values: np.ndarray, key: str) -> np.ndarray:
         classes = self.label_map.class_by_value
