@@ -23,7 +23,7 @@ SETTINGS: dict[str, tuple[Any, str]] = {
     "threads": (0, "of every side of the training step; 0 is one a core"),
 }
 WIDTH_PX, HEIGHT_PX, PAIRS = 480, 360, 128
-LOADING, STEP = "pairs 480x360 to crops, one core", "FCN ResNet-50 training step"
+LOADING, STEP = "480x360 pairs on one core", "FCN ResNet-50 training step"
 LOADING_GOAL, STEP_GOALS = 1.5, {"float32": 1.0, "bfloat16": None}
 
 
@@ -50,7 +50,7 @@ def _loading(settings: Settings) -> Comparison:
         }
         versions = sides["vision"].versions | sides["torchvision"].versions
         found = _measured(sides, batch, settings)
-    work = f"{LOADING} of {settings['side']}, batch {batch}"
+    work = f"{LOADING}, crop {settings['side']}, batch {batch}"
     title = "torchvision's reference transforms"
     return Comparison.of(work, _unit(settings), title, found["vision"], found["torchvision"], LOADING_GOAL, versions)
 

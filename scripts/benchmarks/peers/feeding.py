@@ -34,6 +34,7 @@ def training_data(job: Job[Any], records: str | None) -> TrainingData:
         train=data,
         validation=data,
         batch_size=job.hyperparameters.mini_batch_size,
+        validation_batch=job.hyperparameters.mini_batch_size,
         workers=workers,
         seed=0,
         pin_memory=on_gpu,
