@@ -167,6 +167,13 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
     def task(self, network: N, hyperparameters: H, run: RunSettings, facts: TrainingFacts) -> TrainingTask:
         """Return the LightningModule that trains and evaluates the network."""
 
+    def also_measured(self, hyperparameters: H) -> Mapping[str, H]:
+        """Return other hyperparameters under which a finished model is evaluated once more, by prefix of its metrics.
+
+        For figures that training has no time for after every epoch.
+        """
+        return {}
+
     @abstractmethod
     def preprocessing(self, hyperparameters: H, architecture: A) -> dict[str, Any]:
         """Describe for readers of the model folder, as JSON, how an image becomes the network's input."""

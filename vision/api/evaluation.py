@@ -16,10 +16,12 @@ from vision.data.broken_images import BrokenImages
 from vision.data.datamodule import VisionDataModule, choose_workers
 from vision.data.readers.class_names import names_problem
 from vision.data.readers.open import open_channel
+from vision.data.readers.pipe import PipeReader
 from vision.data.sample import Reader
 from vision.metrics.evaluation import Evaluation
 from vision.settings.channels import Channel
 from vision.settings.errors import DataError, UserError
+from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.settings.job import Job, TrainingJob
 from vision.settings.run import RunSettings
 from vision.settings.thresholds import Thresholds
@@ -65,8 +67,33 @@ def evaluate_model(
     stored = open_model(model, run)
     given = thresholds.of_classes(stored.class_names, stored.assumed_thresholds) if thresholds else None
     reader = _open_validation(stored, channels, run, warns=True)
-    task = evaluated_task(stored, channels, run, reader, thresholds=given)
-    return EvaluatedModel(stored, evaluation_of(task), reader, run)
+    return EvaluatedModel(stored, evaluate_stored(stored, channels, run, reader, thresholds=given), reader, run)
+
+
+def evaluate_stored(
+    stored: StoredModel,
+    channels: Mapping[str, Channel],
+    run: RunSettings,
+    given: Reader | None = None,
+    *,
+    alone: bool = False,
+    thresholds: Sequence[float | None] | None = None,
+) -> Evaluation:
+    """Return the evaluation of a loaded model, with the figures that its algorithm measures apart.
+
+    The arguments are those of ``evaluated_task``. Pipes give no images for further figures.
+    """
+    reader = _open_validation(stored, channels, run) if given is None else given
+    found = evaluation_of(evaluated_task(stored, channels, run, reader, alone=alone, thresholds=thresholds))
+    if isinstance(reader, PipeReader):
+        return found
+    algorithm = algorithms.get(stored.algorithm)
+    hp = algorithm.facts.hyperparameters.parse(stored.hyperparameters)
+    metrics = dict(found.metrics)
+    for prefix, others in algorithm.also_measured(hp).items():
+        task = evaluated_task(stored, channels, run, reader, alone=alone, hyperparameters=others)
+        metrics |= {f"{prefix}{name}": value for name, value in evaluation_of(task).metrics.items()}
+    return replace(found, metrics=metrics)
 
 
 def evaluated_task(
@@ -77,18 +104,19 @@ def evaluated_task(
     *,
     alone: bool = False,
     thresholds: Sequence[float | None] | None = None,
+    hyperparameters: TrainingHyperparameters | None = None,
 ) -> TrainingTask:
     """Evaluate a loaded model: each image once, in batches of the size it was trained with.
 
     The task that did it holds the evaluation and everything that it was made of. ``given`` is the validation channel
     where it is in Pipe mode and under way, or stands for it. ``alone``: in this process only, although it may be one of
-    several. ``thresholds`` of the classes take the place of those of best F1.
+    several. ``thresholds`` of the classes take the place of those of best F1, ``hyperparameters`` that of the model's.
     """
     quiet_lightning()
     reader = _open_validation(stored, channels, run) if given is None else given
     algorithm = algorithms.get(stored.algorithm)
     run = _as_trained(run, stored)
-    hp = algorithm.facts.hyperparameters.parse(stored.hyperparameters)
+    hp = hyperparameters or algorithm.facts.hyperparameters.parse(stored.hyperparameters)
     job: TrainingJob = Job(algorithm.facts.name, hp, dict(channels), _uncompiled(run))
     network = algorithm.build_network(algorithm.read_architecture(stored.architecture))
     fill_network(network, stored.state_dict(), "the model")

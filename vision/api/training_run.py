@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm
-from vision.api.evaluation import evaluated_task, evaluation_of
+from vision.api.evaluation import evaluate_stored
 from vision.api.run_data import RunData, dataset, open_run_data, refuse_unsupported, run_names, settle_counts
 from vision.api.run_folder import RunFolder, checkpoint_to_resume, new_run_folder, open_run_folder
 from vision.api.start_model import StartModel, start_model
@@ -247,6 +247,6 @@ def _finish(run: _Run, trainer: pl.Trainer, task: TrainingTask, history: History
     leave_group()
     stored = load_model(run.folder.model)
     reader = run.data.validation if isinstance(run.data.validation, PipeReader) else given
-    evaluation = evaluation_of(evaluated_task(stored, run.job.channels, run.job.run, reader, alone=True))
+    evaluation = evaluate_stored(stored, run.job.channels, run.job.run, reader, alone=True)
     run.write_card(stored, evaluation)
     return RunResult(run.folder, run.job, history.rows, evaluation, run.data.validation)

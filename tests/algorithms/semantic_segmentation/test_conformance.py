@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from tests.algorithms.conformance import Channels, Conformance
+from vision.api import RunResult
+from vision.api.evaluation import evaluate_stored
+from vision.artifacts.model_folder import StoredModel, load_model
 from vision.cli.main import main
+from vision.settings.channels import parse_channels
+from vision.settings.run import RunSettings
 
 
 class TestSemanticSegmentation(Conformance):
@@ -65,3 +70,18 @@ class TestSemanticSegmentation(Conformance):
         words = [word for word in self.words(channels) if word.startswith("channels.train")]
         assert main(["inspect", *words, f"output={tmp_path / 'found'}", "workers=1"]) == 2
         assert "channel train: labels the pixels of its images by other images" in capsys.readouterr().err
+
+    def test_whole_images_are_measured_beside_crops(self, channels: Channels, trained: RunResult) -> None:
+        """The figure under another name is that of a model which validates whole images."""
+        assert trained.metrics["whole_images_mIOU"] != trained.metrics["mIOU"]
+        stored = load_model(trained.folder.model)
+        whole = replace_setting(stored, validation_mini_batch_size="1")
+        given = parse_channels({name: held for name, held in channels.items() if name.startswith("validation")})
+        found = evaluate_stored(whole, given, RunSettings.parse({"device": "cpu"}))
+        assert found.metrics["mIOU"] == trained.metrics["whole_images_mIOU"]
+        assert "whole_images_mIOU" not in found.metrics
+
+
+def replace_setting(stored: StoredModel, **settings: str) -> StoredModel:
+    """Return a stored model with other hyperparameters."""
+    return stored.model_copy(update={"hyperparameters": {**stored.hyperparameters, **settings}})

@@ -13,7 +13,7 @@ from vision.algorithms.algorithm import Algorithm, LabeledChannel, Mark, Stage, 
 from vision.algorithms.facts import AlgorithmFacts
 from vision.algorithms.semantic_segmentation.architecture import Architecture, architecture_for, read_architecture
 from vision.algorithms.semantic_segmentation.export import export_heads
-from vision.algorithms.semantic_segmentation.facts import FACTS
+from vision.algorithms.semantic_segmentation.facts import FACTS, WHOLE_IMAGES
 from vision.algorithms.semantic_segmentation.hyperparameters import (
     BALANCED,
     SemanticSegmentationHyperparameters,
@@ -101,6 +101,13 @@ class SemanticSegmentation(
         from vision.algorithms.semantic_segmentation.task import SegmentationTask
 
         return SegmentationTask(network, hyperparameters, run, facts)
+
+    def also_measured(
+        self, hyperparameters: SemanticSegmentationHyperparameters
+    ) -> Mapping[str, SemanticSegmentationHyperparameters]:
+        if hyperparameters.validates_whole_images:
+            return {}
+        return {WHOLE_IMAGES: hyperparameters.model_copy(update={"validation_mini_batch_size": 1})}
 
     def preprocessing(
         self, hyperparameters: SemanticSegmentationHyperparameters, architecture: Architecture

@@ -9,6 +9,8 @@ from vision.settings.channels import LABEL_MAP, MODEL, ChannelFacts
 _QUALITY = r"#quality_metric\. host: \S+, epoch: \S+,"
 _THROUGHPUT = r"#throughput_metric\. host: \S+, epoch: \S+,"
 _MASK = ".png"
+# What the names of figures begin with that were measured as an endpoint answers, where training measures crops.
+WHOLE_IMAGES = "whole_images_"
 
 FACTS = AlgorithmFacts(
     name="semantic_segmentation",
@@ -23,9 +25,9 @@ FACTS = AlgorithmFacts(
         MetricFacts("mIOU", "mean IoU"),
         MetricFacts("mIOU_present", "mean IoU of the classes that occur"),
         MetricFacts("pixel_accuracy", "pixel accuracy"),
-        MetricFacts("whole_images_mIOU", "mean IoU on whole images"),
-        MetricFacts("whole_images_mIOU_present", "mean IoU on whole images, of the classes that occur"),
-        MetricFacts("whole_images_pixel_accuracy", "pixel accuracy on whole images"),
+        MetricFacts(f"{WHOLE_IMAGES}mIOU", "mean IoU on whole images"),
+        MetricFacts(f"{WHOLE_IMAGES}mIOU_present", "mean IoU on whole images, of the classes that occur"),
+        MetricFacts(f"{WHOLE_IMAGES}pixel_accuracy", "pixel accuracy on whole images"),
     ),
     metric_definitions=(
         MetricDefinition("train:loss", rf"{_QUALITY} train loss: (\S+)"),

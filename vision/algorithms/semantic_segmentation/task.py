@@ -77,7 +77,7 @@ def measured_on(hyperparameters: SemanticSegmentationHyperparameters) -> str:
     side = hyperparameters.crop_px
     return (
         f"mIOU and pixel_accuracy are measured as SageMaker does: the short side of each image scaled to {side} pixels,"
-        f" of which the {side} x {side} in the center count. An endpoint answers whole images."
+        f" of which the {side} x {side} in the center count. An endpoint answers whole images: see whole_images_mIOU."
     )
 
 
