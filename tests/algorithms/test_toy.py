@@ -12,7 +12,6 @@ import pytest
 import vision
 from tests.algorithms.conformance import RUN, Channels, Conformance, timeless
 from vision import algorithms
-from vision.cli.main import main
 from vision.sagemaker.pipe_feeder import PipeFeeder, manifest_records
 from vision.settings.errors import UserError
 
@@ -104,13 +103,3 @@ class TestToy(Conformance):
                 channels[f"{name}{end}"] = {"path": str(Path(path).rename(root / f"{name}{end}"))}
             (root / "written").rmdir()
         return channels
-
-    def test_inspect_reads_the_channel(
-        self, channels: Channels, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        """It reads classes and boxes only, and says so without a byte of the mask."""
-        words = [word for word in self.words(channels) if word.startswith("channels.train")]
-        assert main(["inspect", *words, f"output={tmp_path / 'found'}", "workers=1"]) == 2
-        said = capsys.readouterr().err
-        assert "channel train: labels the pixels of its images by other images" in said
-        assert "PNG" not in said

@@ -31,9 +31,9 @@ HELP = """\
 Usage: vision inspect channels.train=PATH [channels.validation=PATH] [channels.NAME=PATH] [name=value ...]
 
 Reads every record and reports counts, balance of classes, image sizes and modes, broken images, copies and near copies
-(also between training and validation), sizes and faults of boxes, and settings that fit. Prints the findings and writes
-inspection.json and inspection.html with pictures. For Ground Truth manifests it also writes manifest_summary.json and
-the lines with the error codes of Rekognition Custom Labels.
+(also between training and validation), sizes and faults of boxes, pixels and faults of masks, and settings that fit.
+Prints the findings and writes inspection.json and inspection.html with pictures. For Ground Truth manifests it also
+writes manifest_summary.json and the lines with the error codes of Rekognition Custom Labels.
 
   output    folder for the files (default: inspection)
   workers   processes (default: one for each processor)

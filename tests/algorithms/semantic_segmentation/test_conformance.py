@@ -6,13 +6,11 @@ from typing import ClassVar
 
 import cv2
 import numpy as np
-import pytest
 
 from tests.algorithms.conformance import Channels, Conformance
 from vision.api import RunResult
 from vision.api.evaluation import evaluate_stored
 from vision.artifacts.model_folder import StoredModel, load_model
-from vision.cli.main import main
 from vision.settings.channels import parse_channels
 from vision.settings.run import RunSettings
 
@@ -62,14 +60,6 @@ class TestSemanticSegmentation(Conformance):
             assert len(body) > 4 * 2 * height * width
         else:
             super().check_answer(form, body, image)
-
-    def test_inspect_reads_the_channel(
-        self, channels: Channels, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        """It reads classes and boxes only, and says so."""
-        words = [word for word in self.words(channels) if word.startswith("channels.train")]
-        assert main(["inspect", *words, f"output={tmp_path / 'found'}", "workers=1"]) == 2
-        assert "channel train: labels the pixels of its images by other images" in capsys.readouterr().err
 
     def test_whole_images_are_measured_beside_crops(self, channels: Channels, trained: RunResult) -> None:
         """The figure under another name is that of a model which validates whole images."""

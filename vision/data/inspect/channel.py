@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -16,7 +16,6 @@ from vision.data.inspect.scan import Part, scan
 from vision.data.labels import task_of
 from vision.data.problems import EqualProblems
 from vision.data.sample import Reader, Remarking
-from vision.settings.errors import DataError
 
 # A class this many times rarer than the most frequent one is hard to learn without help.
 RARE_TIMES = 20
@@ -26,11 +25,7 @@ _KINDS = 3
 
 def inspect_channel(name: str, reader: Reader, workers: int, advance: Callable[[int], None]) -> InspectedChannel:
     """Read every record of a channel; ``advance`` is called with the number of records read."""
-    if len(reader) and task_of(reader.target(0)) == "mask":
-        raise DataError(
-            f"channel {name}",
-            "labels the pixels of its images by other images, and vision inspect reads classes and boxes only",
-        )
+    has_masks = len(reader) > 0 and task_of(reader.target(0)) == "mask"
     parts: list[Part] = []
     for part in scan(reader, workers):
         parts.append(part)
@@ -53,6 +48,7 @@ def inspect_channel(name: str, reader: Reader, workers: int, advance: Callable[[
         kinds=Counter(kind for part in parts for kind in part.kinds),
         labels=kept,
         class_counts=_class_counts(kept),
+        pixels=np.sum([part.pixels for part in parts], axis=0) if has_masks else None,
     )
     add = channel.issues.extend
     broken = [pair for part in parts for pair in part.broken_images]
@@ -66,6 +62,9 @@ def inspect_channel(name: str, reader: Reader, workers: int, advance: Callable[[
     if isinstance(reader, Remarking):
         add(Issue("label_meaning", "warning", f"channel {name}: {remark}", len(labels)) for remark in reader.remarks)
     add(_class_issues(channel))
+    if has_masks:
+        alone = [(index, f"shows {channel.class_name(held[0])} alone") for index, held in _single_classes(kept)]
+        add(_problems(channel, reader, "pure_mask", "masks show one class alone", alone, "warning"))
     if task == "boxes":
         add(box_issues(channel, reader))
     return channel
@@ -73,6 +72,15 @@ def inspect_channel(name: str, reader: Reader, workers: int, advance: Callable[[
 
 def _is_boxes(label: tuple[int, ...] | ObjectRows) -> bool:
     return isinstance(label, ObjectRows)
+
+
+def _single_classes(
+    labels: Sequence[tuple[int, ...] | ObjectRows | None],
+) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Yield index and label of each mask that shows one class."""
+    for index, label in enumerate(labels):
+        if isinstance(label, tuple) and len(label) == 1:
+            yield index, label
 
 
 def _class_counts(labels: Sequence[tuple[int, ...] | ObjectRows | None]) -> np.ndarray:

@@ -11,6 +11,7 @@ from vision.data.boxes.object_rows import ObjectRows
 from vision.data.inspect.channel import inspect_channel
 from vision.data.inspect.copies import copies
 from vision.data.inspect.issues import InspectedChannel, Inspection, Issue, Recommendation
+from vision.data.masks.mask_png import IGNORED
 from vision.data.readers.class_names import names_problem
 from vision.data.sample import Reader
 
@@ -92,6 +93,9 @@ def channel_json(channel: InspectedChannel) -> dict[str, Any]:
         "width_px": quantiles(sound[:, 0]),
         "height_px": quantiles(sound[:, 1]),
     }
+    if channel.pixels is not None:
+        document["pixels"] = channel.pixels[: len(channel.class_counts)].tolist()
+        document["ignored_pixels"] = int(channel.pixels[IGNORED])
     if channel.task == "boxes":
         document["boxes"] = boxes_json(channel)
     return document

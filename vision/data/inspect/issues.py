@@ -63,7 +63,10 @@ class Recommendation(NamedTuple):
 
 @dataclass
 class InspectedChannel:
-    """One channel of N images. Arrays are those of ``scan.Part``; ``task`` is the kind of most labels."""
+    """One channel of N images. Arrays are those of ``scan.Part``; ``task`` is the kind of most labels.
+
+    ``pixels`` is None where labels are not masks. Masks count as the classes that they show.
+    """
 
     name: str
     class_names: tuple[str, ...] | None
@@ -77,6 +80,7 @@ class InspectedChannel:
     labels: list[tuple[int, ...] | ObjectRows | None]
     class_counts: np.ndarray
     issues: list[Issue] = field(default_factory=list)
+    pixels: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.sizes_px)
@@ -84,6 +88,8 @@ class InspectedChannel:
     @property
     def label_task(self) -> Task:
         """What the labels mean to an algorithm."""
+        if self.pixels is not None:
+            return "mask"
         if self.task == "boxes":
             return "boxes"
         return "multi" if self.multi_label else "single"

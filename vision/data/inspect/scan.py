@@ -17,8 +17,11 @@ from vision.data.boxes.object_rows import ObjectRows
 from vision.data.image_codec import decode_rgb, prepare_process
 from vision.data.inspect.look_alikes import DIGEST_BYTES, THUMBNAIL_SIDE, fingerprint
 from vision.data.labels import read_label
+from vision.data.masks.label_map import MOST_CLASSES
+from vision.data.masks.mask_decoder import MaskDecoder
+from vision.data.masks.mask_png import IGNORED
 from vision.data.parallel import ordered_map
-from vision.data.sample import Reader
+from vision.data.sample import Colored, Reader
 from vision.settings.errors import DataError
 
 PART_IMAGES = 128
@@ -30,7 +33,8 @@ class Part(NamedTuple):
     ``sizes_px`` int32 [N, 2] width and height, 0 where the image is broken. ``digests`` uint8 [N, 16] of the encoded
     bytes. ``hashes`` uint64 [N]: which of neighboring pixels of the shrunk gray image is brighter. ``thumbnails``
     uint8 [N, 8, 8, 3] RGB. ``kinds``: format and mode such as ``JPEG L``. ``labels``: class ids or objects, None where
-    unusable. ``stated_px``: (width, height) that the label states for its image, None without. The last two lists name
+    unusable; of a mask those are the classes that it shows. ``stated_px``: (width, height) that the label states for
+    its image, None without. ``pixels`` int64 [256] counts the pixels of each class in masks. The last two lists name
     (index, reason) of broken images and unusable labels.
     """
 
@@ -42,6 +46,7 @@ class Part(NamedTuple):
     kinds: list[str]
     labels: list[tuple[int, ...] | ObjectRows | None]
     stated_px: list[tuple[float, float] | None]
+    pixels: np.ndarray
     broken_images: list[tuple[int, str]]
     unusable_labels: list[tuple[int, str]]
 
@@ -64,15 +69,23 @@ def _scan_part(reader: Reader, first: int) -> Part:
         [],
         [],
         [],
+        np.zeros(256, np.int64),
         [],
         [],
     )
+    decode_mask = MaskDecoder(MOST_CLASSES, colors=reader.color_map if isinstance(reader, Colored) else None)
     for place in range(count):
         _scan_image(reader, first + place, place, part)
         try:
             raw = reader.target(first + place)
             part.stated_px.append(stated_size_of(raw))
-            part.labels.append(read_label(raw, ""))
+            if isinstance(raw, bytes):
+                mask = decode_mask.in_frame(decode_mask(raw, ""), reader[first + place].encoded, "")
+                counts = np.bincount(mask.ravel(), minlength=256)
+                part.labels.append(tuple(np.flatnonzero(counts[:IGNORED]).tolist()))
+                part.pixels[:] += counts
+            else:
+                part.labels.append(read_label(raw, ""))
         except DataError as error:
             if len(part.stated_px) == len(part.labels):
                 part.stated_px.append(None)
