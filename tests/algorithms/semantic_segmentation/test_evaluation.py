@@ -57,7 +57,9 @@ def test_the_best_and_the_worst_images_are_shown(monkeypatch) -> None:  # type: 
     found = evaluator(masks, predicted, *(slice(image, image + 1) for image in range(9)))
     arrays = found.arrays()
     assert sum(kept is not None for kept in arrays["masks"]) == 4
-    worst, best = found.evaluate(arrays).galleries
+    evaluation = found.evaluate(arrays)
+    worst, best = evaluation.galleries
+    assert any("Pictures of the best and the worst images" in note for note in evaluation.notes)
     assert [example.key for example in worst.examples] == ["8.jpg", "7.jpg"]
     assert [example.key for example in best.examples] == ["0.jpg", "1.jpg"]
     assert best.examples[0].caption == "IoU 1.00"

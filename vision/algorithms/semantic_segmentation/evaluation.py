@@ -23,6 +23,10 @@ from vision.metrics.segmentation import (
 MOST_EXAMPLES = 16
 # Masks that are shown are thinned out to at most that, in pixels.
 _SHOWN_SIDE_PX = 240
+_PICTURES = (
+    "Pictures of the best and the worst images show the image and its truth, and below them the prediction and where it"
+    " is wrong (red) or not counted (grey). Their IoU is the mean over the classes in the image."
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,10 @@ class SegmentationEvaluator:
         # No image is among both.
         worst, best = seen[: len(seen) // 2][:MOST_EXAMPLES], seen[len(seen) // 2 :][::-1][:MOST_EXAMPLES]
         galleries = (Gallery("Worst images", self._examples(worst)), Gallery("Best images", self._examples(best)))
-        return replace(evaluation_of_segmentation(counts, self.class_names), galleries=galleries)
+        evaluation = evaluation_of_segmentation(counts, self.class_names)
+        return replace(
+            evaluation, galleries=galleries, notes=(*evaluation.notes, _PICTURES) if seen else evaluation.notes
+        )
 
     def image_metrics(self, arrays: dict[str, np.ndarray]) -> WeightedSegmentation:
         """Return the figures as functions of how often each image counts."""
