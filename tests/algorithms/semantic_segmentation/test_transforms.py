@@ -107,3 +107,12 @@ def test_a_mask_of_another_size_is_named(transform: RandomScaleCrop | CenterCrop
     with pytest.raises(DataError, match="mask is 20 wide and 30 high, but the image 30 wide and 20 high"):
         transform(image, mask.T, 0, "a")
     assert transform(image, None, 0, "a")[1] is None
+
+
+@pytest.mark.parametrize("transform", [RandomScaleCrop(100, 64), CenterCrop(64), WholeImage()])
+def test_a_mask_of_background_alone_fits_any_image(transform: RandomScaleCrop | CenterCrop | WholeImage) -> None:
+    image, _ = picture(20, 30)
+    pixels, mask = transform(image, np.zeros((16, 16), np.uint8), 0, "a")
+    assert mask is not None
+    assert mask.shape == pixels.shape[:2]
+    assert set(np.unique(mask)) <= {0, 255}

@@ -35,7 +35,7 @@ class RandomScaleCrop:
 
     def __call__(self, image: np.ndarray, target: np.ndarray | None, rng_seed: int | None, key: str) -> Masked:
         """Return the image uint8 [crop, crop, 3] and its mask; with a seed they depend on nothing else."""
-        check_size(image, target, key)
+        target = fitted_mask(image, target, key)
         rng = ImageRandom(rng_seed)
         mirrored = rng.random() < 0.5
         long_px = rng.randint(round(SCALES[0] * self.base_px), round(SCALES[1] * self.base_px))
@@ -61,7 +61,7 @@ class CenterCrop:
 
     def __call__(self, image: np.ndarray, target: np.ndarray | None, rng_seed: int | None, key: str) -> Masked:
         """Return the image uint8 [crop, crop, 3] and its mask."""
-        check_size(image, target, key)
+        target = fitted_mask(image, target, key)
         side = self.crop_px
         height, width = image.shape[:2]
         scaled = (side, side * width // height) if width > height else (side * height // width, side)
@@ -77,8 +77,7 @@ class WholeImage:
 
     def __call__(self, image: np.ndarray, target: np.ndarray | None, rng_seed: int | None, key: str) -> Masked:
         """Return both as they are."""
-        check_size(image, target, key)
-        return image, target
+        return image, fitted_mask(image, target, key)
 
 
 def build_transform(hyperparameters: SemanticSegmentationHyperparameters, stage: Stage) -> Transform:
@@ -90,10 +89,15 @@ def build_transform(hyperparameters: SemanticSegmentationHyperparameters, stage:
     return WholeImage()
 
 
-def check_size(image: np.ndarray, mask: np.ndarray | None, key: str) -> None:
-    """Raise DataError if a mask is not of the size of its image."""
+def fitted_mask(image: np.ndarray, mask: np.ndarray | None, key: str) -> np.ndarray | None:
+    """Return the mask of an image. Raises DataError if it is not of the image's size.
+
+    A mask of background alone fits any image: Ground Truth refers to a small one for all images without objects.
+    """
     if mask is None or mask.shape == image.shape[:2]:
-        return
+        return mask
+    if not mask.any():
+        return np.zeros(image.shape[:2], np.uint8)
     (mask_height, mask_width), (height, width) = mask.shape, image.shape[:2]
     raise DataError(
         key,
