@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from vision import algorithms
 from vision.data.inspect.issues import InspectedChannel, Recommendation
+from vision.data.labels import TASK_NAMES
 
 # The default of hp.mini_batch_size.
 MINI_BATCH_SIZE = 32
@@ -17,7 +18,9 @@ def recommended_settings(channels: Sequence[InspectedChannel]) -> tuple[Recommen
     known = map(algorithms.facts_of, algorithms.names())
     facts = next((each for each in known if train.label_task in each.label_tasks), None)
     num_classes = max([len(train.class_names or ()), *(len(channel.class_counts) for channel in channels)])
-    found = [] if facts is None else [Recommendation("algorithm", facts.name, f"labels are {train.task}")]
+    found = (
+        [] if facts is None else [Recommendation("algorithm", facts.name, f"labels are {TASK_NAMES[train.label_task]}")]
+    )
     found += [
         Recommendation("hp.num_classes", str(num_classes), "classes that are named or occur"),
         Recommendation("hp.num_training_samples", str(len(train)), f"records of channel {train.name}"),

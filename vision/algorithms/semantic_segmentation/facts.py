@@ -56,7 +56,7 @@ FACTS = AlgorithmFacts(
         "application/x-npy",
         "image/png;colored",
     ),
-    capabilities=Capabilities(),
+    capabilities=Capabilities(sample_data=True),
     must_match=("backbone", "algorithm", "crop_size", "num_classes"),
     measured_by=("crop_size", "validation_mini_batch_size"),
 )
