@@ -86,6 +86,8 @@ class TestSemanticSegmentation(DocumentedTable):
         ({"optimizer": "adam", "weight_decay": "0.01"}, ["weight_decay has no effect with optimizer=adam"]),
         ({"gamma1": "0.8"}, ["gamma1 has no effect with optimizer=sgd"]),
         ({"aux_loss": "False", "aux_weight": "0.1"}, ["aux_weight has no effect"]),
+        ({"mini_batch_size": "1"}, []),
+        ({"mini_batch_size": "1", "algorithm": "psp"}, ["mini_batch_size is 1; psp averages"]),
         ({"early_stopping_patience": "2"}, ["early_stopping_patience has no effect"]),
         ({"early_stopping": "True", "early_stopping_min_epochs": "10"}, ["early_stopping has no effect"]),
         ({"pretrained_on": "coco", "use_pretrained_model": "False"}, ["pretrained_on has no effect"]),

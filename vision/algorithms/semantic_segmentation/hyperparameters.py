@@ -207,6 +207,11 @@ class SemanticSegmentationHyperparameters(StepScheduleHyperparameters):
                 f"Hyperparameter crop_size is {self.crop_size}; crops are {self.crop_px} pixels wide and high, the next"
                 f" multiple of {CROP_MULTIPLE_PX}."
             )
+        if self.mini_batch_size == 1 and self.algorithm != "fcn":
+            found.append(
+                f"Hyperparameter mini_batch_size is 1; {self.algorithm} averages over the whole image, and with one"
+                " image that branch trains without statistics of batch normalization: give at least 2."
+            )
         if "aux_weight" in self.model_fields_set and not self.aux_loss:
             found.append("Hyperparameter aux_weight has no effect unless aux_loss=True.")
         if self.pretrained_on == "coco" and not self.use_pretrained_model:
