@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from tests.training.small_run import SmallRun
-from vision.training.processes import leave_group
+from vision.training.processes import end_process, leave_group
 
 
 def main(folder: Path) -> None:
@@ -37,3 +37,4 @@ def gather(network: nn.Module, rank: int) -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+    end_process(0)

@@ -111,7 +111,7 @@ PROCESS = """
 import os, sys, torch, torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from vision.training.processes import leave_group, told_to_end
+from vision.training.processes import end_process, leave_group, told_to_end
 rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
 device = torch.device("cuda", rank) if torch.cuda.is_available() else torch.device("cpu")
 if device.type == "cuda":
@@ -127,6 +127,7 @@ assert told_to_end(15 if rank == world - 1 else None) == 15 or world == 1
 if rank == 0:
     torch.save([value.grad.cpu() for value in network.parameters()], sys.argv[1])
 leave_group()
+end_process(0)
 """
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from typing import NoReturn
 
 from vision.sagemaker.container_job import ContainerJob
 from vision.sagemaker.exit_status import PEER_LOST, exit_status_of
@@ -55,5 +56,12 @@ def _train(prefix: Prefix) -> int:
         return PEER_LOST
 
 
+def _run() -> NoReturn:
+    status = main()
+    from vision.training.processes import end_process
+
+    end_process(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _run()
