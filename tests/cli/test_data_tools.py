@@ -149,3 +149,25 @@ def test_inspect_of_a_manifest_that_cannot_be_read(folder: Path, tmp_path: Path,
     summary = json.loads((tmp_path / "report" / "manifest_summary.json").read_text())
     assert summary["statistics"]["training"]["error_json_line_indices"] == [1, 2]
     assert len((tmp_path / "report" / "train.validated.manifest").read_text().splitlines()) == 2
+
+
+def test_inspect_reads_masks_by_their_label_map(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("train", "train_annotation", "maps"):
+        (tmp_path / name).mkdir()
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / "train" / f"{number}.png"), rng.integers(0, 256, (2, 2, 3), np.uint8))
+        cv2.imwrite(str(tmp_path / "train_annotation" / f"{number}.png"), np.array([[0, 255], [255, 255]], np.uint8))
+    label_map = tmp_path / "maps" / "train_label_map.json"
+    words = [f"channels.{name}={tmp_path / name}" for name in ("train", "train_annotation")]
+    words = ["inspect", *words, f"channels.label_map={label_map.parent}", f"output={tmp_path / 'report'}", "workers=1"]
+
+    label_map.write_text('{"map": {"0": 0, "1": 255}}')
+    assert main(words) == 0
+    train = json.loads((tmp_path / "report" / "inspection.json").read_text())["channels"]["train"]
+    assert (train["pixels"], train["ignored_pixels"]) == ([2, 6], 0)
+    assert "hp.num_classes=2" in capsys.readouterr().out
+
+    label_map.write_text("{}")
+    assert main(words) == 1
+    assert f"error: {label_map}: is no label map" in capsys.readouterr().err

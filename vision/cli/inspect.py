@@ -13,7 +13,7 @@ from pydantic import Field
 from vision import algorithms
 from vision.cli.assignments import read_assignments
 from vision.files.atomic_file import check_writable, write_whole
-from vision.settings.channels import Channel, parse_channels
+from vision.settings.channels import LABEL_MAP, Channel, parse_channels
 from vision.settings.errors import DataError, SettingsError
 from vision.settings.file_names import local_path
 from vision.settings.table import SettingsTable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from vision.data.inspect.issues import Issue, Recommendation
+    from vision.data.masks.label_map import LabelMap
     from vision.data.sample import Reader
     from vision.reports.inspection_report import ImageOf
 
@@ -34,6 +35,7 @@ Reads every record and reports counts, balance of classes, image sizes and modes
 (also between training and validation), sizes and faults of boxes, pixels and faults of masks, and settings that fit.
 Prints the findings and writes inspection.json and inspection.html with pictures. For Ground Truth manifests it also
 writes manifest_summary.json and the lines with the error codes of Rekognition Custom Labels.
+Masks are read by the label maps in the folder channels.label_map, as in training.
 
   output    folder for the files (default: inspection)
   workers   processes (default: one for each processor)
@@ -72,15 +74,19 @@ def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, w
     from vision.algorithms.advice import recommended_settings
     from vision.cli.progress import progress_bar
     from vision.data.inspect.inspection import inspect, to_json
+    from vision.data.masks.label_map import MOST_CLASSES, read_label_map
     from vision.data.readers.open import open_channel
     from vision.reports.inspection_report import write_inspection_page
     from vision.settings.device import usable_cores
 
     _check_manifests(channels, names, folder)
+    folder_of_maps = channels[LABEL_MAP].path if LABEL_MAP in channels else None
+    label_maps: dict[str, LabelMap] = {}
     readers: dict[str, Reader] = {}
     unreadable: list[DataError] = []
     for name in names:
         try:
+            label_maps[name] = read_label_map(folder_of_maps, name, MOST_CLASSES)
             readers[name] = open_channel(channels, name)
         except DataError as error:
             unreadable.append(error)
@@ -90,7 +96,7 @@ def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, w
         print(f"error: {problem}", file=sys.stderr)
     if readers:
         with progress_bar("inspecting", sum(map(len, readers.values()))) as advance:
-            inspection = inspect(readers, workers or usable_cores(), advance, recommended_settings)
+            inspection = inspect(readers, workers or usable_cores(), advance, recommended_settings, label_maps)
         document |= to_json(inspection)
         document["errors"] = errors = errors + inspection.errors
         title = f"Inspection of {', '.join(str(channels[name].path) for name in readers)}"

@@ -14,6 +14,7 @@ from vision.data.inspect.box_issues import box_issues
 from vision.data.inspect.issues import MOST_NAMED, InspectedChannel, Issue, Place, Severity
 from vision.data.inspect.scan import Part, scan
 from vision.data.labels import task_of
+from vision.data.masks.label_map import PLAIN, LabelMap
 from vision.data.problems import EqualProblems
 from vision.data.sample import Reader, Remarking
 
@@ -23,11 +24,16 @@ RARE_TIMES = 20
 _KINDS = 3
 
 
-def inspect_channel(name: str, reader: Reader, workers: int, advance: Callable[[int], None]) -> InspectedChannel:
-    """Read every record of a channel; ``advance`` is called with the number of records read."""
+def inspect_channel(
+    name: str, reader: Reader, workers: int, advance: Callable[[int], None], label_map: LabelMap = PLAIN
+) -> InspectedChannel:
+    """Read every record of a channel; ``advance`` is called with the number of records read.
+
+    ``label_map`` says what the pixels of masks mean.
+    """
     has_masks = len(reader) > 0 and task_of(reader.target(0)) == "mask"
     parts: list[Part] = []
-    for part in scan(reader, workers):
+    for part in scan(reader, workers, label_map):
         parts.append(part)
         advance(len(part.sizes_px))
     labels = [label for part in parts for label in part.labels]

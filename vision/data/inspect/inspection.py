@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from vision.data.boxes.object_rows import ObjectRows
 from vision.data.inspect.channel import inspect_channel
 from vision.data.inspect.copies import copies
 from vision.data.inspect.issues import InspectedChannel, Inspection, Issue, Recommendation
+from vision.data.masks.label_map import PLAIN, LabelMap
 from vision.data.masks.mask_png import IGNORED
 from vision.data.readers.class_names import names_problem
 from vision.data.sample import Reader
@@ -24,12 +26,16 @@ def inspect(
     workers: int,
     advance: Callable[[int], None],
     recommend: Callable[[Sequence[InspectedChannel]], tuple[Recommendation, ...]],
+    label_maps: Mapping[str, LabelMap] = MappingProxyType({}),
 ) -> Inspection:
     """Read every record of the channels and judge them; ``advance`` is called with the number of records read.
 
     ``readers`` are in the order of importance, the training channel first. ``recommend`` finds settings that fit them.
+    ``label_maps`` say by channel what the pixels of masks mean, where that is not their value.
     """
-    channels = [inspect_channel(name, reader, workers, advance) for name, reader in readers.items()]
+    channels = [
+        inspect_channel(name, reader, workers, advance, label_maps.get(name, PLAIN)) for name, reader in readers.items()
+    ]
     issues = [issue for channel in channels for issue in channel.issues]
     issues += _across(channels)
     issues += copies(channels, readers)

@@ -17,7 +17,7 @@ from vision.data.boxes.object_rows import ObjectRows
 from vision.data.image_codec import decode_rgb, prepare_process
 from vision.data.inspect.look_alikes import DIGEST_BYTES, THUMBNAIL_SIDE, fingerprint
 from vision.data.labels import read_label
-from vision.data.masks.label_map import MOST_CLASSES
+from vision.data.masks.label_map import MOST_CLASSES, PLAIN, LabelMap
 from vision.data.masks.mask_decoder import MaskDecoder
 from vision.data.masks.mask_png import IGNORED
 from vision.data.parallel import ordered_map
@@ -51,14 +51,18 @@ class Part(NamedTuple):
     unusable_labels: list[tuple[int, str]]
 
 
-def scan(reader: Reader, workers: int) -> Iterator[Part]:
-    """Yield the parts of the channel in order; together they hold every record."""
+def scan(reader: Reader, workers: int, label_map: LabelMap = PLAIN) -> Iterator[Part]:
+    """Yield the parts of the channel in order; together they hold every record.
+
+    ``label_map`` says what the pixels of masks mean, unless their source states colors.
+    """
     starts = range(0, len(reader), PART_IMAGES)
-    yield from ordered_map(_scan_part, reader, starts, workers)
+    yield from ordered_map(_scan_part, (reader, label_map), starts, workers)
 
 
-def _scan_part(reader: Reader, first: int) -> Part:
+def _scan_part(source: tuple[Reader, LabelMap], first: int) -> Part:
     prepare_process()
+    reader, label_map = source
     count = min(PART_IMAGES, len(reader) - first)
     part = Part(
         first,
@@ -73,7 +77,7 @@ def _scan_part(reader: Reader, first: int) -> Part:
         [],
         [],
     )
-    decode_mask = MaskDecoder(MOST_CLASSES, colors=reader.color_map if isinstance(reader, Colored) else None)
+    decode_mask = MaskDecoder(MOST_CLASSES, label_map, reader.color_map if isinstance(reader, Colored) else None)
     for place in range(count):
         _scan_image(reader, first + place, place, part)
         try:
