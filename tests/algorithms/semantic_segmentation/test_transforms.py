@@ -104,7 +104,7 @@ def test_stages() -> None:
 @pytest.mark.parametrize("transform", [RandomScaleCrop(100, 64), CenterCrop(64), WholeImage()])
 def test_a_mask_of_another_size_is_named(transform: RandomScaleCrop | CenterCrop | WholeImage) -> None:
     image, mask = picture(20, 30)
-    with pytest.raises(DataError, match="mask is 20 wide and 30 high, but the image 30 wide and 20 high"):
+    with pytest.raises(DataError, match="mask has 20x30 pixels, but its image has 30x20; one of them lies on its side"):
         transform(image, mask.T, 0, "a")
     assert transform(image, None, 0, "a")[1] is None
 

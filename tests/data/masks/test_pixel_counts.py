@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
+import pytest
+from PIL import Image
 
+from vision.data.dataset import ImagePipeline
+from vision.data.inspect.scan import scan
 from vision.data.masks.label_map import parse_label_map
 from vision.data.masks.mask_decoder import MaskDecoder
 from vision.data.masks.mask_png import write_mask
 from vision.data.masks.pixel_counts import count_pixels
-from vision.data.sample import Sample
+from vision.data.readers.mask_files import MaskFilesReader
+from vision.data.readers.subset import SubsetReader
+from vision.data.sample import Reader, Sample
+from vision.settings.errors import DataError
 
 
 class Masks:
@@ -80,3 +89,55 @@ def test_binary_masks_of_0_and_255_are_told_apart_from_ignored_pixels() -> None:
     assert "have the values 0 and 255 alone" in count_pixels(masks, MaskDecoder(2)).problems[0]
     counts = count_pixels(masks, MaskDecoder(2, label_map))
     assert (counts.pixels.tolist(), counts.problems) == ([2, 2], ())
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize(("size_px", "fits"), [((3, 2), True), ((2, 3), False), ((4, 4), False)])
+def test_check_inspection_and_training_agree_on_turned_pairs(
+    orientation: int, size_px: tuple[int, int], fits: bool, tmp_path: Path
+) -> None:
+    # A mask of the turned size fits an image that its EXIF orientation lays on its side.
+    fits = fits or (size_px == (2, 3) and orientation >= 5)
+    exif = Image.Exif()
+    exif[274] = orientation
+    for folder in ("train", "masks"):
+        (tmp_path / folder).mkdir()
+    Image.new("RGB", (3, 2)).save(tmp_path / "train" / "a.jpg", exif=exif)
+    (tmp_path / "masks" / "a.png").write_bytes(write_mask(np.ones(size_px[::-1], np.uint8)))
+    reader = MaskFilesReader(tmp_path / "train", tmp_path / "masks")
+
+    assert _counted(reader) is fits
+    assert _counted(SubsetReader(reader, np.array([0]))) is fits
+    assert [part.labels for part in scan(reader, 1)] == [[(1,) if fits else None]]
+    assert _is_prepared(reader) is fits
+
+
+def test_background_alone_counts_with_the_pixels_of_its_image() -> None:
+    counts = count_pixels(Masks([[0]], size_px=(4, 3)), MaskDecoder(2))
+
+    assert (counts.pixels.tolist(), counts.problems) == ([12, 0], ())
+
+
+def test_a_damaged_image_is_no_fault_of_its_mask() -> None:
+    class Damaged(Masks):
+        def image_size_px(self, index: int) -> tuple[int, int]:
+            raise DataError(self.key(index), "is cut off")
+
+        def __getitem__(self, index: int) -> Sample:
+            raise DataError(self.key(index), "is cut off")
+
+    assert count_pixels(Damaged([[0, 1]]), MaskDecoder(2)).num_masks == 1
+
+
+def _counted(reader: Reader) -> bool:
+    return count_pixels(reader, MaskDecoder(2)).num_masks == 1
+
+
+def _is_prepared(reader: Reader) -> bool:
+    """Return whether training can load the first image with its mask."""
+    pipeline = ImagePipeline(MaskDecoder(2), lambda image, target, seed, key: (image, target), list)
+    try:
+        image, mask = pipeline.prepare(reader[0], None)
+    except DataError:
+        return False
+    return bool(image.shape[:2] == mask.shape)

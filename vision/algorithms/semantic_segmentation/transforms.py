@@ -13,7 +13,7 @@ from vision.algorithms.semantic_segmentation.hyperparameters import SemanticSegm
 from vision.data.augmentations.augmentation import IGNORED_CLASS
 from vision.data.augmentations.image_random import ImageRandom
 from vision.data.dataset import Transform
-from vision.settings.errors import DataError
+from vision.data.masks.mask_frame import fitted_mask
 
 # What the long side of an image is scaled to, in multiples of base_size.
 SCALES = (0.5, 2.0)
@@ -35,7 +35,7 @@ class RandomScaleCrop:
 
     def __call__(self, image: np.ndarray, target: np.ndarray | None, rng_seed: int | None, key: str) -> Masked:
         """Return the image uint8 [crop, crop, 3] and its mask; with a seed they depend on nothing else."""
-        target = fitted_mask(image, target, key)
+        target = _fitted(image, target, key)
         rng = ImageRandom(rng_seed)
         mirrored = rng.random() < 0.5
         long_px = rng.randint(round(SCALES[0] * self.base_px), round(SCALES[1] * self.base_px))
@@ -61,7 +61,7 @@ class CenterCrop:
 
     def __call__(self, image: np.ndarray, target: np.ndarray | None, rng_seed: int | None, key: str) -> Masked:
         """Return the image uint8 [crop, crop, 3] and its mask."""
-        target = fitted_mask(image, target, key)
+        target = _fitted(image, target, key)
         side = self.crop_px
         height, width = image.shape[:2]
         scaled = (side, side * width // height) if width > height else (side * height // width, side)
@@ -77,7 +77,7 @@ class WholeImage:
 
     def __call__(self, image: np.ndarray, target: np.ndarray | None, rng_seed: int | None, key: str) -> Masked:
         """Return both as they are."""
-        return image, fitted_mask(image, target, key)
+        return image, _fitted(image, target, key)
 
 
 def build_transform(hyperparameters: SemanticSegmentationHyperparameters, stage: Stage) -> Transform:
@@ -89,21 +89,10 @@ def build_transform(hyperparameters: SemanticSegmentationHyperparameters, stage:
     return WholeImage()
 
 
-def fitted_mask(image: np.ndarray, mask: np.ndarray | None, key: str) -> np.ndarray | None:
-    """Return the mask of an image. Raises DataError if it is not of the image's size.
-
-    A mask of background alone fits any image: Ground Truth refers to a small one for all images without objects.
-    """
-    if mask is None or mask.shape == image.shape[:2]:
-        return mask
-    if not mask.any():
-        return np.zeros(image.shape[:2], np.uint8)
-    (mask_height, mask_width), (height, width) = mask.shape, image.shape[:2]
-    raise DataError(
-        key,
-        f"the mask is {mask_width} wide and {mask_height} high, but the image {width} wide and {height} high: make"
-        " them equal, the mask by nearest neighbor",
-    )
+def _fitted(image: np.ndarray, mask: np.ndarray | None, key: str) -> np.ndarray | None:
+    """Return the mask of an image, if there is one. Raises DataError if it does not fit."""
+    height, width = image.shape[:2]
+    return None if mask is None else fitted_mask(mask, (width, height), key)
 
 
 def scaled_size(height: int, width: int, long_px: int) -> tuple[int, int]:

@@ -13,21 +13,30 @@ def upright_mask(mask: np.ndarray, header: ImageHeader, key: str) -> np.ndarray:
     """Return a mask uint8 [H, W] as it lies on the upright image. Raises DataError where the sizes differ.
 
     ``header`` is the image's. A mask of the size that the image is stored in was drawn on the stored pixels, and is
-    turned as the image is by its EXIF orientation; one that only fits the upright image is left as it is. A mask of
-    background alone fits any image: Ground Truth refers to one small file for all images without objects.
+    turned as the image is by its EXIF orientation; one that only fits the upright image is left as it is.
+    """
+    if mask.shape == (header.height, header.width):
+        return turn_upright(mask, header.orientation) if header.orientation != 1 else mask
+    return fitted_mask(mask, header.upright_size, key)
+
+
+def fitted_mask(mask: np.ndarray, size_px: tuple[int, int], key: str) -> np.ndarray:
+    """Return the mask uint8 [H, W] of an upright image of ``size_px`` (width, height).
+
+    Raises DataError where the sizes differ. A mask of background alone fits any image: Ground Truth refers to one
+    small file for all images without objects.
     """
     height, width = mask.shape
-    if (width, height) == (header.width, header.height):
-        return turn_upright(mask, header.orientation) if header.orientation != 1 else mask
-    if (width, height) == header.upright_size:
+    if (width, height) == size_px:
         return mask
     if not mask.any():
-        return np.zeros(header.upright_size[::-1], np.uint8)
-    raise DataError(
-        key,
-        f"the mask has {width}x{height} pixels, but its image has {header.width}x{header.height}; scale the mask by "
-        "nearest neighbor to the size of the image",
+        return np.zeros(size_px[::-1], np.uint8)
+    remedy = (
+        "one of them lies on its side: turn the mask by 90 degrees, as the image is"
+        if (height, width) == size_px
+        else "scale the mask by nearest neighbor to the size of the image"
     )
+    raise DataError(key, f"the mask has {width}x{height} pixels, but its image has {size_px[0]}x{size_px[1]}; {remedy}")
 
 
 def stored_mask(mask: np.ndarray, header: ImageHeader) -> np.ndarray:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
-from vision.data.image_header import read_header
 from vision.data.masks.label_map import PLAIN
 from vision.data.masks.mask_decoder import MaskDecoder
-from vision.data.masks.mask_frame import upright_mask
 from vision.data.masks.mask_png import IGNORED
 from vision.data.problems import EqualProblems
 from vision.data.sample import Reader, Sized
@@ -55,7 +54,7 @@ class PixelCounts:
 def count_pixels(reader: Reader, decode: MaskDecoder, advance: Callable[[int], None] | None = None) -> PixelCounts:
     """Decode every mask of ``reader``, in threads; ``advance`` is told how many more were counted.
 
-    Masks of another size than their image are found where the image's size can be had from its header.
+    Masks of another size than their image are found by the rule of training.
     """
     counts = np.zeros((2, 256), np.int64)
     num_masks, problems = 0, EqualProblems()
@@ -81,15 +80,21 @@ def count_pixels(reader: Reader, decode: MaskDecoder, advance: Callable[[int], N
     return PixelCounts(pixels, images, ignored, num_masks, tuple(lines))
 
 
-def check_mask(mask: np.ndarray, reader: Reader, index: int) -> np.ndarray:
-    """Return a mask in its image's frame. Raises DataError where their sizes differ.
+def _in_frame(mask: np.ndarray, decode: MaskDecoder, reader: Reader, index: int) -> np.ndarray:
+    """Return a mask as training puts it on its image, but for turns that keep its size: they move pixels alone.
 
-    Only where the upright size does not settle it is the image file read.
+    Raises DataError where the sizes differ. What is wrong with an image is said where it is decoded; one that was
+    streamed is gone.
     """
-    if not isinstance(reader, Sized) or mask.shape[::-1] == reader.image_size_px(index) or not mask.any():
+    with suppress(DataError):
+        # Most headers lie in the first bytes of a file, so that it need not be read whole.
+        if isinstance(reader, Sized) and mask.shape[::-1] == reader.image_size_px(index):
+            return mask
+    try:
+        encoded = reader[index].encoded
+    except DataError:
         return mask
-    header = read_header(bytes(reader[index].encoded))
-    return mask if header is None else upright_mask(mask, header, reader.key(index))
+    return decode.in_frame(mask, encoded, reader.key(index))
 
 
 def _count_block(reader: Reader, decode: MaskDecoder, indices: range) -> tuple[np.ndarray, int, list[DataError]]:
@@ -99,7 +104,7 @@ def _count_block(reader: Reader, decode: MaskDecoder, indices: range) -> tuple[n
     errors: list[DataError] = []
     for index in indices:
         try:
-            mask = check_mask(decode(reader.target(index), reader.key(index)), reader, index)
+            mask = _in_frame(decode(reader.target(index), reader.key(index)), decode, reader, index)
         except DataError as error:
             errors.append(error)
             continue
