@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -151,23 +153,43 @@ def test_inspect_of_a_manifest_that_cannot_be_read(folder: Path, tmp_path: Path,
     assert len((tmp_path / "report" / "train.validated.manifest").read_text().splitlines()) == 2
 
 
-def test_inspect_reads_masks_by_their_label_map(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    rng = np.random.default_rng(0)
+@pytest.fixture
+def masked(tmp_path: Path) -> list[str]:
+    """The words that inspect two images of 2x2 pixels with masks of 0 and 255; the second, grey, shows 255 alone."""
+    noise = np.random.default_rng(0).integers(0, 256, (2, 2, 3), np.uint8)
+    pairs = [(noise, [[0, 255], [255, 255]]), (np.full((2, 2, 3), 100, np.uint8), [[255, 255], [255, 255]])]
     for name in ("train", "train_annotation", "maps"):
         (tmp_path / name).mkdir()
-    for number in range(2):
-        cv2.imwrite(str(tmp_path / "train" / f"{number}.png"), rng.integers(0, 256, (2, 2, 3), np.uint8))
-        cv2.imwrite(str(tmp_path / "train_annotation" / f"{number}.png"), np.array([[0, 255], [255, 255]], np.uint8))
-    label_map = tmp_path / "maps" / "train_label_map.json"
-    words = [f"channels.{name}={tmp_path / name}" for name in ("train", "train_annotation")]
-    words = ["inspect", *words, f"channels.label_map={label_map.parent}", f"output={tmp_path / 'report'}", "workers=1"]
+    for number, (image, mask) in enumerate(pairs):
+        cv2.imwrite(str(tmp_path / "train" / f"{number}.png"), image)
+        cv2.imwrite(str(tmp_path / "train_annotation" / f"{number}.png"), np.array(mask, np.uint8))
+    (tmp_path / "maps" / "train_label_map.json").write_text('{"map": {"0": 0, "1": 255}}')
+    channels = {"train": "train", "train_annotation": "train_annotation", "label_map": "maps"}
+    words = [f"channels.{name}={tmp_path / folder}" for name, folder in channels.items()]
+    return ["inspect", *words, f"output={tmp_path / 'report'}", "workers=1"]
 
-    label_map.write_text('{"map": {"0": 0, "1": 255}}')
-    assert main(words) == 0
+
+def test_inspect_reads_masks_by_their_label_map(
+    masked: list[str], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(masked) == 0
     train = json.loads((tmp_path / "report" / "inspection.json").read_text())["channels"]["train"]
-    assert (train["pixels"], train["ignored_pixels"]) == ([2, 6], 0)
+    assert (train["pixels"], train["ignored_pixels"]) == ([1, 7], 0)
     assert "hp.num_classes=2" in capsys.readouterr().out
 
+    label_map = tmp_path / "maps" / "train_label_map.json"
     label_map.write_text("{}")
-    assert main(words) == 1
+    assert main(masked) == 1
     assert f"error: {label_map}: is no label map" in capsys.readouterr().err
+
+
+def test_inspect_shows_masks_in_color_beside_their_images(masked: list[str], tmp_path: Path) -> None:
+    assert main(masked) == 0
+
+    # The mask of one class is the only finding with a picture.
+    (encoded,) = re.findall(r"data:image/jpeg;base64,([^\"]+)", (tmp_path / "report" / "inspection.html").read_text())
+    picture = cv2.imdecode(np.frombuffer(base64.b64decode(encoded), np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert picture.shape == (160, 320, 3)
+    np.testing.assert_allclose(picture[80, 80], (100, 100, 100), atol=6)
+    # Class 1 is dark red; two thirds of it cover the image.
+    np.testing.assert_allclose(picture[80, 240], (119, 33, 33), atol=6)

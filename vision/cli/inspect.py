@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vision.data.inspect.issues import Issue, Recommendation
     from vision.data.masks.label_map import LabelMap
     from vision.data.sample import Reader
-    from vision.reports.inspection_report import ImageOf
+    from vision.reports.inspection_report import ImageOf, MaskOf
 
 ERRORS = 1
 PAGE = "inspection.html"
@@ -102,7 +102,9 @@ def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, w
         title = f"Inspection of {', '.join(str(channels[name].path) for name in readers)}"
         # First to the terminal: what was found is not lost where a file cannot be written.
         _show(inspection.issues, inspection.settings)
-        write_inspection_page(folder / PAGE, inspection, title, _image_reader(readers))
+        write_inspection_page(
+            folder / PAGE, inspection, title, _image_reader(readers), _mask_reader(readers, label_maps)
+        )
     text = json.dumps(document, indent=1, allow_nan=False)
     write_whole(folder / "inspection.json", text)
     print(f"{folder}: {errors} errors; see inspection.html" if readers else f"{folder}: {errors} errors")
@@ -142,6 +144,22 @@ def _image_reader(readers: dict[str, Reader]) -> ImageOf:
             return None
 
     return image_of
+
+
+def _mask_reader(readers: dict[str, Reader], label_maps: dict[str, LabelMap]) -> MaskOf:
+    from vision.data.inspect.scan import mask_decoder
+
+    def mask_of(channel: str, index: int) -> np.ndarray | None:
+        decode = mask_decoder(readers[channel], label_maps[channel])
+        try:
+            sample = readers[channel][index]
+            if not isinstance(sample.target, bytes):
+                return None
+            return decode.in_frame(decode(sample.target, sample.key), sample.encoded, sample.key)
+        except DataError:
+            return None
+
+    return mask_of
 
 
 def _show(issues: Sequence[Issue], settings: Sequence[Recommendation]) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 
 from vision.data.inspect.inspection import channel_json
 from vision.data.inspect.issues import InspectedChannel, Inspection, Issue, Place
+from vision.data.masks.mask_tint import tint
 from vision.files.atomic_file import write_whole
-from vision.metrics.evaluation import Box, Example, Gallery, Table
+from vision.metrics.evaluation import Box, Example, Gallery, Overlay, Table
 from vision.reports import page as html
 from vision.reports.contact_sheet import make_thumbnail, thumbnail_side_px
 from vision.reports.drawing import jpeg_bytes
@@ -20,15 +21,17 @@ MOST_PICTURES = 24
 
 # Image of a record by channel and index, uint8 [H, W, 3] RGB; None if it cannot be read.
 ImageOf = Callable[[str, int], "np.ndarray | None"]
+# Mask of its upright image, uint8 [H, W]; None where the label is none or cannot be used.
+MaskOf = Callable[[str, int], "np.ndarray | None"]
 
 
-def write_inspection_page(path: Path, inspection: Inspection, title: str, image_of: ImageOf) -> None:
-    """Write one self-contained HTML file."""
+def write_inspection_page(path: Path, inspection: Inspection, title: str, image_of: ImageOf, mask_of: MaskOf) -> None:
+    """Write one self-contained HTML file. An image with a mask is shown twice: as it is, and under its mask."""
     sections = [html.Section("Findings", html.table_html(_issues_table(inspection)))]
     sections += [html.Section("Settings that fit", html.table_html(_settings_table(inspection)))]
     for channel in inspection.channels:
         sections += _channel_sections(channel)
-    sections += [_gallery_section(issue, image_of) for issue in inspection.issues if issue.groups]
+    sections += [_gallery_section(issue, image_of, mask_of) for issue in inspection.issues if issue.groups]
     warnings = len(inspection.issues) - inspection.errors
     document = html.page(
         title=title,
@@ -86,7 +89,7 @@ def _quantile_rows(document: dict[str, Any]) -> tuple[tuple[str | int | float | 
     return tuple((label, *(f"{value:g}" for value in values.values())) for label, values in found if values)
 
 
-def _gallery_section(issue: Issue, image_of: ImageOf) -> html.Section:
+def _gallery_section(issue: Issue, image_of: ImageOf, mask_of: MaskOf) -> html.Section:
     """Pictures of an issue, those of one group side by side."""
     examples: list[Example] = []
     places: list[Place] = []
@@ -97,7 +100,9 @@ def _gallery_section(issue: Issue, image_of: ImageOf) -> html.Section:
             places.append(place)
             caption = f"{number + 1}: {place.detail}" if len(group) > 1 else place.detail
             boxes = tuple(Box(corners, "", "prediction") for corners in place.boxes)
-            examples.append(Example(place.index, f"{place.channel} {place.key}", caption, boxes))
+            mask = mask_of(place.channel, place.index)
+            overlays = () if mask is None else (Overlay(tint(mask)),)
+            examples.append(Example(place.index, f"{place.channel} {place.key}", caption, boxes, overlays=overlays))
     gallery = Gallery(f"{issue.code.replace('_', ' ')} ({issue.count})", tuple(examples))
     side = thumbnail_side_px(gallery)
     thumbnails = [

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from vision.class_colors import class_colors
 from vision.data.masks.mask_png import IGNORED
+from vision.data.masks.mask_tint import IGNORED_RGBA, tint
 from vision.metrics.evaluation import Overlay
 
-_OPACITY = 170
-_WRONG, _RIGHT, _UNCOUNTED = (239, 68, 68, 220), (0, 0, 0, 120), (156, 163, 175, 200)
+_WRONG, _RIGHT = (239, 68, 68, 220), (0, 0, 0, 120)
 
 
 def overlays(truth: np.ndarray, predicted: np.ndarray) -> tuple[Overlay, Overlay, Overlay]:
@@ -21,13 +20,5 @@ def overlays(truth: np.ndarray, predicted: np.ndarray) -> tuple[Overlay, Overlay
     difference = np.empty((*truth.shape, 4), np.uint8)
     difference[:] = _RIGHT
     difference[predicted != truth] = _WRONG
-    difference[truth == IGNORED] = _UNCOUNTED
-    return _colored(truth), _colored(predicted), Overlay(difference)
-
-
-def _colored(mask: np.ndarray) -> Overlay:
-    rgba = np.zeros((256, 4), np.uint8)
-    rgba[:, :3] = class_colors(256)
-    rgba[1:, 3] = _OPACITY
-    rgba[IGNORED] = _UNCOUNTED
-    return Overlay(rgba[mask])
+    difference[truth == IGNORED] = IGNORED_RGBA
+    return Overlay(tint(truth)), Overlay(tint(predicted)), Overlay(difference)

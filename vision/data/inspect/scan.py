@@ -60,6 +60,11 @@ def scan(reader: Reader, workers: int, label_map: LabelMap = PLAIN) -> Iterator[
     yield from ordered_map(_scan_part, (reader, label_map), starts, workers)
 
 
+def mask_decoder(reader: Reader, label_map: LabelMap) -> MaskDecoder:
+    """Return the decoder of a channel's masks, of any number of classes."""
+    return MaskDecoder(MOST_CLASSES, label_map, reader.color_map if isinstance(reader, Colored) else None)
+
+
 def _scan_part(source: tuple[Reader, LabelMap], first: int) -> Part:
     prepare_process()
     reader, label_map = source
@@ -77,7 +82,7 @@ def _scan_part(source: tuple[Reader, LabelMap], first: int) -> Part:
         [],
         [],
     )
-    decode_mask = MaskDecoder(MOST_CLASSES, label_map, reader.color_map if isinstance(reader, Colored) else None)
+    decode_mask = mask_decoder(reader, label_map)
     for place in range(count):
         _scan_image(reader, first + place, place, part)
         try:
