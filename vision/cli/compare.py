@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from vision.cli import evaluate
 from vision.cli.assignments import read_assignments
-from vision.cli.progress import progress_bar
 from vision.files.atomic_file import check_writable
+from vision.progress_bar import progress_bar
 from vision.settings.errors import SettingsError
 from vision.settings.file_names import local_path
 

@@ -76,8 +76,8 @@ def run(argv: Sequence[str]) -> int:
     check_places(given.names, places)
     settings = ConvertSettings.parse({name: value for name, value in given.names.items() if name not in places})
 
-    from vision.cli.progress import progress_bar
     from vision.data.convert.conversion import convert
+    from vision.progress_bar import progress_bar
     from vision.settings.device import usable_cores
 
     output = local_path(given.names["output"])

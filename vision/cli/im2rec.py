@@ -157,9 +157,9 @@ def _write_classes(folder: Path, names: tuple[str, ...], root: str) -> None:
 
 
 def _pack(given: argparse.Namespace) -> int:
-    from vision.cli.progress import progress_bar
     from vision.data.im2rec.encoding import PackOptions
     from vision.data.im2rec.packing import count_lines, lists_of, pack_list, skipped_file
+    from vision.progress_bar import progress_bar
     from vision.settings.device import usable_cores
 
     options = PackOptions(

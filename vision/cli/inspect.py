@@ -72,10 +72,10 @@ def run(argv: Sequence[str]) -> int:
 
 def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, workers: int) -> int:
     from vision.algorithms.advice import recommended_settings
-    from vision.cli.progress import progress_bar
     from vision.data.inspect.inspection import inspect, to_json
     from vision.data.masks.label_map import MOST_CLASSES, read_label_map
     from vision.data.readers.open import open_channel
+    from vision.progress_bar import progress_bar
     from vision.reports.inspection_report import write_inspection_page
     from vision.settings.device import usable_cores
 

@@ -58,8 +58,8 @@ def run(argv: Sequence[str]) -> int:
     settings = SplitSettings.parse({name: value for name, value in given.names.items() if name not in places})
     shares, group = read_shares(settings.parts), _read_group(settings.group)
 
-    from vision.cli.progress import progress_bar
     from vision.data.convert.splitting import SplitOptions, split
+    from vision.progress_bar import progress_bar
     from vision.settings.device import usable_cores
 
     output = local_path(given.names["output"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from vision.data.masks.mask_png import IGNORED
 from vision.data.readers.class_names import MAX_CLASS_ID
 from vision.data.readers.open import open_channel
 from vision.data.sample import RawTarget, Reader, Tabular
+from vision.progress_bar import progress_bar
 from vision.settings.channels import LABEL_MAP, parse_channels
 from vision.settings.errors import DataError, SettingsError
 from vision.settings.hyperparameters import missing_counts
@@ -72,7 +74,14 @@ def count_classes(reader: Reader, label_map: LabelMap = PLAIN) -> int:
     if matrix is not None and matrix.shape[1] == 1:
         # All at once: as labels that are looked at one by one, but in no time.
         return _classes_up_to(matrix[:, 0])
-    return max((least_classes_of(label, label_map) for label in _labels(reader)), default=0)
+    most = 0
+    with progress_bar("counting classes", len(reader)) as advance:
+        for index in range(len(reader)):
+            # Labels that cannot be read are named where they are judged.
+            with suppress(DataError):
+                most = max(most, least_classes_of(reader.target(index), label_map))
+            advance(1)
+    return most
 
 
 def least_classes_of(label: RawTarget, label_map: LabelMap = PLAIN) -> int:
@@ -95,11 +104,3 @@ def _classes_up_to(class_ids: np.ndarray | Iterable[int]) -> int:
     ids = np.rint(np.asarray(class_ids if isinstance(class_ids, np.ndarray) else tuple(class_ids), np.float64))
     sound = ids[np.isfinite(ids) & (ids >= 0) & (ids <= MAX_CLASS_ID)]
     return int(sound.max()) + 1 if sound.size else 0
-
-
-def _labels(reader: Reader) -> Iterator[RawTarget]:
-    for index in range(len(reader)):
-        try:
-            yield reader.target(index)
-        except DataError:
-            continue

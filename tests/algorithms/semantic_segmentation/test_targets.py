@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import cv2
@@ -8,7 +10,10 @@ import numpy as np
 import pytest
 
 from vision.algorithms.algorithm import LabeledChannel
-from vision.algorithms.semantic_segmentation.targets import mask_decoder
+from vision.algorithms.semantic_segmentation.targets import FEW_MASKS, mask_decoder, summarize_masks
+from vision.data.masks.mask_decoder import MaskDecoder
+from vision.data.masks.mask_png import write_mask
+from vision.data.readers.mask_files import MaskFilesReader
 from vision.data.readers.open import open_channel
 from vision.settings.channels import Channel
 from vision.settings.errors import DataError
@@ -43,3 +48,41 @@ def test_fewer_classes_than_the_color_map_names_are_refused(tmp_path: Path) -> N
     channels = {"train": Channel(tmp_path / "train.manifest")}
     with pytest.raises(DataError, match=r"train: has masks of 3 classes, .* dent, crack\): set num_classes=3"):
         mask_decoder(LabeledChannel("train", channels, open_channel(channels, "train")), 2)
+
+
+class Terminal(io.StringIO):
+    """What a terminal was sent."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("num_masks", "shows_progress", "rank", "is_shown"),
+    [
+        (FEW_MASKS + 1, True, "0", True),
+        (FEW_MASKS + 1, False, "0", False),
+        (FEW_MASKS + 1, True, "1", False),
+        (FEW_MASKS, True, "0", False),
+    ],
+    ids=["many", "not wanted", "second process", "few"],
+)
+def test_the_progress_of_counting_is_shown_on_a_terminal(
+    num_masks: int, shows_progress: bool, rank: str, is_shown: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, suffix, held in (("a", "jpg", b""), ("masks", "png", write_mask(np.ones((1, 1), np.uint8)))):
+        (tmp_path / name).mkdir()
+        for number in range(num_masks):
+            (tmp_path / name / f"{number}.{suffix}").write_bytes(held)
+    source = LabeledChannel("train", {}, MaskFilesReader(tmp_path / "a", tmp_path / "masks"))
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    for name, value in {"LOCAL_RANK": rank, "TERM": "xterm", "COLUMNS": "120"}.items():
+        monkeypatch.setenv(name, value)
+
+    summary = summarize_masks(source, MaskDecoder(2), shows_progress=shows_progress)
+
+    assert summary.class_counts is not None
+    assert summary.class_counts.tolist() == [0, num_masks]
+    assert ("counting masks of train" in terminal.getvalue()) is is_shown
+    assert (f"{num_masks}/{num_masks}" in terminal.getvalue()) is is_shown

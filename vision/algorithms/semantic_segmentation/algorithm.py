@@ -57,7 +57,8 @@ class SemanticSegmentation(
     def summarize_targets(
         self, source: LabeledChannel, hyperparameters: SemanticSegmentationHyperparameters, run: RunSettings
     ) -> TargetSummary:
-        return summarize_masks(source, self.target_decoder(source, hyperparameters, run))
+        decoder = self.target_decoder(source, hyperparameters, run)
+        return summarize_masks(source, decoder, shows_progress=run.progress in ("auto", "bar"))
 
     def needs_label_counts(self, hyperparameters: SemanticSegmentationHyperparameters) -> bool:
         return hyperparameters.class_weights == BALANCED

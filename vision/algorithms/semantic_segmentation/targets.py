@@ -14,10 +14,12 @@ from vision.data.masks.mask_decoder import MaskDecoder
 from vision.data.masks.pixel_counts import count_pixels
 from vision.data.readers.class_names import class_name
 from vision.data.sample import Colored
+from vision.progress_bar import progress_bar
 from vision.settings.channels import LABEL_MAP
 from vision.settings.errors import DataError
 
 SHOWN = 5
+FEW_MASKS = 64
 
 
 def mask_decoder(source: LabeledChannel, num_classes: int) -> MaskDecoder:
@@ -41,13 +43,17 @@ def collate_masks(masks: Sequence[np.ndarray]) -> Tensor:
     return torch.from_numpy(np.stack(masks))
 
 
-def summarize_masks(source: LabeledChannel, decoder: MaskDecoder) -> TargetSummary:
+def summarize_masks(source: LabeledChannel, decoder: MaskDecoder, *, shows_progress: bool) -> TargetSummary:
     """Count the pixels of each class; masks that cannot be used become one problem that names the first of each kind.
 
-    A class without a pixel is a warning.
+    A class without a pixel is a warning. Only the progress of many masks is shown: a bar for a few would flicker.
     """
     reader, num_classes = source.reader, decoder.num_classes
-    counts = count_pixels(reader, decoder)
+    if shows_progress and len(reader) > FEW_MASKS:
+        with progress_bar(f"counting masks of {source.name}", len(reader)) as advance:
+            counts = count_pixels(reader, decoder, advance)
+    else:
+        counts = count_pixels(reader, decoder)
     problems = []
     if counts.num_masks < len(reader):
         shown = "; ".join(counts.problems)

@@ -1,7 +1,8 @@
-"""A progress bar on a terminal, nothing elsewhere."""
+"""A progress bar on a terminal, drawn by the first process of a run; nothing elsewhere."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ REDRAW_SECONDS = 0.2
 @contextmanager
 def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yield a function to be called with the number of items done since its last call."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or os.environ.get("LOCAL_RANK", "0") != "0":
         yield lambda count: None
         return
     from rich.console import Console
