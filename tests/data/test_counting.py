@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from vision.data.counting import counted_line, with_counts
@@ -48,6 +50,16 @@ def test_labels_of_several_numbers(tmp_path: Path, labels: list[float | list[flo
     found = with_counts({}, records(tmp_path / "train.rec", labels))
     assert found.get("num_classes") == classes
     assert found["num_training_samples"] == len(labels)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_masks_of_one_class_have_another_that_they_do_not_show(tmp_path: Path, value: int) -> None:
+    """So that the masks are judged, and not a number that nobody gave."""
+    for folder in ("train", "train_annotation"):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "1.png"), np.full((2, 2), value, np.uint8))
+    channels = {name: str(tmp_path / name) for name in ("train", "train_annotation")}
+    assert with_counts({}, channels, (".png",))["num_classes"] == 2
 
 
 def test_names_beside_a_record_file_count(tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ from vision.settings.channels import LABEL_MAP, parse_channels
 from vision.settings.errors import DataError, SettingsError
 from vision.settings.hyperparameters import missing_counts
 
+# Masks of background alone still tell it from something that they do not show.
+_LEAST_MASK_CLASSES = 2
+
 
 def with_counts(
     hyperparameters: Mapping[str, object], channels: Mapping[str, object], label_suffixes: Sequence[str] = ()
@@ -89,7 +92,7 @@ def least_classes_of(label: RawTarget, label_map: LabelMap = PLAIN) -> int:
     try:
         if isinstance(label, bytes):
             ids = np.unique(MaskDecoder(MOST_CLASSES, label_map)(label, ""))
-            return _classes_up_to(ids[ids != IGNORED])
+            return max(_classes_up_to(ids[ids != IGNORED]), _LEAST_MASK_CLASSES)
         if task_of(label) == "multi" and not isinstance(label, tuple):
             return numbers(label, "").size
         held = read_label(label, "")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -86,3 +87,34 @@ def test_the_progress_of_counting_is_shown_on_a_terminal(
     assert summary.class_counts.tolist() == [0, num_masks]
     assert ("counting masks of train" in terminal.getvalue()) is is_shown
     assert (f"{num_masks}/{num_masks}" in terminal.getvalue()) is is_shown
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels", "problem"),
+    [
+        (
+            "train",
+            [0, 255],
+            'the masks have the values 0 and 255 alone, .* give the label map {"map": {"0": 0, "1": 255',
+        ),
+        ("validation", [0, 255], None),
+        ("train", [255, 255], "no pixel of the masks counts"),
+        ("validation", [255, 255], "no pixel of the masks counts"),
+    ],
+)
+def test_masks_that_teach_nothing_are_a_problem(
+    tmp_path: Path, name: str, pixels: list[int], problem: str | None
+) -> None:
+    for folder in (name, f"{name}_annotation"):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "1.png"), np.array([pixels], np.uint8))
+    channels = {channel: Channel(tmp_path / channel) for channel in (name, f"{name}_annotation")}
+    source = LabeledChannel(name, channels, open_channel(channels, name, label_suffixes=(".png",)))
+
+    found = summarize_masks(source, mask_decoder(source, 2), shows_progress=False)
+
+    if problem is None:
+        assert found.problems == ()
+        assert "the values 0 and 255 alone" in found.warnings[0]
+    else:
+        assert re.match(problem, found.problems[0])

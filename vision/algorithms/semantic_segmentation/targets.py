@@ -46,7 +46,9 @@ def collate_masks(masks: Sequence[np.ndarray]) -> Tensor:
 def summarize_masks(source: LabeledChannel, decoder: MaskDecoder, *, shows_progress: bool) -> TargetSummary:
     """Count the pixels of each class; masks that cannot be used become one problem that names the first of each kind.
 
-    A class without a pixel is a warning. Only the progress of many masks is shown: a bar for a few would flicker.
+    Masks without a pixel that counts are a problem, as are training masks of 0 and 255 alone, from which background
+    would be learned and nothing else. A class without a pixel is a warning. Only the progress of many masks is shown:
+    a bar for a few would flicker.
     """
     reader, num_classes = source.reader, decoder.num_classes
     if shows_progress and len(reader) > FEW_MASKS:
@@ -54,11 +56,17 @@ def summarize_masks(source: LabeledChannel, decoder: MaskDecoder, *, shows_progr
             counts = count_pixels(reader, decoder, advance)
     else:
         counts = count_pixels(reader, decoder)
-    problems = []
+    problems: list[str] = []
+    warnings: list[str] = []
     if counts.num_masks < len(reader):
         shown = "; ".join(counts.problems)
         problems.append(f"{len(reader) - counts.num_masks} of {len(reader)} masks cannot be used: {shown}")
-    warnings = [] if problems else list(counts.problems)
+    elif counts.num_masks and not counts.pixels.any():
+        problems.append("no pixel of the masks counts: all are 255, or of colors that no class has, and so ignored")
+    elif source.name == "train":
+        problems += counts.problems
+    else:
+        warnings += counts.problems
     if counts.absent and not problems:
         listed = ", ".join(class_name(reader.class_names, class_id) for class_id in counts.absent[:SHOWN])
         dots = ", ..." if len(counts.absent) > SHOWN else ""
