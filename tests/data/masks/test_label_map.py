@@ -69,3 +69,13 @@ def test_travels_to_loader_processes() -> None:
     assert copied.is_identity
     assert copied.stated == {"scale": 1}
     assert np.array_equal(copied.class_by_value, PLAIN.class_by_value)
+
+
+@pytest.mark.parametrize("given", ["maps/train_label_map.json", "maps", "nowhere"])
+def test_a_path_without_label_maps_is_refused(tmp_path: Path, given: str) -> None:
+    """Else masks would be read as if there were no label map."""
+    (tmp_path / "maps").mkdir()
+    name = "train_label_map.json" if given.endswith(".json") else "label_map.json"
+    (tmp_path / "maps" / name).write_text("{}")
+    with pytest.raises(DataError, match=r"is no folder with label maps; give .* a folder with train_label_map.json"):
+        read_label_map(tmp_path / given, "train", 3)

@@ -250,3 +250,9 @@ def test_the_algorithm_says_which_label_files_count(tree, files, suffixes: tuple
     root = tree({**PICTURES, **files})
     opened = channels(root, {"train": "images", "train_annotation": "mask"})
     assert open_channel(opened, "train", label_suffixes=suffixes).target(0) == target
+
+
+def test_images_whose_masks_are_not_given(tree) -> None:
+    opened = channels(tree(PICTURES), {"train": "images"})
+    with pytest.raises(UserError, match=r"train_annotation is missing: .* give channels\.train_annotation= the folder"):
+        open_channel(opened, "train", label_suffixes=(".png",))

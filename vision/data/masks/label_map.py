@@ -50,10 +50,18 @@ PLAIN = LabelMap(MappingProxyType({"scale": 1}), np.arange(256, dtype=np.int16))
 def read_label_map(folder: Path | None, channel: str, num_classes: int) -> LabelMap:
     """Return the map of ``channel`` in the folder of channel ``label_map``, PLAIN if there is none.
 
-    Raises DataError naming the file.
+    Raises DataError naming the file, or the folder if it has no map for any channel.
     """
-    path = None if folder is None else folder / f"{channel}{SUFFIX}"
-    if path is None or not path.is_file():
+    if folder is None:
+        return PLAIN
+    path = folder / f"{channel}{SUFFIX}"
+    if not path.is_file():
+        if not any(folder.glob(f"*{SUFFIX}")):
+            raise DataError(
+                str(folder),
+                f"is no folder with label maps; give channel label_map a folder with train{SUFFIX} and"
+                f" validation{SUFFIX}",
+            )
         return PLAIN
     try:
         raw = parse_json(path.read_bytes())

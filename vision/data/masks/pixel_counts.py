@@ -75,7 +75,8 @@ def count_pixels(reader: Reader, decode: MaskDecoder, advance: Callable[[int], N
     if ignored and not pixels[1:].any() and decode.colors is None and decode.label_map.stated == PLAIN.stated:
         lines.append(
             "the masks have the values 0 and 255 alone, and 255 stands for ignored pixels; if they show one class, "
-            'give the label map {"map": {"0": 0, "1": 255}}'
+            'give the label map {"map": {"0": 0, "1": 255}}: channels.label_map= a folder with the files '
+            "train_label_map.json and validation_label_map.json"
         )
     return PixelCounts(pixels, images, ignored, num_masks, tuple(lines))
 

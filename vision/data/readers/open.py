@@ -67,6 +67,11 @@ def open_channel(
     if found.form == "an image list":
         file = _only(name, found)
         return ImageListReader(file, file.parent, find_class_list(None, file.parent))
+    if label_suffixes and JSON not in label_suffixes:
+        raise UserError(
+            f"Channel {name}{ANNOTATION} is missing: channel {name} holds images, so give channels.{name}{ANNOTATION}="
+            " the folder of their masks, a PNG file of the same name for each."
+        )
     if class_names is None and name != "train" and "train" in channels:
         train = _choose(channels, "train")
         if train.form == "images" and not _companions(channels, "train"):
