@@ -127,6 +127,19 @@ def test_answers_that_cannot_be_joined_are_of_one_image(
     )
 
 
+@pytest.mark.parametrize("accept", ["", "*/*"])
+@pytest.mark.parametrize(
+    ("settings", "form"), [({}, "image/png"), ({"default_accept": "application/jsonlines"}, "application/jsonlines")]
+)
+def test_who_accepts_anything_gets_the_model_s_first_form(
+    make: Callable[..., Service], monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], form: str, accept: str
+) -> None:
+    service = make(**settings)
+    monkeypatch.setattr(service.model, "forms", ("image/png", "application/json", "application/jsonlines"))
+    answered = asyncio.run(post(build_app(service), whole(IMAGE), accept=accept))
+    assert (answered.status, answered.headers["content-type"]) == (200, form)
+
+
 def test_draining_closes_connections_after_their_answer(make: Callable[..., Service]) -> None:
     service = make()
     assert service.is_healthy

@@ -89,7 +89,8 @@ class Service:
         """Return the form in which a client wants the answer. Raises RequestFailure 406."""
         settings = self.settings
         wanted = request.headers.get("accept", "")
-        return choose_form(wanted, settings.default_accept, model.forms, verbose=settings.verbose)
+        default = settings.default_accept or model.forms[0]
+        return choose_form(wanted, default, model.forms, verbose=settings.verbose)
 
     async def _receive(self, request: Request) -> Images:
         """Return the images of the body; the one model expects them while they arrive. Takes no place of work."""

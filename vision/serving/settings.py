@@ -129,8 +129,10 @@ class ServingSettings(SettingsTable):
     max_pixels: int = Field(default=50_000_000, ge=1, le=1 << 30, description="width times height of an image")
     timeout_s: float = Field(default=60.0, gt=0, le=3600, description="time for one request, upload included")
     drain_s: float = Field(default=25.0, gt=0, le=3600, description="time for the last requests after SIGTERM")
-    default_accept: str = Field(
-        default="application/json", description="what a request without Accept gets", examples=["application/jsonlines"]
+    default_accept: str | None = Field(
+        default=None,
+        description="what a request without Accept gets; unset is the model's first form: JSON, or a PNG of class ids",
+        examples=["application/jsonlines"],
     )
     verbose: bool = Field(
         default=False, description="add class names to every answer, as Accept: application/json;verbose does"
