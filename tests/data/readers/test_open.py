@@ -219,6 +219,7 @@ def test_contradictions(tree, name: str) -> None:
         ({"j": ""}, (".png",), "is no folder; one PNG file for each image must lie there"),
         ({"j": ""}, (".json",), "is no folder; one JSON file for each image must lie there"),
         ({"j/a.json": ANNOTATION}, (".png",), "holds no PNG files; it holds files ending in .json"),
+        ({"j/a.jpg": ""}, (".png",), "it holds files ending in .jpg; JPEG changes the values of pixels, so make the"),
         ({"j/a.png": None}, (".json",), "holds no .json files; it holds files ending in .png"),
     ],
 )

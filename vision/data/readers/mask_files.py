@@ -47,7 +47,9 @@ class MaskFilesReader:
         if not image_names:
             raise DataError(str(image_root), f"holds no images{images.instead()}")
         if not mask_names:
-            raise DataError(str(mask_root), f"holds no {kinds} files{masks.instead()}")
+            are_jpegs = any(name.lower().endswith((".jpg", ".jpeg")) for name in masks.files)
+            why = "; JPEG changes the values of pixels, so make the masks anew as PNG" if are_jpegs else ""
+            raise DataError(str(mask_root), f"holds no {kinds} files{masks.instead()}{why}")
         mask_of, alone = _pair(image_root, image_names, mask_root, mask_names, kinds)
         others = [name for name in images.files if not is_image_name(name)]
         self.remarks: tuple[str, ...] = tuple(
