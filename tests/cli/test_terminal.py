@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import io
+import pytest
 
-from rich.console import Console
-
-from vision.cli.terminal import summary_table
-from vision.metrics.evaluation import Evaluation
+from vision.cli.terminal import print_evaluation
+from vision.metrics.evaluation import Evaluation, Table
 
 
-def test_metrics_one_a_line_and_names_are_no_markup() -> None:
+def test_metrics_one_a_line_and_names_are_no_markup(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    note = "class [red]x[/] \x1b[31m " + "and a note goes over the whole width of the terminal " * 2
     evaluation = Evaluation(
-        1234, {"accuracy": 0.97128, "top_k_accuracy_5": 1.0, "loss": 1.5}, (), notes=("class [red]x[/] \x1b[31m",)
+        1234,
+        {"accuracy": 0.97128, "top_k_accuracy_5": 1.0, "loss": 1.5},
+        (),
+        tables=(Table("A table with a title longer than it is wide", ("a",), ((1,),)),),
+        notes=(note,),
     )
-    written = io.StringIO()
-    Console(file=written, width=100, force_terminal=True, color_system=None).print(
-        summary_table(evaluation, "[bold]Validation")
-    )
-    text = written.getvalue()
-    assert "[bold]Validation" in text
-    assert "class [red]x[/]" in text
-    assert "\x1b[31m" not in text
-    rows = [line.replace("│", " ").split() for line in text.splitlines() if "│" in line]
-    assert rows == [
+    print_evaluation(evaluation, "[bold]Validation")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].strip() == "[bold]Validation"
+    assert "A table with a title longer than it is wide" in map(str.strip, lines)
+    assert lines[-2].startswith("class [red]x[/]") and len(lines[-2]) > 70
+    assert not any("\x1b[31m" in line for line in lines)
+    rows = [line.replace("│", " ").split() for line in lines if "│" in line]
+    assert rows[:4] == [
         ["images", "1,234"],
         ["accuracy", "97.13", "%"],
         ["top-5", "accuracy", "100.00", "%"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import warnings
 from collections.abc import Callable
 
 import pytest
@@ -133,3 +134,22 @@ def test_lightning_is_quiet_but_its_warnings_stay(caplog: pytest.LogCaptureFixtu
     logger = logging.getLogger("pytorch_lightning.utilities.rank_zero")
     assert not logger.isEnabledFor(logging.INFO)
     assert logger.isEnabledFor(logging.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("module", "category", "message", "is_shown"),
+    [
+        ("pytorch_lightning.utilities._pytree", FutureWarning, "`isinstance(treespec, LeafSpec)` is deprecated", False),
+        ("torch.backends", UserWarning, "This API will be DEPRECATED after 2.9", False),
+        ("torch.nn.modules.loss", UserWarning, "sizes differ", True),
+        ("vision.data.dataset", FutureWarning, "this is deprecated", True),
+    ],
+)
+def test_what_libraries_call_deprecated_is_silent(
+    module: str, category: type[Warning], message: str, is_shown: bool
+) -> None:
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        quiet_lightning()
+        warnings.warn_explicit(message, category, f"{module}.py", 1, module=module)
+    assert bool(seen) == is_shown

@@ -155,10 +155,25 @@ def test_a_line_for_the_epoch_stays() -> None:
     assert "best so far, model saved in runs/[bold]/model" in drawn
 
 
-def test_epoch_line_takes_any_metrics() -> None:
-    assert epoch_line(Position(8, 10, 1, 1), Times(), {"validation_mAP": 0.5}) == (
-        "epoch  9/10  validation mAP 0.5000  0 images/s  data wait 0%  0.0 s"
-    )
+METRICS = {"train_loss": 1.98061, "train_accuracy": 0.41263, "validation_accuracy": 0.33154}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "width", "line"),
+    [
+        ({"validation_mAP": 0.5}, 80, "epoch   9/100  validation mAP 0.5000  470 images/s  data wait 2%  3.0 s"),
+        (
+            METRICS,
+            80,
+            "epoch   9/100  train loss 1.9806  accuracy 0.4126  validation 0.3315  3.0 s",
+        ),
+        (METRICS, 50, "epoch   9/100  validation accuracy 0.3315  3.0 s"),
+        ({}, 80, "epoch   9/100  470 images/s  data wait 2%  3.0 s"),
+    ],
+)
+def test_epoch_line_takes_any_metrics_and_fits(metrics: dict[str, float], width: int, line: str) -> None:
+    times = Times(seconds=3.0, wait_seconds=0.06, images=1410)
+    assert epoch_line(Position(8, 100, 1, 1), times, metrics, width) == line
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (95, "1:35"), (3725, "1:02:05")])

@@ -13,25 +13,27 @@ _MOST_ROWS = 100
 
 
 def print_evaluation(evaluation: Evaluation, title: str) -> None:
-    """Print the metrics, then each table that is there to be read, cut where it has many rows."""
+    """Print the metrics, then each table that is there to be read, cut where it has many rows, then the notes."""
     tables = (table for table in evaluation.tables if not table.is_long)
-    Console().print(Group(summary_table(evaluation, title), *map(_rich_table, tables)))
+    # Beside a table, not in it: its title and caption would be as narrow as its columns.
+    notes = (Text(printable(note)) for note in evaluation.notes)
+    Console().print(
+        Group(_title(title), summary_table(evaluation), *(part for table in tables for part in _parts(table)), *notes)
+    )
 
 
 def print_table(table: Table) -> None:
     """Print one table by itself."""
-    Console().print(_rich_table(table))
+    Console().print(Group(*_parts(table)))
 
 
-def summary_table(evaluation: Evaluation, title: str) -> RichTable:
-    """Return a table of the number of images and every metric, one a line, with the notes below."""
-    table = RichTable(
-        title=Text(printable(title)),
-        title_justify="left",
-        caption=Text("\n".join(printable(note) for note in evaluation.notes)) if evaluation.notes else None,
-        caption_justify="left",
-        show_header=False,
-    )
+def _title(title: str) -> Text:
+    return Text(printable(title), style="italic")
+
+
+def summary_table(evaluation: Evaluation) -> RichTable:
+    """Return a table of the number of images and every metric, one a line."""
+    table = RichTable(show_header=False)
     table.add_column("metric")
     table.add_column("value", justify="right")
     # Text, not str, which would read square brackets in a name as markup.
@@ -41,8 +43,9 @@ def summary_table(evaluation: Evaluation, title: str) -> RichTable:
     return table
 
 
-def _rich_table(table: Table) -> RichTable:
-    shown = RichTable(title=Text(table.title), title_justify="left")
+def _parts(table: Table) -> tuple[Text, RichTable]:
+    """Return the title and the rows of a table."""
+    shown = RichTable()
     for index, column in enumerate(table.columns):
         numeric = any(isinstance(row[index], int | float) for row in table.rows)
         shown.add_column(Text(column), justify="right" if numeric else "left")
@@ -51,7 +54,7 @@ def _rich_table(table: Table) -> RichTable:
         shown.add_row(*(Text(_cell(value)) for value in row))
     if len(table.rows) > _MOST_ROWS:
         shown.caption = f"{_MOST_ROWS} of {len(table.rows)} rows"
-    return shown
+    return _title(table.title), shown
 
 
 def _cell(value: str | int | float | None) -> str:

@@ -81,7 +81,10 @@ class Outcome:
 def train(settings: Settings) -> Outcome:
     """Train with composed settings, draw the report and say where it is."""
     job = job_of(settings)
-    metric = algorithms.facts_of(job.algorithm).objective.metric
+    facts = algorithms.facts_of(job.algorithm)
+    metric = facts.objective.metric
+    if "torch" not in sys.modules and os.environ.get("LOCAL_RANK", "0") == "0":
+        print(f"vision: {facts.title}: the settings are right; loading PyTorch", file=sys.stderr, flush=True)
     # Imported after the settings are checked: importing torch takes seconds.
     from vision import api
     from vision.training.termination import Terminated

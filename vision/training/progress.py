@@ -131,8 +131,18 @@ def make_display(lines: LogLines, mode: Mode, every_batches: int, out: TextIO, e
     return BarDisplay(console, every_batches)
 
 
+# Modules whose warnings of their own old age are for their authors, not for who trains with them.
+_LIBRARIES = r"(pytorch_lightning|lightning_fabric|lightning_utilities|torch|torchmetrics|torchvision)(\.|$)"
+
+
 def quiet_lightning() -> None:
-    """Silence Lightning's product tips, device listings and advice on loaders; its warnings and errors stay."""
+    """Silence Lightning's product tips, device listings and advice on loaders, and what libraries call deprecated.
+
+    Its other warnings and its errors stay.
+    """
+    for category in (DeprecationWarning, FutureWarning):
+        warnings.filterwarnings("ignore", category=category, module=_LIBRARIES)
+    warnings.filterwarnings("ignore", message="(?is).*deprecated", module=_LIBRARIES)
     for name in ("utilities.rank_zero", "trainer.connectors.checkpoint_connector"):
         logging.getLogger(f"pytorch_lightning.{name}").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")

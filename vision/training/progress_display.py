@@ -117,6 +117,7 @@ class BarDisplay(Display):
         self._speed: Times = Times()
         self._began = self._drawn = 0.0
         self._began_at: Position | None = None
+        self._has_saved = False
         # Drawn by hand: a thread of its own would take time from the training loop.
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
@@ -145,11 +146,14 @@ class BarDisplay(Display):
 
     def epoch_done(self, position: Position, times: Times, metrics: Mapping[str, float]) -> None:
         self._loss = None
-        self.console.print(Text(epoch_line(position, times, metrics)), soft_wrap=True)
+        self.console.print(Text(epoch_line(position, times, metrics, self.console.width)), soft_wrap=True)
 
     def model_saved(self, path: Path, best: float | None) -> None:
         if best is not None:
-            self.console.print(Text(f"  best so far, model saved in {path}", style="green"), soft_wrap=True)
+            # The path is the same every time.
+            where = "" if self._has_saved else f" in {path}"
+            self._has_saved = True
+            self.console.print(Text(f"  best so far, model saved{where}", style="green"), soft_wrap=True)
 
     def run_ended(self) -> None:
         self._bar.stop()
@@ -185,21 +189,34 @@ class BarDisplay(Display):
         self._bar.refresh()
 
 
-def epoch_line(position: Position, times: Times, metrics: Mapping[str, float]) -> str:
-    """Return the line of a finished epoch: its loss, first training and validation score, speed and time."""
+def epoch_line(position: Position, times: Times, metrics: Mapping[str, float], width: int) -> str:
+    """Return the line of a finished epoch: its loss, first training and validation score, speed and time.
+
+    On a terminal of few columns it is worded shorter, then says less.
+    """
     train, validation = with_prefix(metrics, "train_"), with_prefix(metrics, "validation_")
-    shown = {f"train {name}": value for name, value in train.items() if name == "loss"}
-    shown |= {f"train {name}": train[name] for name in list(validation)[:1] if name in train}
-    shown |= {f"validation {name}": validation[name] for name in list(validation)[:1]}
-    width = len(str(position.epochs))
-    parts = [
-        f"epoch {position.epoch + 1:{width}d}/{position.epochs}",
-        *(f"{name} {value:.4f}" for name, value in shown.items()),
-        f"{times.images_per_second:,.0f} images/s",
-        f"data wait {times.data_wait_share:.0%}",
-        f"{times.seconds:.1f} s",
+    score = next(iter(validation), "")
+    loss = [f"train loss {train['loss']:.4f}"] if "loss" in train else []
+    trained = f"{train[score]:.4f}" if score in train else None
+    validated = f"{validation[score]:.4f}" if validation else None
+    digits = len(str(position.epochs))
+    head = f"epoch {position.epoch + 1:{digits}d}/{position.epochs}"
+    speed, wait = f"{times.images_per_second:,.0f} images/s", f"data wait {times.data_wait_share:.0%}"
+    seconds = f"{times.seconds:.1f} s"
+    full = [
+        *([f"train {score} {trained}"] if trained else []),
+        *([f"validation {score} {validated}"] if validated else []),
     ]
-    return "  ".join(parts)
+    short = [f"{score} {trained}", f"validation {validated}"] if trained else full
+    forms = (
+        [head, *loss, *full, speed, wait, seconds],
+        [head, *loss, *short, speed, wait, seconds],
+        [head, *loss, *short, speed, seconds],
+        [head, *loss, *short, seconds],
+        [head, *full[-1:], seconds],
+    )
+    lines = ["  ".join(parts) for parts in forms]
+    return next((line for line in lines if len(line) <= width), lines[-1])
 
 
 def clock_text(seconds: float) -> str:
