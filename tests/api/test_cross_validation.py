@@ -66,6 +66,11 @@ def test_a_resumed_one_keeps_the_finished_folds(
     assert (result.folder / "cross_validation.json").read_text() == before
 
 
+def test_folds_of_other_images_are_not_resumed(result: CrossValidation, channels: dict[str, str]) -> None:
+    with pytest.raises(UserError, match=r"fold\.json held out other images than this run would"):
+        api.cross_validate(job(channels, result.folder, {"folds": 3, "resume": True, "seed": 7}, epochs=1))
+
+
 def test_statistics_of_hand_computed_folds() -> None:
     found = CrossValidation(Path("x"), ({"a": 0.2, "b": 1.0}, {"a": 0.4, "b": math.nan}, {"a": 0.9}), (1, 1, 1))
     assert found.names == ("a",)

@@ -21,7 +21,7 @@ from vision.data.inspect.scan import scan
 from vision.data.readers.open import open_channel
 from vision.data.readers.subset import SubsetReader
 from vision.data.sample import Reader
-from vision.data.stratification import stratified_folds
+from vision.data.stratification import assign_parts
 from vision.files.atomic_file import write_whole
 from vision.metrics.evaluation import Table
 from vision.settings.errors import SettingsError, UserError
@@ -78,8 +78,8 @@ def cross_validate(job: TrainingJob) -> CrossValidation:
     folds = job.run.folds
     assert folds is not None
     algorithm = algorithms.get(job.algorithm)
-    reader, counts = _read_labels(algorithm, job, folds)
-    fold_of = stratified_folds(counts, folds, job.run.seed, _copies(reader, folds))
+    reader, labels = _read_labels(algorithm, job, folds)
+    fold_of = assign_parts(labels, [1 / folds] * folds, job.run.seed, _copies(reader, folds))
     # Both parts come from one channel, so its labels are read in the same way.
     channels = {**job.channels, "validation": job.channels["train"]}
     folder = new_run_folder(job).path
@@ -87,7 +87,7 @@ def cross_validate(job: TrainingJob) -> CrossValidation:
     for fold in range(folds):
         place = RunFolder(folder / f"fold_{fold}")
         sizes.append(int((fold_of == fold).sum()))
-        done = _finished(place, job)
+        done = _finished(place, job, np.flatnonzero(fold_of == fold).tolist())
         if done is None:
             run = job.run.model_copy(update={"output": place.path})
             fold_job = Job(job.algorithm, job.hyperparameters, channels, run)
@@ -105,8 +105,8 @@ def _in_one_process(job: TrainingJob) -> TrainingJob:
     return replace(job, run=job.run.model_copy(update={"devices": 1}))
 
 
-def _read_labels(algorithm: AnyAlgorithm, job: TrainingJob, folds: int) -> tuple[Reader, np.ndarray]:
-    """Return the training channel and how often each image has each label, float64 [images, classes]."""
+def _read_labels(algorithm: AnyAlgorithm, job: TrainingJob, folds: int) -> tuple[Reader, list[dict[int, float]]]:
+    """Return the training channel and how often each image shows each class."""
     hp = job.hyperparameters
     if job.channels["train"].input_mode == "Pipe":
         raise UserError("run.folds needs the images in any order, but channel 'train' is in Pipe mode: use File mode")
@@ -116,12 +116,13 @@ def _read_labels(algorithm: AnyAlgorithm, job: TrainingJob, folds: int) -> tuple
     summary = look_at_labels(algorithm, LabeledChannel("train", job.channels, reader), hp, job.run)
     if summary.problems:
         raise SettingsError([f"channel 'train': {problem}" for problem in summary.problems])
-    rows = []
+    labels = []
     for index in range(len(reader)):
         part = LabeledChannel("train", job.channels, SubsetReader(reader, np.array([index])))
         single = algorithm.summarize_targets(part, hp, job.run)
-        rows.append(np.zeros(hp.num_classes) if single.class_counts is None else single.class_counts)
-    return reader, np.stack(rows)
+        counts = () if single.class_counts is None else single.class_counts
+        labels.append({class_id: float(count) for class_id, count in enumerate(counts) if count})
+    return reader, labels
 
 
 def _copies(reader: Reader, folds: int) -> np.ndarray:
@@ -162,14 +163,19 @@ def _run_fold(
     return result.metrics
 
 
-def _finished(folder: RunFolder, job: TrainingJob) -> dict[str, float] | None:
+def _finished(folder: RunFolder, job: TrainingJob, held_out: list[int]) -> dict[str, float] | None:
     """Return the metrics of a fold that an earlier run finished, if this run resumes it; else None."""
     path = folder.path / FOLD_RESULT
     if not (job.run.resume and path.exists()):
         return None
     try:
-        metrics = read_json(path)["metrics"]
-        return {name: math.nan if value is None else float(value) for name, value in metrics.items()}
+        document = read_json(path)
+        if document["held_out"] != held_out:
+            raise UserError(
+                f"{path} held out other images than this run would (other data, another run.seed or version): give"
+                " another run.output, or run.resume=false"
+            )
+        return {name: math.nan if value is None else float(value) for name, value in document["metrics"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is not the result of a fold ({error}): remove its folder to train it again") from error
 

@@ -96,7 +96,11 @@ def split(
         alike, apart = _look_alikes(source, len(listed), workers, advance)
         groups = joined([*_members(groups), *_members(alike)], len(listed))
     part_of = assign_parts(
-        [classes for classes, _ in listed], list(options.shares.values()), options.seed, groups, options.stratify
+        [dict.fromkeys(classes, 1.0) for classes, _ in listed],
+        list(options.shares.values()),
+        options.seed,
+        groups,
+        options.stratify,
     )
     names = list(options.shares)
     counts = {name: 0 for name in names}
