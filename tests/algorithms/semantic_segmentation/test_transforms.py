@@ -3,6 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from vision.algorithms.semantic_segmentation.hyperparameters import SemanticSegmentationHyperparameters
 from vision.algorithms.semantic_segmentation.transforms import (
@@ -74,6 +75,20 @@ def test_the_long_side_decides(size: tuple[int, int], long_px: int, expected: tu
     assert scaled_size(*size, long_px) == expected
 
 
+@pytest.mark.parametrize(("height", "width"), [(36, 48), (61, 40), (3, 50), (200, 200)])
+def test_masks_are_scaled_as_pillow_does(height: int, width: int) -> None:
+    mask = np.random.default_rng(0).integers(0, 255, (height, width), np.uint8)
+    image = np.zeros((height, width, 3), np.uint8)
+    for seed in range(20):
+        # The crop is larger than all it may be cut from.
+        _, ids = RandomScaleCrop(48, 96)(image, mask, seed, "a")
+        assert ids is not None
+        rows, columns = (np.flatnonzero((ids != 255).any(axis=axis)) for axis in (1, 0))
+        found = ids[np.ix_(rows, columns)]
+        expected = np.asarray(Image.fromarray(mask).resize(found.shape[::-1], Image.Resampling.NEAREST))
+        assert any(np.array_equal(found, side) for side in (expected, expected[:, ::-1]))
+
+
 @pytest.mark.parametrize(("height", "width"), [(70, 101), (101, 70), (48, 48), (40, 300)])
 def test_validation_is_a_resized_center(height: int, width: int) -> None:
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
@@ -86,7 +101,7 @@ def test_validation_is_a_resized_center(height: int, width: int) -> None:
     # A warp knows places between pixels to 1/32.
     assert np.abs(pixels.astype(int) - expected).max() <= 10
     nearest = cv2.resize(mask, scaled[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-    assert (ids == nearest[top : top + 48, left : left + 48]).mean() > 0.98
+    np.testing.assert_array_equal(ids, nearest[top : top + 48, left : left + 48])
 
 
 def test_stages() -> None:

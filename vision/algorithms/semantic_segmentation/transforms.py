@@ -43,10 +43,10 @@ class RandomScaleCrop:
         scaled = scaled_size(height, width, long_px)
         top = rng.randrange(max(scaled[0] - self.crop_px, 0) + 1)
         left = rng.randrange(max(scaled[1] - self.crop_px, 0) + 1)
-        pixels = _sample(image, scaled, top, left, self.crop_px, cv2.INTER_LINEAR, 0)
+        pixels = _cut(image, scaled, top, left, self.crop_px, is_mask=False)
         mask = None
         if target is not None:
-            mask = _sample(target, scaled, top, left, self.crop_px, cv2.INTER_NEAREST, IGNORED_CLASS)
+            mask = _cut(target, scaled, top, left, self.crop_px, is_mask=True)
         if mirrored:
             pixels = cv2.flip(pixels, 1)
             mask = None if mask is None else cv2.flip(mask, 1)
@@ -66,10 +66,10 @@ class CenterCrop:
         height, width = image.shape[:2]
         scaled = (side, side * width // height) if width > height else (side * height // width, side)
         top, left = (scaled[0] - side) // 2, (scaled[1] - side) // 2
-        pixels = _sample(image, scaled, top, left, side, cv2.INTER_LINEAR, 0)
+        pixels = _cut(image, scaled, top, left, side, is_mask=False)
         if target is None:
             return pixels, None
-        return pixels, _sample(target, scaled, top, left, side, cv2.INTER_NEAREST, IGNORED_CLASS)
+        return pixels, _cut(target, scaled, top, left, side, is_mask=True)
 
 
 class WholeImage:
@@ -102,31 +102,53 @@ def scaled_size(height: int, width: int, long_px: int) -> tuple[int, int]:
     return max(int(height * long_px / width + 0.5), 1), long_px
 
 
-def _sample(
-    pixels: np.ndarray, scaled: tuple[int, int], top: int, left: int, side: int, method: int, fill_value: int
-) -> np.ndarray:
-    """Return the square at ``top``, ``left`` of an image as it would be once resized to ``scaled`` (height, width).
+def _cut(pixels: np.ndarray, scaled: tuple[int, int], top: int, left: int, side: int, *, is_mask: bool) -> np.ndarray:
+    """Return the square at ``top``, ``left`` of an image or a mask as it would be once resized to ``scaled``.
 
-    An image that gets less than half as wide or high is averaged first, so that no pixel is passed over; ids are not.
+    ``scaled`` is (height, width). What lies beyond it is black, and ignored in a mask.
     """
-    height, width = pixels.shape[:2]
+    shown = min(side, scaled[0] - top), min(side, scaled[1] - left)
+    if is_mask:
+        rows = _nearest(pixels.shape[0], scaled[0])[top : top + shown[0]]
+        columns = _nearest(pixels.shape[1], scaled[1])[left : left + shown[1]]
+        square = pixels.take(rows, axis=0).take(columns, axis=1)
+    else:
+        square = _warped(pixels, scaled, top, left, shown)
+    below, beside = side - shown[0], side - shown[1]
+    if below or beside:
+        fill = IGNORED_CLASS if is_mask else (0, 0, 0)
+        square = cv2.copyMakeBorder(square, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=fill)
+    return square
+
+
+def _nearest(size: int, scaled: int) -> np.ndarray:
+    """Return which of ``size`` pixels in a row each of ``scaled`` takes, int64 [scaled].
+
+    The ratio is added up as Pillow and OpenCV's INTER_NEAREST_EXACT do, whose choice between two that are equally near
+    depends on it.
+    """
+    steps = np.full(scaled, size / scaled)
+    steps[0] /= 2
+    return np.minimum(np.cumsum(steps).astype(np.int64), size - 1)
+
+
+def _warped(image: np.ndarray, scaled: tuple[int, int], top: int, left: int, shown: tuple[int, int]) -> np.ndarray:
+    """Return ``shown`` (height, width) pixels of an image as it would be once resized to ``scaled``, bilinearly.
+
+    An image that gets less than half as wide or high is averaged first, so that no pixel is passed over.
+    """
+    height, width = image.shape[:2]
     shrunk = tuple(max(int(own / wanted), 1) for own, wanted in zip((height, width), scaled, strict=True))
-    if method != cv2.INTER_NEAREST and max(shrunk) > 1:
-        pixels = cv2.resize(pixels, (-(-width // shrunk[1]), -(-height // shrunk[0])), interpolation=cv2.INTER_AREA)
+    if max(shrunk) > 1:
+        image = cv2.resize(image, (-(-width // shrunk[1]), -(-height // shrunk[0])), interpolation=cv2.INTER_AREA)
     elif max(height, width) > _LONGEST_WARPED_PX:
-        pixels = cv2.resize(pixels, scaled[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-    height, width = pixels.shape[:2]
+        image = cv2.resize(image, scaled[::-1], interpolation=cv2.INTER_LINEAR)
+    height, width = image.shape[:2]
     y_ratio, x_ratio = height / scaled[0], width / scaled[1]
     # Centers of pixels are at whole numbers, their borders half a pixel away.
     matrix = np.array(
         [[x_ratio, 0, (left + 0.5) * x_ratio - 0.5], [0, y_ratio, (top + 0.5) * y_ratio - 0.5]], np.float64
     )
-    shown = min(side, scaled[0] - top), min(side, scaled[1] - left)
-    square = cv2.warpAffine(
-        pixels, matrix, shown[::-1], flags=method | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    return cv2.warpAffine(
+        image, matrix, shown[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
     )
-    below, beside = side - shown[0], side - shown[1]
-    if below or beside:
-        fill = (fill_value,) * 3
-        square = cv2.copyMakeBorder(square, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=fill)
-    return square
