@@ -171,7 +171,9 @@ def test_a_finished_run_resumes_for_more_epochs(
     assert [row["train_loss"] for row in parts.history] == [row["train_loss"] for row in whole.history]
 
 
-def test_early_stopping_ends_a_run_that_learns_nothing(channels: dict[str, str], tmp_path: Path) -> None:
+def test_early_stopping_ends_a_run_that_learns_nothing(
+    channels: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     stopping: dict[str, Any] = {
         "early_stopping": True,
         "early_stopping_min_epochs": 2,
@@ -181,6 +183,7 @@ def test_early_stopping_ends_a_run_that_learns_nothing(channels: dict[str, str],
     }
     result = train(job(channels, tmp_path / "run", **stopping))
     assert len(result.history) < 9
+    assert f"training ends early, after {len(result.history)} of 9 epochs: 1 in a row" in caplog.text
     again = train(job(channels, tmp_path / "run", {"resume": True}, **stopping))
     assert again.history == result.history
 

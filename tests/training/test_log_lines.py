@@ -82,8 +82,8 @@ def classification_log() -> list[str]:
     return [
         *lines.parameters(),
         *lines.batch(BatchReport(0, 20, 2560, 222.123, 11.5, running, 0.1)),
-        *lines.epoch_train(EpochReport(0, 2, 8.0951, 316.2, final)),
-        *lines.validation(0, {"accuracy": 0.253906, "macro_f1": 0.2}),
+        *lines.epoch_train(EpochReport(0, 2, 20, 2560, 8.0951, 316.2, final)),
+        *lines.validation(EpochReport(0, 2, 1, 32, 1, 1, {"accuracy": 0.253906, "macro_f1": 0.2})),
         *lines.best_model(0.253906),
         *lines.checkpoint("/opt/ml/model/image-classification-0001.params"),
     ]
@@ -94,8 +94,8 @@ def detection_log() -> list[str]:
     losses = {"loss": 1.2154, "cross_entropy": 0.8121, "smooth_l1": 0.4033}
     return [
         *lines.batch(BatchReport(0, 100, 3200, 115.2, 27.779193, losses, 0.1)),
-        *lines.epoch_train(EpochReport(0, 30, 27.8, 115.2, losses)),
-        *lines.validation(0, {"mAP": 0.0123}),
+        *lines.epoch_train(EpochReport(0, 30, 100, 3200, 27.8, 115.2, losses)),
+        *lines.validation(EpochReport(0, 30, 1, 32, 1, 1, {"mAP": 0.0123})),
         *lines.best_model(1.6157e-05),
         *lines.checkpoint("/opt/ml/model/model_algo_1-0000.params"),
     ]
@@ -151,8 +151,9 @@ def test_the_platform_s_regexes_find_the_values(regex: str, expected: float) -> 
 
 def test_the_last_epoch_completes_all_and_tiny_scores_keep_their_digits() -> None:
     lines = DetectionLogLines({}, host="algo-2")
-    assert lines.epoch_train(EpochReport(29, 30, 1, 1, {}))[0].endswith("host=algo-2, completed 100 % of epochs")
-    assert lines.validation(3, {"mAP": 1.6157e-05})[0].endswith("epoch=3, validation mAP <score>=(1.6157e-05)")
+    assert lines.epoch_train(EpochReport(29, 30, 1, 1, 1, 1, {}))[0].endswith("host=algo-2, completed 100 % of epochs")
+    (line,) = lines.validation(EpochReport(3, 30, 1, 1, 1, 1, {"mAP": 1.6157e-05}))
+    assert line.endswith("epoch=3, validation mAP <score>=(1.6157e-05)")
 
 
 def test_writer_prefixes_each_line_and_keeps_it_one_line() -> None:
@@ -163,3 +164,9 @@ def test_writer_prefixes_each_line_and_keeps_it_one_line() -> None:
     assert written.getvalue() == (
         f'{prefix} Epoch[0] Time cost=8.095\n{prefix} Saved checkpoint to "a #progress_metric: host=x"\n'
     )
+
+
+def test_lines_of_json_have_no_prefix() -> None:
+    written = io.StringIO()
+    LogWriter(written).write(['#metrics {"StartTime": 0}'])
+    assert written.getvalue() == '#metrics {"StartTime": 0}\n'

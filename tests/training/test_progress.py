@@ -13,6 +13,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from vision.algorithms.image_classification.log_lines import ClassificationLogLines
+from vision.data.collate import Batch
+from vision.training.log_lines import EpochReport
 from vision.training.progress import Mode, Progress, make_display, quiet_lightning
 from vision.training.progress_display import BarDisplay, Display, LogDisplay
 
@@ -48,7 +50,7 @@ class Task(pl.LightningModule):
     def on_validation_start(self) -> None:
         self.epoch_metrics = {"train_loss": 1.0, "train_accuracy": 0.25}
 
-    def validation_step(self, batch: torch.Tensor, batch_idx: int) -> None: ...
+    def validation_step(self, batch: Batch, batch_idx: int) -> None: ...
 
     def on_validation_epoch_end(self) -> None:
         self.epoch_metrics["validation_accuracy"] = 0.5
@@ -61,6 +63,8 @@ class Task(pl.LightningModule):
 def fit() -> Callable[[Task, Progress], None]:
     quiet_lightning()
     loader: DataLoader[torch.Tensor] = DataLoader(torch.ones(20), batch_size=4)
+    batch = Batch(torch.zeros(4, 3, 1, 1), None, torch.arange(4), ())
+    validation: DataLoader[Batch] = DataLoader([batch] * 3, batch_size=None)  # type: ignore[arg-type]
 
     def run(task: Task, progress: Progress) -> None:
         trainer = pl.Trainer(
@@ -72,7 +76,7 @@ def fit() -> Callable[[Task, Progress], None]:
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        trainer.fit(task, loader, loader)
+        trainer.fit(task, loader, validation)
 
     return run
 
@@ -91,6 +95,34 @@ def test_plain_progress_prints_the_algorithm_s_lines_in_order(fit: Callable[[Tas
     assert {"images_per_second", "data_wait_share", "seconds"} <= set(task.epoch_metrics)
     assert task.epoch_metrics["images_per_second"] == pytest.approx(20 / task.epoch_metrics["seconds"])
     assert 0 <= task.epoch_metrics["data_wait_share"] <= 1
+
+
+class AllLines(ClassificationLogLines):
+    """Names every line that a log may have."""
+
+    def validation_batch(self, epoch: int, batches: int, images_per_second: float) -> list[str]:
+        return [f"Epoch[{epoch}] validation batch {batches}"]
+
+    def validation(self, report: EpochReport) -> list[str]:
+        return [f"Epoch[{report.epoch}] validated {report.batches} batches, {report.images} images"]
+
+    def epoch_end(self, report: EpochReport) -> list[str]:
+        return [f"Epoch[{report.epoch}] over: {report.batches} batches, {report.images} images"]
+
+    def end(self) -> list[str]:
+        return ["over"]
+
+
+def test_lines_of_the_validation_and_of_the_end_come_in_order(fit: Callable[[Task, Progress], None]) -> None:
+    out = io.StringIO()
+    fit(Task(), Progress(AllLines({"epochs": "2"}), "plain", 2, out=out, err=io.StringIO()))
+    lines = [line.split("] ", 1)[1] for line in out.getvalue().splitlines()]
+    assert lines[lines.index("Epoch[1] Train-accuracy=0.250000") + 2 :] == [
+        "Epoch[1] validation batch 2",
+        "Epoch[1] validated 3 batches, 12 images",
+        "Epoch[1] over: 5 batches, 20 images",
+        "over",
+    ]
 
 
 def test_a_bar_goes_to_the_terminal_and_leaves_the_other_stream_alone(fit: Callable[[Task, Progress], None]) -> None:

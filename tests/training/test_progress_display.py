@@ -54,14 +54,14 @@ def test_log_lines_of_an_epoch_and_the_device_is_asked_only_for_them() -> None:
         watch.batch_ready()
         watch.batch_done(32)
         display.step(Position(0, 2, batch, 45), watch, Readings(asked.loss, asked.metrics, float))
-    display.validating(Position(0, 2, 45, 45))
-    display.epoch_done(
-        Position(0, 2, 45, 45),
-        watch.stop(),
-        {"train_loss": 2.0, "train_accuracy": 0.3, "learning_rate": 0.1, "validation_accuracy": 0.4},
-    )
+    trained = {"train_loss": 2.0, "train_accuracy": 0.3, "learning_rate": 0.1}
+    display.validating(Position(0, 2, 45, 45), watch.stop(), trained)
+    display.validation_step(Position(0, 2, 20, 45), Stopwatch())
+    display.validated(Position(0, 2, 20, 45), watch.times(), Times(), trained | {"validation_accuracy": 0.4})
     display.model_saved(Path("/opt/ml/model"), 0.4)
     display.model_saved(Path("/opt/ml/model"), None)
+    display.epoch_done(Position(0, 2, 45, 45), watch.times())
+    display.trained()
     display.run_ended()
     assert asked.times == 2
     lines = [line.split("] ", 1)[1] for line in written.getvalue().splitlines()]
@@ -82,7 +82,11 @@ def test_the_silent_display_takes_everything_and_asks_nothing() -> None:
     display = Display()
     display.run_started(place)
     display.step(place, Stopwatch(), Readings(asked.loss, asked.metrics, float))
-    display.epoch_done(place, Times(), {})
+    display.validating(place, Times(), {})
+    display.validation_step(place, Stopwatch())
+    display.validated(place, Times(), Times(), {})
+    display.epoch_done(place, Times())
+    display.trained()
     display.model_saved(Path("x"), 1.0)
     display.run_ended()
     assert asked.times == 0
@@ -121,9 +125,9 @@ def run_epoch(width: int = 120) -> tuple[str, list[int]]:
         watch.batch_done(10)
         place = Position(0, 4, batch, 100)
         display.step(place, watch, Readings(partial(loss, batch), dict, float))
-    display.validating(Position(0, 4, 100, 100))
+    display.validating(Position(0, 4, 100, 100), watch.stop(), {})
     metrics = {"train_loss": 0.5, "train_accuracy": 0.8, "validation_accuracy": 0.75, "validation_macro_f1": 0.7}
-    display.epoch_done(Position(0, 4, 100, 100), watch.stop(), metrics)
+    display.validated(Position(0, 4, 5, 100), watch.times(), Times(), metrics)
     display.model_saved(Path("runs/[bold]/model"), 0.75)
     display.run_ended()
     display.run_ended()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -236,8 +237,9 @@ def _example_lines(algorithm: AnyAlgorithm, job: TrainingJob) -> list[str]:
     steps = hp.num_training_samples // hp.mini_batch_size
     made_up = _MadeUp(algorithm.facts)
     batch = BatchReport(0, steps, steps * hp.mini_batch_size, 100.0, _EXAMPLE_S, made_up, hp.learning_rate)
-    epoch = EpochReport(0, hp.epochs, _EXAMPLE_S, 100.0, made_up)
-    return [*lines.parameters(), *lines.batch(batch), *lines.epoch_train(epoch), *lines.validation(0, made_up)]
+    epoch = EpochReport(0, hp.epochs, steps, batch.images, _EXAMPLE_S, 100.0, made_up)
+    shown = lines.parameters(), lines.batch(batch), lines.epoch_train(epoch), lines.validation(epoch)
+    return [*chain(*shown), *lines.epoch_end(epoch)]
 
 
 class _MadeUp(Mapping[str, float]):

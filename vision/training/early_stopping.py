@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytorch_lightning as pl
 
 from vision.training.task import TrainingTask
+
+log = logging.getLogger(__name__)
 
 
 class EarlyStopping:
@@ -90,6 +93,15 @@ class StopEarly(pl.Callback):
         if trainer.state.fn == "fit" and self.rule.update(pl_module.epoch_metrics[f"validation_{self.metric}"]):
             self.ended = True
             trainer.should_stop = True
+            if trainer.is_global_zero:
+                # Said as a warning, so that a short history surprises nobody.
+                log.warning(
+                    "training ends early, after %d of %s epochs: %d in a row without a gain in validation %s",
+                    self.rule.epochs,
+                    trainer.max_epochs,
+                    self.rule.epochs_without_improvement,
+                    self.metric,
+                )
 
     def state_dict(self) -> dict[str, Any]:
         return {"rule": self.rule.state_dict(), "ended": self.ended}

@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+JSON_LINE = "#metrics "
+
 
 @dataclass(frozen=True)
 class BatchReport:
@@ -33,10 +35,15 @@ class BatchReport:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """The training part of an epoch, counted from 0, out of ``epochs``; metrics by name without prefix."""
+    """The training or the validation of an epoch, counted from 0, out of ``epochs``; metrics by name without prefix.
+
+    ``batches`` and ``images`` are those that it saw.
+    """
 
     epoch: int
     epochs: int
+    batches: int
+    images: int
     seconds: float
     images_per_second: float
     metrics: Mapping[str, float]
@@ -57,9 +64,21 @@ class LogLines(ABC):
     def epoch_train(self, report: EpochReport) -> list[str]:
         """Return the lines printed after an epoch's last batch."""
 
+    def validation_batch(self, epoch: int, batches: int, images_per_second: float) -> list[str]:
+        """Return the lines printed every ``run.log_every_steps`` batches of a validation."""
+        return []
+
     @abstractmethod
-    def validation(self, epoch: int, metrics: Mapping[str, float]) -> list[str]:
-        """Return the lines printed after the validation of an epoch, counted from 0."""
+    def validation(self, report: EpochReport) -> list[str]:
+        """Return the lines printed after the validation of an epoch."""
+
+    def epoch_end(self, report: EpochReport) -> list[str]:
+        """Return the lines printed when an epoch is over and its model is written; the report is the training's."""
+        return []
+
+    def end(self) -> list[str]:
+        """Return the lines printed after the last epoch."""
+        return []
 
     @abstractmethod
     def best_model(self, score: float) -> list[str]:
@@ -71,7 +90,10 @@ class LogLines(ABC):
 
 
 class LogWriter:
-    """Writes lines with SageMaker's prefix ``[MM/DD/YYYY HH:MM:SS INFO pid]`` and flushes at once."""
+    """Writes lines with SageMaker's prefix ``[MM/DD/YYYY HH:MM:SS INFO pid]`` and flushes at once.
+
+    Lines of JSON, which begin with ``#metrics``, have no prefix there.
+    """
 
     def __init__(self, stream: TextIO, now: Callable[[], datetime] = datetime.now) -> None:
         self.stream = stream
@@ -79,8 +101,9 @@ class LogWriter:
 
     def write(self, lines: Iterable[str]) -> None:
         """Write each line on a line of its own, whatever a value in it contains."""
-        prefix = f"[{self.now():%m/%d/%Y %H:%M:%S} INFO {os.getpid()}]"
+        prefix = f"[{self.now():%m/%d/%Y %H:%M:%S} INFO {os.getpid()}] "
         for line in lines:
             # A path or name with a line break must not forge a metric line.
-            print(prefix, " ".join(line.splitlines()), file=self.stream)
+            whole = " ".join(line.splitlines())
+            print(whole if whole.startswith(JSON_LINE) else prefix + whole, file=self.stream)
         self.stream.flush()

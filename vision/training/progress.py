@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 from rich.console import Console
 from torch import Tensor
 
+from vision.data.collate import Batch
 from vision.training.log_lines import LogLines, LogWriter
 from vision.training.progress_display import BarDisplay, Display, LogDisplay, Position, Readings
 from vision.training.stopwatch import Stopwatch, gaps_of
@@ -45,6 +46,8 @@ class Progress(pl.Callback):
         self, lines: LogLines, mode: Mode, every_batches: int, *, out: TextIO | None = None, err: TextIO | None = None
     ) -> None:
         self.watch = Stopwatch()
+        self.validation_watch = Stopwatch()
+        self.validation_batches = 0
         self._make_display = lambda: make_display(lines, mode, every_batches, out or sys.stdout, err or sys.stderr)
         self.display = Display()
         # False after training means that a resumed run had nothing left to do.
@@ -94,7 +97,6 @@ class Progress(pl.Callback):
             # Reading the loss waits until the device has caught up, so that the epoch's time is true.
             _readings(_watched(pl_module), trainer).loss()
             self.watch.stop()
-            self.display.validating(_position(trainer, int(trainer.num_training_batches)))
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if _in_training(trainer):
@@ -104,13 +106,37 @@ class Progress(pl.Callback):
                 data_wait_share=times.data_wait_share,
                 seconds=times.seconds,
             )
+            position = _position(trainer, int(trainer.num_training_batches))
+            self.display.validating(position, times, _watched(pl_module).epoch_metrics)
+            self.validation_watch.start()
+            self.validation_batches = 0
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: object,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if _in_training(trainer):
+            # Every process validates its share.
+            self.validation_watch.batch_done(len(batch.indices) * trainer.world_size)
+            self.validation_batches = batch_idx + 1
+            self.display.validation_step(_position(trainer, self.validation_batches), self.validation_watch)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if _in_training(trainer):
-            position = _position(trainer, int(trainer.num_training_batches))
-            self.display.epoch_done(position, self.watch.times(), _watched(pl_module).epoch_metrics)
+            position = _position(trainer, self.validation_batches)
+            validation = self.validation_watch.stop()
+            self.display.validated(position, self.watch.times(), validation, _watched(pl_module).epoch_metrics)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.display.epoch_done(_position(trainer, int(trainer.num_training_batches)), self.watch.times())
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.display.trained()
         self.display.run_ended()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:

@@ -53,14 +53,27 @@ class Display:
     def step(self, position: Position, watch: Stopwatch, readings: Readings) -> None:
         """Note that another batch is done."""
 
-    def validating(self, position: Position) -> None:
-        """Note that the epoch's batches are done and validation begins."""
+    def validating(self, position: Position, times: Times, metrics: Mapping[str, float]) -> None:
+        """Note that the epoch's batches are done and validation begins; metrics of training begin with ``train_``."""
 
-    def epoch_done(self, position: Position, times: Times, metrics: Mapping[str, float]) -> None:
-        """Note the end of an epoch and its validation; names of metrics begin with ``train_`` or ``validation_``."""
+    def validation_step(self, position: Position, watch: Stopwatch) -> None:
+        """Note that another batch of the validation is done; ``batch`` of the position counts the validation's."""
+
+    def validated(self, position: Position, times: Times, validation: Times, metrics: Mapping[str, float]) -> None:
+        """Note the end of a validation; names of metrics begin with ``train_`` or ``validation_``.
+
+        ``times`` are those of the epoch's training, ``validation`` those of the validation, whose batches the position
+        counts.
+        """
+
+    def epoch_done(self, position: Position, times: Times) -> None:
+        """Note the end of an epoch, after its model was written; the times are those of its training."""
 
     def model_saved(self, path: Path, best: float | None) -> None:
         """Note that the model was written; ``best`` is its score if it is the best so far."""
+
+    def trained(self) -> None:
+        """Note that the last epoch is over."""
 
     def run_ended(self) -> None:
         """Note that training is over, well or not. May be called twice."""
@@ -93,14 +106,27 @@ class LogDisplay(Display):
         )
         self.writer.write(self.lines.batch(report))
 
-    def epoch_done(self, position: Position, times: Times, metrics: Mapping[str, float]) -> None:
-        train, validation = with_prefix(metrics, "train_"), with_prefix(metrics, "validation_")
-        report = EpochReport(position.epoch, position.epochs, times.seconds, times.images_per_second, train)
-        self.writer.write([*self.lines.epoch_train(report), *self.lines.validation(position.epoch, validation)])
+    def validating(self, position: Position, times: Times, metrics: Mapping[str, float]) -> None:
+        self.writer.write(self.lines.epoch_train(epoch_report(position, times, with_prefix(metrics, "train_"))))
+
+    def validation_step(self, position: Position, watch: Stopwatch) -> None:
+        if position.batch % self.every_batches == 0:
+            speed = watch.lap().images_per_second
+            self.writer.write(self.lines.validation_batch(position.epoch, position.batch, speed))
+
+    def validated(self, position: Position, times: Times, validation: Times, metrics: Mapping[str, float]) -> None:
+        report = epoch_report(position, validation, with_prefix(metrics, "validation_"))
+        self.writer.write(self.lines.validation(report))
+
+    def epoch_done(self, position: Position, times: Times) -> None:
+        self.writer.write(self.lines.epoch_end(epoch_report(position, times, {})))
 
     def model_saved(self, path: Path, best: float | None) -> None:
         kept = [] if best is None else self.lines.best_model(best)
         self.writer.write([*kept, *self.lines.checkpoint(path)])
+
+    def trained(self) -> None:
+        self.writer.write(self.lines.end())
 
 
 class BarDisplay(Display):
@@ -141,10 +167,10 @@ class BarDisplay(Display):
             return
         self._draw(position, self._state(position))
 
-    def validating(self, position: Position) -> None:
+    def validating(self, position: Position, times: Times, metrics: Mapping[str, float]) -> None:
         self._draw(position, "validating")
 
-    def epoch_done(self, position: Position, times: Times, metrics: Mapping[str, float]) -> None:
+    def validated(self, position: Position, times: Times, validation: Times, metrics: Mapping[str, float]) -> None:
         self._loss = None
         self.console.print(Text(epoch_line(position, times, metrics, self.console.width)), soft_wrap=True)
 
@@ -187,6 +213,12 @@ class BarDisplay(Display):
             visible=True,
         )
         self._bar.refresh()
+
+
+def epoch_report(position: Position, times: Times, metrics: Mapping[str, float]) -> EpochReport:
+    """Return the report of a position at the end of training or validation."""
+    speed = times.images_per_second
+    return EpochReport(position.epoch, position.epochs, position.batch, times.images, times.seconds, speed, metrics)
 
 
 def epoch_line(position: Position, times: Times, metrics: Mapping[str, float], width: int) -> str:

@@ -96,8 +96,8 @@ class ToyLogLines(LogLines):
     def epoch_train(self, report: EpochReport) -> list[str]:
         return [f"epoch {report.epoch} of {report.epochs}"]
 
-    def validation(self, epoch: int, metrics: Mapping[str, float]) -> list[str]:
-        return [f"epoch {epoch} validation mIoU: {metrics['mIoU']:.6g}"]
+    def validation(self, report: EpochReport) -> list[str]:
+        return [f"epoch {report.epoch} validation mIoU: {report.metrics['mIoU']:.6g}"]
 
     def best_model(self, score: float) -> list[str]:
         return [f"best {score:.6g}"]

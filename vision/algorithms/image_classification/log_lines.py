@@ -62,8 +62,8 @@ class ClassificationLogLines(LogLines):
         lines = [f"{epoch} Train-{name}={value:f}" for name, value in self._known(report.metrics)]
         return [*lines, f"{epoch} Time cost={report.seconds:.3f}"]
 
-    def validation(self, epoch: int, metrics: Mapping[str, float]) -> list[str]:
-        return [f"Epoch[{epoch}] Validation-{name}={value:f}" for name, value in self._known(metrics)]
+    def validation(self, report: EpochReport) -> list[str]:
+        return [f"Epoch[{report.epoch}] Validation-{name}={value:f}" for name, value in self._known(report.metrics)]
 
     def best_model(self, score: float) -> list[str]:
         return [f"Storing the best model with validation accuracy: {score:f}"]

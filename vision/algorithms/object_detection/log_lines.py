@@ -41,8 +41,9 @@ class DetectionLogLines(LogLines):
             f"train throughput={round(report.images_per_second, 2)} records/second",
         ]
 
-    def validation(self, epoch: int, metrics: Mapping[str, float]) -> list[str]:
-        return [f"#quality_metric: host={self.host}, epoch={epoch}, validation mAP <score>=({metrics['mAP']:.6g})"]
+    def validation(self, report: EpochReport) -> list[str]:
+        score = report.metrics["mAP"]
+        return [f"#quality_metric: host={self.host}, epoch={report.epoch}, validation mAP <score>=({score:.6g})"]
 
     def best_model(self, score: float) -> list[str]:
         return [f"Updating the best model with validation-mAP={score:.6g}"]

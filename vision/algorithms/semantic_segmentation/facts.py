@@ -33,6 +33,7 @@ FACTS = AlgorithmFacts(
         MetricDefinition("train:loss", rf"{_QUALITY} train loss: (\S+)"),
         MetricDefinition("train:throughput", rf"{_THROUGHPUT} train throughput: (\S+) samples/sec"),
         MetricDefinition("train:progress", r"#progress_metric: host=\S+, completed (\S+) % of epochs"),
+        MetricDefinition("validation:throughput", rf"{_THROUGHPUT} validation throughput: (\S+) samples/sec"),
         MetricDefinition("validation:mIOU", rf"{_QUALITY} validation mIOU: (\S+)"),
         MetricDefinition("validation:pixel_accuracy", rf"{_QUALITY} validation pixel_accuracy: (\S+)"),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vision.algorithms.algorithm import LabeledChannel, TargetSummary
-from vision.data.masks.label_map import read_label_map
+from vision.data.masks.label_map import PLAIN, read_label_map
 from vision.data.masks.mask_decoder import MaskDecoder
 from vision.data.masks.pixel_counts import count_pixels
 from vision.data.readers.class_names import class_name
@@ -17,6 +18,8 @@ from vision.data.sample import Colored
 from vision.progress_bar import progress_bar
 from vision.settings.channels import LABEL_MAP
 from vision.settings.errors import DataError
+
+log = logging.getLogger(__name__)
 
 SHOWN = 5
 FEW_MASKS = 64
@@ -51,6 +54,10 @@ def summarize_masks(source: LabeledChannel, decoder: MaskDecoder, *, shows_progr
     a bar for a few would flicker.
     """
     reader, num_classes = source.reader, decoder.num_classes
+    # SageMaker's lines.
+    if decoder.label_map is PLAIN:
+        log.info("label maps not provided, using defaults.")
+    log.info("#label_map %s :%s", source.name, dict(decoder.label_map.stated))
     if shows_progress and len(reader) > FEW_MASKS:
         with progress_bar(f"counting masks of {source.name}", len(reader)) as advance:
             counts = count_pixels(reader, decoder, advance)
