@@ -10,7 +10,7 @@ from vision.api import CrossValidation, Model, RunResult
 from vision.data.counting import print_counts, with_counts
 from vision.metrics.bootstrap import Comparison
 from vision.metrics.evaluation import Evaluation
-from vision.settings.channels import parse_channels, without_validation
+from vision.settings.channels import needed_channels, parse_channels
 from vision.settings.errors import SettingsError
 from vision.settings.job import Job, TrainingJob
 from vision.settings.run import RunSettings
@@ -71,7 +71,7 @@ def _job(
     hyperparameters: Mapping[str, object],
 ) -> TrainingJob:
     facts = algorithms.facts_of(algorithm)
-    declared = without_validation(facts.channels) if run.get("folds") else facts.channels
+    declared = needed_channels(facts.channels, run)
     counted = with_counts(hyperparameters, channels, facts.label_suffixes("train"))
     job = Job.parse(facts.name, facts.hyperparameters, counted, channels, run, declared)
     print_counts(hyperparameters, counted)

@@ -24,6 +24,7 @@ DEFAULTS = {
     "deterministic": False,
     "accumulate": 1,
     "folds": None,
+    "validation_share": None,
     "warmup_epochs": 0.0,
     "max_broken": 0.01,
     "bad_boxes": "clip",

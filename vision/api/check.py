@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel
 from vision.algorithms.facts import AlgorithmFacts
+from vision.api.held_out import HeldOut
 from vision.api.run_data import (
     check_names,
     dataset,
@@ -84,16 +85,22 @@ def check(job: TrainingJob) -> CheckResult:
     try:
         result.warnings += job.hyperparameters.warnings()
         _attempt(result, lambda: refuse_unsupported(job))
-        readers = {name: _look_at_channel(algorithm, job, name, result) for name in ("train", "validation")}
+        names = ("train",) if job.run.divides_train else ("train", "validation")
+        readers = {name: _look_at_channel(algorithm, job, name, result) for name in names}
         start = _attempt(result, lambda: start_model(algorithm, job))
-        train, validation = readers["train"], readers["validation"]
+        whole, validation = readers["train"], readers.get("validation")
+        train = whole
+        if train is not None and job.run.validation_share is not None:
+            train = _attempt(result, partial(_hold_out, job, train, result))
         if train is not None and validation is not None:
-            names = job.run.class_names or train.class_names
-            _attempt(result, lambda: check_names(names, validation.class_names, job))
+            class_names = job.run.class_names or train.class_names
+            _attempt(result, lambda: check_names(class_names, validation.class_names, job))
         if train is not None and start is not None:
             _attempt(result, lambda: run_names(train.class_names, start.class_names, job))
         if train is not None:
-            job = Job(job.algorithm, settle_counts(job.hyperparameters, len(train)), job.channels, job.run)
+            held_out = 0 if whole is None else len(whole) - len(train)
+            hp = settle_counts(job.hyperparameters, len(train), held_out=held_out)
+            job = Job(job.algorithm, hp, job.channels, job.run)
             batch = _attempt(result, lambda: _first_batch(algorithm, job, train, result))
             if batch is not None and start is not None:
                 _attempt(result, lambda: _look_at_network(algorithm, job, start, batch, result))
@@ -138,6 +145,13 @@ def _look_at_channel(algorithm: AnyAlgorithm, job: TrainingJob, name: str, resul
     result.facts.append((name, f"{len(reader)} images{counts}"))
     # Labels of another kind have been reported as one problem; do not report each of them again.
     return reader if task_problem(algorithm, reader) is None else None
+
+
+def _hold_out(job: TrainingJob, reader: Reader, result: CheckResult) -> Reader:
+    """Return the part of channel train that is left to train on."""
+    train, validation = HeldOut.choose(reader, job.channels, job.run).parts(reader)
+    result.facts.append(("validation", f"{len(validation)} images, held out of channel train"))
+    return train
 
 
 def _device(job: TrainingJob) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from vision import algorithms
-from vision.api.evaluation import evaluated_task
+from vision.api.evaluation import evaluated_task, open_validation, validation_of
+from vision.api.held_out import HeldOut
 from vision.api.model import open_model
 from vision.artifacts.model_folder import StoredModel
 from vision.metrics.bootstrap import Compared, Comparison, paired_bootstrap
@@ -20,6 +21,10 @@ from vision.settings.run import RunSettings
 RESAMPLES = 2000
 # With this many classes, some differ by chance alone.
 _MANY_CLASSES = 5
+_SEEN = (
+    "The images are those that the run of model held out; other did not hold out the same ones and may have learned "
+    "from some of them, which flatters it."
+)
 
 
 def compare(
@@ -32,12 +37,17 @@ def compare(
 ) -> Comparison:
     """Compare two models of the same classes on the ``validation`` channel by ``resamples`` draws of its images.
 
-    Both are measured as ``model`` is. ``run.seed`` decides the draws, ``advance`` hears of each. Raises UserError.
+    Without channels the images are those on which the run of ``model`` validated. Both are measured as ``model`` is.
+    ``run.seed`` decides the draws, ``advance`` hears of each. Raises UserError.
     """
     run = run or RunSettings()
     stored = [open_model(path, run) for path in (model, other)]
     _check_alike(stored[0], stored[1])
-    first, second = (evaluated_task(one, channels, run, alone=True) for one in stored)
+    channels, run, held_out = validation_of(model, channels, run)
+    readers = [open_validation(one, channels, run, held_out) for one in stored]
+    first, second = (
+        evaluated_task(one, channels, run, reader, alone=True) for one, reader in zip(stored, readers, strict=True)
+    )
     arrays = (first.evaluated, second.evaluated)
     _, *rows = np.intersect1d(arrays[0]["index"], arrays[1]["index"], assume_unique=True, return_indices=True)
     if not len(rows[0]):
@@ -59,10 +69,17 @@ def compare(
         metrics=tuple(compared[: len(names)]),
         class_metric=figures[0].class_metric,
         classes=tuple(compared[len(names) :]),
-        notes=_notes(
-            stored[0].class_names, left_out, [task.broken["validation"].summary() for task in (first, second)]
+        notes=(
+            *_notes(stored[0].class_names, left_out, [task.broken["validation"].summary() for task in (first, second)]),
+            *([_SEEN] if held_out is not None and not _holds_out_too(held_out, other) else []),
         ),
     )
+
+
+def _holds_out_too(held_out: HeldOut, other: str | Path) -> bool:
+    """Return whether the run that made ``other`` held out the same images."""
+    found = HeldOut.read(Path(other))
+    return found is not None and found.keys == held_out.keys
 
 
 def _rows(arrays: dict[str, np.ndarray], kept: np.ndarray) -> dict[str, np.ndarray]:

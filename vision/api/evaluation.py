@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel
+from vision.api.held_out import HeldOut, channels_of_run
 from vision.api.model import fill_network, open_model
 from vision.api.run_data import dataset, look_at_labels, task_problem
 from vision.artifacts.model_folder import StoredModel
@@ -52,7 +53,10 @@ def evaluate(
     run: RunSettings | None = None,
     thresholds: Thresholds | None = None,
 ) -> Evaluation:
-    """Evaluate a model folder, model.tar.gz or run folder on the ``validation`` channel. Raises UserError."""
+    """Evaluate a model folder, model.tar.gz or run folder on the ``validation`` channel. Raises UserError.
+
+    Without channels the images are those on which the run of the model validated.
+    """
     return evaluate_model(model, channels, run, thresholds).evaluation
 
 
@@ -65,8 +69,9 @@ def evaluate_model(
     """Evaluate like ``evaluate``, and return all that a report needs."""
     run = run or RunSettings()
     stored = open_model(model, run)
+    channels, run, held_out = validation_of(model, channels, run)
     given = thresholds.of_classes(stored.class_names, stored.assumed_thresholds) if thresholds else None
-    reader = _open_validation(stored, channels, run, warns=True)
+    reader = open_validation(stored, channels, run, held_out, warns=True)
     return EvaluatedModel(stored, evaluate_stored(stored, channels, run, reader, thresholds=given), reader, run)
 
 
@@ -83,7 +88,7 @@ def evaluate_stored(
 
     The arguments are those of ``evaluated_task``. Pipes give no images for further figures.
     """
-    reader = _open_validation(stored, channels, run) if given is None else given
+    reader = open_validation(stored, channels, run) if given is None else given
     found = evaluation_of(evaluated_task(stored, channels, run, reader, alone=alone, thresholds=thresholds))
     if isinstance(reader, PipeReader):
         return found
@@ -113,7 +118,7 @@ def evaluated_task(
     several. ``thresholds`` of the classes take the place of those of best F1, ``hyperparameters`` that of the model's.
     """
     quiet_lightning()
-    reader = _open_validation(stored, channels, run) if given is None else given
+    reader = open_validation(stored, channels, run) if given is None else given
     algorithm = algorithms.get(stored.algorithm)
     run = _as_trained(run, stored)
     hp = hyperparameters or algorithm.facts.hyperparameters.parse(stored.hyperparameters)
@@ -148,39 +153,65 @@ def evaluation_of(task: TrainingTask) -> Evaluation:
     return replace(task.evaluation, notes=notes)
 
 
-def _open_validation(
-    stored: StoredModel, channels: Mapping[str, Channel], run: RunSettings, *, warns: bool = False
+def validation_of(
+    model: str | Path, channels: Mapping[str, Channel], run: RunSettings
+) -> tuple[Mapping[str, Channel], RunSettings, HeldOut | None]:
+    """Return channels and settings to measure a model with: if no channel is given, those of the run that made it.
+
+    The third is what that run held out of channel train, if it did.
+    """
+    if channels:
+        return channels, run, None
+    folders = (Path(model), Path(model).parent)
+    folder, stored = next(((one, found) for one in folders if (found := channels_of_run(one))), (None, {}))
+    held_out = None if folder is None else HeldOut.read(folder)
+    if held_out is not None:
+        run = run.model_copy(update={"validation_share": len(held_out.indices) / held_out.images})
+    return stored, run, held_out
+
+
+def open_validation(
+    stored: StoredModel,
+    channels: Mapping[str, Channel],
+    run: RunSettings,
+    held_out: HeldOut | None = None,
+    *,
+    warns: bool = False,
 ) -> Reader:
-    """Return the channel's reader, its labels and class names checked; ``warns`` logs what is doubtful."""
-    if "validation" not in channels:
+    """Return the reader of the images to measure on, labels and class names checked; ``warns`` logs what is doubtful.
+
+    They are channel validation, or what a run ``held_out`` of channel train.
+    """
+    name = "validation" if held_out is None else "train"
+    if name not in channels:
         raise UserError("there is nothing to evaluate on: give channels.validation=PATH")
     algorithm = algorithms.get(stored.algorithm)
     hp = algorithm.facts.hyperparameters.parse(stored.hyperparameters)
+    reader: Reader
     try:
-        suffixes = algorithm.facts.label_suffixes("validation")
-        reader = open_channel(channels, "validation", stored.class_names, suffixes)
+        reader = open_channel(channels, name, stored.class_names, algorithm.facts.label_suffixes(name))
     except DataError as error:
         # If the labels are of another kind, say that, rather than complain about their classes.
-        problem = _kind_problem(algorithm, channels)
+        problem = _kind_problem(algorithm, channels, name)
         if problem is None:
             raise
-        raise UserError(f"channel 'validation': {problem}") from error
-    summary = look_at_labels(algorithm, LabeledChannel("validation", channels, reader), hp, run)
-    problems = [f"channel 'validation': {problem}" for problem in summary.problems]
+        raise UserError(f"channel {name!r}: {problem}") from error
+    summary = look_at_labels(algorithm, LabeledChannel(name, channels, reader), hp, run)
+    problems = [f"channel {name!r}: {problem}" for problem in summary.problems]
     if not problems and run.class_names is None and reader.class_names is not None:
-        problem = names_problem("the model", stored.class_names, "channel 'validation'", reader.class_names)
+        problem = names_problem("the model", stored.class_names, f"channel {name!r}", reader.class_names)
         problems += [problem] if problem else []
     if problems:
         raise UserError("\n".join(problems))
     for warning in summary.warnings if warns else ():
-        log.warning("channel 'validation': %s", warning)
-    return reader
+        log.warning("channel %r: %s", name, warning)
+    return reader if held_out is None else held_out.parts(reader)[1]
 
 
-def _kind_problem(algorithm: AnyAlgorithm, channels: Mapping[str, Channel]) -> str | None:
+def _kind_problem(algorithm: AnyAlgorithm, channels: Mapping[str, Channel], name: str) -> str | None:
     """Return a sentence where the labels are of another kind than the algorithm's, whatever their classes are."""
     try:
-        return task_problem(algorithm, open_channel(channels, "validation"))
+        return task_problem(algorithm, open_channel(channels, name))
     except UserError:
         return None
 

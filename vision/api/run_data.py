@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel, TargetSummary
+from vision.api.held_out import HeldOut
 from vision.data.cache.settings import CacheSettings
 from vision.data.dataset import ImageDataset
 from vision.data.labels import TASK_NAMES, Task, task_hint, task_of
@@ -37,12 +38,16 @@ _LOOKED_AT = 16
 
 @dataclass(frozen=True)
 class RunData:
-    """The two channels of a run, checked, and what their labels say."""
+    """Training and validation images of a run, checked, and what their labels say.
+
+    ``held_out`` says which images of channel train are those of validation; None if these have a channel.
+    """
 
     train: Reader
     validation: Reader
     train_summary: TargetSummary
     class_names: tuple[str, ...] | None
+    held_out: HeldOut | None = None
 
 
 def refuse_unsupported(job: TrainingJob) -> None:
@@ -59,20 +64,20 @@ def refuse_unsupported(job: TrainingJob) -> None:
         raise SettingsError(problems)
 
 
-def open_run_data(algorithm: AnyAlgorithm, job: TrainingJob) -> RunData:
-    """Open train and validation and look at every label. Raises SettingsError with all problems of both."""
+def open_run_data(algorithm: AnyAlgorithm, job: TrainingJob, held_out: HeldOut | None = None) -> RunData:
+    """Open train and validation and look at every label. Raises SettingsError with all problems of both.
+
+    ``held_out`` is what an earlier start of the run held out of channel train.
+    """
+    if job.run.validation_share is not None:
+        return _open_divided(algorithm, job, held_out)
     readers, summaries, problems = {}, {}, []
     for name in ("train", "validation"):
         reader: Reader
         if job.channels[name].input_mode == "Pipe":
             reader, summary = open_stream(algorithm, job, name)
         else:
-            reader = open_channel(job.channels, name, label_suffixes=algorithm.facts.label_suffixes(name))
-            if not len(reader):
-                raise UserError(f"channel {name!r} ({job.channels[name].path}) holds no images")
-            summary = look_at_labels(
-                algorithm, LabeledChannel(name, job.channels, reader), job.hyperparameters, job.run
-            )
+            reader, summary = _open_labels(algorithm, job, name)
         problems += [f"channel {name!r}: {problem}" for problem in summary.problems]
         for warning in summary.warnings:
             log.warning("channel %r: %s", name, warning)
@@ -82,6 +87,30 @@ def open_run_data(algorithm: AnyAlgorithm, job: TrainingJob) -> RunData:
     names = job.run.class_names or readers["train"].class_names
     check_names(names, readers["validation"].class_names, job)
     return RunData(readers["train"], readers["validation"], summaries["train"], names)
+
+
+def _open_labels(algorithm: AnyAlgorithm, job: TrainingJob, name: str) -> tuple[Reader, TargetSummary]:
+    """Open a channel in File mode and look at every label."""
+    reader = open_channel(job.channels, name, label_suffixes=algorithm.facts.label_suffixes(name))
+    if not len(reader):
+        raise UserError(f"channel {name!r} ({job.channels[name].path}) holds no images")
+    return reader, look_at_labels(algorithm, LabeledChannel(name, job.channels, reader), job.hyperparameters, job.run)
+
+
+def _open_divided(algorithm: AnyAlgorithm, job: TrainingJob, held_out: HeldOut | None) -> RunData:
+    """Open channel train, of which a share is held out for validation."""
+    reader, summary = _open_labels(algorithm, job, "train")
+    for warning in summary.warnings:
+        log.warning("channel 'train': %s", warning)
+    if summary.problems:
+        raise SettingsError([f"channel 'train': {problem}" for problem in summary.problems])
+    names = job.run.class_names or reader.class_names
+    check_names(names, None, job)
+    held_out = held_out or HeldOut.choose(reader, job.channels, job.run)
+    train, validation = held_out.parts(reader)
+    source = LabeledChannel("train", job.channels, train)
+    summary = algorithm.summarize_targets(source, job.hyperparameters, job.run)
+    return RunData(train, validation, summary, names, held_out)
 
 
 def check_names(names: tuple[str, ...] | None, validation_names: tuple[str, ...] | None, job: TrainingJob) -> None:
@@ -114,12 +143,15 @@ def run_names(
     return names or tuple(map(str, range(job.hyperparameters.num_classes)))
 
 
-def settle_counts(hyperparameters: H, num_images: int, machines: int = 1) -> H:
+def settle_counts(hyperparameters: H, num_images: int, machines: int = 1, held_out: int = 0) -> H:
     """Return the hyperparameters with a mini-batch no larger than the data of one machine.
 
-    Warns if it was larger, and if ``num_training_samples`` is not the true number of images.
+    Warns if it was larger, and if ``num_training_samples`` is not the true number of images, with or without those
+    that are ``held_out``.
     """
     hp = hyperparameters
+    if hp.num_training_samples == num_images + held_out:
+        hp = hp.model_copy(update={"num_training_samples": num_images})
     if hp.num_training_samples != num_images:
         log.warning(
             "hp.num_training_samples is %d, but channel 'train' holds %d images: epochs and learning rate steps "
@@ -145,8 +177,7 @@ def dataset(algorithm: AnyAlgorithm, job: TrainingJob, reader: Reader, name: str
     if isinstance(reader, PipeReader):
         return stream_dataset(algorithm, job, reader, name)
     training = name == "train"
-    # In a cross-validation both are parts of one channel.
-    source = name if job.run.folds is None else "train"
+    source = "train" if job.run.divides_train else name
     return ImageDataset(
         reader,
         algorithm.target_decoder(LabeledChannel(source, job.channels, reader), job.hyperparameters, job.run),

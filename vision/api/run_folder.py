@@ -31,7 +31,16 @@ log = logging.getLogger(__name__)
 HOST = "algo-1"
 # A resumed run keeps the settings that it began with, but may train for more epochs.
 MAY_CHANGE = frozenset({"epochs"})
-MUST_STAY = ("seed", "accumulate", "precision", "devices", "new_head", "warmup_epochs", "scaled_decode")
+MUST_STAY = (
+    "seed",
+    "accumulate",
+    "precision",
+    "devices",
+    "new_head",
+    "warmup_epochs",
+    "scaled_decode",
+    "validation_share",
+)
 
 
 @dataclass(frozen=True)
@@ -126,7 +135,7 @@ def _begin(folder: RunFolder, job: TrainingJob, described: dict[str, Any]) -> No
 
 
 def _describe(job: TrainingJob, facts: dict[str, int]) -> dict[str, Any]:
-    channels = {name: {"path": str(channel.path.absolute())} for name, channel in job.channels.items()}
+    channels = {name: channel.described() for name, channel in job.channels.items()}
     return {
         "algorithm": job.algorithm,
         "hyperparameters": job.hyperparameters.to_strings(),

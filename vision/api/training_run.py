@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm
 from vision.api.evaluation import evaluate_stored
+from vision.api.held_out import HeldOut
 from vision.api.run_data import RunData, dataset, open_run_data, refuse_unsupported, run_names, settle_counts
 from vision.api.run_folder import RunFolder, checkpoint_to_resume, new_run_folder, open_run_folder
 from vision.api.start_model import StartModel, start_model
@@ -32,7 +33,7 @@ from vision.training.checkpoints import LAST, BestModel, Checkpoints
 from vision.training.early_stopping import EarlyStopping, StopEarly
 from vision.training.loggers import History, Row
 from vision.training.out_of_memory import explain_training_memory
-from vision.training.processes import leave_group, machines, peer_losses
+from vision.training.processes import is_first_process, leave_group, machines, peer_losses
 from vision.training.progress import Progress, quiet_lightning
 from vision.training.task import TrainingFacts, TrainingTask
 from vision.training.termination import Terminated, Termination
@@ -173,10 +174,14 @@ def _prepare(job: TrainingJob, folder: RunFolder, data: RunData | None, stack: E
     algorithm = algorithms.get(job.algorithm)
     for warning in job.hyperparameters.warnings():
         log.warning("%s", warning)
-    data = data or open_run_data(algorithm, job)
-    job = replace(job, hyperparameters=settle_counts(job.hyperparameters, len(data.train), machines()))
+    data = data or open_run_data(algorithm, job, HeldOut.read(folder.path) if job.run.resume else None)
+    held_out = 0 if data.held_out is None else len(data.validation)
+    hp = settle_counts(job.hyperparameters, len(data.train), machines(), held_out)
+    job = replace(job, hyperparameters=hp)
     facts = {"train images": len(data.train), "validation images": len(data.validation)}
     stack.enter_context(open_run_folder(job, facts, folder))
+    if data.held_out is not None and is_first_process():
+        data.held_out.write(folder.path)
     start = start_model(algorithm, job)
     return _Run(algorithm, job, data, start, folder, run_names(data.class_names, start.class_names, job))
 
@@ -246,7 +251,8 @@ def _finish(run: _Run, trainer: pl.Trainer, task: TrainingTask, history: History
     run.folder.pack()
     leave_group()
     stored = load_model(run.folder.model)
-    reader = run.data.validation if isinstance(run.data.validation, PipeReader) else given
+    is_apart = run.data.held_out is not None or isinstance(run.data.validation, PipeReader)
+    reader = run.data.validation if is_apart else given
     evaluation = evaluate_stored(stored, run.job.channels, run.job.run, reader, alone=True)
     run.write_card(stored, evaluation)
     return RunResult(run.folder, run.job, history.rows, evaluation, run.data.validation)

@@ -41,7 +41,7 @@ def run(argv: Sequence[str]) -> int:
     problems: list[str] = []
     other, resamples = given.names.get("other", ""), given.names.get("resamples", str(RESAMPLES))
     try:
-        model, channels, settings = evaluate.check(given, required_channels=("validation",))
+        model, channels, settings = evaluate.check(given, required_channels=evaluate.validation_channel(given))
     except SettingsError as error:
         problems += error.problems
     if not other:

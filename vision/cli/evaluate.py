@@ -14,6 +14,7 @@ from vision.files.atomic_file import check_writable
 from vision.settings.channels import Channel, parse_channels
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.file_names import local_path
+from vision.settings.job import RUN_FILE
 from vision.settings.run import RunSettings
 from vision.settings.thresholds import Thresholds
 
@@ -54,7 +55,7 @@ def run(argv: Sequence[str]) -> int:
     except SettingsError as error:
         problems += error.problems
     try:
-        model, channels, settings = check(given, required_channels=("validation",))
+        model, channels, settings = check(given, required_channels=validation_channel(given))
     except SettingsError as error:
         problems += error.problems
     if problems:
@@ -70,6 +71,13 @@ def _by_label(words: Sequence[str]) -> dict[str, object]:
     """Return the numbers of ``thresholds.LABEL=NUMBER`` by label; a label may have any characters."""
     pairs = (word.removeprefix(_OF_LABEL).rpartition("=") for word in words)
     return {label: number for label, _, number in pairs}
+
+
+def validation_channel(given: Assignments) -> tuple[str, ...]:
+    """Return the channel that must be given: none where the model lies in the folder of a run, which knows its own."""
+    model = local_path(given.names.get("model", ""))
+    is_of_run = any((folder / RUN_FILE).exists() for folder in (model, model.parent))
+    return () if is_of_run and not given.sections["channels"] else ("validation",)
 
 
 def check(given: Assignments, required_channels: Sequence[str]) -> tuple[Path, dict[str, Channel], RunSettings]:

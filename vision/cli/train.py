@@ -13,7 +13,7 @@ from vision import algorithms
 from vision.cli.composition import compose_settings, config_groups, run_hydra
 from vision.cli.main import SIGNALLED, USER_ERROR, print_problems
 from vision.cli.overrides import Overrides, Settings, read_overrides
-from vision.settings.channels import without_validation
+from vision.settings.channels import needed_channels
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.hyperparameters import missing_counts
 from vision.settings.job import Job, TrainingJob, occupied
@@ -129,8 +129,7 @@ def check_settings(settings: Settings) -> TrainingJob:
         known = " or ".join(algorithms.names())
         raise SettingsError([f"Setting algorithm is required but missing: give algorithm={known}."])
     facts = algorithms.facts_of(str(name))
-    # Folds are validated on parts of channel train.
-    declared = without_validation(facts.channels) if settings["run"].get("folds") else facts.channels
+    declared = needed_channels(facts.channels, settings["run"])
     unknown = {}
     if settings["channels"].get("train"):
         forms = facts.hyperparameters.forms()

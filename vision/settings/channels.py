@@ -43,8 +43,10 @@ VALIDATION = ChannelFacts("validation", "validation images, in the same forms", 
 MODEL = ChannelFacts("model", "a model to continue: model folder, model.tar.gz or run folder")
 
 
-def without_validation(declared: Iterable[ChannelFacts]) -> tuple[ChannelFacts, ...]:
-    """Return the channels of a job that validates on parts of its training data: those of validation are optional."""
+def needed_channels(declared: Iterable[ChannelFacts], run: Mapping[str, object]) -> tuple[ChannelFacts, ...]:
+    """Return the declared channels; those of validation are optional where ``run`` validates on parts of train."""
+    if not (run.get("folds") or run.get("validation_share")):
+        return tuple(declared)
     return tuple(replace(one, required=one.required and not one.name.startswith("validation")) for one in declared)
 
 
@@ -62,6 +64,12 @@ class Channel:
     input_mode: InputMode = "File"
     attributes: tuple[str, ...] | None = None
     label_format: LabelFormat | None = None
+
+    def described(self) -> dict[str, object]:
+        """Return what ``parse`` makes this channel of again, whatever the working folder, as JSON values."""
+        stated = {"content_type": self.content_type, "attributes": self.attributes, "label_format": self.label_format}
+        mode = {} if self.input_mode == "File" else {"input_mode": self.input_mode}
+        return {"path": str(self.path.absolute()), **mode, **{key: value for key, value in stated.items() if value}}
 
     @classmethod
     def parse(cls, name: str, value: object) -> Channel:

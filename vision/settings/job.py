@@ -46,7 +46,9 @@ class Job(Generic[H_co]):
         checked = _collect(problems, lambda: table.parse(hyperparameters))
         located = _collect(problems, lambda: parse_channels(channels, required, names))
         settings = _collect(problems, lambda: RunSettings.parse(run))
-        if checked is None or located is None or settings is None:
+        if located is not None and settings is not None:
+            problems += _hold_out_problems(located, settings)
+        if problems or checked is None or located is None or settings is None:
             raise SettingsError(problems)
         return cls(algorithm, checked, located, settings)
 
@@ -63,6 +65,25 @@ def occupied(run: RunSettings) -> str | None:
     if not (folder / RUN_FILE).exists():
         return None
     return f"{run.output} already holds a run; add run.resume=true to go on with it, or give another run.output"
+
+
+def _hold_out_problems(channels: Mapping[str, Channel], run: RunSettings) -> list[str]:
+    """Return what stands against holding out a part of channel train."""
+    if run.validation_share is None:
+        return []
+    given = sorted(name for name in channels if name.startswith("validation"))
+    problems = []
+    if given:
+        problems.append(
+            f"Run setting validation_share holds out a part of channel train, but channel {given[0]} is given as well:"
+            " leave one of them out."
+        )
+    if "train" in channels and channels["train"].input_mode == "Pipe":
+        problems.append(
+            "Run setting validation_share needs the images in any order, but channel train is in Pipe mode: use File"
+            " mode, or give channels.validation=PATH."
+        )
+    return problems
 
 
 def _collect(problems: list[str], parse: Callable[[], T]) -> T | None:

@@ -65,6 +65,15 @@ def _devices_problem(given: RunSettings) -> str | None:
     )
 
 
+def _hold_out_problem(given: RunSettings) -> str | None:
+    if given.validation_share is None or given.folds is None:
+        return None
+    return (
+        f"Run setting validation_share is {given.validation_share:g} and folds is {given.folds}, but both divide"
+        " channel train: leave one of them out."
+    )
+
+
 class RunSettings(SettingsTable):
     """Everything about a run that the SageMaker documentation does not name."""
 
@@ -74,6 +83,7 @@ class RunSettings(SettingsTable):
         Rule(("weights_folder",), _weights_problem),
         Rule(("output",), _output_problem),
         Rule(("device", "devices"), _devices_problem),
+        Rule(("validation_share", "folds"), _hold_out_problem),
     )
 
     output: Path | None = Field(
@@ -126,6 +136,14 @@ class RunSettings(SettingsTable):
         description="cross-validate: as many runs, each validated on its part of channel train; for little data",
         examples=[5],
     )
+    validation_share: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="hold out this share of channel train for validation, every class in proportion and images that"
+        " look alike on one side; takes the place of channel validation",
+        examples=[0.2],
+    )
     warmup_epochs: float = Field(
         default=0.0, ge=0, description="epochs over which the learning rate rises from zero to its full value"
     )
@@ -168,6 +186,11 @@ class RunSettings(SettingsTable):
     max_archive_gb: float = Field(
         default=8.0, gt=0, description="unpacked size in GB above which an archive is refused"
     )
+
+    @property
+    def divides_train(self) -> bool:
+        """Whether both training and validation images come from channel train."""
+        return self.folds is not None or self.validation_share is not None
 
     @classmethod
     def read_text(cls, name: str, form: Form, value: object) -> object:

@@ -1,0 +1,119 @@
+"""Hold out a share of a data set: every class in proportion, repeatable, equal and alike images on the same side.
+
+Legend: N images.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from functools import partial
+
+import numpy as np
+
+from vision.data.boxes.object_rows import ObjectRows
+from vision.data.image_codec import decode_rgb, prepare_threads
+from vision.data.inspect.look_alikes import (
+    DIGEST_BYTES,
+    THUMBNAIL_SIDE,
+    Fingerprint,
+    find_look_alikes,
+    fingerprint,
+    groups_to_keep,
+)
+from vision.data.inspect.scan import mask_decoder
+from vision.data.labels import read_label
+from vision.data.masks.label_map import PLAIN, LabelMap
+from vision.data.masks.mask_decoder import MaskDecoder
+from vision.data.masks.mask_png import IGNORED
+from vision.data.sample import RawTarget, Reader
+from vision.data.stratification import assign_parts
+from vision.settings.device import usable_cores
+from vision.settings.errors import DataError, UserError
+
+# The finest division: shares are met to a twentieth.
+MOST_FOLDS = 20
+# Thumbnails of 8 pixels need no more than this of a photo, and JPEGs are decoded in a fraction of the time.
+_ENOUGH_PX = 64
+
+
+def hold_out(reader: Reader, share: float, seed: int, label_map: LabelMap = PLAIN) -> np.ndarray:
+    """Return the sorted indices of about ``share`` of the samples, int64 [n]; the rest keeps an image of every class.
+
+    ``label_map`` says what the pixels of masks mean. Raises UserError where there are too few different images.
+    """
+    decode = mask_decoder(reader, label_map)
+    labels = [_shown(reader.target(index), decode) for index in range(len(reader))]
+    groups = _alike(reader)
+    different = len(np.unique(groups))
+    held_out = np.zeros(len(reader), bool)
+    if different >= 2:
+        ratio = Fraction(share).limit_denominator(min(MOST_FOLDS, different))
+        if not 0 < ratio < 1:
+            ratio = Fraction(1 if share < 0.5 else different - 1, different)
+        fold_of = assign_parts(labels, [1 / ratio.denominator] * ratio.denominator, seed, groups)
+        # The first folds get the largest groups.
+        held_out = fold_of >= ratio.denominator - ratio.numerator
+        _give_back(held_out, labels, groups)
+    if not held_out.any():
+        raise UserError(
+            f"channel 'train' holds {len(reader)} images of {len(set().union(*labels))} classes, too few to "
+            "hold some out for validation: add different images to each class, or give channels.validation=PATH"
+        )
+    return np.flatnonzero(held_out)
+
+
+def _give_back(held_out: np.ndarray, labels: list[Counter[int]], groups: np.ndarray) -> None:
+    """Take images out of ``held_out`` bool [N] until the others show every class that any image shows."""
+    left = Counter(
+        class_id for shown, is_held in zip(labels, held_out.tolist(), strict=True) if not is_held for class_id in shown
+    )
+    for index in np.flatnonzero(held_out).tolist():
+        if any(not left[class_id] for class_id in labels[index]) and held_out[index]:
+            members = np.flatnonzero(groups == groups[index])
+            held_out[members] = False
+            left.update(class_id for member in members.tolist() for class_id in labels[member])
+
+
+def _shown(raw: RawTarget, decode: MaskDecoder) -> Counter[int]:
+    """Return how often an image shows each class; a label that cannot be used shows none."""
+    try:
+        if isinstance(raw, bytes):
+            pixels = np.unique(decode(raw, ""))
+            return Counter(pixels[pixels != IGNORED].tolist())
+        held = read_label(raw, "")
+    except DataError:
+        return Counter()
+    ids = np.asarray(held.class_ids if isinstance(held, ObjectRows) else held, np.float64)
+    return Counter(ids[np.isfinite(ids) & (ids >= 0)].astype(np.int64).tolist())
+
+
+def _alike(reader: Reader) -> np.ndarray:
+    """Return the group of each image, int64 [N]."""
+    digests = np.zeros((len(reader), DIGEST_BYTES), np.uint8)
+    hashes = np.zeros(len(reader), np.uint64)
+    thumbnails = np.zeros((len(reader), THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), np.uint8)
+    sound = np.zeros(len(reader), bool)
+    for index, found in enumerate(_fingerprints(reader)):
+        if found is not None:
+            digests[index], hashes[index], thumbnails[index] = found
+            sound[index] = True
+    return groups_to_keep(find_look_alikes(digests, hashes, thumbnails, sound), len(reader))[0]
+
+
+def _fingerprints(reader: Reader) -> Iterator[Fingerprint | None]:
+    prepare_threads()
+    # Threads: torch may have started some, so that forking is no longer safe.
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        yield from pool.map(partial(_fingerprint, reader), range(len(reader)))
+
+
+def _fingerprint(reader: Reader, index: int) -> Fingerprint | None:
+    """Return an image's fingerprint; None if it is broken."""
+    try:
+        encoded = reader[index].encoded
+        return fingerprint(encoded, decode_rgb(encoded, "", needed=lambda *_: (_ENOUGH_PX, _ENOUGH_PX)))
+    except DataError:
+        return None
