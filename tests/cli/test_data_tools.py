@@ -153,6 +153,16 @@ def test_inspect_of_a_manifest_that_cannot_be_read(folder: Path, tmp_path: Path,
     assert len((tmp_path / "report" / "train.validated.manifest").read_text().splitlines()) == 2
 
 
+def test_a_manifest_of_masks_is_not_judged_by_custom_labels(folder: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(folder / "m.png"), np.zeros((48, 48, 3), np.uint8))
+    colors = {"0": {"class-name": "BACKGROUND", "hex-color": "#000000"}}
+    line = {"source-ref": "cats/p0_1.png", "m-ref": "m.png", "m-ref-metadata": {"internal-color-map": colors}}
+    manifest = folder / "t.manifest"
+    manifest.write_text(json.dumps(line) + "\n")
+    assert main(["inspect", f"channels.train={manifest}", f"output={tmp_path / 'report'}", "workers=1"]) == 0
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["inspection.html", "inspection.json"]
+
+
 @pytest.fixture
 def masked(tmp_path: Path) -> list[str]:
     """The words that inspect two images of 2x2 pixels with masks of 0 and 255; the second, grey, shows 255 alone."""

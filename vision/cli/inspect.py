@@ -33,8 +33,8 @@ Usage: vision inspect channels.train=PATH [channels.validation=PATH] [channels.N
 
 Reads every record and reports counts, balance of classes, image sizes and modes, broken images, copies and near copies
 (also between training and validation), sizes and faults of boxes, pixels and faults of masks, and settings that fit.
-Prints the findings and writes inspection.json and inspection.html with pictures. For Ground Truth manifests it also
-writes manifest_summary.json and the lines with the error codes of Rekognition Custom Labels.
+Prints the findings and writes inspection.json and inspection.html with pictures. For Ground Truth manifests of classes
+or boxes it also writes manifest_summary.json and the lines with the error codes of Rekognition Custom Labels.
 Masks are read by the label maps in the folder channels.label_map, as in training.
 
   output    folder for the files (default: inspection)
@@ -74,12 +74,12 @@ def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, w
     from vision.algorithms.advice import recommended_settings
     from vision.data.inspect.inspection import inspect, to_json
     from vision.data.masks.label_map import MOST_CLASSES, read_label_map
+    from vision.data.readers.manifest import ManifestReader
     from vision.data.readers.open import open_channel
     from vision.progress_bar import progress_bar
     from vision.reports.inspection_report import write_inspection_page
     from vision.settings.device import usable_cores
 
-    _check_manifests(channels, names, folder)
     folder_of_maps = channels[LABEL_MAP].path if LABEL_MAP in channels else None
     label_maps: dict[str, LabelMap] = {}
     readers: dict[str, Reader] = {}
@@ -90,6 +90,9 @@ def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, w
             readers[name] = open_channel(channels, name)
         except DataError as error:
             unreadable.append(error)
+    # Custom Labels takes no masks.
+    masked = [name for name, reader in readers.items() if isinstance(reader, ManifestReader) and reader.has_masks]
+    _check_manifests({name: channels[name].path for name in names if name not in masked}, folder)
     errors = len(unreadable)
     document: dict[str, Any] = {"errors": errors, "unreadable": [str(problem) for problem in unreadable]}
     for problem in unreadable:
@@ -111,14 +114,13 @@ def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, w
     return ERRORS if errors else 0
 
 
-def _check_manifests(channels: dict[str, Channel], names: Sequence[str], folder: Path) -> None:
+def _check_manifests(paths: dict[str, Path], folder: Path) -> None:
     """Check Ground Truth manifests by the rules of Custom Labels, which are stricter than SageMaker's."""
     from vision.data.convert.formats import FORMATS
     from vision.data.inspect.ground_truth import check_manifest, manifest_summary
 
     checks = {}
-    for name in names:
-        path = channels[name].path
+    for name, path in paths.items():
         if path.is_file() and path.name.lower().endswith(FORMATS["manifest"].suffixes):
             checks[name] = check_manifest(path, path.parent, folder / f"{name}.validated.manifest")
     if not checks:
