@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from vision.nn import pretrained
-from vision.nn.pretrained import PUBLISHED, PUBLISHED_COCO, WeightsFile, copy_weights, load_coco, load_imagenet
+from vision.nn.pretrained import copy_weights, load_coco, load_imagenet
+from vision.nn.weights_files import PUBLISHED, PUBLISHED_COCO, WeightsFile, find_imagenet
 from vision.settings.errors import UserError
 
 STATE = {"weight": torch.tensor([[1.0, 2.0]]), "bias": torch.tensor([3.0])}
@@ -64,8 +65,22 @@ def test_a_published_file_is_found_and_checked(place, which, variant, folder, ca
 
     weights = load_imagenet("resnet50", folder)
     assert (weights.variant, weights.file) == (variant, target)
+    assert find_imagenet("resnet50", folder) == target
+    assert find_imagenet("resnet18", folder) is None
     assert str(weights) == f"ImageNet weights for resnet50 ({variant}) from {target}."
     assert all(torch.equal(weights.state_dict[key], value) for key, value in STATE.items())
+
+
+def test_weights_that_were_never_trained_are_warned_of(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    norm = nn.BatchNorm2d(3)
+    saved(folder / "resnet18.pth", norm.state_dict())
+    load_imagenet("resnet18", folder)
+    assert "resnet18.pth holds no trained weights: all running means" in caplog.text
+    caplog.clear()
+    norm.running_mean = torch.ones(3)
+    saved(folder / "resnet18.pth", norm.state_dict())
+    load_imagenet("resnet18", folder)
+    assert not caplog.text
 
 
 def test_the_first_recipe_is_preferred(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

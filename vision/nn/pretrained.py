@@ -1,66 +1,30 @@
-"""Published weights: which files hold them, where they are looked for, how they are checked.
+"""Published weights: found or downloaded, checked, read and filled into a network.
 
-They are torchvision's. Looked for in the folder of the settings, then in torch's own cache, else downloaded
-into that cache. A .pth file whose name carries a hash must match it. A plain name (resnet18.pth, in the
-folder of the settings only) and a .safetensors file, whose hash is another, are trusted as given.
+A .pth file whose name carries a hash must match it. A plain name (resnet18.pth, in the folder of the settings only)
+and a .safetensors file, whose hash is another, are trusted as given.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from vision.nn.weights_files import PUBLISHED, PUBLISHED_COCO, WeightsFile, candidates
 from vision.settings.errors import UserError
 from vision.settings.regular_file import open_regular
 from vision.settings.run import WEIGHTS_VARIABLE
 
+log = logging.getLogger(__name__)
+
 _TIMEOUT_S = 10
-
-
-@dataclass(frozen=True)
-class WeightsFile:
-    """One published set: torchvision's name for it; its file's name, ending in 8 digits of its SHA-256."""
-
-    variant: str
-    stem: str
-
-    @property
-    def sha256_prefix(self) -> str:
-        return self.stem.rpartition("-")[2]
-
-
-# V1 comes first: all depths have it, so they stay comparable. V2 serves if it alone is there.
-PUBLISHED: dict[str, tuple[WeightsFile, ...]] = {
-    "resnet18": (WeightsFile("IMAGENET1K_V1", "resnet18-f37072fd"),),
-    "resnet34": (WeightsFile("IMAGENET1K_V1", "resnet34-b627a593"),),
-    "resnet50": (
-        WeightsFile("IMAGENET1K_V1", "resnet50-0676ba61"),
-        WeightsFile("IMAGENET1K_V2", "resnet50-11ad3fa6"),
-    ),
-    "resnet101": (
-        WeightsFile("IMAGENET1K_V1", "resnet101-63fe2227"),
-        WeightsFile("IMAGENET1K_V2", "resnet101-cd907fc2"),
-    ),
-    "resnet152": (
-        WeightsFile("IMAGENET1K_V1", "resnet152-394f9c45"),
-        WeightsFile("IMAGENET1K_V2", "resnet152-f82ba261"),
-    ),
-    "vgg16": (WeightsFile("IMAGENET1K_V1", "vgg16-397923af"),),
-}
-# Whole segmentation networks, of the images of COCO and the 21 classes of VOC.
-PUBLISHED_COCO: dict[str, tuple[WeightsFile, ...]] = {
-    "fcn_resnet50": (WeightsFile("COCO_WITH_VOC_LABELS_V1", "fcn_resnet50_coco-1167a1af"),),
-    "fcn_resnet101": (WeightsFile("COCO_WITH_VOC_LABELS_V1", "fcn_resnet101_coco-7ecb50ca"),),
-    "deeplabv3_resnet50": (WeightsFile("COCO_WITH_VOC_LABELS_V1", "deeplabv3_resnet50_coco-cd0a2569"),),
-    "deeplabv3_resnet101": (WeightsFile("COCO_WITH_VOC_LABELS_V1", "deeplabv3_resnet101_coco-586e9e4e"),),
-}
 
 
 @dataclass(frozen=True)
@@ -103,9 +67,16 @@ def _load(
         )
     files = published[network]
     cache = Path(torch.hub.get_dir()) / "checkpoints"
-    for file, known in _candidates(network, files, folder, cache):
+    for file, known in candidates(network, files, folder, cache):
         if file.is_file():
-            return PretrainedWeights(images, network, known.variant, file, _read(file, known))
+            state = _read(file, known)
+            if _is_untrained(state):
+                log.warning(
+                    "%s holds no trained weights: all running means of its batch normalization are 0, as in a new "
+                    "network; replace it by the published file",
+                    file,
+                )
+            return PretrainedWeights(images, network, known.variant, file, state)
     target = cache / f"{files[0].stem}.pth"
     try:
         _download(network, files[0], target)
@@ -118,18 +89,6 @@ def _load(
             f" or train from scratch with use_pretrained_model=0."
         ) from error
     return PretrainedWeights(images, network, files[0].variant, target, _read(target, files[0]))
-
-
-def _candidates(
-    network: str, files: tuple[WeightsFile, ...], folder: Path | None, cache: Path
-) -> Iterator[tuple[Path, WeightsFile]]:
-    """Files that would do, best first. Only the user's own folder may hold one without a hash in its name."""
-    own = WeightsFile("as given", network)
-    for place, known_here in ((folder, (*files, own)), (cache, files)):
-        if place is not None:
-            for known in known_here:
-                yield place / f"{known.stem}.pth", known
-                yield place / f"{known.stem}.safetensors", known
 
 
 def _read(file: Path, known: WeightsFile) -> dict[str, Tensor]:
@@ -163,6 +122,12 @@ def _read(file: Path, known: WeightsFile) -> dict[str, Tensor]:
             f" network's state_dict() under that name."
         )
     return dict(state)
+
+
+def _is_untrained(state: Mapping[str, Tensor]) -> bool:
+    """Return whether batch normalization has never seen an image."""
+    means = [value for key, value in state.items() if key.endswith("running_mean")]
+    return bool(means) and not any(bool(mean.any()) for mean in means)
 
 
 def _sha256(file: Path) -> str:
