@@ -23,6 +23,7 @@ from vision.api import RunResult
 from vision.cli.main import main
 from vision.data.readers.open import open_channel
 from vision.interop.mxnet_export import EXPORTERS
+from vision.nn.stages import is_in
 from vision.settings.channels import parse_channels
 from vision.settings.errors import UserError
 
@@ -154,6 +155,29 @@ class Conformance:
         parts = self.run(channels, tmp_path / "parts", {"cache": "none", "resume": True}, epochs=2)
         assert timeless(parts) == timeless(two_epochs)
         assert_same_weights(parts.folder.path, two_epochs.folder.path)
+
+    def test_a_frozen_base_keeps_its_bits_while_the_head_learns(self, channels: Channels, tmp_path: Path) -> None:
+        algorithm = algorithms.get(self.name)
+        given = {"freeze": "base", "decay_weights_only": True, "base_rate_factor": 0.1, "schedule": "cosine"}
+        start = self.run(channels, tmp_path / "start", epochs=1)
+        network = vision.load(start.folder.path, run={"device": "cpu"}).network
+        stages = algorithm.stages(network)
+        more = {**channels, "model": {"path": str(start.folder.model)}}
+        if not stages:
+            with pytest.raises(UserError, match="no base network apart from its head"):
+                self.run(more, tmp_path / "more", given, epochs=1)
+            return
+        names = [name for name, _ in network.named_parameters()]
+        assert all(any(name.startswith(stage) for name in names) for stage in stages)
+        self.run(more, tmp_path / "more", given, epochs=2)
+        before, after = (
+            vision.load(tmp_path / path, run={"device": "cpu"}).network.state_dict() for path in ("start", "more")
+        )
+        for name, value in before.items():
+            assert torch.equal(value, after[name]) or not is_in(name, stages), name
+        head = [name for name in names if not is_in(name, stages)]
+        assert head
+        assert any(not torch.equal(before[name], after[name]) for name in head)
 
     def test_a_cache_changes_nothing_or_is_refused(
         self, channels: Channels, two_epochs: RunResult, tmp_path: Path

@@ -25,7 +25,6 @@ DEFAULTS = {
     "accumulate": 1,
     "folds": None,
     "validation_share": None,
-    "warmup_epochs": 0.0,
     "max_broken": 0.01,
     "bad_boxes": "clip",
     "weights_folder": None,
@@ -38,6 +37,14 @@ DEFAULTS = {
     "class_names": None,
     "report": True,
     "max_archive_gb": 8.0,
+    "warmup_epochs": 0.0,
+    "schedule": "auto",
+    "momentum_correction": True,
+    "decay_weights_only": False,
+    "base_rate_factor": 1.0,
+    "freeze": None,
+    "freeze_epochs": None,
+    "freeze_batch_norm": False,
 }
 
 
@@ -61,6 +68,9 @@ ACCEPTED = [
     ("cache_folder", "decoded", Path("decoded")),
     ("accumulate", 4, 4),
     ("warmup_epochs", "0.5", 0.5),
+    ("schedule", "cosine", "cosine"),
+    ("freeze", 2, "2"),
+    ("freeze", "base", "base"),
     ("max_broken", "0", 0.0),
     ("max_broken", 1, 1.0),
     ("bad_boxes", "fail", "fail"),
@@ -93,6 +103,11 @@ REJECTED = [
     ("weights_folder", "/no/such/folder", "is not a folder"),
     ("bad_boxes", "skip", "clip, drop or fail"),
     ("max_archive_gb", "0", "above 0"),
+    ("freeze", "0", "which freezes nothing: give base, a number of stages"),
+    ("freeze", "-1", "which freezes nothing"),
+    ("freeze", "layer(", "is no regular expression"),
+    ("freeze_epochs", "2", "but nothing is frozen"),
+    ("base_rate_factor", "0", "above 0 and at most 1"),
     ("ouput", "x", "did you mean output?"),
 ]
 

@@ -128,7 +128,7 @@ class SmallRun:
             SmallNetwork(),
             self.hp,
             self.run,
-            TrainingFacts(NAMES, steps_per_epoch=train_images // batch, images_per_step=batch),
+            TrainingFacts(NAMES, train_images // batch, images_per_step=batch, stages=(("conv.", "bn."),)),
         )
         self.task.broken = {
             "train": BrokenImages("train", train_images, self.run.max_broken),

@@ -18,6 +18,7 @@ from vision.settings.errors import UserError
 from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.training.optimizer import (
     OPTIMIZERS,
+    GroupRules,
     OptimizerEntry,
     build_optimizer,
     parameter_groups,
@@ -206,6 +207,39 @@ def test_groups_follow_the_parameters_roles() -> None:
         "offset": (0.5, 0.0),
     }
     assert len(groups) == 4
+
+
+def test_base_network_and_norms_have_rules_of_their_own() -> None:
+    """The multiplier of a tensor and the factor of the base network are multiplied; norms lose their decay."""
+    network = Network()
+    network.bn.weight.weight_decay_multiplier = 1.0  # type: ignore[attr-defined]
+    rules = GroupRules((("conv.", "bn."), ("head.b",)), base_rate_factor=0.1, decay_weights_only=True)
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    found = {
+        names[id(parameter)]: (pytest.approx(group["lr"]), pytest.approx(group["weight_decay"]))
+        for group in parameter_groups(network, 0.5, 0.01, rules)
+        for parameter in group["params"]
+    }
+    assert found == {
+        "conv.weight": (0.05, 0.01),
+        "conv.bias": (0.05, 0.0),
+        "bn.weight": (0.05, 0.0),
+        "bn.bias": (0.05, 0.0),
+        "head.weight": (0.5, 0.01),
+        "head.bias": (0.1, 0.0),
+        "scale": (0.5, 0.0),
+        "offset": (0.5, 0.0),
+    }
+
+
+def test_adamw_decays_apart_from_the_gradient() -> None:
+    """By hand: the first update is the rate along the gradient's sign, after the weight lost rate * decay of itself."""
+    network = nn.Linear(1, 1, bias=False)
+    network.weight.data.fill_(2.0)
+    optimizer = build_optimizer(network, "adamw", {"learning_rate": 0.1, "weight_decay": 0.5})
+    network.weight.grad = torch.full((1, 1), -3.0)
+    optimizer.step()
+    assert network.weight.item() == pytest.approx(2.0 * (1 - 0.1 * 0.5) + 0.1)
 
 
 def test_decay_moves_weights_and_leaves_biases() -> None:

@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
+from vision.settings.learning import LearningSettings
 from vision.training.optimizer import OPTIMIZERS, build_optimizer
-from vision.training.schedule import CosineSchedule, PolySchedule, StepSchedule, WholeRunSchedule
+from vision.training.schedule import CosineSchedule, PolySchedule, StepSchedule, WholeRunSchedule, build_schedule
 
 
 def rate_at(update: int, rate: float, steps: tuple[int, ...], factor: float, warmup: int) -> float:
@@ -91,6 +93,25 @@ def test_velocity_keeps_the_old_rate_when_the_rate_drops() -> None:
         optimizer.step()
         schedule.step()
     assert network.weight.item() == pytest.approx(-0.75)
+
+
+@pytest.mark.parametrize(("corrects", "expected"), [(True, -0.75), (False, -0.525)])
+def test_run_settings_choose_schedule_and_momentum(corrects: bool, expected: float) -> None:
+    """As above, the drop after one of two epochs of one update each."""
+    given = {"num_classes": 2, "num_training_samples": 1, "lr_scheduler_step": "1", "momentum": 0.5, "epochs": 2}
+    hp = ImageClassificationHyperparameters.parse({**given, "learning_rate": 0.5})
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(network.weight)
+    optimizer = build_optimizer(network, "sgd", {"learning_rate": 0.5, "momentum": 0.5})
+    schedule = build_schedule(optimizer, hp, 1, LearningSettings(momentum_correction=corrects))
+    for gradient in (1.0, 0.0):
+        network.weight.grad = torch.full((1, 1), gradient)
+        optimizer.step()
+        schedule.step()
+    assert network.weight.item() == pytest.approx(expected)
+    chosen = build_schedule(optimizer, hp, 3, LearningSettings(schedule="cosine", warmup_epochs=1))
+    assert isinstance(chosen, CosineSchedule)
+    assert (chosen.last_update, chosen.warmup_updates) == (5, 3)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -24,6 +24,7 @@ from vision.artifacts.export import ExportHeads
 from vision.data.dataset import Transform
 from vision.data.sample import RawTarget, Reader
 from vision.metrics.evaluation import Evaluation
+from vision.nn.stages import Stages
 from vision.settings.channels import Channel
 from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.settings.run import RunSettings
@@ -162,6 +163,10 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
     @abstractmethod
     def is_head(self, parameter: str, architecture: A) -> bool:
         """Return whether a key of the state dict belongs to the layers that depend on the number of classes."""
+
+    def stages(self, network: N) -> Stages:
+        """Return the stages of the base network; what is in none is the head. A network may have no base apart."""
+        return ()
 
     @abstractmethod
     def task(self, network: N, hyperparameters: H, run: RunSettings, facts: TrainingFacts) -> TrainingTask:

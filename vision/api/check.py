@@ -42,6 +42,7 @@ from vision.settings.channels import Channel
 from vision.settings.errors import DataError, UserError, problems_of
 from vision.settings.job import Job, TrainingJob
 from vision.training.accelerator import choose_accelerator, choose_device
+from vision.training.freezing import Freezing
 from vision.training.log_lines import BatchReport, EpochReport
 from vision.training.optimizer import OPTIMIZERS
 from vision.training.task import TrainingFacts
@@ -202,6 +203,7 @@ def _look_at_network(
     algorithm: AnyAlgorithm, job: TrainingJob, start: StartModel, batch: Batch, result: CheckResult
 ) -> None:
     hp, network = job.hyperparameters, start.network.train()
+    Freezing(network, job.run, algorithm.stages(network))
     task = algorithm.task(network, hp, job.run, TrainingFacts(tuple(map(str, range(hp.num_classes)))))
     with torch.no_grad():
         losses = task.losses(network(batch.images), batch.targets)

@@ -18,6 +18,7 @@ from vision.files.file_lock import locked_folder
 from vision.files.write_error import make_folder
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import RUN_FILE, TrainingJob
+from vision.settings.learning import LearningSettings
 from vision.settings.run import RunSettings
 from vision.settings.strict_json import read_json
 from vision.training.processes import is_first_process
@@ -32,14 +33,8 @@ HOST = "algo-1"
 # A resumed run keeps the settings that it began with, but may train for more epochs.
 MAY_CHANGE = frozenset({"epochs"})
 MUST_STAY = (
-    "seed",
-    "accumulate",
-    "precision",
-    "devices",
-    "new_head",
-    "warmup_epochs",
-    "scaled_decode",
-    "validation_share",
+    *("seed", "accumulate", "precision", "devices", "new_head", "scaled_decode", "validation_share"),
+    *LearningSettings.model_fields,
 )
 
 
@@ -171,11 +166,13 @@ def changed_settings(folder: Path, file: Path, described: dict[str, Any]) -> lis
         before, now = earlier["hyperparameters"], described["hyperparameters"]
         names = sorted((set(before) | set(now)) - MAY_CHANGE)
         pairs += [(f"hp.{name}", before.get(name, "unset"), now.get(name, "unset")) for name in names]
-        pairs += [(f"run.{name}", earlier["run"].get(name), described["run"][name]) for name in MUST_STAY]
+        # A run of an earlier version was as a setting's default has it that came later.
+        began = json.loads(RunSettings().model_dump_json()) | earlier["run"]
+        pairs += [(f"run.{name}", began[name], described["run"][name]) for name in MUST_STAY]
         pairs += [(f"{name}", earlier["data"].get(name), value) for name, value in described["data"].items()]
         free = [(f"hp.{name}", before.get(name, "unset"), now.get(name, "unset")) for name in sorted(MAY_CHANGE)]
         free += [
-            (f"run.{name}", earlier["run"].get(name), value)
+            (f"run.{name}", began.get(name), value)
             for name, value in described["run"].items()
             if name not in (*MUST_STAY, "resume", "output")
         ]

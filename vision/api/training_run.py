@@ -202,6 +202,7 @@ def _task_and_data(run: _Run) -> tuple[TrainingTask, VisionDataModule]:
             key_of=data.validation.key,
             num_samples=data.train_summary.num_samples,
             class_counts=data.train_summary.class_counts,
+            stages=run.algorithm.stages(run.start.network),
         ),
     )
     task.broken = {

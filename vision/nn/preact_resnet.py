@@ -135,6 +135,15 @@ class PreactResNetTrunk(nn.Module):
                 module = PreactUnit(in_channels, plan.filters[stage], step, first, plan)
                 self.add_module(f"stage{stage}_unit{unit}", module)
 
+    @property
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """The modules of each stage, the stem first."""
+        units = [
+            tuple(f"stage{stage}_unit{unit}" for unit in range(1, count + 1))
+            for stage, count in enumerate(self.plan.units, start=1)
+        ]
+        return (("bn_data", "conv0", "bn0"), *units)
+
     def features(self, x: Tensor) -> dict[str, Tensor]:
         """Return the raw residual sum at the end of each stage, "stage1", "stage2", ..., before any BN or ReLU.
 
@@ -170,6 +179,11 @@ class PreactResNet(PreactResNetTrunk):
         self.bn1 = nn.BatchNorm2d(plan.filters[-1], plan.bn_eps, MOMENTUM)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc1 = nn.Linear(plan.filters[-1], num_classes)
+
+    @property
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        *before, last = super().stages
+        return (*before, (*last, "bn1"))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits [N,K] of raw images [N,C,H,W], 0..255."""

@@ -110,6 +110,11 @@ class ResNetTrunk(nn.Module):
             self.layer3 = _layer(block, self.channels["layer2"], 256, blocks[2], stride=1, dilations=(1, 2))
             self.layer4 = _layer(block, self.channels["layer3"], 512, blocks[3], stride=1, dilations=(2, 4))
 
+    @property
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """The modules of each stage, the stem first."""
+        return (("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",))
+
     def features(self, x: Tensor) -> dict[str, Tensor]:
         """Return the outputs (after ReLU) of ``layer1`` to ``layer4``: 4, 8, 16, 32 px a cell with the 7x7 stem.
 

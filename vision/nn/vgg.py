@@ -52,6 +52,12 @@ class VGG16Reduced(nn.Module):
         self.fc6 = nn.Conv2d(in_channels, widths.fc6, 3, padding=6, dilation=6)
         self.fc7 = nn.Conv2d(widths.fc6, widths.fc7, 1)
 
+    @property
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """The modules of each stage: the five blocks, then fc6 and fc7."""
+        blocks = [tuple(name for name, block in _conv_names() if block == stage) for stage in range(len(CONVOLUTIONS))]
+        return (*blocks, ("fc6", "fc7"))
+
     def features(self, x: Tensor) -> dict[str, Tensor]:
         """Return ``relu4_3`` before any normalization, and ``relu7``, of normalized images [N,3,H,W]."""
         relu4_3 = x

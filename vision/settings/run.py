@@ -13,9 +13,10 @@ from vision.settings.errors import UserError
 from vision.settings.file_names import local_path, name_problem, shown_name, strip_blanks
 from vision.settings.form import Form
 from vision.settings.hyperparameters import HyperparameterRow, table_rows
+from vision.settings.learning import LearningSettings
 from vision.settings.nearest import shown
 from vision.settings.regular_file import open_regular_text
-from vision.settings.table import Rule, SettingsTable
+from vision.settings.table import Rule
 
 WEIGHTS_VARIABLE = "VISION_WEIGHTS"
 _LARGEST_NAMES_FILE = 10_000_000
@@ -74,11 +75,11 @@ def _hold_out_problem(given: RunSettings) -> str | None:
     )
 
 
-class RunSettings(SettingsTable):
+class RunSettings(LearningSettings):
     """Everything about a run that the SageMaker documentation does not name."""
 
-    NOUN: ClassVar[str] = "Run setting"
     RULES: ClassVar[tuple[Rule, ...]] = (
+        *LearningSettings.RULES,
         Rule(("class_names",), _names_problem),
         Rule(("weights_folder",), _weights_problem),
         Rule(("output",), _output_problem),
@@ -144,9 +145,6 @@ class RunSettings(SettingsTable):
         " look alike on one side; takes the place of channel validation",
         examples=[0.2],
     )
-    warmup_epochs: float = Field(
-        default=0.0, ge=0, description="epochs over which the learning rate rises from zero to its full value"
-    )
     max_broken: float = Field(default=0.01, ge=0, le=1, description="share of unusable images above which a run fails")
     bad_boxes: Literal["clip", "drop", "fail"] = Field(
         default="clip", description="what to do with boxes that leave their image (object detection)"
@@ -208,8 +206,8 @@ class RunSettings(SettingsTable):
 
     @classmethod
     def rows(cls) -> tuple[HyperparameterRow, ...]:
-        """Return the settings in the order of their declaration."""
-        return tuple(table_rows(cls))
+        """Return the settings in the order of their declaration, those of learning last."""
+        return tuple(sorted(table_rows(cls), key=lambda row: row.name in LearningSettings.model_fields))
 
 
 def _names_in(path: Path) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from vision.nn.stages import Stages, is_in
 from vision.settings.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,6 +63,13 @@ def _adam(groups: Groups, values: Mapping[str, float], fused: bool) -> Optimizer
     return Adam(groups, lr=values["learning_rate"], betas=betas, eps=values["eps"], fused=fused)
 
 
+def _adamw(groups: Groups, values: Mapping[str, float], fused: bool) -> Optimizer:
+    from torch.optim import AdamW
+
+    betas = values["beta_1"], values["beta_2"]
+    return AdamW(groups, lr=values["learning_rate"], betas=betas, eps=values["eps"], fused=fused)
+
+
 def _rmsprop(groups: Groups, values: Mapping[str, float], fused: bool) -> Optimizer:
     from vision.training.update_rules import CenteredRMSProp, RMSProp
 
@@ -105,7 +113,24 @@ OPTIMIZERS: dict[str, OptimizerEntry] = {
     ),
     "adagrad": OptimizerEntry({"learning_rate": 0.01, "eps": 1e-7}, _adagrad, 1, documented=True),
     "adadelta": OptimizerEntry({"rho": 0.9, "eps": 1e-5}, _adadelta, 2, documented=True),
+    # Not MXNet's: decay apart from the gradient's averages (Loshchilov and Hutter 2019).
+    "adamw": OptimizerEntry(
+        {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "eps": 1e-8, "weight_decay": 0.01}, _adamw, 2
+    ),
 }
+
+
+@dataclass(frozen=True)
+class GroupRules:
+    """What parameters differ by. ``base`` are the stages of the base network, whose rate ``base_rate_factor`` changes.
+
+    ``decay_weights_only``: no decay on tensors of one dimension, whatever their network says: biases and the scales and
+    shifts of normalization.
+    """
+
+    base: Stages = ()
+    base_rate_factor: float = 1.0
+    decay_weights_only: bool = False
 
 
 def offered(**documented: str) -> dict[str, frozenset[str]]:
@@ -125,18 +150,22 @@ def reads_rate(name: str) -> bool:
     return "learning_rate" in OPTIMIZERS[name].reads
 
 
-def build_optimizer(network: nn.Module, name: str, given: Mapping[str, float]) -> Optimizer:
+def build_optimizer(
+    network: nn.Module, name: str, given: Mapping[str, float], rules: GroupRules = GroupRules()
+) -> Optimizer:
     """Return the optimizer of all parameters that require a gradient; ``given`` are values of hyperparameters."""
     entry = OPTIMIZERS[name]
     assert given.keys() <= entry.reads.keys(), (name, given)
     values = {**entry.reads, **given}
-    groups = parameter_groups(network, values.get("learning_rate", 1.0), values.get("weight_decay", 0.0))
+    groups = parameter_groups(network, values.get("learning_rate", 1.0), values.get("weight_decay", 0.0), rules)
     if "learning_rate" not in values:
         groups = [{**group, "lr": 1.0} for group in groups]
     return entry.rule(groups, values, _can_fuse(groups))
 
 
-def parameter_groups(network: nn.Module, learning_rate: float, weight_decay: float) -> Groups:
+def parameter_groups(
+    network: nn.Module, learning_rate: float, weight_decay: float, rules: GroupRules = GroupRules()
+) -> Groups:
     """Return the trainable parameters, grouped by rate and decay, in the order in which the network lists them.
 
     As in MXNet decay is for weights and BatchNorm gammas (both are called ``weight`` in torch), not for
@@ -146,12 +175,12 @@ def parameter_groups(network: nn.Module, learning_rate: float, weight_decay: flo
     by_multipliers: dict[tuple[float, float], list[Tensor]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            key = _multipliers(name, parameter)
+            key = _multipliers(name, parameter, rules)
             by_multipliers.setdefault(key, []).append(parameter)
     if not by_multipliers:
         raise UserError(
             "every parameter of the network is frozen, so there is nothing to train; "
-            "freeze fewer layers (freeze_layer_pattern)"
+            "freeze fewer layers (run.freeze, freeze_layer_pattern)"
         )
     return [
         {"params": parameters, "lr": learning_rate * rate, "weight_decay": weight_decay * decay}
@@ -176,10 +205,14 @@ def rescale_momentum(optimizer: Optimizer, ratio: float) -> None:
         torch._foreach_mul_(present, ratio)
 
 
-def _multipliers(name: str, parameter: Tensor) -> tuple[float, float]:
+def _multipliers(name: str, parameter: Tensor, rules: GroupRules) -> tuple[float, float]:
     role = name.rpartition(".")[2]
     decay = getattr(parameter, "weight_decay_multiplier", 1.0 if role in _DECAYED_ROLES else 0.0)
+    if rules.decay_weights_only and parameter.dim() <= 1:
+        decay = 0.0
     rate = getattr(parameter, "learning_rate_multiplier", 1.0)
+    if is_in(name, rules.base):
+        rate *= rules.base_rate_factor
     return float(rate), float(decay)
 
 

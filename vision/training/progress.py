@@ -174,6 +174,8 @@ def quiet_lightning() -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     # Our metrics are already those of all processes.
     warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
+    # Batch normalization that is frozen.
+    warnings.filterwarnings("ignore", message=r"Found \d+ module\(s\) in eval mode at the start of training")
     # The schedule counts an update that float16's scaler leaves out, were it the first.
     warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
     warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")

@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from vision.settings.hyperparameters import StepScheduleHyperparameters, TrainingHyperparameters
+from vision.settings.learning import LearningSettings
 from vision.training.optimizer import reads_rate, rescale_momentum
 
 
@@ -27,8 +28,11 @@ class Schedule(LRScheduler):
     Every parameter group keeps its own initial rate (twice the rate for some biases, say), which is multiplied by
     ``factor_at`` and by an optional linear warm-up of our own: during the first ``warmup_updates`` the rate rises in
     equal steps; number ``warmup_updates - 1`` is the first at the full rate. When the rate changes, momentum is
-    corrected (see rescale_momentum). ``last_epoch``, the base class's name, counts updates.
+    corrected (see rescale_momentum) where ``corrects_momentum`` says so. ``last_epoch``, the base class's name, counts
+    updates.
     """
+
+    corrects_momentum = True
 
     def __init__(self, optimizer: Optimizer, *, warmup_updates: int = 0) -> None:
         assert warmup_updates >= 0
@@ -57,7 +61,7 @@ class Schedule(LRScheduler):
         super().step()
         after = self._relative_rate()
         # A rate of 0 moves no weight, so whatever the velocity holds then has no effect.
-        if after not in (0.0, before):
+        if self.corrects_momentum and after not in (0.0, before):
             rescale_momentum(self.optimizer, before / after)
 
     def state_dict(self) -> dict[str, Any]:
@@ -171,9 +175,13 @@ SCHEDULES: dict[str, type[Schedule]] = {
 
 
 def build_schedule(
-    optimizer: Optimizer, given: TrainingHyperparameters, updates_per_epoch: int, warmup_epochs: float
+    optimizer: Optimizer, given: TrainingHyperparameters, updates_per_epoch: int, learning: LearningSettings
 ) -> Schedule:
-    """Return the schedule that the hyperparameters name; an optimizer without a rate has a constant one."""
+    """Return the schedule that the settings name; an optimizer without a rate has a constant one."""
     if not reads_rate(given.optimizer):
         return ConstantSchedule(optimizer)
-    return SCHEDULES[given.schedule].of(optimizer, given, updates_per_epoch, round(warmup_epochs * updates_per_epoch))
+    name = given.schedule if learning.schedule == "auto" else learning.schedule
+    warmup_updates = round(learning.warmup_epochs * updates_per_epoch)
+    schedule = SCHEDULES[name].of(optimizer, given, updates_per_epoch, warmup_updates)
+    schedule.corrects_momentum = learning.momentum_correction
+    return schedule

@@ -16,10 +16,12 @@ from vision.data.broken_images import BrokenImages
 from vision.data.collate import Batch
 from vision.metrics.bootstrap import ImageMetrics
 from vision.metrics.evaluation import Evaluation
+from vision.nn.stages import Stages
 from vision.settings.errors import UserError
 from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.settings.run import RunSettings
-from vision.training.optimizer import build_optimizer
+from vision.training.freezing import Freezing
+from vision.training.optimizer import GroupRules, build_optimizer
 from vision.training.processes import gather_arrays, share_buffers
 from vision.training.schedule import Schedule, build_schedule
 
@@ -49,7 +51,7 @@ class TrainingFacts:
 
     ``images_per_step`` counts the images of one batch over all processes, ``key_of`` turns an index of the validation
     channel into a name for messages. ``num_samples`` and ``class_counts``, float64 [classes], are of the training
-    channel's labels; None where they were not looked at.
+    channel's labels; None where they were not looked at. ``stages`` are those of the base network.
     """
 
     class_names: tuple[str, ...]
@@ -58,6 +60,7 @@ class TrainingFacts:
     key_of: Callable[[int], str] = str
     num_samples: int = 0
     class_counts: np.ndarray | None = None
+    stages: Stages = ()
 
 
 class TrainingTask(pl.LightningModule):
@@ -81,6 +84,8 @@ class TrainingTask(pl.LightningModule):
         self.steps_per_epoch = facts.steps_per_epoch
         self.images_per_step = facts.images_per_step
         self.key_of = facts.key_of
+        self.stages = facts.stages
+        self.freezing: Freezing | None = None
         self.epoch_metrics: dict[str, float] = {}
         self.evaluation: Evaluation | None = None
         # What an evaluation outside training was made of, one row an image.
@@ -114,6 +119,18 @@ class TrainingTask(pl.LightningModule):
         return self._compiled(images.contiguous(memory_format=self._memory_format))
 
     # Training ---------------------------------------------------------------------------------------------------
+
+    def setup(self, stage: str) -> None:
+        if stage == "fit":
+            self.freezing = Freezing(self.network, self.run, self.stages)
+            # Before the optimizer collects parameters and processes agree on their gradients; what is trained later
+            # must be known to both, and is frozen as training starts.
+            if not self.freezing.thaws:
+                self.freezing.apply(0)
+
+    def on_train_epoch_start(self) -> None:
+        assert self.freezing is not None
+        self.freezing.apply(self.current_epoch)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         self._note_broken("train", batch)
@@ -187,9 +204,10 @@ class TrainingTask(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         hp = self.hyperparameters
-        optimizer = build_optimizer(self.network, hp.optimizer, hp.optimizer_settings())
+        rules = GroupRules(self.stages, self.run.base_rate_factor, self.run.decay_weights_only)
+        optimizer = build_optimizer(self.network, hp.optimizer, hp.optimizer_settings(), rules)
         updates_per_epoch = -(-self.steps_per_epoch // self.run.accumulate)
-        schedule = build_schedule(optimizer, hp, updates_per_epoch, self.run.warmup_epochs)
+        schedule = build_schedule(optimizer, hp, updates_per_epoch, self.run)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     # Evaluation -------------------------------------------------------------------------------------------------
@@ -252,6 +270,9 @@ class TrainingTask(pl.LightningModule):
         self._rng_state = checkpoint["rng_state"]
 
     def on_train_start(self) -> None:
+        # A run that resumes inside an epoch does not start it again.
+        assert self.freezing is not None
+        self.freezing.apply(self.current_epoch)
         if self._rng_state is not None:
             torch.set_rng_state(self._rng_state)
             self._rng_state = None

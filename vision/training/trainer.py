@@ -93,6 +93,8 @@ def build_trainer(
         # The task shares batch normalization's statistics before each validation. DDP would do so at every step of
         # training, and at a process's first batch of validation, in which the others need not have one.
         ddp_options: dict[str, Any] = {_SYNC_BUFFERS: False}
+        # Parameters that are trained later have no gradients at first.
+        ddp_options["find_unused_parameters"] = run.freeze_epochs is not None
         options["strategy"] = DDPStrategy(timeout=timedelta(seconds=run.stall_timeout_s), **ddp_options)
     return pl.Trainer(
         accelerator=accelerator,

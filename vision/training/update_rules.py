@@ -15,25 +15,33 @@ from torch.optim import Optimizer
 
 
 class SGD(torch.optim.SGD):
-    """torch's SGD, with a velocity that starts at 0 even where the scaler of float16 leaves out the first update.
+    """torch's SGD, with a velocity that starts at 0 in two cases in which its fused kernel has none.
 
-    torch's fused kernel then returns at once, and what it was to write the velocity into stays undefined. The next
-    update takes that for the velocity.
+    Where the scaler of float16 leaves out the first update, that kernel returns at once, and what it was to write the
+    velocity into stays undefined. Where a parameter was frozen at first, it fails.
     """
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Update every parameter that has a gradient."""
-        if getattr(self, "found_inf", None) is not None:
-            self._start_velocity()
-        return super().step(closure)
-
-    def _start_velocity(self) -> None:
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        # At a first update that is made the kernel itself starts all of a group.
+        is_scaled = getattr(self, "found_inf", None) is not None
         for group in self.param_groups:
-            for parameter in group["params"]:
-                state = self.state[parameter]
-                if group["momentum"] != 0 and parameter.grad is not None and state.get("momentum_buffer") is None:
-                    state["momentum_buffer"] = torch.zeros_like(parameter)
+            if group["momentum"] != 0:
+                moving = [self.state[parameter] for parameter in group["params"] if parameter.grad is not None]
+                if is_scaled or any(state.get("momentum_buffer") is not None for state in moving):
+                    self._start_velocity(group["params"])
+        super().step()
+        return loss
+
+    def _start_velocity(self, parameters: list[Tensor]) -> None:
+        for parameter in parameters:
+            if parameter.grad is not None and self.state[parameter].get("momentum_buffer") is None:
+                self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 class RMSProp(Optimizer):

@@ -33,6 +33,7 @@ from vision.algorithms.image_classification.transforms import ClassificationTran
 from vision.algorithms.json_answer import json_bytes
 from vision.artifacts.export import ExportHeads
 from vision.metrics.evaluation import Evaluation
+from vision.nn.stages import Stages, stages_below
 from vision.settings.run import RunSettings
 
 if TYPE_CHECKING:
@@ -85,6 +86,9 @@ class ImageClassification(
 
     def is_head(self, parameter: str, architecture: Architecture) -> bool:
         return is_head(parameter, architecture)
+
+    def stages(self, network: ImageClassifier) -> Stages:
+        return stages_below("resnet", network.resnet.stages)
 
     def task(
         self,

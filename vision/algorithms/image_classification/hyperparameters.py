@@ -100,12 +100,12 @@ def _pretrained_grey_problem(given: ImageClassificationHyperparameters) -> str |
 
 
 def _average_problem(given: ImageClassificationHyperparameters) -> str | None:
-    if given.optimizer != "adam" or max(given.beta_1, given.beta_2) < 1:
+    if not given.optimizer.startswith("adam") or max(given.beta_1, given.beta_2) < 1:
         return None
     name = "beta_1" if given.beta_1 == 1 else "beta_2"
     return (
-        f"Hyperparameter {name} is 1, with which adam's average never takes in a gradient: give less than 1, for"
-        f" example {name}={type(given).model_fields[name].default}."
+        f"Hyperparameter {name} is 1, with which {given.optimizer}'s average never takes in a gradient: give less"
+        f" than 1, for example {name}={type(given).model_fields[name].default}."
     )
 
 
@@ -145,16 +145,16 @@ class ImageClassificationHyperparameters(KeyValueStoreHyperparameters, StepSched
         default=0.9, ge=0, le=1, description="momentum of sgd and nag"
     )
     weight_decay: Annotated[float, Tunable("continuous", 0.0, 0.999)] = Field(
-        default=0.0001, ge=0, le=1, description="weight decay of sgd and nag"
+        default=0.0001, ge=0, le=1, description="weight decay of sgd, nag and adamw"
     )
     beta_1: Annotated[float, Tunable("continuous", 1e-6, 0.999)] = Field(
-        default=0.9, ge=0, le=1, description="adam's decay of the gradient average"
+        default=0.9, ge=0, le=1, description="decay of the gradient average of adam and adamw"
     )
     beta_2: Annotated[float, Tunable("continuous", 1e-6, 0.999)] = Field(
-        default=0.999, ge=0, le=1, description="adam's decay of the squared-gradient average"
+        default=0.999, ge=0, le=1, description="decay of the squared-gradient average of adam and adamw"
     )
     eps: Annotated[float, Tunable("continuous", 1e-8, 1.0, scale="log")] = Field(
-        default=1e-8, ge=0, le=1, description="guards adam and rmsprop against division by zero"
+        default=1e-8, ge=0, le=1, description="guards adam, adamw and rmsprop against division by zero"
     )
     gamma: Annotated[float, Tunable("continuous", 1e-8, 0.999)] = Field(
         default=0.9, ge=0, le=1, description="rmsprop's decay of the squared-gradient average"

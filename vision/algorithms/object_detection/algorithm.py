@@ -23,6 +23,7 @@ from vision.algorithms.object_detection.target_summary import summarize_labels
 from vision.algorithms.object_detection.targets import BoxLabelParser, DetectionTarget, PaddedTargets, collate_targets
 from vision.algorithms.object_detection.transforms import PlainResize, SSDAugmentation, build_transform
 from vision.artifacts.export import ExportHeads
+from vision.nn.stages import Stages, stages_below
 from vision.settings.run import RunSettings
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ class ObjectDetection(
 
     def is_head(self, parameter: str, architecture: Architecture) -> bool:
         return is_head(parameter)
+
+    def stages(self, network: SSD) -> Stages:
+        return stages_below("base", network.base.stages)
 
     def task(
         self, network: SSD, hyperparameters: ObjectDetectionHyperparameters, run: RunSettings, facts: TrainingFacts

@@ -81,7 +81,7 @@ class ObjectDetectionHyperparameters(KeyValueStoreHyperparameters, StepScheduleH
         default=0.9, gt=0, le=1, description="momentum of sgd"
     )
     weight_decay: Annotated[float, Tunable("continuous", 0.0, 0.999)] = Field(
-        default=0.0005, gt=0, lt=1, description="weight decay of sgd and rmsprop"
+        default=0.0005, gt=0, lt=1, description="weight decay of sgd, rmsprop and adamw"
     )
     lr_scheduler_factor: float = Field(
         default=0.1, gt=0, lt=1, description="what the learning rate is multiplied by at each of lr_scheduler_step"

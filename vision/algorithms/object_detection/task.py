@@ -45,9 +45,9 @@ class DetectionTask(TrainingTask):
         )
 
     def setup(self, stage: str) -> None:
-        # Before the optimizer collects parameters and before processes agree on their gradients.
         if stage == "fit" and self.hyperparameters.freeze_layer_pattern is not None:
             freeze(self.network, self.hyperparameters.freeze_layer_pattern)
+        super().setup(stage)
 
     def losses(self, outputs: SSDOutput, targets: PaddedTargets) -> dict[str, Tensor]:
         return multibox_loss(

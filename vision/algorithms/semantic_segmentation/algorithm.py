@@ -33,6 +33,7 @@ from vision.algorithms.semantic_segmentation.transforms import build_transform
 from vision.artifacts.export import ExportHeads
 from vision.data.dataset import Transform
 from vision.data.masks.mask_decoder import MaskDecoder
+from vision.nn.stages import Stages, stages_below
 from vision.settings.run import RunSettings
 
 if TYPE_CHECKING:
@@ -90,6 +91,9 @@ class SemanticSegmentation(
 
     def is_head(self, parameter: str, architecture: Architecture) -> bool:
         return is_head(parameter, architecture)
+
+    def stages(self, network: SegmentationNetwork) -> Stages:
+        return stages_below("backbone", network.backbone.stages)
 
     def task(
         self,

@@ -131,7 +131,7 @@ class SemanticSegmentationHyperparameters(StepScheduleHyperparameters):
         default=0.9, gt=0, le=1, description="momentum of sgd and nag"
     )
     weight_decay: Annotated[float, Tunable("continuous", 1e-5, 1e-3, scale="log")] = Field(
-        default=0.0001, gt=0, lt=1, description="weight decay of sgd and nag"
+        default=0.0001, gt=0, lt=1, description="weight decay of sgd, nag and adamw"
     )
     gamma1: float = Field(default=0.9, ge=0, le=1, description="rmsprop's decay of the squared-gradient average")
     gamma2: float = Field(default=0.9, ge=0, le=1, description="momentum of rmsprop")
