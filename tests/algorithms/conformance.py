@@ -218,6 +218,12 @@ class Conformance:
         found = vision.evaluate(trained.folder.archive, given, run={"device": "cpu"})
         assert found.metrics == trained.metrics
         assert found.tables == trained.evaluation.tables
+        # In plain words too, of the figure that decides.
+        verdict, objective = found.verdict, algorithms.facts_of(trained.job.algorithm).objective.metric
+        assert verdict is not None
+        assert verdict.interval.value == pytest.approx(found.metrics[objective], abs=1e-9)
+        assert verdict.interval.low <= verdict.interval.value <= verdict.interval.high
+        assert trained.verdict[: len(verdict.sentences())] == verdict.sentences() != ()
         assert found.num_images == 8
 
     def test_a_model_compared_with_itself_is_no_better(

@@ -20,6 +20,7 @@ from vision.data.readers.open import open_channel
 from vision.data.readers.pipe import PipeReader
 from vision.data.sample import Reader
 from vision.metrics.evaluation import Evaluation
+from vision.metrics.verdict import verdict_of
 from vision.settings.channels import Channel
 from vision.settings.errors import DataError, UserError
 from vision.settings.hyperparameters import TrainingHyperparameters
@@ -89,10 +90,13 @@ def evaluate_stored(
     The arguments are those of ``evaluated_task``. Pipes give no images for further figures.
     """
     reader = open_validation(stored, channels, run) if given is None else given
-    found = evaluation_of(evaluated_task(stored, channels, run, reader, alone=alone, thresholds=thresholds))
+    algorithm = algorithms.get(stored.algorithm)
+    task = evaluated_task(stored, channels, run, reader, alone=alone, thresholds=thresholds)
+    found = evaluation_of(task)
+    figures = task.image_metrics(task.evaluated)
+    found = replace(found, verdict=verdict_of(algorithm.facts.objective.metric, figures, found.num_images))
     if isinstance(reader, PipeReader):
         return found
-    algorithm = algorithms.get(stored.algorithm)
     hp = algorithm.facts.hyperparameters.parse(stored.hyperparameters)
     metrics = dict(found.metrics)
     for prefix, others in algorithm.also_measured(hp).items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -26,6 +27,7 @@ from vision.data.sample import Reader
 from vision.files.atomic_file import write_whole
 from vision.files.write_error import WriteError
 from vision.metrics.evaluation import Evaluation
+from vision.metrics.verdict import selection_sentence
 from vision.settings.errors import UserError
 from vision.settings.job import TrainingJob
 from vision.training.accelerator import choose_accelerator
@@ -56,6 +58,15 @@ class RunResult:
     def metrics(self) -> dict[str, float]:
         """Return the metrics of the model that was kept, on the validation channel."""
         return self.evaluation.metrics
+
+    @property
+    def verdict(self) -> tuple[str, ...]:
+        """Return sentences that say in plain words how good the model is, and what its figure does not tell."""
+        found = self.evaluation.verdict
+        if found is None:
+            return ()
+        chosen = selection_sentence([row.get(f"validation_{found.metric}", math.nan) for row in self.history])
+        return (*found.sentences(), *([chosen] if chosen else []))
 
 
 @dataclass(frozen=True)

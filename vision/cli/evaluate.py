@@ -126,9 +126,11 @@ def evaluate(
 
 def show(evaluated: EvaluatedModel, model: Path, output: str | None) -> None:
     """Print the tables; write the JSON file or the report, and the files of Custom Labels beside it."""
-    from vision.cli.terminal import print_evaluation
+    from vision.cli.terminal import print_evaluation, print_verdict
 
     print_evaluation(evaluated.evaluation, str(model))
+    if evaluated.evaluation.verdict is not None:
+        print_verdict(evaluated.evaluation.verdict.sentences())
     if not output:
         return
     from vision.reports.custom_labels_files import write_evaluation_files

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console, Group
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -20,6 +22,12 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
     Console().print(
         Group(_title(title), summary_table(evaluation), *(part for table in tables for part in _parts(table)), *notes)
     )
+
+
+def print_verdict(sentences: Sequence[str]) -> None:
+    """Print the verdict on a model as the last paragraph, which is read first."""
+    if sentences:
+        Console().print(Text(printable(" ".join(sentences)), style="bold"))
 
 
 def print_table(table: Table) -> None:

@@ -152,8 +152,8 @@ def show_folds(result: CrossValidation) -> None:
 
 
 def show(result: RunResult) -> None:
-    """Print the final metrics, write the report, and print where everything is."""
-    from vision.cli.terminal import print_evaluation
+    """Print the final metrics, write the report, and print where everything is and what to think of the model."""
+    from vision.cli.terminal import print_evaluation, print_verdict
 
     print_evaluation(result.evaluation, "validation, the model that was kept")
     print(f"run folder: {result.folder.path}\nmodel: {result.folder.archive}")
@@ -161,3 +161,4 @@ def show(result: RunResult) -> None:
         from vision.reports.report import write_run_report
 
         print(f"report: {write_run_report(result)}")
+    print_verdict(result.verdict)

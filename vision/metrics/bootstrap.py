@@ -15,15 +15,31 @@ import numpy as np
 CONFIDENCE = 0.95
 
 
+@dataclass(frozen=True)
+class PlainWords:
+    """What the figure that decides means to people who read no tables.
+
+    ``says`` is a sentence without its full stop, with places for "{figure}" and "{images}". ``guess`` names what a
+    model does that has learned nothing, and ``guess_value`` what it reaches, 0..1; NaN where there is no such guess.
+    ``counts_images``: the figure is the share of the images of which something is true.
+    """
+
+    says: str
+    guess: str = ""
+    guess_value: float = float("nan")
+    counts_images: bool = False
+
+
 class ImageMetrics(Protocol):
     """The figures of one model as functions of how often each image counts.
 
     ``names`` are those over all classes, higher is better; behind them comes one figure for each class, of the kind
-    ``class_metric``.
+    ``class_metric``. ``words`` say what the algorithm's objective, one of ``names``, means.
     """
 
     names: tuple[str, ...]
     class_metric: str
+    words: PlainWords
 
     def values(self, weights: np.ndarray) -> np.ndarray:
         """Return figures float64 [M] with image n counted ``weights[n]`` times, float64 [N]; NaN where undefined."""
@@ -85,8 +101,19 @@ def paired_bootstrap(
     return [PairedIntervals(*three) for three in zip(*intervals, strict=True)]
 
 
+def bootstrap_interval(figures: ImageMetrics, place: int, num_images: int, *, resamples: int, seed: int) -> Interval:
+    """Return the interval of the figure at a place of ``figures.names``."""
+    rng = np.random.default_rng(seed)
+    drawn = np.empty(resamples)
+    for number in range(resamples):
+        weights = np.bincount(rng.integers(num_images, size=num_images), minlength=num_images)
+        drawn[number] = figures.values(weights.astype(np.float64))[place]
+    low, high = _bounds(drawn)
+    return Interval(float(figures.values(np.ones(num_images))[place]), float(low), float(high))
+
+
 def _bounds(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Percentiles of samples [R, 3, M] over the draws in which the figure is defined."""
+    """Percentiles of samples [R, ...] over the draws in which the figure is defined."""
     undefined = np.isnan(samples).all(axis=0)
     tails = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
     low, high = np.nanpercentile(np.where(undefined, 0.0, samples), tails, axis=0)

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from vision.metrics.label_evaluation import LabelEvaluation
+from vision.metrics.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ class Gallery:
 class Evaluation:
     """The result of one evaluation. ``metrics`` are scalars by name; the rest is there for reports to draw.
 
-    ``labels`` has the decisions about each label at its threshold; an evaluation.json does not hold them.
+    ``labels`` has the decisions about each label at its threshold; an evaluation.json does not hold them. ``verdict``
+    is that of a finished model; after each epoch of training there is none.
     """
 
     num_images: int
@@ -123,3 +125,4 @@ class Evaluation:
     galleries: tuple[Gallery, ...] = ()
     notes: tuple[str, ...] = field(default=())
     labels: LabelEvaluation | None = None
+    verdict: Verdict | None = None

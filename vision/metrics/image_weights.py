@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vision.metrics.average_precision import AveragePrecisionSettings, DetectionRecords, average_precision
+from vision.metrics.bootstrap import PlainWords
 from vision.metrics.confusion import DECISION_THRESHOLD, DecisionCounts, in_top_k, predicted_classes
 
 
@@ -19,6 +20,13 @@ class WeightedClassification:
         self._targets = targets
         self._predicted = predicted_classes(probabilities)
         self._is_right = self._predicted == targets
+        most = np.bincount(targets, minlength=self._num_classes).max(initial=0)
+        self.words = PlainWords(
+            "{figure} of {images} are classified right",
+            "Always answering the largest class",
+            float(most / len(targets)) if len(targets) else float("nan"),
+            counts_images=True,
+        )
         self._is_in_top_k: np.ndarray | None = None
         if top_k is not None:
             self.names = ("accuracy", f"top_k_accuracy_{top_k}", *self.names[1:])
@@ -53,6 +61,12 @@ class WeightedMultiLabel:
         yes = probabilities > DECISION_THRESHOLD
         # One product with the weights counts hits, false alarms and misses of all classes.
         self._cells = np.concatenate([yes & truth, yes & ~truth, ~yes & truth], axis=1).astype(np.float64)
+        frequent = np.maximum(truth.mean(axis=0), 1 - truth.mean(axis=0)) if len(truth) else np.array([np.nan])
+        self.words = PlainWords(
+            "{figure} of the answers yes or no, one for each class and image, are right on {images}",
+            "Answering for each class what is more frequent",
+            float(frequent.mean()),
+        )
         self._average_precision = _WeightedAveragePrecision(np.nan_to_num(probabilities, nan=-1.0), truth)
 
     def values(self, weights: np.ndarray) -> np.ndarray:
@@ -108,6 +122,7 @@ class WeightedDetection:
     """Average precision (VOC's area under the curve) of each class, and its mean at two overlaps (IoU)."""
 
     class_metric = "AP"
+    words = PlainWords("mAP is {figure} on {images}; 100 % is every object found in its place, and nothing else")
 
     def __init__(self, records: DetectionRecords, num_classes: int, overlap_threshold: float) -> None:
         self.names: tuple[str, ...] = ("mAP", "mAP_75")

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vision.metrics.bootstrap import PlainWords
 from vision.metrics.confusion import DecisionCounts
 from vision.metrics.evaluation import Curves, Evaluation, Matrix, Table
 
@@ -110,6 +111,14 @@ class WeightedSegmentation:
 
     def __init__(self, counts: PixelCounts) -> None:
         self._counts = counts
+        pixels = counts.confusion().sum(axis=1)
+        # Labeled as one class, that class has its share of the pixels as IoU, and each other has none.
+        share = float(pixels.max() / pixels.sum()) if pixels.any() else float("nan")
+        self.words = PlainWords(
+            "Mean IoU is {figure} on {images}; 100 % is every pixel in its class",
+            "Labeling every pixel as the largest class",
+            share / counts.num_classes,
+        )
 
     def values(self, weights: np.ndarray) -> np.ndarray:
         """Return the figures float64 [3 + C] with image i counted ``weights[i]`` times."""

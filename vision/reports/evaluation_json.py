@@ -12,6 +12,7 @@ import numpy as np
 
 from vision.files.atomic_file import write_whole
 from vision.metrics.evaluation import Evaluation, Example
+from vision.metrics.verdict import Verdict
 
 FORMAT_VERSION = 1
 
@@ -20,7 +21,8 @@ def write_evaluation(path: Path, evaluation: Evaluation) -> None:
     """Write every part. Undefined numbers (NaN) become null, because JSON has none."""
     document = {
         "format_version": FORMAT_VERSION,
-        **asdict(replace(evaluation, labels=None, galleries=())),
+        **asdict(replace(evaluation, labels=None, verdict=None, galleries=())),
+        "verdict": None if evaluation.verdict is None else _verdict(evaluation.verdict),
         "metrics": {name: _number(value) for name, value in evaluation.metrics.items()},
         "tables": [
             {
@@ -49,6 +51,16 @@ def write_evaluation(path: Path, evaluation: Evaluation) -> None:
     del document["labels"]
     # JSON of plain ASCII: a file name that is no UTF-8 would otherwise stop the writing.
     write_whole(path, json.dumps(document, allow_nan=False, indent=1))
+
+
+def _verdict(verdict: Verdict) -> dict[str, object]:
+    interval = verdict.interval
+    return {
+        "metric": verdict.metric,
+        **{name: _number(value) for name, value in asdict(interval).items()},
+        "guess": _number(verdict.words.guess_value),
+        "sentences": verdict.sentences(),
+    }
 
 
 def _document(example: Example) -> dict[str, object]:

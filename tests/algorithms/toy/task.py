@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
+from vision.metrics.bootstrap import PlainWords
 from vision.metrics.evaluation import Evaluation, Matrix, Table
 from vision.training.task import TrainingTask
 
@@ -70,6 +71,7 @@ class ToyImageMetrics:
 
     names: tuple[str, ...] = ("mIoU", "pixel_accuracy")
     class_metric = "IoU"
+    words = PlainWords("Mean IoU is {figure} on {images}")
 
     def __init__(self, confusions: np.ndarray) -> None:
         self._confusions = confusions
