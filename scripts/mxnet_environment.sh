@@ -1,4 +1,5 @@
-# Sourced after environment.sh: gives the tests a second virtual environment with the real MXNet, which needs NumPy 1.
+# Sourced after environment.sh: gives the tests a second virtual environment with the real MXNet, which needs NumPy 1,
+# and SageMaker's SDK, which needs an older protobuf than ours.
 
 mxnet_venv=${VISION_MXNET_VENV:-$root/.venv-mxnet}
 export VISION_MXNET_PYTHON=$mxnet_venv/bin/python
@@ -20,18 +21,19 @@ install_mxnet_libraries() {
 }
 
 install_mxnet() {
-    local stamp=$mxnet_venv/.mxnet-1.9.1-opencv opencv
+    local stamp=$mxnet_venv/.mxnet-1.9.1-opencv-sdk opencv
     install_mxnet_libraries
     if [[ ! -f $stamp ]]; then
         echo "making the virtual environment $mxnet_venv with MXNet 1.9.1"
         "$venv/bin/python" -m uv venv --quiet --clear --python 3.11 "$mxnet_venv"
         "$venv/bin/python" -m uv pip install --quiet --python "$mxnet_venv/bin/python" \
-            mxnet==1.9.1 'numpy>=1.26.4,<2'
+            mxnet==1.9.1 'numpy>=1.26.4,<2' 'protobuf<7'
+        # Of the SDK we need the reader of records alone, which does without the many packages that it requires.
         # MXNet's im2rec encodes with OpenCV: ours, so that bytes can be compared. It works with NumPy 1, too, whatever
         # its metadata say.
         opencv=$("$venv/bin/python" -c "from importlib.metadata import version as v; print(v('opencv-python-headless'))")
         "$venv/bin/python" -m uv pip install --quiet --python "$mxnet_venv/bin/python" --no-deps \
-            "opencv-python-headless==$opencv"
+            "opencv-python-headless==$opencv" sagemaker==2.257.7
         touch "$stamp"
     fi
     PYTHONPATH=$root "$VISION_MXNET_PYTHON" -c 'from tests.interop_mxnet.mxnet_shim import import_mxnet; import_mxnet()'

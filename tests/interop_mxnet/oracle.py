@@ -9,7 +9,9 @@ import json
 import os
 import runpy
 import sys
+from importlib.metadata import distribution
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -153,6 +155,24 @@ def update_weights(folder: Path, job: dict[str, Any]) -> None:
     np.savez_compressed(folder / "answer.npz", **{name: np.stack(rows) for name, rows in answers.items()})
 
 
+def sdk_records(folder: Path, job: dict[str, Any]) -> None:
+    """The arrays in answer.bin, a probability answer, by the code of AWS's notebook and the reader of SageMaker's SDK.
+
+    The SDK is installed without what it requires, so that its reader is imported without the package around it.
+    """
+    package = str(distribution("sagemaker").locate_file("sagemaker"))
+    for name, contents in (("sagemaker", {"__path__": [package]}), ("sagemaker.utils", {"DeferredError": object})):
+        sys.modules[name] = ModuleType(name)
+        vars(sys.modules[name]).update(contents)
+    from sagemaker.serializer_utils import read_records as read_sdk_records
+
+    with (folder / "answer.bin").open("rb") as file:
+        (record,) = read_sdk_records(file)
+    values = np.array(record.features["target"].float32_tensor.values, np.float32)
+    shape = np.squeeze(np.array(record.features["shape"].int32_tensor.values))
+    np.savez_compressed(folder / "answer.npz", probabilities=values.reshape(shape))
+
+
 def as_mx(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     return {name: mx.nd.array(array, dtype=array.dtype) for name, array in arrays.items()}
 
@@ -167,6 +187,7 @@ TASKS = {
         read_records,
         gluon_export,
         update_weights,
+        sdk_records,
         im2rec,
     )
 }

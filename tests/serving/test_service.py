@@ -114,17 +114,21 @@ def test_answers_that_cannot_be_joined_are_of_one_image(
     monkeypatch.setattr(service.model, "forms", ("image/png", "application/jsonlines"))
     app = build_app(service)
 
-    def ask(count: int) -> Answered:
+    def ask(count: int, accept: str) -> Answered:
         records = b"".join(wrap(pack(0.0, number, IMAGE)) for number in range(count))
-        return asyncio.run(post(app, whole(records), content_type="application/x-recordio", accept="image/*"))
+        return asyncio.run(post(app, whole(records), content_type="application/x-recordio", accept=accept))
 
-    one, two = ask(1), ask(2)
+    one, two = ask(1, "image/*"), ask(2, "image/*")
     assert (one.status, one.headers["content-type"]) == (200, "image/png")
     assert two.status == 406
     assert two.error == (
         "an answer as image/png is that of one image, but the body has 2: send one image a request, or ask for Accept:"
         " application/jsonlines"
     )
+    for accept in ("", "*/*", "image/png, application/jsonlines;q=0.1"):
+        joined = ask(2, accept)
+        assert (joined.status, joined.headers["content-type"]) == (200, "application/jsonlines")
+        assert len(joined.body.splitlines()) == 2
 
 
 @pytest.mark.parametrize("accept", ["", "*/*"])

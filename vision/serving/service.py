@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 
 from starlette.requests import Request
@@ -65,8 +65,7 @@ class Service:
         images = await self._receive(request)
         received_s = asyncio.get_running_loop().time()
         async with use as model:
-            form = self._form(request, model)
-            _check_count(images, form, model.forms)
+            form = self._form(request, model, len(images.images))
             # Loading a model has a time limit of its own.
             async with self.at_work(received_s - started_s):
                 answers = await model.answer(images.images, form)
@@ -85,12 +84,27 @@ class Service:
                 limit = f"{self.settings.timeout_s:g} seconds that timeout_s allows"
                 raise RequestFailure(503, f"there was no answer within the {limit}", retry_after_s=1) from None
 
-    def _form(self, request: Request, model: HostedModel) -> str:
-        """Return the form in which a client wants the answer. Raises RequestFailure 406."""
+    def _form(self, request: Request, model: HostedModel, images: int = 1) -> str:
+        """Return the form in which a client wants the answers for so many images. Raises RequestFailure 406.
+
+        Those of several images come in the first form that the client takes and that joins them to one body.
+        """
         settings = self.settings
         wanted = request.headers.get("accept", "")
         default = settings.default_accept or model.forms[0]
-        return choose_form(wanted, default, model.forms, verbose=settings.verbose)
+        form = choose_form(wanted, default, model.forms, verbose=settings.verbose)
+        if images == 1 or read_media_type(form).joining is not None:
+            return form
+        joined = tuple(other for other in model.forms if read_media_type(other).joining is not None)
+        try:
+            return choose_form(wanted, default, joined, verbose=settings.verbose)
+        except RequestFailure:
+            advice = f", or ask for Accept: {' or '.join(joined)}" if joined else ""
+            raise RequestFailure(
+                406,
+                f"an answer as {form} is that of one image, but the body has {images}: send one image a request"
+                f"{advice}",
+            ) from None
 
     async def _receive(self, request: Request) -> Images:
         """Return the images of the body; the one model expects them while they arrive. Takes no place of work."""
@@ -134,19 +148,6 @@ def _custom_attributes(request: Request) -> dict[str, str]:
             400, f"X-Amzn-SageMaker-Custom-Attributes may have {_LONGEST_ATTRIBUTES} printable ASCII characters at most"
         )
     return {_CUSTOM_ATTRIBUTES: text}
-
-
-def _check_count(images: Images, form: str, forms: Sequence[str]) -> None:
-    """Raise RequestFailure 406 for several images if their answers cannot be joined to one body."""
-    if len(images.images) == 1 or read_media_type(form).joining is not None:
-        return
-    others = [other for other in forms if read_media_type(other).joining is not None]
-    advice = f", or ask for Accept: {' or '.join(others)}" if others else ""
-    raise RequestFailure(
-        406,
-        f"an answer as {form} is that of one image, but the body has {len(images.images)}: send one image a"
-        f" request{advice}",
-    )
 
 
 def _response(answers: list[Answer], is_list: bool, form: str) -> Response:

@@ -10,7 +10,12 @@ import pytest
 from PIL import Image
 
 from vision.algorithms.semantic_segmentation.predictions import Segmentation
-from vision.algorithms.semantic_segmentation.response import RECORDIO_MAGIC, recordio_of_probabilities, respond
+from vision.algorithms.semantic_segmentation.response import (
+    RECORD_FORMS,
+    RECORDIO_MAGIC,
+    recordio_of_probabilities,
+    respond,
+)
 from vision.class_colors import class_colors
 
 NAMES = ("sky", "road", "car")
@@ -36,7 +41,7 @@ def test_probabilities_as_an_array(segmentation: Segmentation) -> None:
     np.testing.assert_array_equal(found[0].argmax(0), segmentation.ids)
 
 
-@pytest.mark.parametrize("form", ["application/x-protobuf", "application/x-recordio-protobuf"])
+@pytest.mark.parametrize("form", RECORD_FORMS)
 def test_a_record_reads_back_with_protocol_buffers(form: str, segmentation: Segmentation) -> None:
     """By the messages of SageMaker's documentation, read by Google's library, not by ours."""
     body = respond(segmentation, form, NAMES)

@@ -52,6 +52,7 @@ FACTS = AlgorithmFacts(
         "image/png",
         "application/x-recordio-protobuf",
         "application/x-protobuf",
+        "application/x-recordio",
         "application/json",
         "application/jsonlines",
         "application/x-npy",

@@ -13,6 +13,8 @@ from vision.algorithms.semantic_segmentation.predictions import Segmentation
 from vision.class_colors import class_colors
 from vision.data.masks.mask_png import write_mask
 
+# SageMaker's documentation and its notebooks call one form by several names.
+RECORD_FORMS = ("application/x-recordio-protobuf", "application/x-protobuf", "application/x-recordio")
 RECORDIO_MAGIC = 0xCED7230A
 _MAX_RECORD_BYTES = (1 << 29) - 1
 # Protocol Buffers' wire type of texts, packed numbers and messages.
@@ -36,7 +38,7 @@ def respond(segmentation: Segmentation, form: str, class_names: tuple[str, ...])
         buffer = io.BytesIO()
         np.save(buffer, segmentation.probabilities()[None])
         return buffer.getvalue()
-    if form in ("application/x-recordio-protobuf", "application/x-protobuf"):
+    if form in RECORD_FORMS:
         return recordio_of_probabilities(segmentation.probabilities()[None])
     return json_bytes(segmentation.describe(class_names))
 
