@@ -215,15 +215,6 @@ def test_the_slurm_launcher_composes() -> None:
     assert found.sweeper.params["++hp.mini_batch_size"] == "int(interval(8,512))"
 
 
-@pytest.mark.parametrize(
-    ("device", "visible", "expected"),
-    [("auto", "2,GPU-5", ("2", "GPU-5")), ("auto", "", ()), ("cuda", "-1", ()), ("cpu", "0", ())],
-)
-def test_gpus(device: str, visible: str, expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert sweep.visible_gpus(device) == expected
-
-
 def test_the_words_of_a_file_stay_with_the_trials() -> None:
     words = read_sweep_words(
         ["sweep=object_detection_sgd", "hp.image_shape=300", "hp.lr_scheduler_step=choice('1,2','3')"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from vision import algorithms
 from vision.cli.main import SIGNALLED
 from vision.cli.sweep_words import SweepWords, read_sweep_words, space_file_text
-from vision.settings.device import named_gpus
+from vision.settings.device import shared_gpus
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import TrainingJob
 from vision.sweeps.settings import SweepSettings
@@ -65,7 +65,7 @@ def run_plan(folder: SweepFolder, plan: SweepPlan, settings: SweepSettings) -> i
         print(f"sweep folder: {folder.path}", flush=True)
         try:
             with display.open():
-                Driver(folder, plan, settings, study, display, TRIAL, visible_gpus(plan.device)).run()
+                Driver(folder, plan, settings, study, display, TRIAL, shared_gpus(plan.device)).run()
         except SweepEnded as error:
             resume = f"vision sweep sweep.output={shlex.quote(str(folder.path))} sweep.resume=true"
             print(f"vision: {error}; {resume} goes on", file=sys.stderr)
@@ -182,18 +182,6 @@ def _most_epochs(job: TrainingJob, space: SearchSpace) -> int:
     if varied is None:
         return int(job.hyperparameters.epochs)
     return max(map(int, varied.choices)) if varied.choices else int(varied.high or 0)
-
-
-def visible_gpus(device: str) -> tuple[str, ...]:
-    """Return GPUs by the names of CUDA_VISIBLE_DEVICES; none if the run settings ask for the CPU or for one GPU."""
-    if device not in ("auto", "cuda"):
-        return ()
-    named = named_gpus()
-    if named is not None:
-        return tuple(named)
-    import torch
-
-    return tuple(map(str, range(torch.cuda.device_count()))) if torch.cuda.is_available() else ()
 
 
 def _new_path() -> Path:

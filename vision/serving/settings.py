@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from vision.settings.device import device_field, device_hint, named_gpus, usable_cores
+from vision.settings.device import device_field, device_hint, shared_gpus, usable_cores
 from vision.settings.table import Rule, SettingsTable
 
 MEBIBYTE = 1 << 20
@@ -161,11 +161,7 @@ class ServingSettings(SettingsTable):
         """Return the number of processes: as set, else one for each usable GPU."""
         if self.workers is not None:
             return self.workers
-        return 1 if self.multi_model else max(1, len(self.shared_gpus()))
-
-    def shared_gpus(self) -> list[str]:
-        """Return the GPUs to divide among the processes, as CUDA_VISIBLE_DEVICES names them; none for ``cuda:1``."""
-        return visible_gpus() if self.device in ("auto", "cuda") else []
+        return 1 if self.multi_model else max(1, len(shared_gpus(self.device)))
 
     def thread_count(self) -> int:
         """Return the cores for the network in each process: as set here or by OMP_NUM_THREADS, else an even share."""
@@ -177,12 +173,3 @@ class ServingSettings(SettingsTable):
     def decoder_count(self) -> int:
         """Return the number of threads that decode in each process."""
         return self.decode_threads or min(8, max(2, usable_cores() // self.worker_count()))
-
-
-def visible_gpus() -> list[str]:
-    """Return CUDA's names of the GPUs that this process may use, found without CUDA, which takes seconds to load."""
-    named = named_gpus()
-    if named is not None:
-        return named
-    found = [path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*")]
-    return [str(index) for index in range(len([name for name in found if name.isdigit()]))]

@@ -17,7 +17,7 @@ from vision.artifacts.model_place import look_at_model
 from vision.serving.metrics import Metrics, shared_bytes
 from vision.serving.server import FAILED, PLAN_VARIABLE, SIGNALS, run_worker
 from vision.serving.settings import ServingSettings
-from vision.settings.device import VISIBLE
+from vision.settings.device import VISIBLE, shared_gpus
 from vision.settings.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class _Supervisor:
     def __init__(self, settings: ServingSettings, listener: socket.socket, workers: int) -> None:
         self._settings = settings
         self._listener = listener
-        self._gpus = settings.shared_gpus()
+        self._gpus = shared_gpus(settings.device)
         self._memory = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as this
         self._memory.truncate(shared_bytes(workers))
         self._is_ending = False

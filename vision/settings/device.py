@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -57,7 +58,15 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def named_gpus() -> list[str] | None:
-    """Return the GPUs that ``CUDA_VISIBLE_DEVICES`` names; None if it is not set, so that all may be used."""
+def shared_gpus(device: str) -> list[str]:
+    """Return the GPUs to divide among processes, as CUDA_VISIBLE_DEVICES names them; none for cpu and ``cuda:1``.
+
+    They are found without CUDA, which takes seconds to load.
+    """
+    if device not in ("auto", "cuda"):
+        return []
     chosen = os.environ.get(VISIBLE)
-    return None if chosen is None else [name.strip() for name in chosen.split(",") if name.strip() not in ("", "-1")]
+    if chosen is not None:
+        return [name.strip() for name in chosen.split(",") if name.strip() not in ("", "-1")]
+    found = [path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*")]
+    return [str(index) for index in range(len([name for name in found if name.isdigit()]))]
