@@ -75,9 +75,7 @@ class AtomicFile:
         try:
             if not self._is_direct:
                 # While the file is open, and so locked.
-                os.replace(self.part, self.path)
-                if self._durable:
-                    _sync_folder(self.path.parent)
+                put_in_place(self.part, self.path, durable=self._durable)
             self.file.close()
         except OSError as error:
             self.discard()
@@ -147,6 +145,13 @@ def remove_abandoned(folder: Path, pattern: str) -> list[Path]:
                 os.close(descriptor)
                 removed.append(part)
     return removed
+
+
+def put_in_place(part: Path, path: Path, *, durable: bool = True) -> None:
+    """Give a file that is whole and on disk its name, in one step; ``durable``: the name on disk, too."""
+    os.replace(part, path)
+    if durable:
+        _sync_folder(path.parent)
 
 
 def _cause(error: BaseException) -> OSError | None:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple
 
 from vision.data.skipped import Skipped
+from vision.files.atomic_file import put_in_place
 from vision.files.file_lock import try_lock
 from vision.files.write_error import make_folder, writing
 from vision.settings.errors import UserError
@@ -74,8 +75,8 @@ class ResumableRecords:
                 file.close()
             # An .idx of an older file must never stand beside the new one.
             self.idx_path.unlink(missing_ok=True)
-            os.replace(self._rec.name, self.rec_path)
-            os.replace(self._idx.name, self.idx_path)
+            put_in_place(Path(self._rec.name), self.rec_path)
+            put_in_place(Path(self._idx.name), self.idx_path)
             os.unlink(self._journal.name)
             self._journal.close()
 
