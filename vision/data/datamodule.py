@@ -116,25 +116,10 @@ class VisionDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch] | ThreadLoader | DaliLoader:
         assert self.train is not None
         rank, world = self._rank_and_world()
+        place = {"seed": self.seed, "rank": rank, "world": world, "batches_done": self._batches_done}
         if isinstance(self.train, StreamDataset):
-            stream = TrainStream(
-                self.train,
-                len(self.train),
-                self.batch_size,
-                seed=self.seed,
-                rank=rank,
-                world=world,
-                batches_done=self._batches_done,
-            )
-            return self._stream_loader(stream)
-        sampler = TrainSampler(
-            len(self.train),
-            self.batch_size,
-            seed=self.seed,
-            rank=rank,
-            world=world,
-            batches_done=self._batches_done,
-        )
+            return self._stream_loader(TrainStream(self.train, len(self.train), self.batch_size, **place))
+        sampler = TrainSampler(len(self.train), self.batch_size, **place)
         if self.dali is not None:
             return DaliLoader(self.train, sampler, self.dali)
         return self._loader(self._ready(self.train, "train"), sampler)

@@ -22,8 +22,8 @@ class Draw(NamedTuple):
     seeds: np.ndarray
 
 
-class TrainSampler(Sampler[Draw]):
-    """Batches of one process, epoch after epoch: each iteration gives the rest of the epoch that is under way.
+class TrainEpochs:
+    """Which batches of training the next epoch holds: the rest of the one that is under way.
 
     ``batch_size`` counts the images of all processes together; this process takes its share of each batch.
     ``batches_done`` starts the stream there, which is how a run resumes in the middle of an epoch.
@@ -40,18 +40,25 @@ class TrainSampler(Sampler[Draw]):
         self.rank = rank
         self.world = world
         self.batches_done = batches_done
-        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
 
     def __len__(self) -> int:
         """Batches of a whole epoch."""
         return self.num_images // self.batch_size
 
-    def __iter__(self) -> Iterator[Draw]:
+    def next_epoch(self) -> range:
+        """Return the numbers of its batches, which count as done: a loader may drop its iterator unfinished."""
         start = self.batches_done
-        end = (start // len(self) + 1) * len(self)
-        # Counted before the first batch, because a loader that has all it needs drops the iterator unfinished.
-        self.batches_done = end
-        for batch in range(start, end):
+        self.batches_done = (start // len(self) + 1) * len(self)
+        return range(start, self.batches_done)
+
+
+class TrainSampler(TrainEpochs, Sampler[Draw]):
+    """Batches of images in random order, epoch after epoch."""
+
+    _order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
+
+    def __iter__(self) -> Iterator[Draw]:
+        for batch in self.next_epoch():
             yield self._draw(batch)
 
     def _draw(self, batch: int) -> Draw:

@@ -24,6 +24,7 @@ from vision.data.pass_labels import PassLabels
 from vision.data.prefetch import Prefetch
 from vision.data.readers.pipe import PipeReader
 from vision.data.sample import RawTarget, Sample
+from vision.data.sampler import TrainEpochs
 from vision.data.seeds import image_seeds
 from vision.settings.errors import DataError
 
@@ -113,11 +114,11 @@ class StreamDataset(ImagePipeline):
         return self.join([one for one in found if one is not None], tuple(broken.items()))
 
 
-class TrainStream(IterableDataset[Batch]):
-    """Training batches of one process, epoch after epoch: each iteration gives the rest of the epoch under way.
+class TrainStream(TrainEpochs, IterableDataset[Batch]):
+    """Training batches in the order of the stream, epoch after epoch.
 
     ``num_images`` is the claim ``num_training_samples``; where a pass holds another number, one warning says so and
-    the stream goes on. ``batch_size`` counts the images of all processes together.
+    the stream goes on.
     """
 
     def __init__(
@@ -131,28 +132,15 @@ class TrainStream(IterableDataset[Batch]):
         world: int = 1,
         batches_done: int = 0,
     ) -> None:
-        assert batch_size % world == 0, (batch_size, world)
+        super().__init__(num_images, batch_size, seed=seed, rank=rank, world=world, batches_done=batches_done)
         self.dataset = dataset
-        self.num_images = num_images
-        self.batch_size = batch_size
-        self.seed = seed
-        self.rank = rank
-        self.world = world
-        self.batches_done = batches_done
         self._batches: Iterator[Batch] | None = None
 
-    def __len__(self) -> int:
-        """Batches of a whole epoch."""
-        return self.num_images // self.batch_size
-
     def __iter__(self) -> Iterator[Batch]:
-        start = self.batches_done
-        end = (start // len(self) + 1) * len(self)
+        epoch = self.next_epoch()
         if self._batches is None:
-            self._batches = self.dataset.batches(self._groups(start), replace_broken=True)
-        # Counted before the first batch, because a loader that has all it needs drops the iterator unfinished.
-        self.batches_done = end
-        for _ in range(start, end):
+            self._batches = self.dataset.batches(self._groups(epoch.start), replace_broken=True)
+        for _ in epoch:
             yield next(self._batches)
 
     def _groups(self, batches_done: int) -> Iterator[list[_Place]]:
