@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import ClassVar
 
 import cv2
-import numpy as np
 import pytest
 
 import vision
 from tests.algorithms.conformance import RUN, Channels, Conformance, timeless
+from tests.algorithms.mask_images import write_mask_images
 from vision import algorithms
 from vision.sagemaker.pipe_feeder import PipeFeeder, manifest_records
 from vision.settings.errors import UserError
@@ -27,17 +27,7 @@ class TestToy(Conformance):
 
     @classmethod
     def write_images(cls, folder: Path, count: int) -> dict[str, str]:
-        rng = np.random.default_rng(0)
-        for part in ("images", "masks"):
-            (folder / part).mkdir()
-        for number in range(count):
-            mask = np.zeros((20, 24), np.uint8)
-            top, left = rng.integers(0, 10, 2)
-            mask[top : top + 9, left : left + 12] = 1
-            image = rng.integers(0, 60, (20, 24, 3)) + 150 * mask[..., None]
-            cv2.imwrite(str(folder / "images" / f"{number}.png"), image.astype(np.uint8))
-            cv2.imwrite(str(folder / "masks" / f"{number}.png"), mask)
-        return {"": str(folder / "images"), "_annotation": str(folder / "masks")}
+        return write_mask_images(folder, count, (20, 24), (9, 12), (0, 10))
 
     def test_masks_train_as_the_platform_lays_them_out(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         """Folders train and train_annotation, the former with a copy of the latter that its S3 prefix fetched."""

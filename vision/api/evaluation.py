@@ -90,14 +90,13 @@ def evaluate_stored(
     The arguments are those of ``evaluated_task``. Pipes give no images for further figures.
     """
     reader = open_validation(stored, channels, run) if given is None else given
-    algorithm = algorithms.get(stored.algorithm)
+    algorithm, hp = _algorithm_of(stored)
     task = evaluated_task(stored, channels, run, reader, alone=alone, thresholds=thresholds)
     found = evaluation_of(task)
     figures = task.image_metrics(task.evaluated)
     found = replace(found, verdict=verdict_of(algorithm.facts.objective.metric, figures, found.num_images))
     if isinstance(reader, PipeReader):
         return found
-    hp = algorithm.facts.hyperparameters.parse(stored.hyperparameters)
     metrics = dict(found.metrics)
     for prefix, others in algorithm.also_measured(hp).items():
         task = evaluated_task(stored, channels, run, reader, alone=alone, hyperparameters=others)
@@ -123,10 +122,10 @@ def evaluated_task(
     """
     quiet_lightning()
     reader = open_validation(stored, channels, run) if given is None else given
-    algorithm = algorithms.get(stored.algorithm)
     run = _as_trained(run, stored)
-    hp = hyperparameters or algorithm.facts.hyperparameters.parse(stored.hyperparameters)
-    job: TrainingJob = Job(algorithm.facts.name, hp, dict(channels), _uncompiled(run))
+    algorithm, hp = _algorithm_of(stored)
+    hp = hyperparameters or hp
+    job: TrainingJob = Job(algorithm.facts.name, hp, dict(channels), run)
     network = algorithm.build_network(algorithm.read_architecture(stored.architecture))
     fill_network(network, stored.state_dict(), "the model")
     task = algorithm.task(network, hp, job.run, TrainingFacts(tuple(stored.class_names), key_of=reader.key))
@@ -189,9 +188,7 @@ def open_validation(
     name = "validation" if held_out is None else "train"
     if name not in channels:
         raise UserError("there is nothing to evaluate on: give channels.validation=PATH")
-    algorithm = algorithms.get(stored.algorithm)
-    hp = algorithm.facts.hyperparameters.parse(stored.hyperparameters)
-    reader: Reader
+    algorithm, hp = _algorithm_of(stored)
     try:
         reader = open_channel(channels, name, stored.class_names, algorithm.facts.label_suffixes(name))
     except DataError as error:
@@ -220,14 +217,18 @@ def _kind_problem(algorithm: AnyAlgorithm, channels: Mapping[str, Channel], name
         return None
 
 
-def _uncompiled(run: RunSettings) -> RunSettings:
-    """Return the settings without compiling, which one pass over the data does not pay back."""
-    return run.model_copy(update={"compile": False})
+def _algorithm_of(stored: StoredModel) -> tuple[AnyAlgorithm, TrainingHyperparameters]:
+    """Return a model's algorithm and the hyperparameters of its training."""
+    algorithm = algorithms.get(stored.algorithm)
+    return algorithm, algorithm.facts.hyperparameters.parse(stored.hyperparameters)
 
 
 def _as_trained(run: RunSettings, stored: StoredModel) -> RunSettings:
-    """Return the settings with the arithmetic and the decoding of the model's training, unless others are asked for."""
-    update: dict[str, object] = {}
+    """Return the settings with the arithmetic and the decoding of the model's training, unless others are asked for.
+
+    Nothing is compiled, which one pass over the data does not pay back.
+    """
+    update: dict[str, object] = {"compile": False}
     precision = stored.preprocessing.get("precision")
     if run.precision == "auto" and precision in PRECISIONS:
         update["precision"] = precision

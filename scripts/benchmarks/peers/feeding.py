@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytorch_lightning as pl
 
 from vision import algorithms
 from vision.api.run_data import dataset
+from vision.data.collate import Batch
 from vision.data.dali.loader import DaliSettings
 from vision.data.datamodule import VisionDataModule, choose_workers
 from vision.data.readers.open import open_channel
@@ -40,3 +43,11 @@ def training_data(job: Job[Any], records: str | None) -> TrainingData:
         pin_memory=on_gpu,
         dali=DaliSettings(max(1, workers), on_gpu) if job.run.loader == "dali" else None,
     )
+
+
+def endless(module: VisionDataModule) -> Iterator[Batch]:
+    """Yield the batches of training, epoch after epoch, without a trainer."""
+    module.trainer = cast(Any, SimpleNamespace(global_rank=0, world_size=1))
+    loader = module.train_dataloader()
+    while True:
+        yield from loader

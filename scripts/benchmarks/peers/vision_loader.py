@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any, cast
-
 import torch
 from answering import Pipe, answer
+from feeding import endless
 
 from vision import __version__, algorithms
 from vision.api.run_data import dataset
@@ -47,20 +45,7 @@ module = VisionDataModule(
     pin_memory=False,
     dali=DaliSettings(settings["threads"], on_gpu=False) if job.run.loader == "dali" else None,
 )
-module.trainer = cast(Any, SimpleNamespace(global_rank=0, world_size=1))
-loader = module.train_dataloader()
-batches = iter(loader)
-
-
-def next_batch() -> Any:
-    global batches
-    batch = next(batches, None)
-    if batch is None:
-        batches = iter(loader)
-        batch = next(batches)
-    return batch
-
-
-assert next_batch().images.shape == (settings["batch"], 3, side, side)
+batches = endless(module)
+assert next(batches).images.shape == (settings["batch"], 3, side, side)
 pipe.ready(vision=__version__, torch=torch.__version__)
-answer(pipe, next_batch)
+answer(pipe, lambda: next(batches))

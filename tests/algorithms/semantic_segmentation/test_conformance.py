@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from tests.algorithms.conformance import Channels, Conformance
+from tests.algorithms.mask_images import write_mask_images
 from vision.algorithms.semantic_segmentation.response import RECORD_FORMS
 from vision.api import RunResult
 from vision.api.evaluation import evaluate_stored
@@ -39,17 +40,7 @@ class TestSemanticSegmentation(Conformance):
 
     @classmethod
     def write_images(cls, folder: Path, count: int) -> dict[str, str]:
-        rng = np.random.default_rng(0)
-        for part in ("images", "masks"):
-            (folder / part).mkdir()
-        for number in range(count):
-            mask = np.zeros((32, 40), np.uint8)
-            top, left = rng.integers(4, 12, 2)
-            mask[top : top + 14, left : left + 16] = 1
-            image = rng.integers(0, 60, (32, 40, 3)) + 150 * mask[..., None]
-            cv2.imwrite(str(folder / "images" / f"{number}.png"), image.astype(np.uint8))
-            cv2.imwrite(str(folder / "masks" / f"{number}.png"), mask)
-        return {"": str(folder / "images"), "_annotation": str(folder / "masks")}
+        return write_mask_images(folder, count, (32, 40), (14, 16), (4, 12))
 
     def check_answer(self, form: str, body: bytes, image: bytes) -> None:
         height, width = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR).shape[:2]
