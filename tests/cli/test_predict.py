@@ -94,6 +94,7 @@ def test_all_good_is_status_0_and_files_that_cannot_be_read_do_not_stop_the_othe
         (["nothing.png"], "Argument 'nothing.png' does not exist: give an image"),
         (["no*thing.png"], "Argument 'no*thing.png' names no image"),
         (["output=no/such/p.jsonl"], "no/such/p.jsonl cannot be written"),
+        (["output=mask.png"], "Setting output is 'mask.png', but lines of JSON are written into it"),
         (["hp.epochs=3"], "Setting 'hp.epochs' is unknown"),
     ],
 )

@@ -45,6 +45,7 @@ def test_status_1_if_some_failed(argv: list[str], tmp_path: Path, capsys: pytest
         ("input=", [], "Setting input is required but missing"),
         ("model=", [], "Serving setting model is required"),
         ("", ["accept=text/csv"], "Setting accept is 'text/csv', but this model answers as application/json"),
+        ("", ["suffix=png"], "Setting suffix is 'png': give a dot and up to 8 letters or digits"),
         ("", ["port=1"], "Setting 'port' is unknown"),
     ],
 )

@@ -189,3 +189,19 @@ def test_a_file_that_becomes_a_pipe_is_not_waited_for(model: HostedModel, tmp_pa
     os.mkfifo(folder / "a.jpg")
     (failed,) = asyncio.run(job._transform_all(iter(names), 1))
     assert "it is a named pipe, not a file" in failed[1]
+
+
+def test_answers_may_have_a_suffix_of_their_own(model: HostedModel, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    (source / "deep").mkdir(parents=True)
+    for name in ("1.jpg", "deep/1.jpg"):
+        (source / name).write_bytes(picture(1))
+    job = BatchTransform(model, source, tmp_path / "out", LINES, suffix=".json")
+    assert job.run(at_once=2).done == 2
+    assert files(tmp_path / "out") == [ORIGIN_FILE, "1.json", "deep/1.json"]
+    assert job.run(at_once=2).kept == 2
+    with pytest.raises(UserError, match="output is the folder of the images: give another folder"):
+        BatchTransform(model, source, source, LINES, suffix=".json").run(at_once=2)
+    (source / "1.png").write_bytes(picture(2, ".png"))
+    with pytest.raises(UserError, match=r"1\.jpg and 1\.png would have the same answer"):
+        job.run(at_once=2)

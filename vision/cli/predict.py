@@ -41,6 +41,7 @@ SOME_FAILED = 1
 _MOST_ROWS = 50
 _MOST_SENTENCES = 10
 _DRAWN = "drawn"
+_IMAGES = (".png", ".jpg", ".jpeg")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -50,6 +51,12 @@ def run(argv: Sequence[str]) -> int:
         return 0
     argv = [f"draw={_DRAWN}" if word == "--draw" else word for word in argv]
     given = read_assignments(argv, names=("model", "output", "draw"), sections=("run",), allow_files=True)
+    if Path(given.names.get("output", "")).suffix.lower() in _IMAGES:
+        raise UserError(
+            f"Setting output is {shown(given.names['output'])}, but lines of JSON are written into it: give "
+            "output=FILE.jsonl; draw=FOLDER draws what was seen, and vision transform accept=image/png suffix=.png "
+            "writes the answers of models that answer with images."
+        )
     model, _, settings = check(given, required_channels=())
     images = encoded_images(find_images(given.files))
     folder = local_path(given.names["draw"]) if "draw" in given.names else None

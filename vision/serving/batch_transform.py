@@ -1,6 +1,6 @@
 """SageMaker's batch transform on this machine: a folder of images to a folder of answers.
 
-Every file is one request and gets one ``NAME.out``; a bad file gets none and does not affect the others.
+Every file is one request and gets one answer, called ``NAME.out``; a bad file gets none and does not affect the others.
 Answers from an earlier run of the same model are kept.
 """
 
@@ -10,6 +10,7 @@ import asyncio
 import errno
 import itertools
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,8 @@ class TransformResult:
 class BatchTransform:
     """Answers the files below ``source`` into ``target`` in the media type ``form``.
 
-    ``report`` is called with a sentence about each file that is skipped or has failed.
+    ``report`` is called with a sentence about each file that is skipped or has failed. With a ``suffix`` such as .png
+    the answer to a.jpg is called a.png, not a.jpg.out.
     """
 
     def __init__(
@@ -59,12 +61,14 @@ class BatchTransform:
         target: Path,
         form: str,
         report: Callable[[str], None] = lambda text: None,
+        suffix: str | None = None,
     ) -> None:
         self._model = model
         self._source = source
         self._target = target
         self._form = form
         self._report = report
+        self._suffix = suffix
         self._passed_over: list[tuple[str, str]] = []
         inner, outer = target.resolve(), source.resolve()
         # Where the answers go below the folder of images, "." for beside them, None for elsewhere.
@@ -73,6 +77,7 @@ class BatchTransform:
     def run(self, at_once: int) -> TransformResult:
         """Answer all files, ``at_once`` of them at the same time. Raises UserError."""
         names = self._names()
+        self._check_suffix(names)
         self._claim_target()
         waiting = [name for name in names if not self._is_done(name)]
         failed = asyncio.run(self._transform_all(iter(waiting), at_once))
@@ -87,6 +92,22 @@ class BatchTransform:
         if not names:
             raise UserError(f"Setting input is {str(self._source)!r}, which has no files to transform.")
         return names
+
+    def _check_suffix(self, names: Sequence[str]) -> None:
+        if self._suffix is None:
+            return
+        if self._own_folder == ".":
+            raise UserError(
+                f"Setting suffix is {self._suffix!r}, but output is the folder of the images: give another folder."
+            )
+        image_of: dict[Path, str] = {}
+        for name in names:
+            other = image_of.setdefault(self._out(name), name)
+            if other != name:
+                raise UserError(
+                    f"Setting suffix is {self._suffix!r}, but {other} and {name} would have the same answer: leave it "
+                    "out, or rename one of them."
+                )
 
     def _is_answer(self, name: str) -> bool:
         """Return whether a file is an answer of this command, one of ours or one by its name."""
@@ -133,7 +154,7 @@ class BatchTransform:
             return False
 
     def _out(self, name: str) -> Path:
-        return self._target / (name + OUT_SUFFIX)
+        return self._target / (name + OUT_SUFFIX if self._suffix is None else os.path.splitext(name)[0] + self._suffix)
 
     async def _transform_all(self, names: Iterator[str], at_once: int) -> list[tuple[str, str]]:
         failed: list[tuple[str, str]] = []
