@@ -45,6 +45,9 @@ DEFAULTS = {
     "freeze": None,
     "freeze_epochs": None,
     "freeze_batch_norm": False,
+    "batch_norm_batches": 0,
+    "ema_decay": None,
+    "clip_gradient_norm": None,
 }
 
 

@@ -24,7 +24,7 @@ from vision.training.early_stopping import EarlyStopping, StopEarly
 from vision.training.loggers import History
 from vision.training.task import TrainingFacts
 from vision.training.termination import Termination
-from vision.training.trainer import build_trainer
+from vision.training.trainer import build_trainer, learning_callbacks
 
 SIZE = 8
 NAMES = ("a", "b", "c")
@@ -147,6 +147,7 @@ class SmallRun:
             self.history,
             BestModel("accuracy", self.hp.kept_every_epochs, self._save),
             *([StopEarly("accuracy", rule)] if self.hp.early_stopping else []),
+            *learning_callbacks(self.run),
             self.checkpoints,
             Termination(self.checkpoints),
         ]

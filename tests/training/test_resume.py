@@ -70,3 +70,23 @@ def test_killed_runs_end_with_the_same_bits(tmp_path: Path, kills: list[dict[str
         assert torch.equal(found[name], value), name
     assert last.history.rows == whole.history.rows
     assert (tmp_path / "parts/metrics.csv").read_text() == (tmp_path / "whole/metrics.csv").read_text()
+
+
+@pytest.mark.parametrize("every_n_steps", [None, 1, 3])
+def test_settings_of_learning_resume_with_the_same_bits(tmp_path: Path, every_n_steps: int) -> None:
+    """What is averaged, kept for statistics, frozen and scheduled goes on, inside an epoch too."""
+    given = {"ema_decay": 0.7, "batch_norm_batches": 4, "clip_gradient_norm": 0.3, "schedule": "cosine"}
+    given |= {"freeze": "conv", "freeze_epochs": 1, "momentum_correction": False, "accumulate": 2}
+    given_hp = {"optimizer": "adamw", "learning_rate": 0.01}
+    whole = SmallRun(tmp_path / "whole", run=given, **given_hp)
+    expected = whole.train()
+    for kill in ({"after_batches": 5}, {"after_batches": 4}, {"in_validation_of": 1}):
+        killer = Kill(**kill)
+        part = SmallRun(tmp_path / "parts", every_n_steps=every_n_steps, callbacks=(killer,), run=given, **given_hp)
+        with pytest.raises(Kill.Killed):
+            part.train()
+    last = SmallRun(tmp_path / "parts", every_n_steps=every_n_steps, run=given, **given_hp)
+    found = last.train()
+    for name, value in expected.items():
+        assert torch.equal(found[name], value), name
+    assert last.history.rows == whole.history.rows

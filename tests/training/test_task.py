@@ -70,6 +70,23 @@ def test_warm_up_raises_the_rate_over_its_epochs(tmp_path: Path) -> None:
     assert [row["learning_rate"] for row in run.history.rows] == pytest.approx([0.025, 0.05, 0.05])
 
 
+def test_clipped_gradients_have_the_given_length_at_most(tmp_path: Path) -> None:
+    """Plain descent at rate 1: the way of one update is its gradient."""
+    run = SmallRun(
+        tmp_path,
+        run={"clip_gradient_norm": 0.01},
+        epochs=1,
+        train_images=8,
+        learning_rate=1,
+        momentum=0,
+        weight_decay=0,
+    )
+    before = [parameter.detach().clone() for parameter in run.task.network.parameters()]
+    run.train()
+    ways = [after.detach() - start for after, start in zip(run.task.network.parameters(), before, strict=True)]
+    assert torch.cat([way.flatten() for way in ways]).norm().item() == pytest.approx(0.01, rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("layer", "wanted", "expected"),
     [

@@ -39,7 +39,7 @@ from vision.training.processes import is_first_process, leave_group, machines, p
 from vision.training.progress import Progress, quiet_lightning
 from vision.training.task import TrainingFacts, TrainingTask
 from vision.training.termination import Terminated, Termination
-from vision.training.trainer import build_trainer, wanted_precision
+from vision.training.trainer import build_trainer, learning_callbacks, wanted_precision
 
 log = logging.getLogger(__name__)
 
@@ -155,6 +155,7 @@ def _train(run: _Run, data: RunData | None) -> RunResult:
         history,
         best,
         *([StopEarly(metric, rule)] if hp.early_stopping else []),
+        *learning_callbacks(job.run),
         checkpoints,
         Termination(checkpoints),
     ]

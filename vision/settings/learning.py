@@ -84,6 +84,22 @@ class LearningSettings(SettingsTable):
         description="batch normalization of the base network keeps statistics, scale and shift; for pretrained weights "
         "and small batches",
     )
+    batch_norm_batches: int = Field(
+        default=0,
+        ge=0,
+        description="measure the statistics of batch normalization on the last n batches of training before each "
+        "validation; 10 lifts the early epochs of small data",
+    )
+    ema_decay: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="evaluate and keep an exponential moving average of the weights with this decay an update",
+        examples=[0.998],
+    )
+    clip_gradient_norm: float | None = Field(
+        default=None, gt=0, description="length above which the gradient of an update is shortened", examples=[1.0]
+    )
 
     @classmethod
     def read_text(cls, name: str, form: Form, value: object) -> object:

@@ -151,7 +151,12 @@ def reads_rate(name: str) -> bool:
 
 
 def build_optimizer(
-    network: nn.Module, name: str, given: Mapping[str, float], rules: GroupRules = GroupRules()
+    network: nn.Module,
+    name: str,
+    given: Mapping[str, float],
+    rules: GroupRules = GroupRules(),
+    *,
+    may_fuse: bool = True,
 ) -> Optimizer:
     """Return the optimizer of all parameters that require a gradient; ``given`` are values of hyperparameters."""
     entry = OPTIMIZERS[name]
@@ -160,7 +165,7 @@ def build_optimizer(
     groups = parameter_groups(network, values.get("learning_rate", 1.0), values.get("weight_decay", 0.0), rules)
     if "learning_rate" not in values:
         groups = [{**group, "lr": 1.0} for group in groups]
-    return entry.rule(groups, values, _can_fuse(groups))
+    return entry.rule(groups, values, may_fuse and _can_fuse(groups))
 
 
 def parameter_groups(

@@ -116,7 +116,11 @@ class TrainingTask(pl.LightningModule):
     def new_evaluator(self) -> Evaluator: ...
 
     def forward(self, images: Tensor) -> Any:
-        return self._compiled(images.contiguous(memory_format=self._memory_format))
+        return self._compiled(self.in_memory_format(images))
+
+    def in_memory_format(self, images: Tensor) -> Tensor:
+        """Return images [N, C, H, W] laid out as the network's weights are."""
+        return images.contiguous(memory_format=self._memory_format)
 
     # Training ---------------------------------------------------------------------------------------------------
 
@@ -205,7 +209,9 @@ class TrainingTask(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         hp = self.hyperparameters
         rules = GroupRules(self.stages, self.run.base_rate_factor, self.run.decay_weights_only)
-        optimizer = build_optimizer(self.network, hp.optimizer, hp.optimizer_settings(), rules)
+        # Clipped gradients must have lost float16's scale before, which fused kernels take away themselves.
+        may_fuse = self.run.clip_gradient_norm is None
+        optimizer = build_optimizer(self.network, hp.optimizer, hp.optimizer_settings(), rules, may_fuse=may_fuse)
         updates_per_epoch = -(-self.steps_per_epoch // self.run.accumulate)
         schedule = build_schedule(optimizer, hp, updates_per_epoch, self.run)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

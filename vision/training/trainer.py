@@ -18,11 +18,14 @@ from torch.nn.parallel import DistributedDataParallel
 from vision.data.allocation import keep_large_blocks
 from vision.settings.device import gpu_number
 from vision.settings.hyperparameters import TrainingHyperparameters
+from vision.settings.learning import LearningSettings
 from vision.settings.run import RunSettings
 from vision.training.accelerator import choose_accelerator
+from vision.training.batch_norm import BatchNormStatistics
 from vision.training.checkpoints import AtomicCheckpointIO
 from vision.training.loggers import build_loggers
 from vision.training.processes import machines
+from vision.training.weight_average import AverageWeights
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +106,7 @@ def build_trainer(
         precision=choose_precision(hyperparameters, run, accelerator),
         max_epochs=hyperparameters.epochs,
         accumulate_grad_batches=run.accumulate,
+        gradient_clip_val=run.clip_gradient_norm,
         callbacks=callbacks,
         sync_batchnorm=hyperparameters.sync_batch_norm and accelerator == "cuda" and devices * nodes > 1,
         # The environment of one process, where torchrun's would insist on all of them.
@@ -121,3 +125,14 @@ def build_trainer(
         default_root_dir=folder,
         **options,
     )
+
+
+def learning_callbacks(learning: LearningSettings) -> list[pl.Callback]:
+    """Return those that the settings ask for: to stand behind what looks at a validation, and before checkpoints."""
+    callbacks: list[pl.Callback] = []
+    if learning.ema_decay is not None:
+        callbacks.append(AverageWeights(learning.ema_decay))
+    if learning.batch_norm_batches:
+        # Behind the average, whose statistics they are.
+        callbacks.append(BatchNormStatistics(learning.batch_norm_batches))
+    return callbacks
