@@ -116,6 +116,13 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
     def summarize_targets(self, source: LabeledChannel, hyperparameters: H, run: RunSettings) -> TargetSummary:
         """Look at every label of a channel, without reading images."""
 
+    def size_warnings(self, sizes_px: np.ndarray, hyperparameters: H, run: RunSettings) -> tuple[str, ...]:
+        """Return sentences on images that training does not see whole, or at all, by their sizes.
+
+        ``sizes_px`` int64 [N, 2] are widths and heights of some images of the training channel.
+        """
+        return ()
+
     def needs_label_counts(self, hyperparameters: H) -> bool:
         """Return whether training needs ``class_counts``, so that a stream is read once more to have them."""
         return False

@@ -25,6 +25,7 @@ from vision.api.run_data import (
     refuse_unsupported,
     run_names,
     settle_counts,
+    size_warnings,
     task_problem,
 )
 from vision.api.run_folder import HOST
@@ -138,9 +139,11 @@ def _look_at_channel(algorithm: AnyAlgorithm, job: TrainingJob, name: str, resul
     reader: Reader | None = _attempt(result, lambda: open_channel(job.channels, name, label_suffixes=suffixes))
     if reader is None:
         return None
-    summary = look_at_labels(algorithm, LabeledChannel(name, job.channels, reader), job.hyperparameters, job.run)
+    source = LabeledChannel(name, job.channels, reader)
+    summary = look_at_labels(algorithm, source, job.hyperparameters, job.run)
+    warnings = (*summary.warnings, *size_warnings(algorithm, source, job))
     result.problems += [f"channel {name!r}: {problem}" for problem in summary.problems]
-    result.warnings += [f"channel {name!r}: {warning}" for warning in summary.warnings]
+    result.warnings += [f"channel {name!r}: {warning}" for warning in warnings]
     names = job.run.class_names or reader.class_names
     counts = "" if summary.class_counts is None else _shown_counts(summary.class_counts, names)
     result.facts.append((name, f"{len(reader)} images{counts}"))

@@ -13,6 +13,7 @@ from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel, TargetSumm
 from vision.api.held_out import HeldOut
 from vision.data.cache.settings import CacheSettings
 from vision.data.dataset import ImageDataset
+from vision.data.image_codec import some_sizes
 from vision.data.labels import TASK_NAMES, Task, task_hint, task_of
 from vision.data.pass_labels import PassLabels
 from vision.data.readers.class_names import names_problem
@@ -34,6 +35,8 @@ H = TypeVar("H", bound=TrainingHyperparameters)
 MAX_THREADS = 16
 # The kind of this many labels is taken for that of the whole channel.
 _LOOKED_AT = 16
+# Images whose sizes are looked at, from all over the channel.
+_SIZES = 32
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,17 @@ def _open_labels(algorithm: AnyAlgorithm, job: TrainingJob, name: str) -> tuple[
     reader = open_channel(job.channels, name, label_suffixes=algorithm.facts.label_suffixes(name))
     if not len(reader):
         raise UserError(f"channel {name!r} ({job.channels[name].path}) holds no images")
-    return reader, look_at_labels(algorithm, LabeledChannel(name, job.channels, reader), job.hyperparameters, job.run)
+    source = LabeledChannel(name, job.channels, reader)
+    summary = look_at_labels(algorithm, source, job.hyperparameters, job.run)
+    return reader, replace(summary, warnings=(*summary.warnings, *size_warnings(algorithm, source, job)))
+
+
+def size_warnings(algorithm: AnyAlgorithm, source: LabeledChannel, job: TrainingJob) -> tuple[str, ...]:
+    """Return what the algorithm says of the sizes of images of channel train."""
+    if source.name != "train":
+        return ()
+    sizes_px = some_sizes(source.reader, _SIZES)
+    return algorithm.size_warnings(sizes_px, job.hyperparameters, job.run) if len(sizes_px) else ()
 
 
 def _open_divided(algorithm: AnyAlgorithm, job: TrainingJob, held_out: HeldOut | None) -> RunData:

@@ -19,6 +19,7 @@ from vision.data.allocation import keep_freed_memory
 from vision.data.containers.image_parts import BadBodyError, BadHeaderError, Bytes, ImageBody, ImageHeader
 from vision.data.foreign_bytes import why_unreadable
 from vision.data.image_header import read_body, read_header
+from vision.data.sample import Reader
 from vision.settings.errors import DataError
 
 # 11585 x 11585; as RGB 384 MiB in one loader process. The largest phone cameras (108 megapixels) fit.
@@ -93,6 +94,19 @@ def image_size(
     """Return (width, height) in pixels that ``decode_rgb`` will give, from the header alone."""
     header = _checked_header(encoded, key, max_pixels)
     return _reduced_size(header, 1 if needed is None else _divisor(header, needed))
+
+
+def some_sizes(reader: Reader, most: int) -> np.ndarray:
+    """Return width and height of at most that many readable images from all over a channel, int64 [N, 2], in pixels."""
+    found = []
+    for index in np.linspace(0, len(reader) - 1, min(most, len(reader))).astype(int).tolist():
+        try:
+            sample = reader[index]
+            found.append(image_size(sample.encoded, sample.key))
+        except DataError:
+            # Counted and named where images are decoded.
+            continue
+    return np.array(found, np.int64).reshape(-1, 2)
 
 
 def _checked_header(encoded: Bytes, key: str, max_pixels: int) -> ImageHeader:

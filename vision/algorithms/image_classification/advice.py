@@ -6,8 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vision.algorithms.image_classification.hyperparameters import SMALL_HEIGHT_PX
+from vision.algorithms.image_classification.hyperparameters import (
+    SMALL_HEIGHT_PX,
+    ImageClassificationHyperparameters,
+)
 from vision.data.inspect.issues import InspectedChannel, Recommendation
+
+# Training that sees less than this share of the pictures on average is warned of.
+_LITTLE = 0.5
+# The shorter side before the crop over the crop's: 256 for 224.
+_USUAL_RESIZE = 256 / 224
 
 
 def recommended_settings(channels: Sequence[InspectedChannel]) -> list[Recommendation]:
@@ -36,3 +44,36 @@ def _for_sizes(sizes_px: np.ndarray) -> list[Recommendation]:
         Recommendation("hp.image_shape", "3,224,224", seen),
         Recommendation("hp.resize", "256", "shorter edge before the crop"),
     ]
+
+
+def size_warnings(sizes_px: np.ndarray, hyperparameters: ImageClassificationHyperparameters) -> tuple[str, ...]:
+    """Return sentences on the part of images of these widths and heights, int64 [N, 2], that training sees."""
+    _, height, width = hyperparameters.image_shape
+    crop = np.array([width, height])
+    scaled = sizes_px.astype(np.float64)
+    if hyperparameters.resize is not None:
+        scaled *= hyperparameters.resize / scaled.min(axis=1, keepdims=True)
+        # As whole pixels.
+        scaled = np.maximum(scaled.round(), 1)
+    too_small = (scaled < crop).any(axis=1)
+    found = []
+    larger = max(height, width)
+    if too_small.any():
+        some_width, some_height = sizes_px[too_small][0].tolist()
+        found.append(
+            f"{too_small.sum()} of the {len(sizes_px)} images looked at are smaller than hp.image_shape, {width} wide "
+            f"and {height} high, such as one of {some_width}x{some_height} pixels; they are not damaged, but too "
+            f"small to train on: hp.resize={larger} or more enlarges them, a smaller hp.image_shape takes them as they "
+            "are"
+        )
+    seen = (np.minimum(crop, scaled) / scaled).prod(axis=1)[~too_small]
+    if len(seen) and np.median(seen) < _LITTLE:
+        some_width, some_height = np.median(sizes_px[~too_small], axis=0).astype(int).tolist()
+        usual = round(larger * _USUAL_RESIZE)
+        is_resized = hyperparameters.resize is not None and hyperparameters.resize <= usual
+        advice = "they are long and narrow" if is_resized else f"hp.resize={usual} scales their shorter side first"
+        found.append(
+            f"the network sees about {100 * np.median(seen):.2g} % of each picture: {width}x{height} pixels are cut "
+            f"out of images of about {some_width}x{some_height}; {advice}"
+        )
+    return tuple(found)

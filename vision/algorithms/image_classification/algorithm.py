@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vision.algorithms.algorithm import Algorithm, LabeledChannel, Mark, ScoredLabel, Stage, TargetSummary
 from vision.algorithms.facts import AlgorithmFacts
+from vision.algorithms.image_classification.advice import size_warnings
 from vision.algorithms.image_classification.facts import FACTS
 from vision.algorithms.image_classification.grad_cam import with_explanations
 from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
@@ -57,6 +58,11 @@ class ImageClassification(
         run: RunSettings,
     ) -> TargetSummary:
         return summarize_labels(source.reader, self.target_decoder(source, hyperparameters, run))
+
+    def size_warnings(
+        self, sizes_px: np.ndarray, hyperparameters: ImageClassificationHyperparameters, run: RunSettings
+    ) -> tuple[str, ...]:
+        return size_warnings(sizes_px, hyperparameters)
 
     def needs_label_counts(self, hyperparameters: ImageClassificationHyperparameters) -> bool:
         return bool(hyperparameters.use_weighted_loss)
