@@ -6,7 +6,7 @@ import pytest
 
 from tests.data.cache.pictures import Pictures, dataset
 from vision.data.cache.choice import cached
-from vision.data.cache.settings import CacheSettings
+from vision.data.dataset import CacheSettings
 from vision.data.sample import Sample
 from vision.data.sampler import Draw
 

@@ -11,16 +11,14 @@ from typing import TypeVar
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel, TargetSummary
 from vision.api.held_out import HeldOut
-from vision.data.cache.settings import CacheSettings
-from vision.data.dataset import ImageDataset
+from vision.data.dataset import CacheSettings, ImageDataset
 from vision.data.image_codec import some_sizes
 from vision.data.labels import TASK_NAMES, Task, task_hint, task_of
-from vision.data.pass_labels import PassLabels
 from vision.data.readers.class_names import names_problem
 from vision.data.readers.open import open_channel
 from vision.data.readers.pipe import PipeReader
 from vision.data.sample import Reader, Remarking
-from vision.data.stream import StreamDataset
+from vision.data.stream import PassLabels, StreamDataset
 from vision.settings.device import usable_cores
 from vision.settings.errors import DataError, SettingsError, UserError
 from vision.settings.hyperparameters import TrainingHyperparameters

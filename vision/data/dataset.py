@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 from vision.data.broken_images import Broken, first_usable
-from vision.data.cache.settings import CacheSettings
 from vision.data.collate import Batch, stack_images
 from vision.data.image_codec import Needed, decode_rgb, image_size
 from vision.data.sample import RawTarget, Reader, Sample
 from vision.data.sampler import Draw
+
+
+@dataclass(frozen=True)
+class CacheSettings:
+    """What a run asks of the cache of decoded images.
+
+    ``epochs``: how often each image is read. ``processes`` of the run share this machine's memory. ``folder`` is
+    where ``disk`` keeps its files.
+    """
+
+    kind: Literal["auto", "memory", "disk", "none"] = "none"
+    folder: Path = Path("runs") / "cache"
+    epochs: int = 1
+    processes: int = 1
+    on_gpu: bool = False
+
 
 NO_CACHE = CacheSettings()
 

@@ -10,8 +10,7 @@ import torch
 
 from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
 from vision.algorithms.image_classification.transforms import build_transform
-from vision.data.cache.settings import CacheSettings
-from vision.data.dataset import ImageDataset
+from vision.data.dataset import CacheSettings, ImageDataset
 from vision.data.sample import RawTarget, Sample
 from vision.settings.errors import DataError
 

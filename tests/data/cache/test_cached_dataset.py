@@ -11,9 +11,8 @@ from vision.algorithms.object_detection.targets import DetectionTarget, collate_
 from vision.algorithms.object_detection.transforms import SSDAugmentation
 from vision.data.cache.cached_dataset import CachedDataset, CachedImageDataset
 from vision.data.cache.choice import cached
-from vision.data.cache.settings import CacheSettings
 from vision.data.collate import Batch
-from vision.data.dataset import ImageDataset
+from vision.data.dataset import CacheSettings, ImageDataset
 from vision.data.sample import RawTarget
 from vision.data.sampler import Draw
 from vision.settings.errors import DataError

@@ -11,8 +11,7 @@ from tests.data.cache.pictures import Pictures, dataset
 from vision.data.cache import choice
 from vision.data.cache.cached_dataset import CachedDataset
 from vision.data.cache.choice import cached
-from vision.data.cache.settings import CacheSettings
-from vision.data.dataset import ImageDataset
+from vision.data.dataset import CacheSettings, ImageDataset
 from vision.settings.errors import UserError
 
 SAME = [(15, 14)] * 8

@@ -7,9 +7,8 @@ import pytest
 
 from vision.algorithms import get
 from vision.data.augmentations.crop import Crop
-from vision.data.cache.settings import CacheSettings
 from vision.data.dali.loader import require_dali
-from vision.data.dataset import ImageDataset
+from vision.data.dataset import CacheSettings, ImageDataset
 from vision.data.stream import StreamDataset
 from vision.settings.errors import UserError
 

@@ -11,9 +11,8 @@ from vision.data.cache import cache_file
 from vision.data.cache.cached_dataset import CachedDataset, CachedImageDataset
 from vision.data.cache.decoded_images import DecodedImages, Layout, decode_all, estimate, measure
 from vision.data.cache.free_memory import free_device_bytes, free_memory_bytes
-from vision.data.cache.settings import CacheSettings
 from vision.data.cache.transform_split import Splittable, TransformSplit
-from vision.data.dataset import ImageDataset
+from vision.data.dataset import CacheSettings, ImageDataset
 from vision.settings.errors import UserError
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,7 @@ import struct
 
 import numpy as np
 
-from vision.data.containers.image_parts import BadBodyError, BadHeaderError, Bytes, ImageBody, ImageHeader, cut_off
-from vision.data.tiff_tags import (
+from vision.data.containers.exif import (
     ORIENTATION,
     TIFF_HEIGHT,
     TIFF_WIDTH,
@@ -17,6 +16,7 @@ from vision.data.tiff_tags import (
     read_tiff_tags,
     whole_numbers,
 )
+from vision.data.containers.image_parts import BadBodyError, BadHeaderError, Bytes, ImageBody, ImageHeader, cut_off
 
 # Of what a photo or a scan needs: four channels of 16 bits.
 MAX_PIXEL_BITS = 128

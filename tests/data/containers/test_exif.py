@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from vision.data.tiff_tags import read_tiff_tags
+from vision.data.containers.exif import read_tiff_tags
 
 
 def directory(order: str, *entries: bytes) -> bytes:
