@@ -12,14 +12,17 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 if TYPE_CHECKING:
     from vision.python import compare, cross_validate, evaluate, fit, load
+    from vision.settings.errors import UserError
 
-__all__ = ["__version__", "compare", "cross_validate", "evaluate", "fit", "load"]
+__all__ = ["UserError", "__version__", "compare", "cross_validate", "evaluate", "fit", "load"]
 
 
 def __getattr__(name: str) -> Any:
     # Loaded when asked for: the functions need torch, which takes seconds to import.
     if name == "__version__":
         return importlib.metadata.version("vision")
+    if name == "UserError":
+        return importlib.import_module("vision.settings.errors").UserError
     if name in __all__:
         return getattr(importlib.import_module("vision.python"), name)
     raise AttributeError(f"module 'vision' has no attribute {name!r}")

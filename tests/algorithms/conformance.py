@@ -19,11 +19,11 @@ import torch
 import vision
 from tests.serving.asgi import Answered, post, whole
 from vision import algorithms
-from vision.api import RunResult
 from vision.cli.main import main
 from vision.data.readers.open import open_channel
 from vision.interop.mxnet_export import EXPORTERS
 from vision.nn.stages import is_in
+from vision.python.results import TrainingResult
 from vision.settings.channels import parse_channels
 from vision.settings.errors import UserError
 
@@ -77,7 +77,7 @@ class Conformance:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def trained(cls, channels: Channels, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    def trained(cls, channels: Channels, tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
         """A model that knows eight images by heart, from images that were not changed at random, with its report."""
         kind = type(algorithms.get(cls.name))
         original = kind.transform
@@ -92,14 +92,14 @@ class Conformance:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def two_epochs(cls, channels: Channels, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    def two_epochs(cls, channels: Channels, tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
         """A run of two epochs without a cache."""
         return cls.run(channels, tmp_path_factory.mktemp("runs") / "two", {"cache": "none"}, epochs=2)
 
     @classmethod
     def run(
         cls, channels: Channels, output: Path, run: Mapping[str, object] | None = None, **hyperparameters: object
-    ) -> RunResult:
+    ) -> TrainingResult:
         settings = {**RUN, "report": False, "output": output, **(run or {})}
         return vision.fit(cls.name, channels, run=settings, **{**cls.hyperparameters, **hyperparameters})
 
@@ -132,7 +132,7 @@ class Conformance:
         given = table.parse({"num_classes": 2, "num_training_samples": 8, **self.hyperparameters})
         assert table.parse(given.to_strings()) == given
 
-    def test_declarations_name_what_is_there(self, trained: RunResult) -> None:
+    def test_declarations_name_what_is_there(self, trained: TrainingResult) -> None:
         facts = algorithms.facts_of(self.name)
         assert facts is algorithms.get(self.name).facts
         assert facts.name == self.name
@@ -146,11 +146,13 @@ class Conformance:
 
     # Training ------------------------------------------------------------------------------------------------------
 
-    def test_learns_eight_images_by_heart(self, trained: RunResult) -> None:
+    def test_learns_eight_images_by_heart(self, trained: TrainingResult) -> None:
         assert trained.metrics[algorithms.facts_of(self.name).objective.metric] > self.good
         assert trained.history[-1]["train_loss"] < 0.5 * trained.history[0]["train_loss"]
 
-    def test_a_resumed_run_is_the_whole_one(self, channels: Channels, two_epochs: RunResult, tmp_path: Path) -> None:
+    def test_a_resumed_run_is_the_whole_one(
+        self, channels: Channels, two_epochs: TrainingResult, tmp_path: Path
+    ) -> None:
         self.run(channels, tmp_path / "parts", {"cache": "none"}, epochs=1)
         parts = self.run(channels, tmp_path / "parts", {"cache": "none", "resume": True}, epochs=2)
         assert timeless(parts) == timeless(two_epochs)
@@ -180,7 +182,7 @@ class Conformance:
         assert any(not torch.equal(before[name], after[name]) for name in head)
 
     def test_a_cache_changes_nothing_or_is_refused(
-        self, channels: Channels, two_epochs: RunResult, tmp_path: Path
+        self, channels: Channels, two_epochs: TrainingResult, tmp_path: Path
     ) -> None:
         if algorithms.facts_of(self.name).capabilities.decoded_cache:
             cached = self.run(channels, tmp_path / "cached", {"cache": "memory"}, epochs=2)
@@ -198,7 +200,9 @@ class Conformance:
             self.run(channels, tmp_path / "dali", {"loader": "dali"}, epochs=1)
         assert not (tmp_path / "dali" / "metrics.csv").exists()
 
-    def test_two_processes_measure_what_one_does(self, channels: Channels, trained: RunResult, tmp_path: Path) -> None:
+    def test_two_processes_measure_what_one_does(
+        self, channels: Channels, trained: TrainingResult, tmp_path: Path
+    ) -> None:
         """From the trained weights, which so small a rate leaves as they are."""
         given = {**channels, "model": {"path": str(trained.folder.model)}}
         words = self.words(given, epochs=1, learning_rate=1e-9)
@@ -213,7 +217,7 @@ class Conformance:
 
     # The model -----------------------------------------------------------------------------------------------------
 
-    def test_evaluation_says_what_training_said(self, channels: Channels, trained: RunResult) -> None:
+    def test_evaluation_says_what_training_said(self, channels: Channels, trained: TrainingResult) -> None:
         given = {name: held for name, held in channels.items() if name.startswith("validation")}
         found = vision.evaluate(trained.folder.archive, given, run={"device": "cpu"})
         assert found.metrics == trained.metrics
@@ -227,23 +231,32 @@ class Conformance:
         assert found.num_images == 8
 
     def test_a_model_compared_with_itself_is_no_better(
-        self, channels: Channels, trained: RunResult, capsys: pytest.CaptureFixture[str]
+        self, channels: Channels, trained: TrainingResult, capsys: pytest.CaptureFixture[str]
     ) -> None:
         given = {name: held for name, held in channels.items() if name.startswith("validation")}
         path = trained.folder.path
         compared = vision.compare(path, path, given, run={"device": "cpu"}, resamples=100)
         assert compared.decisive.difference.value == 0
 
-    def test_folder_and_archive_answer_alike(self, channels: Channels, trained: RunResult) -> None:
+    def test_folder_and_archive_answer_alike(self, channels: Channels, trained: TrainingResult) -> None:
         image = self.image(channels)
         folder, archive = (
             vision.load(path, run={"device": "cpu"}) for path in (trained.folder.path, trained.folder.archive)
         )
-        first, second = (model.describe(model.predict(image)[0]) for model in (folder, archive))
+        first, second = (model.predict(image)[0].description for model in (folder, archive))
         assert first == second
         assert json.loads(json.dumps(first, allow_nan=False)) == first
 
-    def test_an_export_answers_as_the_network(self, trained: RunResult, tmp_path: Path) -> None:
+    def test_results_can_be_looked_at(self, channels: Channels, trained: TrainingResult) -> None:
+        found = trained.model.predict(self.image(channels))[0]
+        assert {one.label for one in found.findings} <= set(trained.model.class_names)
+        assert [one.score for one in found.findings] == sorted((one.score for one in found.findings), reverse=True)
+        assert found.plot().size == found.size_px
+        assert len(found.to_pandas()) == len(found.findings)
+        for shown in (found, trained, trained.evaluation, trained.report):
+            assert shown._repr_html_()
+
+    def test_an_export_answers_as_the_network(self, trained: TrainingResult, tmp_path: Path) -> None:
         path = tmp_path / "model.pt2"
         assert main(["export", f"model={trained.folder.path}", "format=torch_export", f"output={path}"]) == 0
         model = vision.load(trained.folder.path, run={"device": "cpu"})
@@ -257,7 +270,7 @@ class Conformance:
             torch.testing.assert_close(theirs, ours, rtol=1e-4, atol=1e-4)
 
     def test_exports_are_offered_as_declared(
-        self, trained: RunResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        self, trained: TrainingResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         declared = algorithms.facts_of(self.name).capabilities
         assert declared.mxnet_export == (self.name in EXPORTERS)
@@ -274,7 +287,7 @@ class Conformance:
             assert sentence in capsys.readouterr().err
             assert not (tmp_path / "x").exists()
 
-    def test_report_and_card_are_made(self, trained: RunResult) -> None:
+    def test_report_and_card_are_made(self, trained: TrainingResult) -> None:
         facts = algorithms.facts_of(self.name)
         page = (trained.folder.path / "report" / "report.html").read_text()
         card = trained.folder.card.read_text()
@@ -288,7 +301,7 @@ class Conformance:
 
     # Answers -------------------------------------------------------------------------------------------------------
 
-    def test_every_answer_form_is_served(self, channels: Channels, trained: RunResult) -> None:
+    def test_every_answer_form_is_served(self, channels: Channels, trained: TrainingResult) -> None:
         image = self.image(channels)
         for form in algorithms.facts_of(self.name).answer_forms:
             answered = self.served(trained, image, accept=form)
@@ -306,12 +319,12 @@ class Conformance:
             assert json.loads(body)
             assert ("lines" in form) is body.endswith(b"\n")
 
-    def test_what_is_no_answer_form_is_refused(self, channels: Channels, trained: RunResult) -> None:
+    def test_what_is_no_answer_form_is_refused(self, channels: Channels, trained: TrainingResult) -> None:
         answered = self.served(trained, self.image(channels), accept="text/html")
         assert answered.status == 406
         assert algorithms.facts_of(self.name).answer_forms[0] in answered.error
 
-    def served(self, trained: RunResult, body: bytes, **headers: str) -> Answered:
+    def served(self, trained: TrainingResult, body: bytes, **headers: str) -> Answered:
         """Return what an endpoint of the model answers."""
         from vision.serving.app import build_app
         from vision.serving.metrics import Metrics
@@ -324,7 +337,7 @@ class Conformance:
     # Front doors ---------------------------------------------------------------------------------------------------
 
     def test_predict_says_something_of_every_image(
-        self, channels: Channels, trained: RunResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        self, channels: Channels, trained: TrainingResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         (tmp_path / "one.png").write_bytes(self.image(channels))
         output, drawn = tmp_path / "answers.jsonl", tmp_path / "drawn"
@@ -423,7 +436,7 @@ def labelled_images(paths: Mapping[str, str]) -> dict[bytes, Any]:
     return {bytes(sample.encoded): sample.target for sample in (reader[index] for index in range(len(reader)))}
 
 
-def timeless(result: RunResult) -> list[dict[str, Any]]:
+def timeless(result: TrainingResult) -> list[dict[str, Any]]:
     """Return the history without what depends on the clock."""
     return [{name: value for name, value in row.items() if name not in TIMES} for row in result.history]
 

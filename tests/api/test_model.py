@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests.api.conftest import NAMES, job, picture
 from tests.interop.models import pack, write_model, write_shapes
 from vision.api import Model, RunResult, load, train
-from vision.api.model import open_model
+from vision.api.model import open_model, read_pixels
 from vision.artifacts.model_folder import load_model
 from vision.interop.mxnet_import import import_mxnet
 from vision.settings.errors import DataError, UserError
@@ -32,6 +33,26 @@ def test_all_kinds_of_images_answer_alike(model: Model, tmp_path: Path) -> None:
     assert len({answer.probabilities.tobytes() for answer in answers}) == 1
     assert answers[0].probabilities.sum() == pytest.approx(1)
     assert model.predict(encoded)[0].class_id == answers[0].class_id
+
+
+def test_arrays_and_pillow_images_are_read_as_files_are() -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    grey = rgb[..., 0]
+    turned = Image.fromarray(rgb)
+    # Orientation 6: the first row is the right side.
+    turned.getexif()[0x0112] = 6
+    for image, expected in (
+        (rgb, rgb),
+        (np.dstack([rgb, grey]), rgb),
+        (grey, np.dstack([grey] * 3)),
+        (grey[..., None], np.dstack([grey] * 3)),
+        (Image.fromarray(grey), np.dstack([grey] * 3)),
+        (Image.fromarray(np.dstack([rgb, grey])), rgb),
+        (turned, np.rot90(rgb, -1)),
+    ):
+        pixels, key = read_pixels(image, 3)
+        np.testing.assert_array_equal(pixels, expected)
+        assert key == "image 3"
 
 
 def test_description_is_json_with_names(model: Model) -> None:
@@ -55,8 +76,10 @@ def test_one_broken_image_disturbs_no_other(model: Model) -> None:
 @pytest.mark.parametrize(
     ("image", "problem"),
     [
-        (np.zeros((4, 4), np.uint8), "uint8 [height, width, 3] in RGB is expected"),
+        (np.zeros((4, 4, 2), np.uint8), "uint8 [height, width, 3] in RGB is expected"),
         (np.zeros((4, 4, 3), np.float32), "is an array float32"),
+        (Image.new("I;16", (4, 4)), "of mode I;16; convert it to 8 bits"),
+        (7, "is of the type int; give a path, bytes, an array or a Pillow image"),
         ("no/such/file.jpg", "cannot be read"),
         (b"", "image 0"),
     ],

@@ -48,6 +48,7 @@ P = TypeVar("P")
 class ScoredLabel:
     """A class that a model saw in an image, by its id, and how sure it is of it, 0..1.
 
+    Where pixels are classified, ``score`` is the share of them that the class covers.
     ``box_xyxy_unit``: where it is, in fractions of the image (x right, y down); None: the whole image is meant.
     """
 
@@ -220,7 +221,7 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
         """Return the body of SageMaker's answer for one image of that width and height, in one of ``answer_forms``."""
 
     def scored_labels(self, prediction: P) -> list[ScoredLabel]:
-        """Return all the model saw in one image, however weak, by falling score; for ``detect_custom_labels``."""
+        """Return all the model saw in one image, however weak, by falling score: for Python and Rekognition's call."""
         return []
 
     def explain(

@@ -9,10 +9,11 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from vision import algorithms
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 GIGABYTE = 10**9
 _FEWER = "give fewer at a time (a server: lower max_batch), or take the CPU (device=cpu)"
 
-Image = str | Path | bytes | np.ndarray
+ImageSource = str | Path | bytes | np.ndarray | Image.Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class PreparedImage:
     size_px: tuple[int, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A network in evaluation mode with everything its answers need.
 
@@ -61,14 +62,21 @@ class Model:
     device: torch.device
     stored: StoredModel
 
-    def predict(self, images: Image | Sequence[Image]) -> list[Any]:
-        """Return one typed prediction for each image.
+    def __repr__(self) -> str:
+        names, count = self.class_names, len(self.class_names)
+        weights = sum(weight.numel() for weight in self.network.parameters())
+        return (
+            f"<Model of {self.algorithm.facts.name}: {count} class{'es' if count > 1 else ''} "
+            f"({', '.join(names[:5])}{', ...' if count > 5 else ''}), {weights:,} weights, on {self.device}>"
+        )
 
-        An image is a path, the bytes of an encoded file, or uint8 [H, W, 3] RGB. It is resized to the network's
-        input without keeping its aspect, as SageMaker's endpoints do. Raises DataError naming a broken image.
+    def predict(self, images: ImageSource | Iterable[ImageSource]) -> list[Any]:
+        """Return the algorithm's own prediction for each image; ``read_pixels`` says what an image may be.
+
+        It is resized to the network's input without keeping its aspect, as SageMaker's endpoints do. Raises DataError
+        naming a broken image.
         """
-        several = list(images) if isinstance(images, list | tuple) else [cast(Image, images)]
-        return self.predict_prepared([self._prepare(image, number) for number, image in enumerate(several)])
+        return self.predict_prepared([self.prepare_source(*numbered) for numbered in enumerate(several(images))])
 
     def predict_prepared(self, images: Sequence[PreparedImage]) -> list[Any]:
         """Return the predictions of images that ``prepare`` made, those of one shape as one batch."""
@@ -137,23 +145,47 @@ class Model:
                 {"error": result} if isinstance(result, str) else self.describe(next(predictions)),
             )
 
-    def _prepare(self, image: Image, number: int) -> PreparedImage:
-        if isinstance(image, np.ndarray):
-            key = f"image {number}"
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-                raise DataError(
-                    key,
-                    f"is an array {image.dtype} {list(image.shape)}; uint8 [height, width, 3] in RGB is expected",
-                )
-            return self.prepare_decoded(image, key)
-        if isinstance(image, bytes):
-            return self.prepare(image, f"image {number}")
-        try:
-            with open_regular(image) as file:
-                encoded = file.read()
-            return self.prepare(encoded, str(image))
-        except OSError as error:
-            raise DataError(str(image), f"cannot be read ({error.strerror})") from error
+    def prepare_source(self, number: int, image: ImageSource) -> PreparedImage:
+        """Read and resize image ``number`` to what the network takes. Raises DataError."""
+        return self.prepare_decoded(*read_pixels(image, number))
+
+
+def several(images: ImageSource | Iterable[ImageSource]) -> Iterable[ImageSource]:
+    """Return the images of one image, an array [N, H, W, C] or anything that can be walked through."""
+    if isinstance(images, str | Path | bytes | Image.Image) or (isinstance(images, np.ndarray) and images.ndim < 4):
+        return [images]
+    return images
+
+
+def read_pixels(image: ImageSource, number: int) -> tuple[np.ndarray, str]:
+    """Return an image uint8 [H, W, 3] RGB and what to call it. ``number`` names one that has no name.
+
+    An image is a path, the bytes of an encoded file, an image of Pillow, or an array uint8 of grey [H, W] or
+    [H, W, 1], RGB [H, W, 3] or RGB and alpha [H, W, 4], whose alpha is dropped. Raises DataError.
+    """
+    key = f"image {number}"
+    if isinstance(image, Image.Image):
+        if image.mode in ("I", "F") or image.mode.startswith("I;"):
+            raise DataError(key, f"is an image of Pillow of mode {image.mode}; convert it to 8 bits (mode RGB or L)")
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB")), key
+    if isinstance(image, np.ndarray):
+        pixels = image[..., None] if image.ndim == 2 else image
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4):
+            raise DataError(
+                key,
+                f"is an array {image.dtype} {list(image.shape)}; uint8 [height, width, 3] in RGB is expected, or "
+                "[height, width] of grey, or [height, width, 4] with alpha",
+            )
+        return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[..., :3], key
+    if isinstance(image, bytes):
+        return decode_rgb(image, key), key
+    if not isinstance(image, str | Path):
+        raise DataError(key, f"is of the type {type(image).__name__}; give a path, bytes, an array or a Pillow image")
+    try:
+        with open_regular(image) as file:
+            return decode_rgb(file.read(), str(image)), str(image)
+    except OSError as error:
+        raise DataError(str(image), f"cannot be read ({error.strerror})") from error
 
 
 def load(path: str | Path, run: RunSettings | None = None) -> Model:

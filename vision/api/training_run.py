@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -37,6 +38,7 @@ from vision.training.loggers import History, Row
 from vision.training.out_of_memory import explain_training_memory
 from vision.training.processes import is_first_process, leave_group, machines, peer_losses
 from vision.training.progress import Progress, quiet_lightning
+from vision.training.progress_display import Display
 from vision.training.task import TrainingFacts, TrainingTask
 from vision.training.termination import Terminated, Termination
 from vision.training.trainer import build_trainer, learning_callbacks, wanted_precision
@@ -67,6 +69,18 @@ class RunResult:
             return ()
         chosen = selection_sentence([row.get(f"validation_{found.metric}", math.nan) for row in self.history])
         return (*found.sentences(), *([chosen] if chosen else []))
+
+
+@dataclass(frozen=True)
+class OwnParts:
+    """What a caller in Python brings along and no setting can name.
+
+    ``callbacks`` of Lightning are called before a checkpoint is written. ``display`` makes what shows the progress
+    where ``run.progress`` is auto.
+    """
+
+    callbacks: tuple[pl.Callback, ...] = ()
+    display: Callable[[], Display] | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +126,9 @@ class _Run:
         write_whole(self.folder.card, model_card(self.folder.name, stored, facts))
 
 
-def train(job: TrainingJob, folder: RunFolder | None = None, data: RunData | None = None) -> RunResult:
+def train(
+    job: TrainingJob, folder: RunFolder | None = None, data: RunData | None = None, own: OwnParts | None = None
+) -> RunResult:
     """Run a job from its first look at the data to the packed model.
 
     ``folder`` takes the place of the one that the run settings name, ``data`` that of the channels. Raises UserError
@@ -123,7 +139,7 @@ def train(job: TrainingJob, folder: RunFolder | None = None, data: RunData | Non
     folder = folder or new_run_folder(job)
     try:
         with ExitStack() as stack:
-            return _train(_prepare(job, folder, data, stack), data)
+            return _train(_prepare(job, folder, data, stack), data, own or OwnParts())
     except WriteError as error:
         raise UserError(f"{error}{_kept(folder)}") from error
 
@@ -135,13 +151,14 @@ def _kept(folder: RunFolder) -> str:
     return f"; kept: {' and '.join(found)}, so that run.resume=true goes on" if found else ""
 
 
-def _train(run: _Run, data: RunData | None) -> RunResult:
+def _train(run: _Run, data: RunData | None, own: OwnParts) -> RunResult:
     job = run.job
     hp = run.job.hyperparameters
     task, module = _task_and_data(run)
     checkpoints = Checkpoints(run.folder.checkpoints, job.run.checkpoint_every_steps)
     history = History(run.folder.metrics)
-    progress = Progress(run.algorithm.log_lines(hp, run.folder.host), job.run.progress, job.run.log_every_steps)
+    lines = run.algorithm.log_lines(hp, run.folder.host)
+    progress = Progress(lines, job.run.progress, job.run.log_every_steps, auto=own.display)
     metric = run.algorithm.facts.objective.metric
 
     def save(epoch: int, metrics: dict[str, float], improved: bool, regular: bool) -> None:
@@ -156,6 +173,7 @@ def _train(run: _Run, data: RunData | None) -> RunResult:
         best,
         *([StopEarly(metric, rule)] if hp.early_stopping else []),
         *learning_callbacks(job.run),
+        *own.callbacks,
         checkpoints,
         Termination(checkpoints),
     ]

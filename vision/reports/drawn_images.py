@@ -24,21 +24,11 @@ LONGEST_SIDE_PX = 1600
 LINE_HEIGHT = 1.4
 
 
-class DrawnImages:
-    """A folder of JPEG files, one for each image, named after it. Raises UserError where it cannot be written."""
+class MarkPainter:
+    """Draws marks onto images. Equal names have one color in all of them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._names: set[str] = set()
+    def __init__(self) -> None:
         self._colors: dict[str, str] = {}
-        make_folder(folder)
-
-    def add(self, key: str, encoded: bytes | memoryview, marks: Sequence[Mark]) -> Path:
-        """Draw marks onto their image, and write the picture."""
-        picture = self.draw(decode_rgb(encoded, key), marks)
-        path = self.folder / self._name(key)
-        write_whole(path, jpeg_bytes(picture, quality=92), durable=False)
-        return path
 
     def draw(self, image: np.ndarray, marks: Sequence[Mark]) -> Image.Image:
         """Return the picture of an image uint8 [H, W, 3] RGB, its longer side at most 1600 pixels."""
@@ -80,6 +70,23 @@ class DrawnImages:
         line_px = _letters(draw).size * LINE_HEIGHT
         top = corner[1] - line_px if corner[1] >= line_px else corner[1]
         _plate(draw, (corner[0], top), text, color)
+
+
+class DrawnImages(MarkPainter):
+    """A folder of JPEG files, one for each image, named after it. Raises UserError where it cannot be written."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self._names: set[str] = set()
+        make_folder(folder)
+
+    def add(self, key: str, encoded: bytes | memoryview, marks: Sequence[Mark]) -> Path:
+        """Draw marks onto their image, and write the picture."""
+        picture = self.draw(decode_rgb(encoded, key), marks)
+        path = self.folder / self._name(key)
+        write_whole(path, jpeg_bytes(picture, quality=92), durable=False)
+        return path
 
     def _name(self, key: str) -> str:
         """A file name of plain characters, different for each image."""

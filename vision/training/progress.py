@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, Protocol, TextIO, cast
 
@@ -38,17 +38,27 @@ log = logging.getLogger(__name__)
 class Progress(pl.Callback):
     """Measures the epochs and shows the run; stands before the callbacks that read ``epoch_metrics``.
 
+    ``auto`` makes the display of the mode ``auto`` where a caller has one of its own.
     Adds ``images_per_second``, ``data_wait_share`` (0..1) and ``seconds`` (of training, without validation) to the
     metrics of each epoch.
     """
 
     def __init__(
-        self, lines: LogLines, mode: Mode, every_batches: int, *, out: TextIO | None = None, err: TextIO | None = None
+        self,
+        lines: LogLines,
+        mode: Mode,
+        every_batches: int,
+        *,
+        auto: Callable[[], Display] | None = None,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
     ) -> None:
         self.watch = Stopwatch()
         self.validation_watch = Stopwatch()
         self.validation_batches = 0
         self._make_display = lambda: make_display(lines, mode, every_batches, out or sys.stdout, err or sys.stderr)
+        if auto is not None and mode == "auto":
+            self._make_display = auto
         self.display = Display()
         # False after training means that a resumed run had nothing left to do.
         self.has_begun = False

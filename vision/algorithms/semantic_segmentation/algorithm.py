@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from torch import Tensor
 
-from vision.algorithms.algorithm import Algorithm, LabeledChannel, Mark, Stage, TargetSummary
+from vision.algorithms.algorithm import Algorithm, LabeledChannel, Mark, ScoredLabel, Stage, TargetSummary
 from vision.algorithms.facts import AlgorithmFacts
 from vision.algorithms.semantic_segmentation.architecture import Architecture, architecture_for, read_architecture
 from vision.algorithms.semantic_segmentation.export import export_heads
@@ -159,6 +159,9 @@ class SemanticSegmentation(
         self, prediction: Segmentation, form: str, size_px: tuple[int, int], class_names: tuple[str, ...]
     ) -> bytes:
         return respond(prediction, form, class_names)
+
+    def scored_labels(self, prediction: Segmentation) -> list[ScoredLabel]:
+        return prediction.scored_labels()
 
     def log_lines(self, hyperparameters: SemanticSegmentationHyperparameters, host: str) -> SegmentationLogLines:
         return SegmentationLogLines(hyperparameters, host)

@@ -13,6 +13,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
+from vision.algorithms.algorithm import ScoredLabel
 from vision.algorithms.json_answer import json_scores
 
 
@@ -31,21 +32,29 @@ class Segmentation:
     def describe(self, class_names: tuple[str, ...]) -> dict[str, Any]:
         """Return a JSON object: the classes by falling share of the pixels, each with its pixels as COCO's RLE."""
         height, width = self.ids.shape
-        counts = np.bincount(self.ids.ravel(), minlength=len(class_names))
-        shares = json_scores(counts / self.ids.size)
-        order = [class_id for class_id in np.argsort(-counts, kind="stable").tolist() if counts[class_id]]
+        order, shares = self._shares()
         return {
             "size": [height, width],
             "classes": [
                 {
                     "class_id": class_id,
                     "label": class_names[class_id],
-                    "share": shares[class_id],
+                    "share": share,
                     "segmentation": encode_runs(self.ids == class_id),
                 }
-                for class_id in order
+                for class_id, share in zip(order, json_scores(np.array(shares)), strict=True)
             ],
         }
+
+    def scored_labels(self) -> list[ScoredLabel]:
+        """Return the classes by falling share of the pixels, which is their score."""
+        return [ScoredLabel(class_id, share) for class_id, share in zip(*self._shares(), strict=True)]
+
+    def _shares(self) -> tuple[list[int], list[float]]:
+        """Return the classes that have pixels, the largest first, and their shares of all pixels."""
+        counts = np.bincount(self.ids.ravel())
+        order = [class_id for class_id in np.argsort(-counts, kind="stable").tolist() if counts[class_id]]
+        return order, (counts[order] / self.ids.size).tolist()
 
 
 def segmentations(logits: Tensor, sizes_px: Sequence[tuple[int, int]]) -> list[Segmentation]:

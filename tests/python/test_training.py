@@ -1,0 +1,93 @@
+"""Training from Python, and the tutorial of its package."""
+
+from __future__ import annotations
+
+import doctest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+
+import vision
+import vision.python
+from tests.api.conftest import NAMES, picture, write_records
+from tests.readme_tables import KEYWORDS, keywords_source
+from vision.settings.errors import SettingsError
+
+SMALL: dict[str, Any] = {"num_layers": 20, "image_shape": "3,16,16", "mini_batch_size": 8, "epochs": 1}
+RUN = {"device": "cpu", "workers": 0, "report": False}
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Path:
+    return write_records(tmp_path / "train.rec", 24, seed=0)
+
+
+def test_folds_have_a_function_of_their_own(tmp_path: Path, train: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = {**RUN, "output": tmp_path / "run"}
+    channels = {"train": train, "validation": train}
+    with pytest.raises(SettingsError, match=r"run\.folds is not for vision\.fit: call vision\.cross_validate"):
+        vision.fit("image_classification", channels, run={**run, "folds": 2}, **SMALL)
+    # Needs no validation channel, and counts classes and images itself.
+    found = vision.cross_validate("image_classification", {"train": train}, folds=2, run=run, **SMALL)
+    assert capsys.readouterr().err.startswith(
+        "vision: counted in channel 'train': hp.num_classes=3 hp.num_training_samples=24\n"
+    )
+    assert found.sizes == (12, 12)
+    assert found.mean("accuracy") == pytest.approx(sum(fold["accuracy"] for fold in found.metrics) / 2)
+    assert found.to_pandas().set_index("metric").loc["accuracy", "mean"] == found.mean("accuracy")
+    assert "Cross-validation" in found._repr_html_()
+    assert repr(found).startswith("<CrossValidationResult of 2 folds: ")
+
+
+class Counter(pl.Callback):
+    """Counts batches."""
+
+    batches = 0
+
+    def on_train_batch_end(self, *args: object, **kwargs: object) -> None:
+        self.batches += 1
+
+
+def test_people_see_epochs_and_own_callbacks_are_called(
+    tmp_path: Path, train: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counter = Counter()
+    channels = {"train": train, "validation": train}
+    given = {**SMALL, "num_layers": "20"}
+    vision.fit(
+        "image_classification",
+        channels,
+        hyperparameters=given,
+        run={**RUN, "output": tmp_path / "run"},
+        callbacks=[counter],
+    )
+    shown = capsys.readouterr()
+    assert counter.batches == 3
+    assert "epoch 1/1  train loss" in shown.err
+    assert not shown.out
+
+
+def test_a_hyperparameter_may_be_called_algorithm() -> None:
+    with pytest.raises(vision.UserError, match="algorithm is 'pspp' but must be fcn, psp or deeplab"):
+        vision.fit("semantic_segmentation", {}, algorithm="pspp")  # type: ignore[call-overload]
+
+
+def test_the_keywords_are_those_of_the_tables() -> None:
+    assert KEYWORDS.read_text(encoding="utf-8") == keywords_source(), "run python -m tests.readme_tables"
+
+
+def test_the_tutorial_says_what_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for channel, count in (("train", 8), ("validation", 4)):
+        for label, name in enumerate(NAMES):
+            folder = tmp_path / "photos" / channel / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                (folder / f"{number}.png").write_bytes(picture(label, rng, size=40))
+    found = doctest.testmod(vision.python)
+    assert found.attempted > 10
+    assert not found.failed

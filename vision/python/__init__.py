@@ -1,0 +1,58 @@
+"""The Python front door: what ``vision.fit`` and its neighbors are.
+
+From folders of photos, one for each class, to a model:
+
+>>> import vision
+>>> result = vision.fit(
+...     "image_classification",
+...     {"train": "photos/train", "validation": "photos/validation"},
+...     num_layers=20,
+...     image_shape=(3, 32, 32),
+...     resize=32,
+...     epochs=2,
+...     mini_batch_size=8,
+... )
+>>> result.metrics["accuracy"] <= 1
+True
+
+A notebook shows ``result``, ``result.evaluation`` and ``result.report`` as they are; pictures and data frames of them
+are a call away:
+
+>>> curves, confusions = result.plot(), result.evaluation.plot()
+>>> result.to_pandas()["epoch"].tolist()
+[1, 2]
+
+The model answers about paths, bytes, arrays and images of Pillow:
+
+>>> best = result.model.predict("photos/validation/green/0.png")[0]
+>>> best.label in ("blue", "green", "red")
+True
+>>> 0 <= best.score <= 1
+True
+>>> drawn = best.plot()
+
+Later, and elsewhere, it is loaded from the run's folder:
+
+>>> model = vision.load(result.folder.path)
+>>> model.class_names
+('blue', 'green', 'red')
+>>> evaluation = vision.evaluate(result.folder.path, {"validation": "photos/validation"})
+>>> evaluation.num_images
+12
+
+What a user can mend is a sentence:
+
+>>> try:
+...     vision.load("photos")
+... except vision.UserError as error:
+...     print(str(error).partition(";")[0])
+photos is no model (it holds train, validation)
+"""
+
+from __future__ import annotations
+
+from vision.python.evaluation import compare, evaluate
+from vision.python.model import load
+from vision.python.training import cross_validate, fit
+
+__all__ = ["compare", "cross_validate", "evaluate", "fit", "load"]

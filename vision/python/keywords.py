@@ -1,0 +1,145 @@
+"""The keywords of ``vision.fit`` and its neighbors, typed; written by python -m tests.readme_tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, TypedDict
+
+
+class ImageClassificationKeywords(TypedDict, total=False):
+    """Hyperparameters of image_classification."""
+
+    augmentation_type: Literal["crop", "crop_color", "crop_color_transform"]
+    beta_1: float
+    beta_2: float
+    checkpoint_frequency: int
+    early_stopping: bool
+    early_stopping_min_epochs: int
+    early_stopping_patience: int
+    early_stopping_tolerance: float
+    epochs: int
+    eps: float
+    gamma: float
+    image_shape: tuple[int, int, int] | str
+    kv_store: Literal["dist_sync", "dist_async"]
+    learning_rate: float
+    lr_scheduler_factor: float
+    lr_scheduler_step: Sequence[int] | str
+    mini_batch_size: int
+    momentum: float
+    multi_label: bool | Literal[0, 1]
+    num_classes: int
+    num_layers: Literal[18, 34, 50, 101, 152, 200, 20, 32, 44, 56, 110]
+    num_training_samples: int
+    optimizer: Literal["sgd", "adam", "rmsprop", "nag", "adamw"]
+    precision_dtype: Literal["float32", "float16"]
+    resize: int
+    top_k: int
+    use_pretrained_model: bool | Literal[0, 1]
+    use_weighted_loss: bool | Literal[0, 1]
+    weight_decay: float
+
+
+class ObjectDetectionKeywords(TypedDict, total=False):
+    """Hyperparameters of object_detection."""
+
+    base_network: Literal["vgg-16", "resnet-50", "resnet-18", "resnet-34"]
+    early_stopping: bool
+    early_stopping_min_epochs: int
+    early_stopping_patience: int
+    early_stopping_tolerance: float
+    epochs: int
+    freeze_layer_pattern: str
+    image_shape: int
+    kv_store: Literal["dist_sync", "dist_async"]
+    label_width: int
+    learning_rate: float
+    lr_scheduler_factor: float
+    lr_scheduler_step: Sequence[int] | str
+    mini_batch_size: int
+    momentum: float
+    nms_threshold: float
+    nms_topk: int
+    num_classes: int
+    num_training_samples: int
+    optimizer: Literal["sgd", "adam", "rmsprop", "adadelta", "adamw"]
+    overlap_threshold: float
+    use_pretrained_model: bool | Literal[0, 1]
+    weight_decay: float
+
+
+class SemanticSegmentationKeywords(TypedDict, total=False):
+    """Hyperparameters of semantic_segmentation."""
+
+    algorithm: Literal["fcn", "psp", "deeplab"]
+    aux_loss: bool
+    aux_weight: float
+    backbone: Literal["resnet-50", "resnet-101", "resnet-18", "resnet-34"]
+    base_size: int
+    class_weights: str
+    crop_size: int
+    early_stopping: bool
+    early_stopping_min_epochs: int
+    early_stopping_patience: int
+    early_stopping_tolerance: float
+    epochs: int
+    gamma1: float
+    gamma2: float
+    learning_rate: float
+    lr_scheduler: Literal["poly", "cosine", "step"]
+    lr_scheduler_factor: float
+    lr_scheduler_step: Sequence[int] | str
+    mini_batch_size: int
+    momentum: float
+    num_classes: int
+    num_training_samples: int
+    optimizer: Literal["sgd", "adam", "adagrad", "nag", "rmsprop", "adamw"]
+    precision_dtype: Literal["float32", "float16"]
+    pretrained_on: Literal["imagenet", "coco"]
+    syncbn: bool
+    use_pretrained_model: bool
+    validation_mini_batch_size: int
+    weight_decay: float
+
+
+class RunKeywords(TypedDict, total=False):
+    """Run settings."""
+
+    accumulate: int
+    bad_boxes: Literal["clip", "drop", "fail"]
+    base_rate_factor: float
+    cache: Literal["auto", "memory", "disk", "none"]
+    cache_folder: str | Path
+    channels_last: bool
+    checkpoint_every_steps: int
+    class_names: Sequence[str] | str
+    compile: bool
+    decay_weights_only: bool
+    deterministic: bool
+    device: str
+    devices: int
+    folds: int
+    freeze: str
+    freeze_batch_norm: bool
+    freeze_epochs: int
+    loader: Literal["standard", "dali"]
+    log_every_steps: int
+    loggers: Sequence[str] | str
+    max_archive_gb: float
+    max_broken: float
+    momentum_correction: bool
+    new_head: bool
+    output: str | Path
+    precision: Literal["auto", "float32", "float16", "bfloat16"]
+    progress: Literal["auto", "bar", "plain", "none"]
+    report: bool
+    resume: bool
+    scaled_decode: bool
+    schedule: Literal["auto", "constant", "step", "poly", "cosine"]
+    seed: int
+    stall_timeout_s: float
+    validation_share: float
+    warmup_epochs: float
+    weights_folder: str | Path
+    workers: int

@@ -1,0 +1,192 @@
+"""Trains models in Python."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, Unpack, overload
+
+from rich.console import Console
+
+from vision import algorithms, api
+from vision.api.training_run import OwnParts
+from vision.data.counting import print_counts, with_counts
+from vision.python.model import become
+from vision.python.notebook import NotebookDisplay, is_notebook
+from vision.python.results import CrossValidationResult, EvaluationResult, TrainingResult
+from vision.settings.channels import needed_channels
+from vision.settings.errors import SettingsError
+from vision.settings.job import Job, TrainingJob
+from vision.training.progress_display import BarDisplay, Display
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+
+    from vision.python.keywords import (
+        ImageClassificationKeywords,
+        ObjectDetectionKeywords,
+        RunKeywords,
+        SemanticSegmentationKeywords,
+    )
+
+    Channels = Mapping[str, object]
+    Run = RunKeywords | Mapping[str, object] | None
+    Callbacks = Sequence[pl.Callback]
+
+
+@overload
+def fit(
+    algorithm: Literal["image_classification"],
+    channels: Channels,
+    /,
+    *,
+    run: Run = None,
+    callbacks: Callbacks = (),
+    **hyperparameters: Unpack[ImageClassificationKeywords],
+) -> TrainingResult: ...
+@overload
+def fit(
+    algorithm: Literal["object_detection"],
+    channels: Channels,
+    /,
+    *,
+    run: Run = None,
+    callbacks: Callbacks = (),
+    **hyperparameters: Unpack[ObjectDetectionKeywords],
+) -> TrainingResult: ...
+@overload
+def fit(
+    algorithm: Literal["semantic_segmentation"],
+    channels: Channels,
+    /,
+    *,
+    run: Run = None,
+    callbacks: Callbacks = (),
+    **hyperparameters: Unpack[SemanticSegmentationKeywords],
+) -> TrainingResult: ...
+@overload
+def fit(
+    algorithm: str,
+    channels: Channels,
+    /,
+    *,
+    hyperparameters: Mapping[str, object],
+    run: Run = None,
+    callbacks: Callbacks = (),
+) -> TrainingResult: ...
+def fit(
+    algorithm: str,
+    channels: Channels,
+    /,
+    *,
+    hyperparameters: Mapping[str, object] | None = None,
+    run: Run = None,
+    callbacks: Callbacks = (),
+    **keywords: object,
+) -> TrainingResult:
+    """Train a model as ``vision train`` does, report included.
+
+    ``algorithm`` is the name of one, with underscores. ``channels`` maps SageMaker's channel names to
+    paths (or to mappings with ``path`` and ``content_type``). ``run`` holds the run settings by name. The keywords
+    are SageMaker's hyperparameters, typed or as texts, which ``hyperparameters`` takes as a mapping, too; the counts
+    ``num_classes`` and ``num_training_samples`` may be left out and are then counted, which a line on stderr says.
+    ``callbacks`` are Lightning's. Progress is a bar on a terminal and in a notebook, and a line for each epoch
+    elsewhere; ``run={"progress": "plain"}`` prints the lines of SageMaker's container. Raises ``vision.UserError``,
+    whose text says what to change.
+
+    >>> result = vision.fit("image_classification", {"train": "train.rec", "validation": "test.rec"},
+    ...                     num_layers=20, image_shape="3,28,28")
+    >>> result.metrics["accuracy"]
+    >>> result.model.predict("cat.jpg")[0].label
+    """
+    job = _job(algorithm, channels, run or {}, {**(hyperparameters or {}), **keywords})
+    if job.run.folds is not None:
+        raise SettingsError(["Setting run.folds is not for vision.fit: call vision.cross_validate, or leave it out."])
+    found = api.train(job, own=OwnParts(tuple(callbacks), lambda: _display(job.run.log_every_steps)))
+    result = become(TrainingResult, found, evaluation=become(EvaluationResult, found.evaluation))
+    if job.run.report:
+        from vision.reports.report import write_run_report
+
+        write_run_report(result)
+    return result
+
+
+@overload
+def cross_validate(
+    algorithm: Literal["image_classification"],
+    channels: Channels,
+    /,
+    *,
+    folds: int = 5,
+    run: Run = None,
+    **hyperparameters: Unpack[ImageClassificationKeywords],
+) -> CrossValidationResult: ...
+@overload
+def cross_validate(
+    algorithm: Literal["object_detection"],
+    channels: Channels,
+    /,
+    *,
+    folds: int = 5,
+    run: Run = None,
+    **hyperparameters: Unpack[ObjectDetectionKeywords],
+) -> CrossValidationResult: ...
+@overload
+def cross_validate(
+    algorithm: Literal["semantic_segmentation"],
+    channels: Channels,
+    /,
+    *,
+    folds: int = 5,
+    run: Run = None,
+    **hyperparameters: Unpack[SemanticSegmentationKeywords],
+) -> CrossValidationResult: ...
+@overload
+def cross_validate(
+    algorithm: str,
+    channels: Channels,
+    /,
+    *,
+    hyperparameters: Mapping[str, object],
+    folds: int = 5,
+    run: Run = None,
+) -> CrossValidationResult: ...
+def cross_validate(
+    algorithm: str,
+    channels: Channels,
+    /,
+    *,
+    hyperparameters: Mapping[str, object] | None = None,
+    folds: int = 5,
+    run: Run = None,
+    **keywords: object,
+) -> CrossValidationResult:
+    """Train once for each fold of the channel ``train``, validated on that fold, as ``run.folds`` does.
+
+    The other arguments and the errors are those of ``fit``; the result has the mean and spread of each metric.
+
+    >>> vision.cross_validate("image_classification", {"train": "few.rec"}, num_layers=20).mean("accuracy")
+    """
+    job = _job(algorithm, channels, {**(run or {}), "folds": folds}, {**(hyperparameters or {}), **keywords})
+    return become(CrossValidationResult, api.cross_validate(job))
+
+
+def _job(
+    algorithm: str,
+    channels: Mapping[str, object],
+    run: Mapping[str, object],
+    hyperparameters: Mapping[str, object],
+) -> TrainingJob:
+    facts = algorithms.facts_of(algorithm)
+    declared = needed_channels(facts.channels, run)
+    counted = with_counts(hyperparameters, channels, facts.label_suffixes("train"))
+    job = Job.parse(facts.name, facts.hyperparameters, counted, channels, run, declared)
+    print_counts(hyperparameters, counted)
+    return job
+
+
+def _display(every_batches: int) -> Display:
+    """Return what shows the progress of a run to people, rather than to SageMaker's log."""
+    if is_notebook():
+        return NotebookDisplay(every_batches)
+    return BarDisplay(Console(file=sys.stderr, highlight=False), every_batches)
