@@ -125,8 +125,9 @@ def test_a_notebook_shows_one_line_that_changes(
     assert is_notebook()
     notebook = NotebookDisplay(every_batches=1)
     notebook.run_started(Position(0, 2, 0, 4))
-    notebook.validating(Position(0, 2, 2, 4))
-    notebook.epoch_done(Position(0, 2, 4, 4), Times(), {"train_loss": 0.5, "validation_accuracy": 0.75})
+    metrics = {"train_loss": 0.5, "validation_accuracy": 0.75}
+    notebook.validating(Position(0, 2, 2, 4), Times(), metrics)
+    notebook.validated(Position(0, 2, 4, 4), Times(), Times(), metrics)
     notebook.run_ended()
     assert shown == ['epoch 1/2 <progress value="0.500" max="1"></progress> validating', ""]
     assert "validation accuracy 0.7500" in capsys.readouterr().out

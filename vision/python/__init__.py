@@ -36,7 +36,7 @@ Later, and elsewhere, it is loaded from the run's folder:
 >>> model = vision.load(result.folder.path)
 >>> model.class_names
 ('blue', 'green', 'red')
->>> evaluation = vision.evaluate(result.folder.path, {"validation": "photos/validation"})
+>>> evaluation = vision.evaluate(result.folder.path)
 >>> evaluation.num_images
 12
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import sys
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -17,14 +16,14 @@ from vision.reports.drawing import jpeg_bytes
 from vision.reports.formatting import metric_label, metric_text
 from vision.reports.page import table_html
 from vision.settings.errors import UserError
-from vision.training.progress_display import BarDisplay, Position, epoch_line
-from vision.training.stopwatch import Times
+from vision.training.progress_display import BarDisplay, Position
 
 if TYPE_CHECKING:
     import pandas as pd
     from IPython.display import DisplayHandle
 
 _PICTURE_SIDE_PX = 480
+_LINE_WIDTH = 120
 
 
 def is_notebook() -> bool:
@@ -37,12 +36,9 @@ class NotebookDisplay(BarDisplay):
     """One line of the notebook that follows the run, and a line for each finished epoch."""
 
     def __init__(self, every_batches: int) -> None:
-        super().__init__(Console(file=io.StringIO()), every_batches)
+        # The bar of a terminal shows nothing here; lines are printed below this one.
+        super().__init__(Console(force_jupyter=False, force_terminal=False, width=_LINE_WIDTH), every_batches)
         self._line: DisplayHandle | None = None
-
-    def epoch_done(self, position: Position, times: Times, metrics: Mapping[str, float]) -> None:
-        super().epoch_done(position, times, metrics)
-        print(epoch_line(position, times, metrics))
 
     def run_ended(self) -> None:
         super().run_ended()
