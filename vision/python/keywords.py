@@ -109,16 +109,19 @@ class RunKeywords(TypedDict, total=False):
     accumulate: int
     bad_boxes: Literal["clip", "drop", "fail"]
     base_rate_factor: float
+    batch_norm_batches: int
     cache: Literal["auto", "memory", "disk", "none"]
     cache_folder: str | Path
     channels_last: bool
     checkpoint_every_steps: int
     class_names: Sequence[str] | str
+    clip_gradient_norm: float
     compile: bool
     decay_weights_only: bool
     deterministic: bool
     device: str
     devices: int
+    ema_decay: float
     folds: int
     freeze: str
     freeze_batch_norm: bool

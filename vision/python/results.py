@@ -68,7 +68,8 @@ class EvaluationResult(Evaluation):
     def _repr_html_(self) -> str:
         short = [table for table in self.tables if not table.is_long]
         pictures = [picture_html(self.plot(), side_px=_FIGURE_SIDE_PX)] if self.matrices else []
-        return "".join([tables_html([metrics_table(self.metrics), *short], self.notes), *pictures])
+        words = () if self.verdict is None else self.verdict.sentences()
+        return "".join([tables_html([metrics_table(self.metrics), *short], (*words, *self.notes)), *pictures])
 
 
 @dataclass(frozen=True, repr=False)
@@ -107,7 +108,7 @@ class TrainingResult(RunResult):
 
     def _repr_html_(self) -> str:
         curves = picture_html(self.plot(), str(self.folder.path), _FIGURE_SIDE_PX) if self.history else ""
-        return tables_html([metrics_table(self.metrics)], self.evaluation.notes) + curves
+        return tables_html([metrics_table(self.metrics)], (*self.verdict, *self.evaluation.notes)) + curves
 
 
 @dataclass(frozen=True)
