@@ -80,9 +80,8 @@ class Conformance:
     def trained(cls, channels: Channels, tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
         """A model that knows eight images by heart, from images that were not changed at random, with its report."""
         kind = type(algorithms.get(cls.name))
-        original = kind.transform
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(kind, "transform", lambda self, hp, stage: original(self, hp, "validation"))
+            patch.setattr(kind, "training_transform", lambda self, hp, run: self.transform(hp, "validation"))
             return vision.fit(
                 cls.name,
                 channels,
@@ -192,6 +191,19 @@ class Conformance:
             with pytest.raises(UserError, match=r"run\.cache"):
                 self.run(channels, tmp_path / "cached", {"cache": "memory"}, epochs=1)
             assert not (tmp_path / "cached" / "metrics.csv").exists()
+
+    def test_augmentation_of_the_run_settings_follows_the_seed_in_any_process(
+        self, channels: Channels, tmp_path: Path
+    ) -> None:
+        flip = {"__class_fullname__": "Affine", "translate_percent": [-0.2, 0.2], "p": 0.7}
+        given = {"random_resized_crop": 0.5, "auto_augment": "trivial", "random_erasing": 0.5, "augmentation": flip}
+        whole = self.run(channels, tmp_path / "whole", given, epochs=2)
+        self.run(channels, tmp_path / "parts", {**given, "cache": "none", "workers": 2}, epochs=1)
+        parts = self.run(channels, tmp_path / "parts", {**given, "cache": "none", "resume": True}, epochs=2)
+        assert timeless(parts) == timeless(whole)
+        assert_same_weights(parts.folder.path, whole.folder.path)
+        with pytest.raises(UserError, match=r"run\.random_erasing is 0\.0, but the run .* began with 0\.5"):
+            self.run(channels, tmp_path / "parts", {**given, "random_erasing": 0, "resume": True}, epochs=2)
 
     def test_dali_is_refused_where_it_would_lose_targets(self, channels: Channels, tmp_path: Path) -> None:
         if algorithms.facts_of(self.name).capabilities.dali:

@@ -48,6 +48,11 @@ DEFAULTS = {
     "batch_norm_batches": 0,
     "ema_decay": None,
     "clip_gradient_norm": None,
+    "augmentation": None,
+    "random_resized_crop": None,
+    "auto_augment": None,
+    "random_erasing": 0.0,
+    "enlarge_small_images": False,
 }
 
 

@@ -21,6 +21,7 @@ from torch import nn
 
 from vision.algorithms.facts import AlgorithmFacts
 from vision.artifacts.export import ExportHeads
+from vision.data.augmentations.augmentation import NO_TARGET, SpatialTarget
 from vision.data.dataset import Transform
 from vision.data.sample import RawTarget, Reader
 from vision.metrics.evaluation import Evaluation
@@ -137,6 +138,22 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
     @abstractmethod
     def transform(self, hyperparameters: H, stage: Stage) -> Transform:
         """Return the augmentation (train) or plain resizing. Picklable."""
+
+    def training_transform(self, hyperparameters: H, run: RunSettings) -> Transform:
+        """Return the algorithm's own augmentation, as far as settings of the run change it. Picklable."""
+        return self.transform(hyperparameters, "train")
+
+    def spatial_target(self, target: T) -> SpatialTarget:
+        """Return what of a target lies somewhere in its image and moves with it.
+
+        The fifth column of boxes is the number of the object in the target.
+        """
+        assert not {"boxes", "mask"} & set(self.facts.label_tasks), f"{self.facts.name} must say what moves"
+        return NO_TARGET
+
+    def moved_target(self, target: T, moved: SpatialTarget) -> T:
+        """Return the target with what lies in the image in its new place, as far as it is still shown."""
+        return target
 
     @abstractmethod
     def collate_targets(self, targets: list[T]) -> object:

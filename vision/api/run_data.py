@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel, TargetSummary
+from vision.algorithms.augmentation import augmentation_problems, training_transform
 from vision.api.held_out import HeldOut
-from vision.data.dataset import CacheSettings, ImageDataset
+from vision.data.dataset import CacheSettings, ImageDataset, Transform
 from vision.data.image_codec import some_sizes
 from vision.data.labels import TASK_NAMES, Task, task_hint, task_of
 from vision.data.readers.class_names import names_problem
@@ -52,7 +53,7 @@ class RunData:
 
 
 def refuse_unsupported(job: TrainingJob) -> None:
-    """Raise SettingsError if the job asks for a cache or loader that would lose its algorithm's targets."""
+    """Raise SettingsError if the job asks for a cache, loader or augmentation that its algorithm's targets rule out."""
     facts = algorithms.facts_of(job.algorithm)
     problems = []
     if job.run.loader == "dali" and not facts.capabilities.dali:
@@ -61,6 +62,7 @@ def refuse_unsupported(job: TrainingJob) -> None:
         problems.append(
             f"Setting run.cache is {job.run.cache}, which cannot hold the targets of {facts.name}: take none."
         )
+    problems += augmentation_problems(facts, job.run)
     if problems:
         raise SettingsError(problems)
 
@@ -192,7 +194,7 @@ def dataset(algorithm: AnyAlgorithm, job: TrainingJob, reader: Reader, name: str
     return ImageDataset(
         reader,
         algorithm.target_decoder(LabeledChannel(source, job.channels, reader), job.hyperparameters, job.run),
-        algorithm.transform(job.hyperparameters, "train" if training else "validation"),
+        _transform(algorithm, job, name),
         algorithm.collate_targets,
         replace_broken=training,
         cache=_cache_settings(job),
@@ -233,12 +235,18 @@ def stream_dataset(algorithm: AnyAlgorithm, job: TrainingJob, reader: PipeReader
     return StreamDataset(
         reader,
         algorithm.target_decoder(LabeledChannel(name, job.channels, reader), job.hyperparameters, job.run),
-        algorithm.transform(job.hyperparameters, "train" if name == "train" else "validation"),
+        _transform(algorithm, job, name),
         algorithm.collate_targets,
         threads=max(1, min(MAX_THREADS, usable_cores())),
         check_labels=check_labels,
         scaled_decode=bool(job.run.scaled_decode),
     )
+
+
+def _transform(algorithm: AnyAlgorithm, job: TrainingJob, name: str) -> Transform:
+    if name == "train":
+        return training_transform(algorithm, job.hyperparameters, job.run)
+    return algorithm.transform(job.hyperparameters, "validation")
 
 
 def _cache_settings(job: TrainingJob) -> CacheSettings:

@@ -16,6 +16,7 @@ from vision.artifacts.model_folder import pack_model
 from vision.files.atomic_file import write_whole
 from vision.files.file_lock import locked_folder
 from vision.files.write_error import make_folder
+from vision.settings.augmentation import AugmentationSettings
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import RUN_FILE, TrainingJob
 from vision.settings.learning import LearningSettings
@@ -35,6 +36,7 @@ MAY_CHANGE = frozenset({"epochs"})
 MUST_STAY = (
     *("seed", "accumulate", "precision", "devices", "new_head", "scaled_decode", "validation_share"),
     *LearningSettings.model_fields,
+    *AugmentationSettings.model_fields,
 )
 
 

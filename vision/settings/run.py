@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from vision.settings.augmentation import AugmentationSettings
 from vision.settings.device import device_field, device_hint, gpu_number
 from vision.settings.errors import UserError
 from vision.settings.file_names import local_path, name_problem, shown_name, strip_blanks
@@ -75,7 +76,7 @@ def _hold_out_problem(given: RunSettings) -> str | None:
     )
 
 
-class RunSettings(LearningSettings):
+class RunSettings(LearningSettings, AugmentationSettings):
     """Everything about a run that the SageMaker documentation does not name."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
@@ -206,8 +207,9 @@ class RunSettings(LearningSettings):
 
     @classmethod
     def rows(cls) -> tuple[HyperparameterRow, ...]:
-        """Return the settings in the order of their declaration, those of learning last."""
-        return tuple(sorted(table_rows(cls), key=lambda row: row.name in LearningSettings.model_fields))
+        """Return the settings in the order of their declaration, those of learning and augmentation last."""
+        later = (*LearningSettings.model_fields, *AugmentationSettings.model_fields)
+        return tuple(sorted(table_rows(cls), key=lambda row: later.index(row.name) if row.name in later else -1))
 
 
 def _names_in(path: Path) -> tuple[str, ...]:

@@ -8,14 +8,16 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
-from vision.algorithms.image_classification.transforms import ClassificationTransform, build_transform
+from vision.algorithms.image_classification.transforms import AS_DOCUMENTED, ClassificationTransform, build_transform
 from vision.data.image_codec import decode_rgb
 from vision.data.readers.recordio import RecordIOReader
+from vision.settings.augmentation import AugmentationSettings
 from vision.settings.errors import DataError
 
 MXNET = Path(__file__).parents[2] / "fixtures" / "mxnet"
@@ -25,9 +27,9 @@ STD = np.float32([58.393, 57.12, 57.375])
 LEVELS = [None, "crop", "crop_color", "crop_color_transform"]
 
 
-def transform(stage: Any, **values: object) -> ClassificationTransform:
+def transform(stage: Any, settings: AugmentationSettings = AS_DOCUMENTED, **values: object) -> ClassificationTransform:
     given = {"num_classes": 5, "num_training_samples": 10, "mini_batch_size": 5, **values}
-    return build_transform(ImageClassificationHyperparameters.parse(given), stage)
+    return build_transform(ImageClassificationHyperparameters.parse(given), stage, settings)
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -93,7 +95,7 @@ def test_crop_positions_and_flips_are_uniform_and_independent() -> None:
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("channels", [1, 3])
 @given(seed=st.integers(0, 2**63 - 1), spare=st.tuples(st.integers(0, 40), st.integers(0, 40)))
-@settings(deadline=None, max_examples=25)
+@hypothesis_settings(deadline=None, max_examples=25)
 def test_every_level_gives_the_shape_and_repeats_with_the_seed(
     level: str | None, channels: int, seed: int, spare: tuple[int, int]
 ) -> None:
@@ -145,12 +147,31 @@ def test_training_on_an_image_smaller_than_image_shape_fails_in_a_sentence(level
         augment(noise(40, 50), 0, 1, "train.rec record 9")
     assert str(caught.value) == (
         "train.rec record 9: the image is 50 wide and 40 high, smaller than image_shape asks for (52 wide, 36 high);"
-        " set resize=52 or more to enlarge such images, or choose a smaller image_shape"
+        " set run.enlarge_small_images=true to enlarge such images, hp.resize=52 or more to resize all, or choose a"
+        " smaller image_shape"
     )
     enlarged, _ = transform("train", image_shape="3,36,52", augmentation_type=level or "", resize="52")(
         noise(40, 50), 0, 1, ""
     )
     assert enlarged.shape == (36, 52, 3)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_small_images_are_enlarged_if_asked_and_others_are_what_they_were(level: str | None) -> None:
+    values = {"image_shape": "3,36,52", "augmentation_type": level or ""}
+    enlarging = transform("train", AugmentationSettings(enlarge_small_images=True), **values)
+    assert enlarging(noise(40, 50), 0, 1, "")[0].shape == (36, 52, 3)
+    assert enlarging(noise(3, 200), 0, 1, "")[0].shape == (36, 52, 3)
+    large = noise(60, 70)
+    assert np.array_equal(enlarging(large, 0, 1, "")[0], transform("train", **values)(large, 0, 1, "")[0])
+
+
+@pytest.mark.parametrize("resize", ["", "300"])
+def test_a_window_cut_at_random_is_scaled_to_image_shape(resize: str) -> None:
+    settings = AugmentationSettings(random_resized_crop=0.4)
+    for window in (noise(30, 40), noise(500, 400)):
+        scaled, _ = transform("train", settings, image_shape="3,36,52", resize=resize)(window, 0, 1, "")
+        assert np.array_equal(scaled, cv2.resize(window, (52, 36)))
 
 
 @pytest.mark.parametrize(("stage", "resize"), [("train", "256"), ("validation", "256"), ("validation", "")])

@@ -17,6 +17,7 @@ from vision.algorithms.algorithm import Algorithm, LabeledChannel, Mark, Stage, 
 from vision.algorithms.facts import AlgorithmFacts
 from vision.algorithms.json_answer import json_bytes
 from vision.artifacts.export import BATCH, ExportHeads, HeadOutput, Heads
+from vision.data.augmentations.augmentation import SpatialTarget
 from vision.data.sample import RawTarget
 from vision.settings.errors import DataError, UserError
 from vision.settings.run import RunSettings
@@ -127,6 +128,12 @@ class Toy(Algorithm[ToyHyperparameters, Plan, TwoConvolutions, Tensor, np.ndarra
 
     def transform(self, hyperparameters: ToyHyperparameters, stage: Stage) -> ToyTransform:
         return ToyTransform(hyperparameters.side_px)
+
+    def spatial_target(self, target: np.ndarray) -> SpatialTarget:
+        return SpatialTarget(mask=target)
+
+    def moved_target(self, target: np.ndarray, moved: SpatialTarget) -> np.ndarray:
+        return moved.mask
 
     def collate_targets(self, targets: list[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.stack(targets))

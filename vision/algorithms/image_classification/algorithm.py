@@ -75,6 +75,11 @@ class ImageClassification(
     def transform(self, hyperparameters: ImageClassificationHyperparameters, stage: Stage) -> ClassificationTransform:
         return build_transform(hyperparameters, stage)
 
+    def training_transform(
+        self, hyperparameters: ImageClassificationHyperparameters, run: RunSettings
+    ) -> ClassificationTransform:
+        return build_transform(hyperparameters, "train", run)
+
     def collate_targets(self, targets: list[np.ndarray | np.int64]) -> Tensor:
         return torch.from_numpy(np.stack(targets))
 

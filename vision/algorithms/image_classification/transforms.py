@@ -28,10 +28,12 @@ from vision.data.augmentations.resize import (
     ShortSideResize,
 )
 from vision.data.cache.transform_split import RandomPart, TransformSplit, describe
+from vision.settings.augmentation import AugmentationSettings
 from vision.settings.errors import DataError
 
 # MXNet's fill for what a rotation uncovers.
 FILL_VALUE = 127
+AS_DOCUMENTED = AugmentationSettings()
 
 
 class ClassificationTransform:
@@ -76,24 +78,26 @@ class ClassificationTransform:
         """Split it into what is done to an image once and what is drawn at random each time."""
         once = tuple(takewhile(lambda step: not step.is_random, self.augmentations))
         left = self.augmentations[len(once) :]
-        random_part = RandomPart.of(left)
-        rest = ClassificationTransform(left) if left and random_part is None else None
-        return TransformSplit(ClassificationTransform(once), describe(once), random_part, rest)
+        rest = ClassificationTransform(left) if left else None
+        return TransformSplit(ClassificationTransform(once), describe(once), RandomPart.of(left), rest)
 
     def _too_small(self, error: ImageSmallerThanCropError) -> str:
         height, width = next((a.height, a.width) for a in self.augmentations if isinstance(a, Crop))
         return (
             f"the image is {error.width} wide and {error.height} high, smaller than image_shape asks for"
-            f" ({width} wide, {height} high); set resize={max(height, width)} or more to enlarge such images,"
-            " or choose a smaller image_shape"
+            f" ({width} wide, {height} high); set run.enlarge_small_images=true to enlarge such images,"
+            f" hp.resize={max(height, width)} or more to resize all, or choose a smaller image_shape"
         )
 
 
-def build_transform(hyperparameters: ImageClassificationHyperparameters, stage: Stage) -> ClassificationTransform:
+def build_transform(
+    hyperparameters: ImageClassificationHyperparameters, stage: Stage, settings: AugmentationSettings = AS_DOCUMENTED
+) -> ClassificationTransform:
     """Return the transform of one stage.
 
     ``train``: ``resize``, then what ``augmentation_type`` says. An image smaller than ``image_shape`` is a
-    DataError, as SageMaker documents.
+    DataError, as SageMaker documents, unless the settings have it enlarged. Windows that were cut at random
+    (``random_resized_crop``) are brought to ``image_shape`` instead of ``resize``.
     ``validation``: ``resize``, then the center of the image. Smaller images are enlarged until they cover
     ``image_shape`` (MXNet since 1.3), since a figure must rest on every image and inference takes them too.
     ``inference``: straight to ``image_shape``; the aspect ratio is not kept.
@@ -104,10 +108,13 @@ def build_transform(hyperparameters: ImageClassificationHyperparameters, stage: 
     steps: list[Augmentation] = []
     if stage == "inference":
         steps.append(Resize(height, width))
+    elif stage == "train" and settings.random_resized_crop is not None:
+        steps += [Resize(height, width), *_augmentations(hyperparameters.augmentation_type, height, width)]
     else:
         if hyperparameters.resize is not None:
             steps.append(ShortSideResize(hyperparameters.resize))
         if stage == "train":
+            steps += [EnlargeToFit(height, width)] if settings.enlarge_small_images else []
             steps += _augmentations(hyperparameters.augmentation_type, height, width)
         else:
             steps += [EnlargeToFit(height, width), Crop(height, width, at_random=False)]

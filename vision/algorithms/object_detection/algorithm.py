@@ -20,9 +20,17 @@ from vision.algorithms.object_detection.network import SSD, SSDOutput, build_net
 from vision.algorithms.object_detection.predictions import detect
 from vision.algorithms.object_detection.response import ImageDetections, image_detections, respond
 from vision.algorithms.object_detection.target_summary import summarize_labels
-from vision.algorithms.object_detection.targets import BoxLabelParser, DetectionTarget, PaddedTargets, collate_targets
+from vision.algorithms.object_detection.targets import (
+    BoxLabelParser,
+    DetectionTarget,
+    PaddedTargets,
+    collate_targets,
+    numbered_boxes,
+    selected_objects,
+)
 from vision.algorithms.object_detection.transforms import PlainResize, SSDAugmentation, build_transform
 from vision.artifacts.export import ExportHeads
+from vision.data.augmentations.augmentation import SpatialTarget
 from vision.nn.stages import Stages, stages_below
 from vision.settings.run import RunSettings
 
@@ -51,6 +59,13 @@ class ObjectDetection(
 
     def transform(self, hyperparameters: ObjectDetectionHyperparameters, stage: Stage) -> SSDAugmentation | PlainResize:
         return build_transform(hyperparameters, stage)
+
+    def spatial_target(self, target: DetectionTarget) -> SpatialTarget:
+        return SpatialTarget(numbered_boxes(target))
+
+    def moved_target(self, target: DetectionTarget, moved: SpatialTarget) -> DetectionTarget:
+        assert moved.boxes_xyxy_unit is not None
+        return selected_objects(target, moved.boxes_xyxy_unit)
 
     def collate_targets(self, targets: list[DetectionTarget]) -> PaddedTargets:
         return collate_targets(targets)

@@ -71,6 +71,22 @@ def collate_targets(targets: Sequence[DetectionTarget]) -> PaddedTargets:
     return PaddedTargets(torch.from_numpy(boxes), torch.from_numpy(labels), torch.from_numpy(difficult))
 
 
+def numbered_boxes(target: DetectionTarget) -> np.ndarray:
+    """Return boxes float64 [M, 5]: the corners and the object's number, so that labels can follow."""
+    rows = np.empty((len(target), 5))
+    rows[:, :4] = target.boxes_xyxy_unit
+    rows[:, 4] = np.arange(len(target))
+    return rows
+
+
+def selected_objects(target: DetectionTarget, rows: np.ndarray) -> DetectionTarget:
+    """Return the objects in ``rows`` with their new boxes, without those that have no area in float32."""
+    boxes = rows[:, :4].astype(np.float32)
+    has_area = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    kept = rows[has_area, 4].astype(np.int64)
+    return DetectionTarget(boxes[has_area], target.labels[kept], target.difficult[kept])
+
+
 @dataclass(frozen=True)
 class BoxLabelParser:
     """(raw label, key) -> DetectionTarget, in every form that readers give. Raises DataError.

@@ -13,8 +13,9 @@ import numpy as np
 
 from vision.algorithms.algorithm import Stage
 from vision.algorithms.object_detection.hyperparameters import ObjectDetectionHyperparameters
-from vision.algorithms.object_detection.targets import DetectionTarget
+from vision.algorithms.object_detection.targets import DetectionTarget, numbered_boxes, selected_objects
 from vision.data.augmentations.augmentation import Augmentation, SpatialTarget
+from vision.data.augmentations.augmented_transform import Untouched
 from vision.data.augmentations.contrast import Contrast
 from vision.data.augmentations.expand import Expand
 from vision.data.augmentations.hls_shift import HLSShift
@@ -51,20 +52,6 @@ class PlainResize:
     def split(self) -> TransformSplit:
         """Put all of it into what is done to an image once."""
         return TransformSplit(self, describe([self.resize]))
-
-
-class Untouched:
-    """The image as it was decoded."""
-
-    def __call__(
-        self, image: np.ndarray, target: DetectionTarget, rng_seed: int | None, key: str
-    ) -> tuple[np.ndarray, DetectionTarget]:
-        """Both as they are."""
-        return image, target
-
-    def shape_after(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """Return the shape of an image of ``shape`` after it, if nothing is drawn at random."""
-        return shape
 
 
 class SSDAugmentation:
@@ -108,7 +95,7 @@ class SSDAugmentation:
             for augmentation in (self.color, self.contrast)
             if augmentation.draws(rng)
         ]
-        boxes = _rows(target)
+        boxes = numbered_boxes(target)
         mirrored = self.mirror.draws(rng)
         if mirrored:
             boxes = self.mirror.apply_to_bboxes(boxes)
@@ -117,7 +104,7 @@ class SSDAugmentation:
         size = resizing["size"]
         shown = window.inside(image.shape)
         if shown.is_empty:
-            return np.full((*size, 3), FILL_VALUE, np.uint8), _select(target, boxes)
+            return np.full((*size, 3), FILL_VALUE, np.uint8), selected_objects(target, boxes)
 
         pixels = (shown.mirrored(image.shape[1]) if mirrored else shown).view(image)
         for augmentation, drawn in pixelwise:
@@ -128,7 +115,7 @@ class SSDAugmentation:
         place = part.scaled(window.shape, size)
         resized = self.resize.apply(pixels, place.shape, resizing["method"])
         boxes = place.unproject(part.project(boxes, window.shape), size)
-        return place.on_canvas(resized, size, FILL_VALUE), _select(target, boxes)
+        return place.on_canvas(resized, size, FILL_VALUE), selected_objects(target, boxes)
 
     def _draw_window(self, rng: random.Random, shape: tuple[int, ...], boxes: np.ndarray) -> tuple[Window, np.ndarray]:
         """What expanding and cropping leave of an image of ``shape``, in its frame, and the boxes there."""
@@ -152,19 +139,3 @@ def build_transform(hyperparameters: ObjectDetectionHyperparameters, stage: Stag
     if stage == "train":
         return SSDAugmentation(hyperparameters.image_shape)
     return PlainResize(hyperparameters.image_shape)
-
-
-def _rows(target: DetectionTarget) -> np.ndarray:
-    """Boxes float64 [M, 5]: the corners and the object's number, so that labels can follow."""
-    rows = np.empty((len(target), 5))
-    rows[:, :4] = target.boxes_xyxy_unit
-    rows[:, 4] = np.arange(len(target))
-    return rows
-
-
-def _select(target: DetectionTarget, rows: np.ndarray) -> DetectionTarget:
-    """The objects in ``rows`` with their new boxes, without those that have no area in float32."""
-    boxes = rows[:, :4].astype(np.float32)
-    has_area = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    kept = rows[has_area, 4].astype(np.int64)
-    return DetectionTarget(boxes[has_area], target.labels[kept], target.difficult[kept])

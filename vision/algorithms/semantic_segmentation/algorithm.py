@@ -31,6 +31,7 @@ from vision.algorithms.semantic_segmentation.response import respond
 from vision.algorithms.semantic_segmentation.targets import collate_masks, mask_decoder, summarize_masks
 from vision.algorithms.semantic_segmentation.transforms import build_transform
 from vision.artifacts.export import ExportHeads
+from vision.data.augmentations.augmentation import SpatialTarget
 from vision.data.dataset import Transform
 from vision.data.masks.mask_decoder import MaskDecoder
 from vision.nn.stages import Stages, stages_below
@@ -71,6 +72,13 @@ class SemanticSegmentation(
 
     def transform(self, hyperparameters: SemanticSegmentationHyperparameters, stage: Stage) -> Transform:
         return build_transform(hyperparameters, stage)
+
+    def spatial_target(self, target: np.ndarray) -> SpatialTarget:
+        return SpatialTarget(mask=target)
+
+    def moved_target(self, target: np.ndarray, moved: SpatialTarget) -> np.ndarray:
+        assert moved.mask is not None
+        return moved.mask
 
     def collate_targets(self, targets: list[np.ndarray]) -> Tensor:
         return collate_masks(targets)

@@ -17,6 +17,8 @@ _MASK = 2**64 - 1
 # A double has 53 bits.
 _DROPPED_BITS = 11
 _UNIT = 2.0**-53
+# The integers drawn are below it.
+MANTISSA = 2**53
 
 
 class ImageRandom(random.Random):

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from vision.data.augmentations.augmentation import NO_TARGET, SpatialTarget
-from vision.data.augmentations.window import Window, WindowAugmentation
+from vision.data.augmentations.window import ObjectWindow, Window, centers_inside, to_pixels
 
 
-class OverlapCrop(WindowAugmentation):
+class OverlapCrop(ObjectWindow):
     """One sampler for each of ``min_overlaps``, in random order, ``trials`` rectangles each; the first
     success wins, and without any the image stays whole.
 
@@ -46,7 +46,7 @@ class OverlapCrop(WindowAugmentation):
         # All trials in one draw: arrays need numpy's generator, seeded by ours.
         generator = np.random.default_rng(rng.getrandbits(64))
         windows_px = self._windows_px(generator, shape, len(min_overlap))  # [T, 4]
-        succeeds = _succeeds(windows_px, min_overlap, _to_px(boxes, shape))
+        succeeds = _succeeds(windows_px, min_overlap, to_pixels(boxes, shape))
         first = int(succeeds.argmax())
         window = Window(*windows_px[first].tolist()) if succeeds[first] else Window.whole(shape)
         return {"window": window}
@@ -70,26 +70,6 @@ class OverlapCrop(WindowAugmentation):
         bottom = top + np.maximum(1, (height * image_height).astype(np.int64))
         return np.stack([left, top, right, bottom], axis=1)
 
-    def apply_to_bboxes(self, bboxes: np.ndarray, window: Window, shape: tuple[int, ...], **params: Any) -> np.ndarray:
-        if window == Window.whole(shape):
-            return bboxes
-        keep = _centre_inside(np.array([window]), _to_px(bboxes, shape))[0]
-        return window.project(bboxes[keep], shape)
-
-
-def _to_px(boxes_xyxy_unit: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the boxes [M, 4] in pixels of an image of ``shape``."""
-    height, width = shape[:2]
-    return boxes_xyxy_unit[:, :4] * np.array([width, height, width, height], np.float64)
-
-
-def _centre_inside(windows_px: np.ndarray, boxes_px: np.ndarray) -> np.ndarray:
-    """Return whether the center of each box lies in each window, bool [T, M]."""
-    x = (boxes_px[:, 0] + boxes_px[:, 2]) / 2.0
-    y = (boxes_px[:, 1] + boxes_px[:, 3]) / 2.0
-    left, top, right, bottom = windows_px.T[:, :, None]
-    return (left <= x) & (x < right) & (top <= y) & (y < bottom)
-
 
 def _succeeds(windows_px: np.ndarray, min_overlap: np.ndarray, boxes_px: np.ndarray) -> np.ndarray:
     """Return whether each window [T, 4] may be cut out, bool [T], given the least IoU it must reach [T]."""
@@ -101,4 +81,4 @@ def _succeeds(windows_px: np.ndarray, min_overlap: np.ndarray, boxes_px: np.ndar
     shared = np.maximum(shared_width, 0.0) * np.maximum(shared_height, 0.0)  # [T, M]
     box_area = (boxes_px[:, 2] - boxes_px[:, 0]) * (boxes_px[:, 3] - boxes_px[:, 1])
     iou = shared / ((right - left) * (bottom - top) + box_area - shared)
-    return (iou.max(axis=1) >= min_overlap) & _centre_inside(windows_px, boxes_px).any(axis=1)
+    return (iou.max(axis=1) >= min_overlap) & centers_inside(windows_px, boxes_px).any(axis=1)

@@ -110,3 +110,27 @@ class WindowAugmentation(Augmentation):
 
     def apply_to_mask(self, mask: np.ndarray, window: Window, **params: Any) -> np.ndarray:
         return window.cut(mask, IGNORED_CLASS)
+
+
+def to_pixels(boxes_xyxy_unit: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the boxes [M, 4] in pixels of an image of ``shape``."""
+    height, width = shape[:2]
+    return boxes_xyxy_unit[:, :4] * np.array([width, height, width, height], np.float64)
+
+
+def centers_inside(windows_px: np.ndarray, boxes_px: np.ndarray) -> np.ndarray:
+    """Return whether the center of each box [M, 4] lies in each window [T, 4], bool [T, M]."""
+    x = (boxes_px[:, 0] + boxes_px[:, 2]) / 2.0
+    y = (boxes_px[:, 1] + boxes_px[:, 3]) / 2.0
+    left, top, right, bottom = windows_px.T[:, :, None]
+    return (left <= x) & (x < right) & (top <= y) & (y < bottom)
+
+
+class ObjectWindow(WindowAugmentation):
+    """A window that drops the boxes whose center lies outside and cuts the others off at its edges."""
+
+    def apply_to_bboxes(self, bboxes: np.ndarray, window: Window, shape: tuple[int, ...], **params: Any) -> np.ndarray:
+        if window == Window.whole(shape):
+            return bboxes
+        keep = centers_inside(np.array([window]), to_pixels(bboxes, shape))[0]
+        return window.project(bboxes[keep], shape)

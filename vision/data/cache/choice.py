@@ -72,7 +72,7 @@ def _keep(dataset: ImageDataset, channel: str) -> ImageDataset | CachedDataset:
 def _dataset(
     source: ImageDataset, kept: DecodedImages, split: TransformSplit, device: torch.device | None
 ) -> ImageDataset | CachedDataset:
-    if split.rest is not None:
+    if split.random_part is None and split.rest is not None:
         return CachedImageDataset(source, kept, split.rest)
     return CachedDataset(source, kept, split.random_part, device)
 
@@ -80,7 +80,8 @@ def _dataset(
 def _device(settings: CacheSettings, split: TransformSplit, layout: Layout) -> torch.device | None:
     """Return the GPU of this process, if the images fit there and all that is drawn can be done there."""
     warps = split.random_part is not None and split.random_part.affine is not None
-    if not settings.on_gpu or warps or split.rest is not None:
+    by_image = split.random_part is None and split.rest is not None
+    if not settings.on_gpu or warps or by_image:
         return None
     device = torch.device("cuda", torch.cuda.current_device())
     return device if layout.size <= free_device_bytes(device) * SHARE else None

@@ -82,9 +82,9 @@ class FixedPart(Transform, Protocol):
 
 
 class TransformSplit(NamedTuple):
-    """A transform in two: the ``fixed`` part, with a ``name`` that says what it does, and what follows for each batch.
+    """A transform in two: the ``fixed`` part, with a ``name`` that says what it does, and what follows each time.
 
-    That is a ``random_part``, or, where it cannot be drawn for a batch at once, the transform ``rest``, or nothing.
+    That is the transform ``rest``, or nothing; a ``random_part`` does the same for a batch at once.
     """
 
     fixed: FixedPart
