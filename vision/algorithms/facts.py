@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vision.algorithms.plan import Plan, nothing_planned
 from vision.settings.channels import ANNOTATION, ChannelFacts
 from vision.settings.hyperparameters import TrainingHyperparameters
 
 if TYPE_CHECKING:
     from vision.data.inspect.issues import InspectedChannel, Recommendation
     from vision.data.labels import Task
+    from vision.data.look import DataLook
+    from vision.settings.device import Machine
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ class AlgorithmFacts:
     ``must_match`` are hyperparameters that a model shares with the run that continues it (SageMaker, "Incremental
     Training"), ``head_settings`` those that only concern the last layers, which ``run.new_head`` makes anew,
     ``measured_by`` those that two models must share to be measured by the same figures. ``recommended_settings`` finds
-    settings that fit inspected channels, of which training's is the first.
+    settings that fit inspected channels, of which training's is the first. ``plan`` chooses them by a quick look at the
+    data, for people who choose nothing themselves.
     """
 
     name: str
@@ -100,6 +104,7 @@ class AlgorithmFacts:
     head_settings: tuple[str, ...] = ("num_classes",)
     measured_by: tuple[str, ...] = ()
     recommended_settings: Callable[[Sequence[InspectedChannel]], Sequence[Recommendation]] = no_recommendations
+    plan: Callable[[DataLook, Machine], Plan] = nothing_planned
 
     @property
     def labels_are_images(self) -> bool:

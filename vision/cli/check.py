@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vision import algorithms
 from vision.cli.composition import compose_settings, config_groups
 from vision.cli.overrides import read_overrides
+from vision.cli.recipe import with_recipe
 from vision.cli.train import job_of
 from vision.settings.channels import parse_channels
 from vision.settings.errors import SettingsError, UserError, problems_of
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from vision.api.check import CheckResult
 
 HELP = """\
-Usage: vision check algorithm=NAME hp.NAME=VALUE ... channels.NAME=PATH ... [run.NAME=VALUE]
+Usage: vision check PATH [recipe=NAME] [hp.NAME=VALUE] [run.NAME=VALUE]
+       vision check algorithm=NAME hp.NAME=VALUE ... channels.NAME=PATH ... [run.NAME=VALUE]
 
 Takes what `vision train` takes, trains nothing and writes nothing: checks hyperparameters, channels,
 every label, the counts, the start model and a first batch, estimates the memory, and shows what the
@@ -32,6 +34,7 @@ def run(argv: Sequence[str]) -> int:
     if {"-h", "--help"}.intersection(argv):
         print(HELP)
         return 0
+    argv = with_recipe(argv, "check")
     overrides = read_overrides(argv, config_groups(tuple(argv)))
     if overrides.problems:
         raise SettingsError(overrides.problems)

@@ -18,6 +18,7 @@ from vision.settings.errors import SettingsError, UserError
 from vision.settings.nearest import did_you_mean, shown
 
 ROOT = "train"
+RECIPE = "recipe"
 KEYS = ("algorithm", "hp", "channels", "run")
 
 
@@ -28,16 +29,20 @@ def config_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "configs"
 
 
+def config_folders(flags: Sequence[str] = ()) -> list[Path]:
+    """Return our folder of config files and those given by --config-dir."""
+    given = [Path(value) for flag, value in itertools.pairwise(flags) if flag in ("--config-dir", "-cd")]
+    return [config_folder(), *given]
+
+
 def config_groups(flags: tuple[str, ...] = ()) -> dict[str, list[str]]:
     """Return the options of each config group, from our folder and the one given by --config-dir."""
-    folders = [config_folder()]
-    for flag, value in itertools.pairwise(flags):
-        if flag in ("--config-dir", "-cd"):
-            folders.append(Path(value))
     found: dict[str, list[str]] = {}
-    for folder in folders:
+    for folder in config_folders(flags):
         for path in sorted(folder.glob("*/*.yaml")):
-            found.setdefault(path.parent.name, []).append(path.stem)
+            # Recipes are not composed: words are made of them.
+            if path.parent.name != RECIPE:
+                found.setdefault(path.parent.name, []).append(path.stem)
     # An algorithm needs a config file only if Hydra composes the settings.
     found["algorithm"] = sorted({*found["algorithm"], *algorithms.names()})
     return found

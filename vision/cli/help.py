@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from vision import algorithms
-from vision.cli.composition import config_groups
+from vision.cli.composition import RECIPE, config_folders, config_groups
+from vision.recipes.recipe import recipe_names
 from vision.settings.hyperparameters import HyperparameterRow
 from vision.settings.run import RunSettings
 from vision.sweeps.settings import SweepSettings
@@ -22,7 +23,9 @@ def train_help(argv: Sequence[str]) -> str:
     names = [algorithms.full_name(name) for name in chosen] or algorithms.names()
     groups = config_groups()
     parts = [
-        "Usage: vision train algorithm=NAME [hp.NAME=VALUE] [channels.NAME=PATH] [run.NAME=VALUE] [GROUP=NAME]",
+        "Usage: vision train PATH [PATH of validation] [recipe=NAME] [hp.NAME=VALUE] [run.NAME=VALUE]\n"
+        "       vision train algorithm=NAME [hp.NAME=VALUE] [channels.NAME=PATH] [run.NAME=VALUE] [GROUP=NAME]",
+        _PATH_ALONE + ", ".join(recipe_names(folder / RECIPE for folder in config_folders(argv))),
         _examples(),
         "Options:\n  -m, --multirun   run once for each combination of comma-separated values\n"
         "  --cfg job        print the composed settings and stop\n"
@@ -52,9 +55,19 @@ def _channels(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
+_PATH_ALONE = """\
+PATH is a folder with a folder of images for each class, a .rec file, a manifest, a COCO, VOC or YOLO data
+set, or images with masks. What it holds decides about the algorithm, sizes, network and length; a fifth of
+the images is held out for validation unless the data have parts named train and validation. What is chosen
+is printed as a command of the second form.
+Recipes (recipe=NAME; sagemaker has the documented defaults, and holds where algorithm= is given): """
+
+
 def _examples() -> str:
     return textwrap.dedent("""\
         Examples:
+          vision train photos/
+          vision train photos/ hp.epochs=20 run.output=runs/photos
           vision train algorithm=image_classification experiment=quick \\
               channels.train=train.rec channels.validation=test.rec
           vision train algorithm=object_detection \\

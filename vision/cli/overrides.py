@@ -18,7 +18,7 @@ from vision.settings.run import RunSettings
 
 SECTIONS = ("hp", "channels", "run")
 _FLAGS = ("--multirun", "-m", "--cfg", "-c", "--resolve", "--info", "-i", "--config-dir", "-cd", "--package", "-p")
-_FLAGS_WITH_VALUE = frozenset({"--cfg", "-c", "--info", "-i", "--config-dir", "-cd", "--package", "-p"})
+FLAGS_WITH_VALUE = frozenset({"--cfg", "-c", "--info", "-i", "--config-dir", "-cd", "--package", "-p"})
 _MULTIRUN = frozenset({"-m", "--multirun"})
 _PRINTING = frozenset({"--cfg", "-c", "--info", "-i"})
 # Texts that arrive unchanged through Hydra's grammar, which would read 1_000 as a number.
@@ -93,7 +93,7 @@ def _split_flags(argv: Sequence[str], problems: list[str]) -> tuple[list[str], l
             problems.append(f"Option {shown(text)} is unknown: {did_you_mean(text, ('--help', *_FLAGS))}")
         else:
             flags.append(text)
-            value = next(waiting, None) if text in _FLAGS_WITH_VALUE else None
+            value = next(waiting, None) if text in FLAGS_WITH_VALUE else None
             if value is not None:
                 flags.append(value)
     return flags, assignments

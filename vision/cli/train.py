@@ -13,6 +13,7 @@ from vision import algorithms
 from vision.cli.composition import compose_settings, config_groups, run_hydra
 from vision.cli.main import SIGNALLED, USER_ERROR, print_problems
 from vision.cli.overrides import Overrides, Settings, read_overrides
+from vision.cli.recipe import with_recipe
 from vision.settings.channels import needed_channels
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.hyperparameters import missing_counts
@@ -29,6 +30,7 @@ def run(argv: Sequence[str]) -> int:
 
         print(train_help(argv))
         return 0
+    argv = with_recipe(argv)
     overrides = read_overrides(argv, config_groups(tuple(argv)))
     if overrides.problems:
         raise SettingsError([*overrides.problems, *_further_problems(overrides, argv)])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 _PATTERN = r"^(auto|cpu|cuda(:[0-9]{1,3})?)$"
 _VALID = "auto, cpu, cuda or a GPU by its number, such as cuda:1"
 _NUMBERED = re.compile(r"cuda:([0-9]{1,3})")
+# Training in float32: of a core with AVX-512, and of a GPU of the last years; what reading an image takes besides.
+_CORE_GFLOPS, _GPU_GFLOPS, _READING_S = 40.0, 10_000.0, 0.0005
 # Accelerators that PyTorch supports and this package has not been tested on.
 _OTHERS = {
     "mps": "Apple's GPU",
@@ -70,3 +74,26 @@ def shared_gpus(device: str) -> list[str]:
         return [name.strip() for name in chosen.split(",") if name.strip() not in ("", "-1")]
     found = [path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*")]
     return [str(index) for index in range(len([name for name in found if name.isdigit()]))]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What training may use: ``cores``, whether a GPU, and the folder of weights that the settings name."""
+
+    cores: int
+    has_gpu: bool
+    weights_folder: Path | None = None
+
+    def images_per_s(self, gflops_per_image: float) -> float:
+        """Return about how many images a second training takes, by the work of one forward pass.
+
+        A step is three of them. Rates are those of convolutions in float32 as they were measured, to a factor of two.
+        """
+        gflops = _GPU_GFLOPS if self.has_gpu else _CORE_GFLOPS * self.cores
+        return 1 / (3 * gflops_per_image / gflops + _READING_S)
+
+
+def this_machine(device: str = "auto", weights_folder: Path | None = None) -> Machine:
+    """Return what training with ``device`` would probably use, judged without torch."""
+    has_gpu = device != "cpu" and bool(shared_gpus("auto")) and not version("torch").endswith("+cpu")
+    return Machine(usable_cores(), has_gpu, weights_folder)

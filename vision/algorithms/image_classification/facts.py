@@ -16,16 +16,25 @@ from vision.algorithms.image_classification.hyperparameters import ImageClassifi
 from vision.settings.channels import MODEL, TRAIN, VALIDATION, ChannelFacts
 
 if TYPE_CHECKING:
+    from vision.algorithms.plan import Plan
     from vision.data.inspect.issues import InspectedChannel, Recommendation
+    from vision.data.look import DataLook
+    from vision.settings.device import Machine
 
 _NUMBER = r"([0-9.eE+-]+)"
 
 
 def _recommended_settings(channels: Sequence[InspectedChannel]) -> list[Recommendation]:
-    # NumPy is loaded where the settings are asked for: facts are read before every command.
+    # NumPy is loaded where the settings are asked for, here and below: facts are read before every command.
     from vision.algorithms.image_classification.advice import recommended_settings
 
     return recommended_settings(channels)
+
+
+def _plan(look: DataLook, machine: Machine) -> Plan:
+    from vision.algorithms.image_classification.plan import plan
+
+    return plan(look, machine)
 
 
 FACTS = AlgorithmFacts(
@@ -70,4 +79,5 @@ FACTS = AlgorithmFacts(
     must_match=("num_layers", "image_shape", "num_classes", "multi_label"),
     measured_by=("multi_label",),
     recommended_settings=_recommended_settings,
+    plan=_plan,
 )

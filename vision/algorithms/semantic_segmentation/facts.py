@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vision.algorithms.facts import AlgorithmFacts, Capabilities, MetricDefinition, MetricFacts, Objective
 from vision.algorithms.semantic_segmentation.hyperparameters import SemanticSegmentationHyperparameters
 from vision.settings.channels import LABEL_MAP, MODEL, ChannelFacts
+
+if TYPE_CHECKING:
+    from vision.algorithms.plan import Plan
+    from vision.data.look import DataLook
+    from vision.settings.device import Machine
 
 _QUALITY = r"#quality_metric\. host: \S+, epoch: \S+,"
 _THROUGHPUT = r"#throughput_metric\. host: \S+, epoch: \S+,"
 _MASK = ".png"
 # What the names of figures begin with that were measured as an endpoint answers, where training measures crops.
 WHOLE_IMAGES = "whole_images_"
+
+
+def _plan(look: DataLook, machine: Machine) -> Plan:
+    # NumPy is loaded where the settings are asked for: facts are read before every command.
+    from vision.algorithms.semantic_segmentation.plan import plan
+
+    return plan(look, machine)
+
 
 FACTS = AlgorithmFacts(
     name="semantic_segmentation",
@@ -61,4 +76,5 @@ FACTS = AlgorithmFacts(
     capabilities=Capabilities(sample_data=True),
     must_match=("backbone", "algorithm", "crop_size", "num_classes"),
     measured_by=("crop_size", "validation_mini_batch_size"),
+    plan=_plan,
 )

@@ -201,7 +201,7 @@ def _part(path: Path, channel: str, is_shared: bool) -> tuple[Path, None]:
     """Return the file of a folder whose name says that it is for ``channel``, or the only one."""
     if path.is_file():
         return path, None
-    files = coco_files_in(path)
+    files = coco_files_in(path) or [coco_file_in(path)]
     fitting = [file for file in files if any(name in file.stem.lower() for name in PARTS.get(channel, ()))]
     if len(files) > 1 and len(fitting) != 1:
         names = ", ".join(file.name for file in files[:3])

@@ -84,6 +84,10 @@ class FolderReader:
         """Return the path of the image with its channel's folder, such as ``train/cats/001.jpg``."""
         return f"{self._name}/{self._files[index]}"
 
+    def image_size_px(self, index: int) -> tuple[int, int]:
+        """Return (width, height) of one upright image, from its header."""
+        return self._files.image_size_px(index, self.key(index))
+
     def path(self, index: int) -> str:
         """Return the path of the image below the root, such as ``cats/001.jpg``."""
         return self._files[index]

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.cli.conftest import FakeApi
+from vision.cli import train
+from vision.cli.main import main
+
+
+@pytest.fixture
+def photos(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(train, "show", lambda result: None)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    for name in ("my photos/Bär", "my photos/fuchs"):
+        (tmp_path / name).mkdir(parents=True)
+        for number in range(3):
+            image = np.full((48, 64, 3), 40 * number, np.uint8)
+            (tmp_path / name / f"{number}.jpeg").write_bytes(cv2.imencode(".jpg", image)[1].tobytes())
+    return tmp_path / "my photos"
+
+
+def test_a_path_alone_trains(api: FakeApi, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "my photos", "hp.epochs=3", "run.seed=7"]) == 0
+    ((_, job),) = api.calls
+    assert (job.algorithm, job.channels["train"].path) == ("image_classification", Path("my photos"))
+    assert (job.hyperparameters.epochs, job.hyperparameters.image_shape) == (3, (3, 48, 48))
+    assert (job.run.validation_share, job.run.seed) == (0.2, 7)
+    printed = capsys.readouterr().err
+    assert "my photos: 6 images of 2 classes (Bär, fuchs), half of them at most 64x48 pixels" in printed
+    assert "ImageNet weights are not on this machine" in printed
+
+    # The command that is shown does the same.
+    shown = printed.partition("the same in full:\n")[2].replace("\\\n", " ")
+    words = shlex.split(shown.partition("vision: ")[0])
+    assert words[:2] == ["vision", "train"]
+    assert main(words[1:]) == 0
+    assert api.calls[1] == api.calls[0]
+    assert "recipe" not in capsys.readouterr().err
+
+
+def test_documented_defaults_where_the_algorithm_is_named(api: FakeApi, photos: Path) -> None:
+    assert main(["train", "my photos", "algorithm=image-classification"]) == 0
+    assert main(["train", "my photos", "recipe=sagemaker"]) == 0
+    for _, job in api.calls:
+        assert (job.hyperparameters.num_layers, job.hyperparameters.learning_rate) == (152, 0.1)
+        assert job.run.validation_share == 0.2
+    assert main(["train", "my photos", "algorithm=image_classification", "recipe=auto"]) == 0
+    assert api.calls[2][1].hyperparameters.num_layers == 18
+
+
+def test_validation_of_ones_own(api: FakeApi, photos: Path) -> None:
+    for words in (["my photos"], ["channels.validation=my photos"]):
+        assert main(["train", "my photos", *words]) == 0
+        job = api.calls.pop()[1]
+        assert (job.channels["validation"].path, job.run.validation_share) == (Path("my photos"), None)
+    assert main(["train", "recipe=auto", "channels.train=my photos"]) == 0
+    assert api.calls[0][1].run.validation_share == 0.2
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["my photo"], "Argument 'my photo' is no setting"),
+        (["my photos", "recipe=aut"], "did you mean auto"),
+        (["my photos", "my photos", "my photos"], "There are 3 paths"),
+        (["my photos/fuchs"], "holds 3 images without a class"),
+        (["my photos", "hp.epoch=3"], "did you mean epochs"),
+    ],
+)
+def test_mistakes_are_sentences(
+    photos: Path, words: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *words]) == 2
+    assert problem in capsys.readouterr().err
+
+
+def test_one_class_is_nothing_to_learn(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (photos / "fuchs").rename(tmp_path / "elsewhere")
+    assert main(["train", "my photos"]) == 2
+    assert "holds one class (Bär), but a classifier tells at least two apart" in capsys.readouterr().err
+
+
+def test_recipes_of_a_folder_of_ones_own(api: FakeApi, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "own/recipe").mkdir(parents=True)
+    (tmp_path / "own/recipe/mine.yaml").write_text("image_classification: {always: {hp: {epochs: 2}}}")
+    assert main(["train", "my photos", "--config-dir", "own", "recipe=mine"]) == 0
+    assert api.calls[0][1].hyperparameters.epochs == 2
+
+
+def test_nothing_heavy_is_loaded_for_the_choice(photos: Path) -> None:
+    program = (
+        "import sys; from vision.cli.recipe import with_recipe; with_recipe(['my photos']);"
+        "assert not {'torch', 'hydra', 'pytorch_lightning', 'albumentations'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)

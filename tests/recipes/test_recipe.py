@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vision import algorithms
+from vision.cli.composition import config_folder
+from vision.data.labels import Task
+from vision.data.look import DataLook
+from vision.recipes.recipe import Choice, choose, recipe_names
+from vision.settings.device import Machine
+from vision.settings.errors import SettingsError, UserError
+from vision.settings.run import RunSettings
+
+OURS = [config_folder() / "recipe"]
+CPU, GPU = Machine(2, False), Machine(16, True)
+
+
+def look(task: Task = "single", num_images: int = 300, size_px: tuple[int, int] = (640, 480)) -> DataLook:
+    return DataLook(task, num_images, ("a", "b"), 2, np.array([size_px]), np.array([0.2, 0.3]), 12)
+
+
+def values(choice: Choice) -> dict[str, str]:
+    return {one.setting: one.value for one in choice.settings}
+
+
+@pytest.fixture(autouse=True)
+def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("machine", [CPU, GPU])
+@pytest.mark.parametrize("size_px", [(4000, 3000), (200, 150), (32, 32), (8, 8), (5000, 20)])
+@pytest.mark.parametrize("num_images", [2, 300, 100_000])
+@pytest.mark.parametrize("task", ["single", "multi", "boxes", "mask"])
+def test_what_is_chosen_is_allowed(task: Task, num_images: int, size_px: tuple[int, int], machine: Machine) -> None:
+    choice = choose(look(task, num_images, size_px), machine, "auto", OURS)
+    facts = algorithms.facts_of(choice.algorithm)
+    assert task in facts.label_tasks
+    sections: dict[str, dict[str, object]] = {"hp": {"num_classes": 2, "num_training_samples": num_images}, "run": {}}
+    for name, value in values(choice).items():
+        section, _, setting = name.partition(".")
+        sections[section][setting] = value
+    assert facts.hyperparameters.parse(sections["hp"]).warnings() == []
+    RunSettings.parse(sections["run"])
+    assert choice.plan.gflops_per_image > 0
+    assert all(one.reason for one in choice.settings)
+
+
+def test_photos_are_seen_whole_and_small_ones_used() -> None:
+    large, small = (values(choose(look(size_px=size), CPU, "auto", OURS)) for size in ((4000, 3000), (150, 100)))
+    for found in (large, small):
+        assert found["hp.image_shape"].split(",")[1] == found["hp.resize"]
+    assert int(small["hp.resize"]) <= 100 < int(large["hp.resize"])
+
+
+def test_weights_that_are_there_are_used(no_weights: Path) -> None:
+    scratch = choose(look(), CPU, "auto", OURS)
+    assert values(scratch)["hp.use_pretrained_model"] == "0"
+    assert any("resnet18-f37072fd.pth" in sentence for sentence in scratch.plan.advice)
+    (no_weights / "resnet18-f37072fd.pth").touch()
+    found = choose(look(), replace(CPU, weights_folder=no_weights), "auto", OURS)
+    assert found.plan.is_pretrained
+    assert found.plan.advice == ()
+    assert values(found)["hp.use_pretrained_model"] == "1"
+
+
+def test_a_recipe_of_ones_own_stands_above_what_the_data_say(tmp_path: Path) -> None:
+    text = (
+        "image_classification:\n  always: {hp: {epochs: 3, lr_scheduler_step: [1, 2]}}\n  scratch: {run: {seed: 4}}\n"
+    )
+    (tmp_path / "mine.yaml").write_text(text + "  pretrained: {run: {seed: 5}}\n")
+    found = values(choose(look(), CPU, "mine", [*OURS, tmp_path]))
+    assert found | {"hp.epochs": "3", "hp.lr_scheduler_step": "1,2", "run.seed": "4"} == found
+    assert recipe_names([*OURS, tmp_path]) == ("auto", "mine", "sagemaker")
+
+
+def test_sagemakers_defaults_are_left_alone() -> None:
+    assert choose(look("boxes"), CPU, "sagemaker", OURS).settings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (None, "Setting recipe is 'mine': known are auto, sagemaker"),
+        ("image_clasification: {}", "did you mean image_classification"),
+        ("image_classification: {allways: {}}", "did you mean always"),
+        ("image_classification: {always: {hp: 3}}", "must hold names and values, but holds 3"),
+        ("[", "cannot be read"),
+        ("- 1", "must hold names and values"),
+    ],
+)
+def test_faults_of_a_recipe_are_sentences(tmp_path: Path, text: str | None, problem: str) -> None:
+    if text is not None:
+        (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(UserError, match=problem):
+        choose(look(), CPU, "mine", [*OURS, tmp_path])
+
+
+def test_the_given_algorithm_is_kept() -> None:
+    assert choose(look("single"), CPU, "auto", OURS, "semantic_segmentation").algorithm == "semantic_segmentation"
+    with pytest.raises(SettingsError, match="did you mean object_detection"):
+        choose(look(), CPU, "auto", OURS, "object_detecton")

@@ -1,0 +1,56 @@
+"""Settings of image classification that suit some data and a machine, by a quick look at both."""
+
+from __future__ import annotations
+
+from vision.algorithms.image_classification.hyperparameters import SMALL_HEIGHT_PX
+from vision.algorithms.plan import Plan, batch_size, epochs_within, start_of
+from vision.data.inspect.issues import Recommendation
+from vision.data.look import DataLook
+from vision.settings.device import Machine
+
+# The work of a forward pass at 224 pixels, by depth; that of 20 is a network for small images.
+_GFLOPS_AT_224 = {20: 2.0, 18: 1.8, 34: 3.6, 50: 4.1}
+# From scratch, a deeper network wants more images than this.
+_MANY = 20_000
+# Pixels to which the sides of an input are rounded down, and its bounds.
+_STEP_PX, _LEAST_PX, _LIGHT_PX, _MOST_PX = 16, 48, 128, 224
+# Rates of SGD for a batch of 32.
+_RATE, _FINE_TUNING_RATE = 0.1, 0.02
+
+
+def plan(look: DataLook, machine: Machine) -> Plan:
+    """Return settings for training on what was looked at."""
+    small = max(look.median_px) <= SMALL_HEIGHT_PX
+    depth = 20 if small else 50 if machine.has_gpu else 18
+    start = start_of(f"resnet{depth}", machine)
+    if depth == 50 and not start.is_pretrained:
+        depth = 34 if look.num_images > _MANY else 18
+    side = _side_px(look, small, is_light=not (machine.has_gpu or start.is_pretrained))
+    gflops = _GFLOPS_AT_224[depth] * (side / 224) ** 2
+    batch = batch_size(look.num_images)
+    least, most = (5, 20) if start.is_pretrained else (10, 100)
+    seconds = 1800.0 if machine.has_gpu else 600.0
+    epochs, why = epochs_within(seconds, look.num_images, gflops, machine, least, most)
+    rate = (_FINE_TUNING_RATE if start.is_pretrained else _RATE) * batch / 32
+    seen = "half of the images have at most {}x{} pixels".format(*look.median_px)
+    kind = "small images" if small else "a GPU" if machine.has_gpu else "a CPU"
+    found = [
+        Recommendation("hp.num_layers", str(depth), f"a network for {kind}"),
+        Recommendation("hp.use_pretrained_model", str(int(start.is_pretrained)), start.reason),
+        Recommendation("hp.image_shape", f"3,{side},{side}", seen),
+        Recommendation("hp.resize", str(side), "so that the whole shorter side is seen, and smaller images serve, too"),
+        Recommendation("hp.mini_batch_size", str(batch), f"for {look.num_images:,} images"),
+        Recommendation("hp.learning_rate", f"{rate:g}", "for such a batch"),
+        Recommendation("hp.epochs", str(epochs), why),
+    ]
+    if look.task == "multi":
+        found.append(Recommendation("hp.multi_label", "1", "images have several classes or none"))
+    return Plan(tuple(found), start.is_pretrained, gflops, () if small else start.advice)
+
+
+def _side_px(look: DataLook, small: bool, is_light: bool) -> int:
+    """Return the side of the network's input: that of the images, as far as the machine is fast enough."""
+    shorter = min(look.median_px) or _MOST_PX
+    if small:
+        return shorter
+    return max(min(shorter // _STEP_PX * _STEP_PX, _LIGHT_PX if is_light else _MOST_PX), _LEAST_PX)

@@ -1,0 +1,37 @@
+"""Settings of semantic segmentation that suit some data and a machine, by a quick look at both."""
+
+from __future__ import annotations
+
+from vision.algorithms.plan import Plan, batch_size, epochs_within, start_of
+from vision.data.inspect.issues import Recommendation
+from vision.data.look import DataLook
+from vision.settings.device import Machine
+
+_CPU_S, _GPU_S = 1200.0, 1800.0
+# With output stride 8, for a crop of 240 pixels.
+_GFLOPS_AT_240 = {"resnet-18": 8.0, "resnet-50": 30.0}
+_STEP_PX = 8
+
+
+def plan(look: DataLook, machine: Machine) -> Plan:
+    """Return settings for training on what was looked at."""
+    network = "resnet-50" if machine.has_gpu else "resnet-18"
+    start = start_of(network.replace("-", ""), machine)
+    longer, shorter = max(look.median_px) or 520, min(look.median_px) or 520
+    base = max(min(longer, 520 if machine.has_gpu else 320), 17)
+    crop = max(min(shorter * base // longer, 240) // _STEP_PX * _STEP_PX, 24)
+    gflops = _GFLOPS_AT_240[network] * (crop / 240) ** 2
+    seconds = _GPU_S if machine.has_gpu else _CPU_S
+    batch = min(batch_size(look.num_images), 16)
+    epochs, why = epochs_within(seconds, look.num_images, gflops, machine, 10, 60)
+    width, height = look.median_px
+    found = [
+        Recommendation("hp.backbone", network, f"a network for a {'GPU' if machine.has_gpu else 'CPU'}"),
+        Recommendation("hp.use_pretrained_model", str(start.is_pretrained), start.reason),
+        Recommendation("hp.base_size", str(base), f"half of the images have at most {width}x{height} pixels"),
+        Recommendation("hp.crop_size", str(crop), "most of the shorter side"),
+        Recommendation("hp.mini_batch_size", str(batch), f"for {look.num_images:,} images"),
+        Recommendation("hp.learning_rate", "0.001", "for adam"),
+        Recommendation("hp.epochs", str(epochs), why),
+    ]
+    return Plan(tuple(found), start.is_pretrained, gflops, start.advice)
