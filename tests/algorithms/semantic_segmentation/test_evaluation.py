@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from vision.algorithms.semantic_segmentation import evaluation as module
-from vision.algorithms.semantic_segmentation.evaluation import SegmentationEvaluator
-from vision.algorithms.semantic_segmentation.mask_pictures import overlays
+from vision.algorithms.semantic_segmentation.evaluation import SegmentationEvaluator, overlays
 from vision.algorithms.semantic_segmentation.network import SegmentationOutput
 from vision.data.masks.mask_png import IGNORED
 from vision.training.processes import gather_arrays

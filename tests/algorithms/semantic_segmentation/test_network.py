@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from vision.algorithms.semantic_segmentation.architecture import Architecture, architecture_for, read_architecture
-from vision.algorithms.semantic_segmentation.context import pool
 from vision.algorithms.semantic_segmentation.hyperparameters import SemanticSegmentationHyperparameters
 from vision.algorithms.semantic_segmentation.network import (
     HEAD_RATE,
@@ -19,6 +18,7 @@ from vision.algorithms.semantic_segmentation.network import (
     is_head,
     load_pretrained,
 )
+from vision.algorithms.semantic_segmentation.pyramid_pooling import pool
 from vision.settings.errors import UserError
 from vision.training.optimizer import parameter_groups
 

@@ -16,7 +16,7 @@ from vision.algorithms.semantic_segmentation.response import (
     recordio_of_probabilities,
     respond,
 )
-from vision.class_colors import class_colors
+from vision.data.masks.mask_png import class_colors
 
 NAMES = ("sky", "road", "car")
 

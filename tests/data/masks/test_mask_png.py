@@ -125,4 +125,5 @@ def test_default_colors_are_those_of_voc() -> None:
         [0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0], [0, 0, 128],
         [128, 0, 128], [0, 128, 128], [128, 128, 128], [64, 0, 0],
     ]  # fmt: skip
-    assert class_colors(256)[255].tolist() == [224, 224, 192]
+    assert class_colors(256)[[20, 255]].tolist() == [[0, 64, 128], [224, 224, 192]]
+    assert len({tuple(color) for color in class_colors(256).tolist()}) == 256

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vision.algorithms.semantic_segmentation.mask_pictures import overlays
 from vision.algorithms.semantic_segmentation.network import SegmentationOutput
 from vision.data.masks.mask_png import IGNORED
-from vision.metrics.evaluation import Evaluation, Example, Gallery
+from vision.data.masks.mask_tint import IGNORED_RGBA, tint
+from vision.metrics.evaluation import Evaluation, Example, Gallery, Overlay
 from vision.metrics.segmentation import (
     PixelCounts,
     WeightedSegmentation,
@@ -21,6 +21,7 @@ from vision.metrics.segmentation import (
 )
 
 MOST_EXAMPLES = 16
+_WRONG_RGBA, _RIGHT_RGBA = (239, 68, 68, 220), (0, 0, 0, 120)
 # Masks that are shown are thinned out to at most that, in pixels.
 _SHOWN_SIDE_PX = 240
 _PICTURES = (
@@ -114,3 +115,16 @@ def _objects(values: Iterable[object]) -> np.ndarray:
     for place, value in enumerate(held):
         column[place] = value
     return column
+
+
+def overlays(truth: np.ndarray, predicted: np.ndarray) -> tuple[Overlay, Overlay, Overlay]:
+    """Return the pictures of two masks uint8 [h, w]: the truth, the prediction, and where they differ.
+
+    Class 0, mostly the background, lets the image through. In the difference, what is wrong is red, what is right dark
+    and what is ignored grey.
+    """
+    difference = np.empty((*truth.shape, 4), np.uint8)
+    difference[:] = _RIGHT_RGBA
+    difference[predicted != truth] = _WRONG_RGBA
+    difference[truth == IGNORED] = IGNORED_RGBA
+    return Overlay(tint(truth)), Overlay(tint(predicted)), Overlay(difference)

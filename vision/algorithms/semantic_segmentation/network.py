@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vision.algorithms.semantic_segmentation.architecture import Architecture
-from vision.algorithms.semantic_segmentation.context import ASPP, PyramidPooling
+from vision.algorithms.semantic_segmentation.pyramid_pooling import ASPP, PyramidPooling
 from vision.nn.init import initialize
 from vision.nn.normalize import Normalize
 from vision.nn.pretrained import copy_weights, load_coco, load_imagenet

@@ -10,8 +10,7 @@ import numpy as np
 
 from vision.algorithms.json_answer import json_bytes
 from vision.algorithms.semantic_segmentation.predictions import Segmentation
-from vision.class_colors import class_colors
-from vision.data.masks.mask_png import write_mask
+from vision.data.masks.mask_png import class_colors, write_mask
 
 # SageMaker's documentation and its notebooks call one form by several names.
 RECORD_FORMS = ("application/x-recordio-protobuf", "application/x-protobuf", "application/x-recordio")

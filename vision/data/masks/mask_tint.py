@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vision.class_colors import class_colors
-from vision.data.masks.mask_png import IGNORED
+from vision.data.masks.mask_png import IGNORED, class_colors
 
 _OPACITY = 170
 # Of pixels that do not count.
