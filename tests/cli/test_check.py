@@ -108,6 +108,18 @@ def test_a_channel_that_keeps_counts_from_being_counted_is_what_is_named(
     assert "num_classes" not in line
 
 
+def test_a_folder_without_masks_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "images" / "a.jpg").write_bytes(b"image")
+    parts = {"": "images", "_annotation": "masks"}
+    words = [
+        f"channels.{name}{part}={tmp_path / held}" for name in ("train", "validation") for part, held in parts.items()
+    ]
+    assert main(["check", "algorithm=semantic-segmentation", *words]) == 2
+    assert capsys.readouterr().err.splitlines() == [f"vision: {tmp_path / 'masks'}: holds no PNG files"]
+
+
 @pytest.mark.parametrize("verb", ["check", "train"])
 def test_boxes_for_a_classifier_are_one_sentence_a_channel(
     verb: str, records: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -113,12 +113,16 @@ def check(job: TrainingJob) -> CheckResult:
     return result
 
 
-def check_channels(channels: Mapping[str, Channel]) -> list[str]:
-    """Return what is wrong with the data of channels, for jobs whose hyperparameters do not allow a closer look."""
+def check_channels(channels: Mapping[str, Channel], facts: AlgorithmFacts | None) -> list[str]:
+    """Return what is wrong with the data of channels, for jobs whose hyperparameters do not allow a closer look.
+
+    ``facts`` are those of the job's algorithm, where it is known.
+    """
     result = CheckResult()
     for name in ("train", "validation"):
         if name in channels:
-            _attempt(result, partial(open_channel, channels, name))
+            suffixes = () if facts is None else facts.label_suffixes(name)
+            _attempt(result, partial(open_channel, channels, name, label_suffixes=suffixes))
     return result.problems
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from vision import algorithms
@@ -43,7 +44,7 @@ def run(argv: Sequence[str]) -> int:
         job = job_of(settings)
     except UserError as error:
         # A fault in the data that prevents counting is found a second time with the data.
-        found = dict.fromkeys([*problems_of(error), *_data_problems(settings["channels"])])
+        found = dict.fromkeys([*problems_of(error), *_data_problems(settings["channels"], settings["algorithm"])])
         raise SettingsError(list(found)) from error
     from vision.api.check import check
 
@@ -54,7 +55,7 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _data_problems(values: dict[str, object]) -> list[str]:
+def _data_problems(values: dict[str, object], algorithm: str | None) -> list[str]:
     """Return what is wrong with the data of the channels; nothing if the channels themselves are set wrongly."""
     try:
         channels = parse_channels(values, known=algorithms.channel_names())
@@ -62,7 +63,10 @@ def _data_problems(values: dict[str, object]) -> list[str]:
         return []
     from vision.api.check import check_channels
 
-    return check_channels(channels)
+    facts = None
+    with suppress(SettingsError):
+        facts = algorithms.facts_of(algorithm or "")
+    return check_channels(channels, facts)
 
 
 def show(result: CheckResult) -> None:

@@ -140,11 +140,11 @@ def test_what_cannot_be_used_is_named(write: Write) -> None:
     assert skipped == [
         "masks/c.png: has no image in " + str(root / "images"),
         "a.png: has no mask in " + str(root / "masks"),
-        "masks/b.png (b.png): the mask has 8x4 pixels, but its image has 8x6; scale the mask by nearest neighbor to "
+        "b.png (masks/b.png): the mask has 8x4 pixels, but its image has 8x6; scale the mask by nearest neighbor to "
         "the size of the image",
         skipped[3],
     ]
-    assert skipped[3].startswith("masks/d.png (d.png): not an image but text")
+    assert skipped[3].startswith("d.png (masks/d.png): the mask cannot be read: not an image but text")
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

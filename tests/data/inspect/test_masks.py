@@ -38,6 +38,6 @@ def test_masks_are_counted_by_pixels_and_classes_and_wrong_ones_named(tmp_path: 
     assert document["ignored_pixels"] == 1
     assert [entry["count"] for entry in document["classes"]] == [2, 1]
     sentences = {issue.code: issue.sentence for issue in found.issues}
-    assert "1 of 3 masks show one class alone; train_annotation/b.png (b.png): shows 0 alone" in sentences["pure_mask"]
+    assert "1 of 3 masks show one class alone; b.png (train_annotation/b.png): shows 0 alone" in sentences["pure_mask"]
     assert "the mask has 2x1 pixels, but its image has 2x2" in sentences["unusable_label"]
     assert ("algorithm", "semantic_segmentation") in [(name, value) for name, value, _ in found.settings]

@@ -26,7 +26,7 @@ def test_masks_pair_by_name_and_are_given_as_bytes(tree) -> None:
     reader = opened(tree(MASKS))
     assert isinstance(reader, Reader)
     assert isinstance(reader, Remarking)
-    keys = ["train_annotation/a.png (a.jpg)", "train_annotation/b.PNG (b.png)"]
+    keys = ["a.jpg (train_annotation/a.png)", "b.png (train_annotation/b.PNG)"]
     assert [reader.key(index) for index in range(2)] == keys
     for copy in (reader, pickle.loads(pickle.dumps(reader))):
         assert [copy.target(index) for index in range(2)] == [b"mask of a", b"mask of b"]

@@ -95,7 +95,7 @@ class MaskFolderSource(Source):
                 where = self._images if image is None else self._masks
                 skipped.add(image or mask or stem, f"has no {'image' if image is None else 'mask'} in {where}")
                 continue
-            key = f"{self._masks.name}/{mask} ({image})"
+            key = f"{image} ({self._masks.name}/{mask})"
             try:
                 pixels = self._decode(read_file(self._masks / mask, key), key)
                 yield masked_image(image, key, self._images / image, upright_of(pixels, self._images / image, key))

@@ -44,7 +44,11 @@ def read_mask(encoded: bytes, key: str) -> MaskImage:
 
     A 1-bit grey file has values 0 and 1; with 2 and 4 bits grey levels are spread over 0 to 255, as Pillow reads them.
     """
-    header, body = check_image(bytes(encoded), key)
+    try:
+        header, body = check_image(bytes(encoded), key)
+    except DataError as error:
+        # The key names an image and its mask.
+        raise DataError(key, f"the mask cannot be read: {error.reason}") from None
     if header.format != "PNG":
         why = ", whose compression changes values" if header.format == "JPEG" else ""
         raise DataError(key, f"the mask is a {header.format} image{why}; a mask must be a PNG file")

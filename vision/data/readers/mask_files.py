@@ -78,8 +78,8 @@ class MaskFilesReader:
         return self._masks.read(index, self.key(index))
 
     def key(self, index: int) -> str:
-        """Return the mask with its channel's folder, and the image: ``masks/a.png (a.jpg)``."""
-        return f"{self._name}/{self._masks[index]} ({self._images[index]})"
+        """Return the image, and the mask with its channel's folder: ``a.jpg (masks/a.png)``."""
+        return f"{self._images[index]} ({self._name}/{self._masks[index]})"
 
     def path(self, index: int) -> str:
         """Return the path of the image below the image folder."""
