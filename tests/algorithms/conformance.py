@@ -212,6 +212,40 @@ class Conformance:
             self.run(channels, tmp_path / "dali", {"loader": "dali"}, epochs=1)
         assert not (tmp_path / "dali" / "metrics.csv").exists()
 
+    def test_settings_of_the_loss_work_or_are_refused(
+        self, channels: Channels, two_epochs: TrainingResult, tmp_path: Path
+    ) -> None:
+        facts, hp = algorithms.facts_of(self.name), two_epochs.job.hyperparameters
+        works = {"label_smoothing": facts.capabilities.label_smoothing}
+        works["class_weights"] = hp.class_weighing == "run.class_weights"
+        for name, value in (("label_smoothing", "0.2"), ("class_weights", "balanced")):
+            given = {name: value, "cache": "none"}
+            if not works[name]:
+                with pytest.raises(UserError, match=rf"Setting run\.{name} "):
+                    self.run(channels, tmp_path / name, given, epochs=1)
+                continue
+            found = self.run(channels, tmp_path / name, given, epochs=1)
+            assert found.history[0]["train_loss"] != two_epochs.history[0]["train_loss"], name
+
+    def test_the_best_model_is_the_best_by_a_declared_objective(
+        self, channels: Channels, two_epochs: TrainingResult, tmp_path: Path
+    ) -> None:
+        facts = algorithms.facts_of(self.name)
+        choices = two_epochs.job.hyperparameters.objectives or (facts.objective.metric,)
+        assert facts.objective.metric == choices[0]
+        for name in choices:
+            assert name in two_epochs.metrics
+            declared = facts.metric(name)
+            assert declared is not None
+            assert declared.higher_is_better
+        found = self.run(
+            channels, tmp_path / "best", {"objective": choices[-1], "patience": 1, "cache": "none"}, epochs=2
+        )
+        values = [row[f"validation_{choices[-1]}"] for row in found.history]
+        assert read(found.folder.path / "model")["epoch"] == 1 + values.index(max(values))
+        with pytest.raises(UserError, match=rf"run\.objective is 'loss', .* the best by {choices[0]}"):
+            self.run(channels, tmp_path / "other", {"objective": "loss"}, epochs=1)
+
     def test_two_processes_measure_what_one_does(
         self, channels: Channels, trained: TrainingResult, tmp_path: Path
     ) -> None:

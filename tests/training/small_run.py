@@ -20,7 +20,7 @@ from vision.data.dataset import ImageDataset
 from vision.data.sample import Sample
 from vision.settings.run import RunSettings
 from vision.training.checkpoints import BestModel, Checkpoints
-from vision.training.early_stopping import EarlyStopping, StopEarly
+from vision.training.early_stopping import StopEarly, stopping_rule
 from vision.training.loggers import History
 from vision.training.task import TrainingFacts
 from vision.training.termination import Termination
@@ -137,16 +137,12 @@ class SmallRun:
         self.saved: list[tuple[int, bool]] = []
         self.checkpoints = Checkpoints(folder / "checkpoints", every_n_steps)
         self.history = History(folder / "metrics.csv")
-        rule = EarlyStopping(
-            self.hp.early_stopping_min_epochs,
-            self.hp.early_stopping_patience,
-            self.hp.early_stopping_tolerance,
-        )
+        rule = stopping_rule(self.hp, self.run)
         self.callbacks: list[pl.Callback] = [
             *callbacks,
             self.history,
             BestModel("accuracy", self.hp.kept_every_epochs, self._save),
-            *([StopEarly("accuracy", rule)] if self.hp.early_stopping else []),
+            *([StopEarly("accuracy", rule)] if rule is not None else []),
             *learning_callbacks(self.run),
             self.checkpoints,
             Termination(self.checkpoints),

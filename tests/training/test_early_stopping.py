@@ -7,7 +7,9 @@ from math import nan
 
 import pytest
 
-from vision.training.early_stopping import EarlyStopping
+from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
+from vision.settings.learning import LearningSettings
+from vision.training.early_stopping import EarlyStopping, stopping_rule
 
 
 def stops_after(values: list[float], min_epochs: int, patience: int, tolerance: float) -> int | None:
@@ -66,3 +68,20 @@ def test_state_survives_json_at_every_epoch() -> None:
         second = EarlyStopping(3, 3, 0.05)
         second.load_state_dict(json.loads(json.dumps(first.state_dict())))
         assert decisions + [second.update(value) for value in values[cut:]] == expected
+
+
+@pytest.mark.parametrize(
+    ("hyperparameters", "patience", "expected"),
+    [
+        ({}, None, None),
+        ({"early_stopping": True, "early_stopping_tolerance": 0.5}, None, (10, 5, 0.5)),
+        ({}, 3, (1, 3, 0.0)),
+        ({"early_stopping": True}, 3, (1, 3, 0.0)),
+    ],
+)
+def test_settings_choose_the_rule(
+    hyperparameters: dict[str, object], patience: int | None, expected: tuple[int, int, float] | None
+) -> None:
+    given = {"num_classes": 2, "num_training_samples": 1, **hyperparameters}
+    rule = stopping_rule(ImageClassificationHyperparameters.parse(given), LearningSettings(patience=patience))
+    assert expected == (None if rule is None else (rule.min_epochs, rule.patience, rule.tolerance))

@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from tests.training.small_run import RandomImages, SmallRun
 from vision.settings.errors import UserError
-from vision.training.task import memory_format
 
 
 def test_a_loss_that_is_not_finite_names_the_records_of_its_batch(tmp_path: Path) -> None:
@@ -85,21 +83,3 @@ def test_clipped_gradients_have_the_given_length_at_most(tmp_path: Path) -> None
     run.train()
     ways = [after.detach() - start for after, start in zip(run.task.network.parameters(), before, strict=True)]
     assert torch.cat([way.flatten() for way in ways]).norm().item() == pytest.approx(0.01, rel=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("layer", "wanted", "expected"),
-    [
-        (nn.Conv2d(16, 8, 1, stride=2), True, torch.channels_last),
-        (nn.Conv2d(16, 8, 1, stride=2), False, torch.contiguous_format),
-        (nn.Conv2d(12, 8, 1, stride=2), True, torch.contiguous_format),
-        (nn.Conv2d(4, 8, 1, stride=(1, 2)), True, torch.contiguous_format),
-        (nn.Conv2d(12, 8, 1), True, torch.channels_last),
-        (nn.Conv2d(3, 8, 7, stride=2), True, torch.channels_last),
-        (nn.Linear(4, 4), True, torch.channels_last),
-    ],
-)
-def test_narrow_strided_convolutions_are_not_trained_channels_last(
-    layer: nn.Module, wanted: bool, expected: torch.memory_format
-) -> None:
-    assert memory_format(nn.Sequential(nn.ReLU(), layer), channels_last=wanted) is expected

@@ -125,7 +125,7 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
         """
         return ()
 
-    def needs_label_counts(self, hyperparameters: H) -> bool:
+    def needs_label_counts(self, hyperparameters: H, run: RunSettings) -> bool:
         """Return whether training needs ``class_counts``, so that a stream is read once more to have them."""
         return False
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vision.algorithms.plan import Plan, nothing_planned
 from vision.settings.channels import ANNOTATION, ChannelFacts
 from vision.settings.hyperparameters import TrainingHyperparameters
+from vision.settings.run import RunSettings
 
 if TYPE_CHECKING:
     from vision.data.inspect.issues import InspectedChannel, Recommendation
@@ -59,7 +60,7 @@ class Capabilities:
     ``dali``: its augmentations and targets survive NVIDIA's DALI loader. ``detect_custom_labels``: ``scored_labels``
     returns some, for Rekognition's call. ``onnx_pipeline``: an ONNX file can contain the steps up to the final answer
     (``ExportHeads.append_pipeline``). ``mxnet_export``: ``interop/mxnet_export.py`` has an exporter for its networks.
-    ``sample_data``: ``vision sample-data`` makes some.
+    ``sample_data``: ``vision sample-data`` makes some. ``label_smoothing``: its loss follows ``run.label_smoothing``.
     """
 
     decoded_cache: bool = False
@@ -68,6 +69,7 @@ class Capabilities:
     onnx_pipeline: bool = False
     mxnet_export: bool = False
     sample_data: bool = False
+    label_smoothing: bool = False
 
 
 def no_recommendations(channels: Sequence[InspectedChannel]) -> Sequence[Recommendation]:
@@ -117,6 +119,10 @@ class AlgorithmFacts:
         An algorithm without such a channel has none.
         """
         return next((one.label_suffixes for one in self.channels if one.name == f"{channel}{ANNOTATION}"), ())
+
+    def objective_of(self, run: RunSettings) -> str:
+        """Return the metric that a run maximizes."""
+        return run.objective or self.objective.metric
 
     def metric(self, name: str) -> MetricFacts | None:
         """Return what is declared of a metric, with or without its channel's prefix; None if nothing is."""

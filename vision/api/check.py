@@ -22,7 +22,6 @@ from vision.api.run_data import (
     check_names,
     dataset,
     look_at_labels,
-    refuse_unsupported,
     run_names,
     settle_counts,
     size_warnings,
@@ -30,6 +29,7 @@ from vision.api.run_data import (
 )
 from vision.api.run_folder import HOST
 from vision.api.start_model import StartModel, start_model
+from vision.api.unsupported import refuse_unsupported
 from vision.data.collate import Batch
 from vision.data.dali.loader import require_dali
 from vision.data.dataset import ImageDataset

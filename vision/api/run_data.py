@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel, TargetSummary
-from vision.algorithms.augmentation import augmentation_problems, training_transform
+from vision.algorithms.augmentation import training_transform
 from vision.api.held_out import HeldOut
 from vision.data.dataset import CacheSettings, ImageDataset, Transform
 from vision.data.image_codec import some_sizes
@@ -50,21 +50,6 @@ class RunData:
     train_summary: TargetSummary
     class_names: tuple[str, ...] | None
     held_out: HeldOut | None = None
-
-
-def refuse_unsupported(job: TrainingJob) -> None:
-    """Raise SettingsError if the job asks for a cache, loader or augmentation that its algorithm's targets rule out."""
-    facts = algorithms.facts_of(job.algorithm)
-    problems = []
-    if job.run.loader == "dali" and not facts.capabilities.dali:
-        problems.append(f"Setting run.loader is dali, which cannot train {facts.name}: leave it out.")
-    if job.run.cache in ("memory", "disk") and not facts.capabilities.decoded_cache:
-        problems.append(
-            f"Setting run.cache is {job.run.cache}, which cannot hold the targets of {facts.name}: take none."
-        )
-    problems += augmentation_problems(facts, job.run)
-    if problems:
-        raise SettingsError(problems)
 
 
 def open_run_data(algorithm: AnyAlgorithm, job: TrainingJob, held_out: HeldOut | None = None) -> RunData:
@@ -213,7 +198,7 @@ def open_stream(algorithm: AnyAlgorithm, job: TrainingJob, name: str) -> tuple[P
         job.channels[name].label_format,
         image_labels=algorithm.facts.labels_are_images,
     )
-    if name != "train" or not algorithm.needs_label_counts(hp):
+    if name != "train" or not algorithm.needs_label_counts(hp, job.run):
         return reader, TargetSummary(expected, None)
     log.info("reading channel 'train' once to count its labels, which this loss needs")
     labels = PassLabels(reader)

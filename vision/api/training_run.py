@@ -14,9 +14,10 @@ from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm
 from vision.api.evaluation import evaluate_stored
 from vision.api.held_out import HeldOut
-from vision.api.run_data import RunData, dataset, open_run_data, refuse_unsupported, run_names, settle_counts
+from vision.api.run_data import RunData, dataset, open_run_data, run_names, settle_counts
 from vision.api.run_folder import RunFolder, checkpoint_to_resume, new_run_folder, open_run_folder
 from vision.api.start_model import StartModel, start_model
+from vision.api.unsupported import refuse_unsupported
 from vision.artifacts.model_card import CardFacts, model_card
 from vision.artifacts.model_description import MODEL_JSON, ModelDescription
 from vision.artifacts.model_folder import StoredModel, load_model, save_model
@@ -33,7 +34,7 @@ from vision.settings.errors import UserError
 from vision.settings.job import TrainingJob
 from vision.training.accelerator import choose_accelerator
 from vision.training.checkpoints import LAST, BestModel, Checkpoints
-from vision.training.early_stopping import EarlyStopping, StopEarly
+from vision.training.early_stopping import StopEarly, stopping_rule
 from vision.training.loggers import History, Row
 from vision.training.out_of_memory import explain_training_memory
 from vision.training.processes import is_first_process, leave_group, machines, peer_losses
@@ -159,19 +160,19 @@ def _train(run: _Run, data: RunData | None, own: OwnParts) -> RunResult:
     history = History(run.folder.metrics)
     lines = run.algorithm.log_lines(hp, run.folder.host)
     progress = Progress(lines, job.run.progress, job.run.log_every_steps, auto=own.display)
-    metric = run.algorithm.facts.objective.metric
+    metric = run.algorithm.facts.objective_of(job.run)
 
     def save(epoch: int, metrics: dict[str, float], improved: bool, regular: bool) -> None:
         run.save(task, epoch, metrics, best=improved, keep=regular)
         progress.model_saved(run.folder.model, metrics[f"validation_{metric}"] if improved else None)
 
     best = BestModel(metric, hp.kept_every_epochs, save)
-    rule = EarlyStopping(hp.early_stopping_min_epochs, hp.early_stopping_patience, hp.early_stopping_tolerance)
+    rule = stopping_rule(hp, job.run)
     callbacks: list[pl.Callback] = [
         progress,
         history,
         best,
-        *([StopEarly(metric, rule)] if hp.early_stopping else []),
+        *([StopEarly(metric, rule)] if rule is not None else []),
         *learning_callbacks(job.run),
         *own.callbacks,
         checkpoints,

@@ -84,7 +84,7 @@ def train(settings: Settings) -> Outcome:
     """Train with composed settings, draw the report and say where it is."""
     job = job_of(settings)
     facts = algorithms.facts_of(job.algorithm)
-    metric = facts.objective.metric
+    metric = facts.objective_of(job.run)
     if "torch" not in sys.modules and os.environ.get("LOCAL_RANK", "0") == "0":
         print(f"vision: {facts.title}: the settings are right; loading PyTorch", file=sys.stderr, flush=True)
     # Imported after the settings are checked: importing torch takes seconds.

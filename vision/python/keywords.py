@@ -107,6 +107,8 @@ class RunKeywords(TypedDict, total=False):
     """Run settings."""
 
     accumulate: int
+    augmentation: str
+    auto_augment: Literal["trivial", "rand"]
     bad_boxes: Literal["clip", "drop", "fail"]
     base_rate_factor: float
     batch_norm_batches: int
@@ -115,6 +117,7 @@ class RunKeywords(TypedDict, total=False):
     channels_last: bool
     checkpoint_every_steps: int
     class_names: Sequence[str] | str
+    class_weights: str
     clip_gradient_norm: float
     compile: bool
     decay_weights_only: bool
@@ -122,10 +125,12 @@ class RunKeywords(TypedDict, total=False):
     device: str
     devices: int
     ema_decay: float
+    enlarge_small_images: bool
     folds: int
     freeze: str
     freeze_batch_norm: bool
     freeze_epochs: int
+    label_smoothing: float
     loader: Literal["standard", "dali"]
     log_every_steps: int
     loggers: Sequence[str] | str
@@ -133,9 +138,13 @@ class RunKeywords(TypedDict, total=False):
     max_broken: float
     momentum_correction: bool
     new_head: bool
+    objective: str
     output: str | Path
+    patience: int
     precision: Literal["auto", "float32", "float16", "bfloat16"]
     progress: Literal["auto", "bar", "plain", "none"]
+    random_erasing: float
+    random_resized_crop: float
     report: bool
     resume: bool
     scaled_decode: bool

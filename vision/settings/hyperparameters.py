@@ -150,6 +150,16 @@ class TrainingHyperparameters(Hyperparameters):
         return False
 
     @property
+    def objectives(self) -> tuple[str, ...]:
+        """Return the metrics by which the best model may be chosen; none: the algorithm's objective alone."""
+        return ()
+
+    @property
+    def class_weighing(self) -> str | None:
+        """Return the setting that weighs the loss of the classes, such as run.class_weights; None if there is none."""
+        return None
+
+    @property
     def kept_every_epochs(self) -> int | None:
         """Keep the model of every n-th epoch; None keeps the best only."""
         return None

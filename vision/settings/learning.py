@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from vision.settings.class_weights import BALANCED, NOTE, weights_problem
 from vision.settings.form import Form
 from vision.settings.nearest import shown
 from vision.settings.table import Rule, SettingsTable
@@ -46,6 +47,7 @@ class LearningSettings(SettingsTable):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(("freeze",), _freeze_problem),
         Rule(("freeze", "freeze_epochs"), _freeze_epochs_problem),
+        Rule(("class_weights",), lambda given: weights_problem(given.NOUN, given.class_weights)),
     )
 
     warmup_epochs: float = Field(
@@ -99,6 +101,32 @@ class LearningSettings(SettingsTable):
     )
     clip_gradient_norm: float | None = Field(
         default=None, gt=0, description="length above which the gradient of an update is shortened", examples=[1.0]
+    )
+    label_smoothing: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of each label that is shared out among all classes; 0.1 is usual (not for boxes)",
+    )
+    class_weights: str | None = Field(
+        default=None,
+        description="what the loss of each class counts, where images have one label each; balanced: the rarer a class "
+        "in training, the more",
+        examples=["0.5,1,2", BALANCED],
+        json_schema_extra={"note": NOTE},
+    )
+    objective: str | None = Field(
+        default=None,
+        description="metric of validation by which the best model is kept and training stops early, such as mAP; unset "
+        "is the algorithm's",
+        examples=["macro_f1"],
+        json_schema_extra={"note": "a metric of which more is better"},
+    )
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        description="epochs without a better objective after which training ends; unset follows early_stopping",
+        examples=[5],
     )
 
     @classmethod

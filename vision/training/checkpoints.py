@@ -113,8 +113,9 @@ class Checkpoints(pl.Callback):
 class BestModel(pl.Callback):
     """Calls ``save(epoch, metrics, improved, regular)`` after each epoch whose model is to be kept.
 
-    Kept is an epoch whose objective is strictly greater than all before (SageMaker contract: best model), and with
-    ``kept_every_epochs`` every n-th epoch too. ``epoch`` counts from 1, as in MXNet's file names.
+    Kept is an epoch whose objective is strictly greater than all before (SageMaker contract: best model), the first
+    epoch whatever its objective, and with ``kept_every_epochs`` every n-th epoch too. ``epoch`` counts from 1, as in
+    MXNet's file names.
     """
 
     def __init__(
@@ -135,9 +136,11 @@ class BestModel(pl.Callback):
             return
         epoch = trainer.current_epoch + 1
         value = pl_module.epoch_metrics[f"validation_{self.metric}"]
-        improved = value > self.best
+        improved = value > self.best or self.best_epoch == 0
         if improved:
-            self.best, self.best_epoch = value, epoch
+            self.best_epoch = epoch
+            # An objective may be undefined at first, as that of classes without a prediction.
+            self.best = -math.inf if math.isnan(value) else value
         regular = self.kept_every_epochs is not None and epoch % self.kept_every_epochs == 0
         if trainer.is_global_zero and (improved or regular):
             self.save(epoch, dict(pl_module.epoch_metrics), improved, regular)

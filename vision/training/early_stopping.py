@@ -9,6 +9,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from vision.settings.hyperparameters import TrainingHyperparameters
+from vision.settings.learning import LearningSettings
 from vision.training.task import TrainingTask
 
 log = logging.getLogger(__name__)
@@ -75,6 +77,15 @@ class EarlyStopping:
         self.best = best
         self.epochs = int(epochs)
         self.epochs_without_improvement = int(waited)
+
+
+def stopping_rule(given: TrainingHyperparameters, learning: LearningSettings) -> EarlyStopping | None:
+    """Return the rule that the settings ask for, None if training goes on to its last epoch."""
+    if learning.patience is not None:
+        return EarlyStopping(1, learning.patience, 0.0)
+    if not given.early_stopping:
+        return None
+    return EarlyStopping(given.early_stopping_min_epochs, given.early_stopping_patience, given.early_stopping_tolerance)
 
 
 class StopEarly(pl.Callback):

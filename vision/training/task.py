@@ -16,6 +16,7 @@ from vision.data.broken_images import BrokenImages
 from vision.data.collate import Batch
 from vision.metrics.bootstrap import ImageMetrics
 from vision.metrics.evaluation import Evaluation
+from vision.nn.memory_format import memory_format
 from vision.nn.stages import Stages
 from vision.settings.errors import UserError
 from vision.settings.hyperparameters import TrainingHyperparameters
@@ -24,9 +25,6 @@ from vision.training.freezing import Freezing
 from vision.training.optimizer import GroupRules, build_optimizer
 from vision.training.processes import gather_arrays, share_buffers
 from vision.training.schedule import Schedule, build_schedule
-
-# Below this many input channels PyTorch's CPU kernels write past the end of their memory; see ``memory_format``.
-_FEWEST_CHANNELS = 16
 
 
 class Evaluator(Protocol):
@@ -286,20 +284,3 @@ class TrainingTask(pl.LightningModule):
 
 def _shapes(state: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(getattr(value, "shape", ())) for name, value in state.items()}
-
-
-def memory_format(network: nn.Module, *, channels_last: bool) -> torch.memory_format:
-    """Return channels_last if it is wanted and ``network`` can be trained in it, else contiguous_format.
-
-    In torch 2.15 on CPUs the backward pass of a strided 1x1 convolution of few input channels in channels_last writes
-    past the end of its memory (glibc's checking allocator shows it with 4). Real networks are wider; narrow ones are
-    made for trials and tests, where speed matters less than a process that does not crash now and then.
-    """
-    narrow = any(
-        isinstance(module, nn.Conv2d)
-        and module.kernel_size == (1, 1)
-        and max(module.stride) > 1
-        and module.in_channels < _FEWEST_CHANNELS
-        for module in network.modules()
-    )
-    return torch.channels_last if channels_last and not narrow else torch.contiguous_format

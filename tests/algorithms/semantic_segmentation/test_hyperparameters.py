@@ -103,12 +103,3 @@ class TestSemanticSegmentation(DocumentedTable):
 def test_crops_are_multiples_of_eight(crop_size: int, used: int) -> None:
     given = {"num_classes": 2, "num_training_samples": 1, "crop_size": crop_size}
     assert SemanticSegmentationHyperparameters.parse(given).crop_px == used
-
-
-def test_class_weights_are_numbers_where_they_are_given() -> None:
-    given = {"num_classes": 3, "num_training_samples": 1}
-    parsed = [
-        SemanticSegmentationHyperparameters.parse({**given, "class_weights": text}).given_class_weights
-        for text in ("balanced", "[0.5, 1, 2]", "")
-    ]
-    assert parsed == [None, (0.5, 1.0, 2.0), None]

@@ -12,13 +12,15 @@ from vision.data.masks.mask_png import IGNORED
 
 
 @pytest.mark.parametrize("class_weights", [None, torch.tensor([0.5, 2.0, 0.0])])
-def test_means_over_the_pixels_that_count(class_weights: torch.Tensor | None) -> None:
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_means_over_the_pixels_that_count(class_weights: torch.Tensor | None, smoothing: float) -> None:
     generator = torch.Generator().manual_seed(0)
     logits, auxiliary = (torch.randn(2, 3, 4, 5, generator=generator) for _ in range(2))
     masks = torch.randint(0, 3, (2, 4, 5), generator=generator, dtype=torch.uint8)
     masks[0, :2] = IGNORED
-    losses = segmentation_losses(SegmentationOutput(logits, auxiliary), masks, 0.5, class_weights)
-    expected = [cross_entropy(one, masks.long(), class_weights, ignore_index=255) for one in (logits, auxiliary)]
+    losses = segmentation_losses(SegmentationOutput(logits, auxiliary), masks, 0.5, class_weights, smoothing)
+    given = {"weight": class_weights, "ignore_index": 255, "label_smoothing": smoothing}
+    expected = [cross_entropy(one, masks.long(), **given) for one in (logits, auxiliary)]
     torch.testing.assert_close(losses, {"cross_entropy": expected[0], "auxiliary": 0.5 * expected[1]})
     assert list(segmentation_losses(SegmentationOutput(logits, None), masks, 0.5)) == ["cross_entropy"]
 

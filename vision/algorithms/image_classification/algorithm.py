@@ -35,6 +35,7 @@ from vision.algorithms.json_answer import json_bytes
 from vision.artifacts.export import ExportHeads
 from vision.metrics.evaluation import Evaluation
 from vision.nn.stages import Stages, stages_below
+from vision.settings.class_weights import BALANCED
 from vision.settings.run import RunSettings
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ class ImageClassification(
     ) -> tuple[str, ...]:
         return size_warnings(sizes_px, hyperparameters)
 
-    def needs_label_counts(self, hyperparameters: ImageClassificationHyperparameters) -> bool:
-        return bool(hyperparameters.use_weighted_loss)
+    def needs_label_counts(self, hyperparameters: ImageClassificationHyperparameters, run: RunSettings) -> bool:
+        return bool(hyperparameters.use_weighted_loss) or run.class_weights == BALANCED
 
     def target_decoder(
         self, source: LabeledChannel, hyperparameters: ImageClassificationHyperparameters, run: RunSettings

@@ -74,7 +74,12 @@ FACTS = AlgorithmFacts(
         "application/jsonlines;verbose",
     ),
     capabilities=Capabilities(
-        decoded_cache=True, dali=True, detect_custom_labels=True, mxnet_export=True, sample_data=True
+        decoded_cache=True,
+        dali=True,
+        detect_custom_labels=True,
+        mxnet_export=True,
+        sample_data=True,
+        label_smoothing=True,
     ),
     must_match=("num_layers", "image_shape", "num_classes", "multi_label"),
     measured_by=("multi_label",),

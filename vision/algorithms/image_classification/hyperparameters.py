@@ -206,6 +206,15 @@ class ImageClassificationHyperparameters(KeyValueStoreHyperparameters, StepSched
         return self.precision_dtype
 
     @property
+    def objectives(self) -> tuple[str, ...]:
+        macro = ("macro_f1", "macro_precision", "macro_recall")
+        return ("accuracy", "mAP", "micro_f1", *macro) if self.multi_label else ("accuracy", *macro)
+
+    @property
+    def class_weighing(self) -> str | None:
+        return "hp.use_weighted_loss=1" if self.multi_label else "run.class_weights"
+
+    @property
     def kept_every_epochs(self) -> int | None:
         return self.checkpoint_frequency
 

@@ -10,17 +10,27 @@ from torch.nn import functional as F
 MAX_POSITIVE_WEIGHT = 1000.0
 
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean softmax cross-entropy of logits [N,K] and class ids int64 [N]."""
-    return F.cross_entropy(logits.float(), labels)
+def cross_entropy(
+    logits: Tensor, labels: Tensor, class_weights: Tensor | None = None, smoothing: float = 0.0
+) -> Tensor:
+    """Mean softmax cross-entropy of logits [N,K] and class ids int64 [N].
+
+    ``class_weights`` float32 [K] multiply the loss of each class, in a weighted mean. ``smoothing`` is the share of
+    each label that all classes have alike (Szegedy et al. 2015).
+    """
+    return F.cross_entropy(logits.float(), labels, class_weights, label_smoothing=smoothing)
 
 
-def binary_cross_entropy(logits: Tensor, multi_hot: Tensor, positive_weights: Tensor | None) -> Tensor:
+def binary_cross_entropy(
+    logits: Tensor, multi_hot: Tensor, positive_weights: Tensor | None, smoothing: float = 0.0
+) -> Tensor:
     """Mean over samples and classes of logits [N,K] and multi-hot float32 [N,K].
 
-    ``positive_weights`` [K] multiply the part of the loss that comes from present labels.
+    ``positive_weights`` [K] multiply the part of the loss that comes from present labels. ``smoothing`` is the share of
+    each label that yes and no have alike.
     """
-    return F.binary_cross_entropy_with_logits(logits.float(), multi_hot, pos_weight=positive_weights)
+    smooth = multi_hot * (1 - smoothing) + smoothing / 2 if smoothing else multi_hot
+    return F.binary_cross_entropy_with_logits(logits.float(), smooth, pos_weight=positive_weights)
 
 
 def positive_weights(class_counts: np.ndarray, num_samples: int) -> Tensor:

@@ -20,6 +20,7 @@ from vision.metrics.classification import evaluation_of_classification
 from vision.metrics.evaluation import Evaluation
 from vision.metrics.image_weights import WeightedClassification, WeightedMultiLabel
 from vision.settings.run import RunSettings
+from vision.training.class_weights import class_weights
 from vision.training.task import TrainingFacts, TrainingTask
 
 
@@ -28,6 +29,7 @@ class ClassificationTask(TrainingTask):
 
     hyperparameters: ImageClassificationHyperparameters
     positive_weights: Tensor | None
+    class_weights: Tensor | None
 
     def __init__(
         self,
@@ -41,11 +43,14 @@ class ClassificationTask(TrainingTask):
         if hyperparameters.use_weighted_loss and facts.class_counts is not None:
             weights = positive_weights(facts.class_counts, facts.num_samples)
         self.register_buffer("positive_weights", weights, persistent=False)
+        balance = class_weights("run.class_weights", run.class_weights, hyperparameters.num_classes, facts.class_counts)
+        self.register_buffer("class_weights", balance, persistent=False)
 
     def losses(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        smoothing = self.run.label_smoothing
         if self.hyperparameters.multi_label:
-            return {"binary_cross_entropy": binary_cross_entropy(outputs, targets, self.positive_weights)}
-        return {"cross_entropy": cross_entropy(outputs, targets)}
+            return {"binary_cross_entropy": binary_cross_entropy(outputs, targets, self.positive_weights, smoothing)}
+        return {"cross_entropy": cross_entropy(outputs, targets, self.class_weights, smoothing)}
 
     def training_sums(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
         if self.hyperparameters.multi_label:

@@ -114,6 +114,10 @@ class ObjectDetectionHyperparameters(KeyValueStoreHyperparameters, StepScheduleH
         default=0.5, gt=0, le=1, description="overlap (IoU) from which a detection counts as right in evaluation"
     )
 
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        return ("mAP", "mAP_11point", "coco_mAP", "coco_mAP_50", "coco_mAP_75")
+
     @classmethod
     def read_text(cls, name: str, form: Form, value: object) -> object:
         # The console sends "false" for an empty pattern when a job is cloned.

@@ -14,10 +14,7 @@ from vision.algorithms.facts import AlgorithmFacts
 from vision.algorithms.semantic_segmentation.architecture import Architecture, architecture_for, read_architecture
 from vision.algorithms.semantic_segmentation.export import export_heads
 from vision.algorithms.semantic_segmentation.facts import FACTS, WHOLE_IMAGES
-from vision.algorithms.semantic_segmentation.hyperparameters import (
-    BALANCED,
-    SemanticSegmentationHyperparameters,
-)
+from vision.algorithms.semantic_segmentation.hyperparameters import SemanticSegmentationHyperparameters
 from vision.algorithms.semantic_segmentation.log_lines import SegmentationLogLines
 from vision.algorithms.semantic_segmentation.network import (
     SegmentationNetwork,
@@ -35,6 +32,7 @@ from vision.data.augmentations.augmentation import SpatialTarget
 from vision.data.dataset import Transform
 from vision.data.masks.mask_decoder import MaskDecoder
 from vision.nn.stages import Stages, stages_below
+from vision.settings.class_weights import BALANCED
 from vision.settings.run import RunSettings
 
 if TYPE_CHECKING:
@@ -62,7 +60,7 @@ class SemanticSegmentation(
         decoder = self.target_decoder(source, hyperparameters, run)
         return summarize_masks(source, decoder, shows_progress=run.progress in ("auto", "bar"))
 
-    def needs_label_counts(self, hyperparameters: SemanticSegmentationHyperparameters) -> bool:
+    def needs_label_counts(self, hyperparameters: SemanticSegmentationHyperparameters, run: RunSettings) -> bool:
         return hyperparameters.class_weights == BALANCED
 
     def target_decoder(

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from vision.settings.class_weights import BALANCED, NOTE, weights_problem
 from vision.settings.hyperparameters import StepScheduleHyperparameters, TrainingHyperparameters, Tunable
-from vision.settings.nearest import shown
 from vision.settings.table import Rule
 from vision.training.optimizer import offered
 
-BALANCED = "balanced"
 # Networks halve a side three times: their outputs have one cell for 8 x 8 pixels.
 CROP_MULTIPLE_PX = 8
 _PUBLISHED_DEPTHS_COCO = ("resnet-50", "resnet-101")
@@ -43,16 +42,7 @@ def _steps_problem(given: SemanticSegmentationHyperparameters) -> str | None:
 
 
 def _weights_problem(given: SemanticSegmentationHyperparameters) -> str | None:
-    text = given.class_weights
-    if text is None or text == BALANCED:
-        return None
-    weights = _numbers(text)
-    if weights is None or min(weights) < 0 or max(weights) <= 0:
-        return (
-            f"Hyperparameter class_weights is {shown(text)} but must be {BALANCED} or a number of at least 0 for each"
-            " class, not all 0: give for example class_weights=0.5,1,2."
-        )
-    return None
+    return weights_problem(given.NOUN, given.class_weights)
 
 
 def _coco_problem(given: SemanticSegmentationHyperparameters) -> str | None:
@@ -157,7 +147,7 @@ class SemanticSegmentationHyperparameters(StepScheduleHyperparameters):
         default=None,
         description="ours: what the loss of each class counts; balanced: the rarer a class in training, the more",
         examples=["0.5,1,2", BALANCED],
-        json_schema_extra={"note": f"{BALANCED} or a number for each class, separated by commas"},
+        json_schema_extra={"note": NOTE},
     )
 
     @property
@@ -170,17 +160,20 @@ class SemanticSegmentationHyperparameters(StepScheduleHyperparameters):
         """Whether validation measures whole images, not crops."""
         return self.validation_mini_batch_size == 1
 
-    @property
-    def given_class_weights(self) -> tuple[float, ...] | None:
-        """The weights of the classes that are given as numbers."""
-        return None if self.class_weights in (None, BALANCED) else _numbers(self.class_weights)
-
     def optimizer_settings(self) -> dict[str, float]:
         return {_RULE_NAMES.get(name, name): value for name, value in super().optimizer_settings().items()}
 
     @property
     def validation_batch(self) -> int:
         return self.validation_mini_batch_size
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        return ("mIOU", "mIOU_present", "pixel_accuracy")
+
+    @property
+    def class_weighing(self) -> str | None:
+        return "hp.class_weights"
 
     @property
     def sync_batch_norm(self) -> bool:
@@ -217,12 +210,3 @@ class SemanticSegmentationHyperparameters(StepScheduleHyperparameters):
         if self.pretrained_on == "coco" and not self.use_pretrained_model:
             found.append("Hyperparameter pretrained_on has no effect unless use_pretrained_model=True.")
         return found
-
-
-def _numbers(text: str) -> tuple[float, ...] | None:
-    """Return the numbers of a text, which are finite; None if it holds anything else."""
-    try:
-        numbers = tuple(float(part) for part in text.strip("[]() ").split(","))
-    except ValueError:
-        return None
-    return numbers if all(abs(number) < float("inf") for number in numbers) else None

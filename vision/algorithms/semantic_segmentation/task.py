@@ -10,15 +10,12 @@ import torch
 from torch import Tensor
 
 from vision.algorithms.semantic_segmentation.evaluation import SegmentationEvaluator
-from vision.algorithms.semantic_segmentation.hyperparameters import (
-    BALANCED,
-    SemanticSegmentationHyperparameters,
-)
+from vision.algorithms.semantic_segmentation.hyperparameters import SemanticSegmentationHyperparameters
 from vision.algorithms.semantic_segmentation.loss import IGNORED, segmentation_losses
 from vision.algorithms.semantic_segmentation.network import SegmentationNetwork, SegmentationOutput
 from vision.metrics.evaluation import Evaluation
-from vision.settings.errors import UserError
 from vision.settings.run import RunSettings
+from vision.training.class_weights import class_weights
 from vision.training.task import TrainingFacts, TrainingTask
 
 
@@ -37,10 +34,13 @@ class SegmentationTask(TrainingTask):
         facts: TrainingFacts,
     ) -> None:
         super().__init__(network, hyperparameters, run, facts)
-        self.register_buffer("class_weights", _class_weights(hyperparameters, facts.class_counts), persistent=False)
+        hp = hyperparameters
+        weights = class_weights("hp.class_weights", hp.class_weights, hp.num_classes, facts.class_counts)
+        self.register_buffer("class_weights", weights, persistent=False)
 
     def losses(self, outputs: SegmentationOutput, targets: Tensor) -> dict[str, Tensor]:
-        return segmentation_losses(outputs, targets, self.hyperparameters.aux_weight, self.class_weights)
+        auxiliary_weight, smoothing = self.hyperparameters.aux_weight, self.run.label_smoothing
+        return segmentation_losses(outputs, targets, auxiliary_weight, self.class_weights, smoothing)
 
     @torch.no_grad()
     def training_sums(self, outputs: SegmentationOutput, targets: Tensor) -> dict[str, Tensor]:
@@ -79,26 +79,3 @@ def measured_on(hyperparameters: SemanticSegmentationHyperparameters) -> str:
         f"mIOU and pixel_accuracy are measured as SageMaker does: the short side of each image scaled to {side} pixels,"
         f" of which the {side} x {side} in the center count. An endpoint answers whole images: see whole_images_mIOU."
     )
-
-
-def _class_weights(hyperparameters: SemanticSegmentationHyperparameters, counts: np.ndarray | None) -> Tensor | None:
-    """Return what the loss of each class counts, float32 [C]; None where all count the same.
-
-    Balanced: the median share of pixels of the classes that occur over the class's own (Eigen and Fergus 2015); a
-    class that never occurs counts 0.
-    """
-    given = hyperparameters.given_class_weights
-    if given is not None:
-        # Not a rule of the settings, which are checked before classes are counted.
-        if len(given) != hyperparameters.num_classes:
-            raise UserError(
-                f"hp.class_weights has {len(given)} numbers, but hp.num_classes is {hyperparameters.num_classes}: give"
-                " one for each class, the background's too"
-            )
-        return torch.tensor(given, dtype=torch.float32)
-    if hyperparameters.class_weights != BALANCED or counts is None:
-        return None
-    occurs = counts > 0
-    middle = np.median(counts[occurs]) if occurs.any() else 0.0
-    weights = np.divide(middle, counts, out=np.zeros(len(counts)), where=occurs)
-    return torch.from_numpy(weights.astype(np.float32))
