@@ -81,7 +81,7 @@ def decode_checked(header: ImageHeader, body: ImageBody, key: str, *, needed: Ne
 
 def check_image(encoded: bytes, key: str, *, max_pixels: int = MAX_PIXELS) -> tuple[ImageHeader, ImageBody]:
     """Return the header, and what a decoder may be given. Raises DataError under ``key``."""
-    header = _checked_header(encoded, key, max_pixels)
+    header = image_header(encoded, key, max_pixels)
     try:
         return header, read_body(encoded, header)
     except BadBodyError as problem:
@@ -92,7 +92,7 @@ def image_size(
     encoded: Bytes, key: str, *, max_pixels: int = MAX_PIXELS, needed: Needed | None = None
 ) -> tuple[int, int]:
     """Return (width, height) in pixels that ``decode_rgb`` will give, from the header alone."""
-    header = _checked_header(encoded, key, max_pixels)
+    header = image_header(encoded, key, max_pixels)
     return _reduced_size(header, 1 if needed is None else _divisor(header, needed))
 
 
@@ -109,7 +109,8 @@ def some_sizes(reader: Reader, most: int) -> np.ndarray:
     return np.array(found, np.int64).reshape(-1, 2)
 
 
-def _checked_header(encoded: Bytes, key: str, max_pixels: int) -> ImageHeader:
+def image_header(encoded: Bytes, key: str, max_pixels: int = MAX_PIXELS) -> ImageHeader:
+    """Return the header of an image. Raises DataError under ``key`` for what is no image and for one too large."""
     try:
         header = read_header(encoded)
     except BadHeaderError as problem:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 if TYPE_CHECKING:
+    from vision.data.containers.image_parts import ImageHeader
     from vision.data.masks.color_map import ColorMap
 
 # A label as its source states it: a float32 vector (RecordIO, .lst, class folders), the decoded JSON of a manifest
@@ -52,6 +53,14 @@ class Sized(Protocol):
 
     def image_size_px(self, index: int) -> tuple[int, int]:
         """(width, height) of the upright image, from its header. Raises DataError."""
+
+
+@runtime_checkable
+class Headed(Protocol):
+    """A reader of image files that reads the header of an image alone."""
+
+    def image_header(self, index: int) -> ImageHeader:
+        """Return size and EXIF orientation as the file states them. Raises DataError."""
 
 
 @runtime_checkable

@@ -112,6 +112,31 @@ def test_check_inspection_and_training_agree_on_turned_pairs(
     assert _is_prepared(reader) is fits
 
 
+@pytest.mark.parametrize(("size_px", "odd"), [((3, 2), True), ((2, 3), False)])
+def test_masks_that_are_turned_with_their_image_are_named(size_px: tuple[int, int], odd: bool, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    for folder in ("train", "masks"):
+        (tmp_path / folder).mkdir()
+    Image.new("RGB", (3, 2)).save(tmp_path / "train" / "a.jpg", exif=exif)
+    (tmp_path / "masks" / "a.png").write_bytes(write_mask(np.ones(size_px[::-1], np.uint8)))
+    remarks = count_pixels(MaskFilesReader(tmp_path / "train", tmp_path / "masks"), MaskDecoder(2)).remarks
+
+    assert [remark.split(",")[0] for remark in remarks] == [
+        "a.jpg (masks/a.png): the mask has the size that the image is stored in"
+    ] * odd
+
+
+def test_grey_masks_saved_in_color_are_named() -> None:
+    masks = Masks([[0, 1], [1, 0]])
+    masks.masks.append(cv2.imencode(".png", np.full((2, 2, 3), 1, np.uint8))[1].tobytes())
+    counts = count_pixels(masks, MaskDecoder(2))
+
+    assert counts.pixels.tolist() == [2, 6]
+    (remark,) = counts.remarks
+    assert remark.startswith("1.png: the mask is a grey picture saved in color")
+
+
 def test_background_alone_counts_with_the_pixels_of_its_image() -> None:
     counts = count_pixels(Masks([[0]], size_px=(4, 3)), MaskDecoder(2))
 

@@ -74,6 +74,7 @@ def summarize_masks(source: LabeledChannel, decoder: MaskDecoder, *, shows_progr
         problems += counts.problems
     else:
         warnings += counts.problems
+    warnings += counts.remarks
     if counts.absent and not problems:
         listed = ", ".join(class_name(reader.class_names, class_id) for class_id in counts.absent[:SHOWN])
         dots = ", ..." if len(counts.absent) > SHOWN else ""

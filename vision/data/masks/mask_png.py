@@ -19,6 +19,7 @@ from vision.settings.errors import DataError
 
 IGNORED = 255
 _GREY, _PALETTE = 0, 3
+_COLOR_TYPES = (2, 6)
 _SIGNATURE_BYTES = 8
 
 
@@ -62,6 +63,11 @@ def read_mask(encoded: bytes, key: str) -> MaskImage:
         return MaskImage(np.minimum(pixels, 1) if bits == 1 else pixels)
     pixels = pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
     return MaskImage(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB))
+
+
+def holds_colors(encoded: bytes) -> bool:
+    """Return whether the pixels of a sound PNG file are colors, not indices or grey levels."""
+    return encoded[25] in _COLOR_TYPES
 
 
 def write_mask(class_ids: np.ndarray, colors: np.ndarray | None = None) -> bytes:

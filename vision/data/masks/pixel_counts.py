@@ -7,22 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
+from vision.data.containers.image_parts import BadHeaderError, ImageHeader
+from vision.data.image_header import read_header
 from vision.data.masks.label_map import PLAIN
 from vision.data.masks.mask_decoder import MaskDecoder
-from vision.data.masks.mask_png import IGNORED
+from vision.data.masks.mask_frame import upright_mask
+from vision.data.masks.mask_png import IGNORED, holds_colors
 from vision.data.problems import EqualProblems
-from vision.data.sample import Reader, Sized
+from vision.data.sample import Headed, Reader
 from vision.settings.device import usable_cores
 from vision.settings.errors import DataError
 
 SHOWN = 10
 # Masks that one thread counts before it hands its sums over.
 _BLOCK = 32
+_GREY = (
+    "the mask is a grey picture saved in color, whose grey levels count as classes; save it as a grey or palette PNG"
+)
+_TURNED = (
+    "the mask has the size that the image is stored in, so it is turned with the image, as its EXIF data say; if it "
+    "was drawn on the upright image, store that upright (magick mogrify -auto-orient)"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +40,8 @@ class PixelCounts:
 
     ``pixels`` int64 [K] counts the pixels of each class, ``images`` int64 [K] the masks with at least one, and
     ``ignored`` the pixels that do not count. ``num_masks`` are those that were counted. ``problems`` names the masks
-    that cannot be used, a sentence for each kind with the first names.
+    that cannot be used, a sentence for each kind with the first names, and ``remarks`` those that are used although
+    they may be meant otherwise.
     """
 
     pixels: np.ndarray
@@ -39,6 +49,7 @@ class PixelCounts:
     ignored: int
     num_masks: int
     problems: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def absent(self) -> tuple[int, ...]:
@@ -57,16 +68,18 @@ def count_pixels(reader: Reader, decode: MaskDecoder, advance: Callable[[int], N
     Masks of another size than their image are found by the rule of training.
     """
     counts = np.zeros((2, 256), np.int64)
-    num_masks, problems = 0, EqualProblems()
+    num_masks, problems, remarks = 0, EqualProblems(), EqualProblems()
     blocks = [range(start, min(start + _BLOCK, len(reader))) for start in range(0, len(reader), _BLOCK)]
     with ThreadPoolExecutor(usable_cores(), "masks") as pool:
-        for block, (found, sound, errors) in zip(
+        for block, (found, sound, errors, odd) in zip(
             blocks, pool.map(lambda block: _count_block(reader, decode, block), blocks), strict=True
         ):
             counts += found
             num_masks += sound
             for error in errors:
                 problems.add(error.key, error.reason)
+            for key, remark in odd:
+                remarks.add(key, remark)
             if advance is not None:
                 advance(len(block))
     pixels, images = counts[:, : decode.num_classes]
@@ -78,38 +91,46 @@ def count_pixels(reader: Reader, decode: MaskDecoder, advance: Callable[[int], N
             'give the label map {"map": {"0": 0, "1": 255}}: channels.label_map= a folder with the files '
             "train_label_map.json and validation_label_map.json"
         )
-    return PixelCounts(pixels, images, ignored, num_masks, tuple(lines))
+    return PixelCounts(pixels, images, ignored, num_masks, tuple(lines), tuple(remarks.lines(SHOWN)))
 
 
-def _in_frame(mask: np.ndarray, decode: MaskDecoder, reader: Reader, index: int) -> np.ndarray:
-    """Return a mask as training puts it on its image, but for turns that keep its size: they move pixels alone.
+def _header(reader: Reader, index: int) -> ImageHeader | None:
+    """Return the header of an image; None where it cannot be read, which is said where the image is decoded.
 
-    Raises DataError where the sizes differ. What is wrong with an image is said where it is decoded; one that was
-    streamed is gone.
+    An image that was streamed is gone.
     """
-    with suppress(DataError):
-        # Most headers lie in the first bytes of a file, so that it need not be read whole.
-        if isinstance(reader, Sized) and mask.shape[::-1] == reader.image_size_px(index):
-            return mask
     try:
-        encoded = reader[index].encoded
-    except DataError:
-        return mask
-    return decode.in_frame(mask, encoded, reader.key(index))
+        return reader.image_header(index) if isinstance(reader, Headed) else read_header(bytes(reader[index].encoded))
+    except (DataError, BadHeaderError):
+        return None
 
 
-def _count_block(reader: Reader, decode: MaskDecoder, indices: range) -> tuple[np.ndarray, int, list[DataError]]:
-    """Return pixels and masks of each value int64 [2, 256], how many masks are sound, and what is wrong with others."""
+def _count_block(
+    reader: Reader, decode: MaskDecoder, indices: range
+) -> tuple[np.ndarray, int, list[DataError], list[tuple[str, str]]]:
+    """Count some masks, each as training puts it on its image.
+
+    Returns pixels and masks of each value int64 [2, 256], how many masks are sound, what is wrong with others, and
+    what is odd, with its key.
+    """
     counts = np.zeros((2, 256), np.int64)
     sound = 0
     errors: list[DataError] = []
+    odd: list[tuple[str, str]] = []
     for index in indices:
+        key, raw, header = reader.key(index), reader.target(index), _header(reader, index)
         try:
-            mask = _in_frame(decode(reader.target(index), reader.key(index)), decode, reader, index)
+            mask = decode(raw, key)
+            if header is not None:
+                if header.orientation != 1 and mask.shape == (header.height, header.width) and mask.any():
+                    odd.append((key, _TURNED))
+                mask = upright_mask(mask, header, key)
         except DataError as error:
             errors.append(error)
             continue
+        if decode.colors is None and isinstance(raw, bytes) and holds_colors(raw):
+            odd.append((key, _GREY))
         found = np.bincount(mask.ravel(), minlength=256)
         counts += found, found > 0
         sound += 1
-    return counts, sound, errors
+    return counts, sound, errors, odd

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vision.data.image_codec import image_size
+from vision.data.containers.image_parts import ImageHeader
+from vision.data.image_codec import image_header
 from vision.settings.errors import DataError
 from vision.settings.file_names import name_problem, shown_name
 from vision.settings.regular_file import irregular_kind, open_regular
@@ -63,7 +64,11 @@ class FileTable:
 
     def image_size_px(self, index: int, key: str) -> tuple[int, int]:
         """(width, height) of one upright image, from its header. Raises DataError under ``key``."""
-        return file_size_px(os.path.join(self.root, self[index]), key)
+        return self.image_header(index, key).upright_size
+
+    def image_header(self, index: int, key: str) -> ImageHeader:
+        """Return the header of one image. Raises DataError under ``key``."""
+        return file_header(os.path.join(self.root, self[index]), key)
 
 
 def read_file(path: str | Path, key: str) -> bytes:
@@ -79,21 +84,23 @@ def read_file(path: str | Path, key: str) -> bytes:
 
 
 def file_size_px(path: str | Path, key: str) -> tuple[int, int]:
-    """Return (width, height) of an upright image file; for most headers the file's start is enough.
+    """Return (width, height) of an upright image file, from its header. Raises DataError under ``key``."""
+    return file_header(path, key).upright_size
 
-    Raises DataError under ``key``.
-    """
+
+def file_header(path: str | Path, key: str) -> ImageHeader:
+    """Return the header of an image file, whose start is enough for most. Raises DataError under ``key``."""
     try:
         with open_regular(path) as file:
             start = file.read(_HEADER_BYTES)
     except OSError as error:
         raise DataError(key, f"{path} cannot be read ({error.strerror})") from None
     try:
-        return image_size(start, key)
+        return image_header(start, key)
     except DataError:
         if len(start) < _HEADER_BYTES:
             raise
-    return image_size(read_file(path, key), key)
+    return image_header(read_file(path, key), key)
 
 
 def path_problem(root: Path, path: str) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vision.data.class_list import find_class_list
+from vision.data.containers.image_parts import ImageHeader
 from vision.data.masks.color_map import ColorMap, join_color_maps
 from vision.data.problems import Problems
 from vision.data.readers.class_names import ClassNames
@@ -113,6 +114,10 @@ class ManifestReader:
     def image_size_px(self, index: int) -> tuple[int, int]:
         """(width, height) of one image, from its header."""
         return self._files.image_size_px(index, self.key(index))
+
+    def image_header(self, index: int) -> ImageHeader:
+        """Return the header of one image."""
+        return self._files.image_header(index, self.key(index))
 
     @property
     def has_masks(self) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vision.data.class_list import find_class_list
+from vision.data.containers.image_parts import ImageHeader
 from vision.data.problems import Problems, first_names
 from vision.data.readers.file_table import (
     FileTable,
@@ -88,6 +89,10 @@ class MaskFilesReader:
     def image_size_px(self, index: int) -> tuple[int, int]:
         """Return (width, height) of one upright image, from its header."""
         return self._images.image_size_px(index, self.key(index))
+
+    def image_header(self, index: int) -> ImageHeader:
+        """Return the header of one image."""
+        return self._images.image_header(index, self.key(index))
 
 
 class _Entries(NamedTuple):
