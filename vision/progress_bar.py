@@ -12,9 +12,9 @@ REDRAW_SECONDS = 0.2
 
 
 @contextmanager
-def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress_bar(description: str, total: int, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
     """Yield a function to be called with the number of items done since its last call."""
-    if not sys.stderr.isatty() or os.environ.get("LOCAL_RANK", "0") != "0":
+    if not shown or not sys.stderr.isatty() or os.environ.get("LOCAL_RANK", "0") != "0":
         yield lambda count: None
         return
     from rich.console import Console

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 
 import cv2
@@ -50,6 +52,19 @@ def test_labels_of_several_numbers(tmp_path: Path, labels: list[float | list[flo
     found = with_counts({}, records(tmp_path / "train.rec", labels))
     assert found.get("num_classes") == classes
     assert found["num_training_samples"] == len(labels)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_terminal_shows_progress_where_it_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: bool
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stderr", Terminal())
+    with_counts({}, records(tmp_path / "train.rec", [[1.0, 0.0], [0.0, 1.0]]), shows_progress=shown)
+    assert ("counting classes" in sys.stderr.getvalue()) is shown  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("value", [0, 255])

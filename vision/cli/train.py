@@ -118,7 +118,8 @@ def job_of(settings: Settings) -> TrainingJob:
     from vision.data.counting import print_counts, with_counts
 
     facts = algorithms.facts_of(job.algorithm)
-    counted = with_counts(settings["hp"], settings["channels"], facts.label_suffixes("train"))
+    suffixes, shown = facts.label_suffixes("train"), job.run.progress in ("auto", "bar")
+    counted = with_counts(settings["hp"], settings["channels"], suffixes, shows_progress=shown)
     job = replace(job, hyperparameters=facts.hyperparameters.parse(counted))
     print_counts(settings["hp"], job.hyperparameters.to_strings())
     return job

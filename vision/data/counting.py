@@ -27,7 +27,11 @@ _LEAST_MASK_CLASSES = 2
 
 
 def with_counts(
-    hyperparameters: Mapping[str, object], channels: Mapping[str, object], label_suffixes: Sequence[str] = ()
+    hyperparameters: Mapping[str, object],
+    channels: Mapping[str, object],
+    label_suffixes: Sequence[str] = (),
+    *,
+    shows_progress: bool = True,
 ) -> dict[str, object]:
     """Return the hyperparameters, with the counts that were left out taken from the ``train`` channel.
 
@@ -47,7 +51,9 @@ def with_counts(
     reader = open_channel(located, "train", label_suffixes=label_suffixes)
     if "num_classes" in missing:
         label_map = located[LABEL_MAP].path if LABEL_MAP in located else None
-        values["num_classes"] = count_classes(reader, read_label_map(label_map, "train", MOST_CLASSES))
+        values["num_classes"] = count_classes(
+            reader, read_label_map(label_map, "train", MOST_CLASSES), shows_progress=shows_progress
+        )
     if "num_training_samples" in missing:
         values["num_training_samples"] = len(reader)
     return {name: value for name, value in values.items() if name not in missing or value}
@@ -66,7 +72,7 @@ def counted_line(given: Mapping[str, object], settled: Mapping[str, object]) -> 
     return f"counted in channel 'train': {' '.join(counted)}" if counted else None
 
 
-def count_classes(reader: Reader, label_map: LabelMap = PLAIN) -> int:
+def count_classes(reader: Reader, label_map: LabelMap = PLAIN, *, shows_progress: bool = True) -> int:
     """Return the number of class names, else of the classes that the labels tell; 0 if they tell none.
 
     ``label_map`` says what the pixels of masks mean.
@@ -78,7 +84,7 @@ def count_classes(reader: Reader, label_map: LabelMap = PLAIN) -> int:
         # All at once: as labels that are looked at one by one, but in no time.
         return _classes_up_to(matrix[:, 0])
     most = 0
-    with progress_bar("counting classes", len(reader)) as advance:
+    with progress_bar("counting classes", len(reader), shown=shows_progress) as advance:
         for index in range(len(reader)):
             # Labels that cannot be read are named where they are judged.
             with suppress(DataError):

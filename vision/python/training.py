@@ -179,7 +179,8 @@ def _job(
 ) -> TrainingJob:
     facts = algorithms.facts_of(algorithm)
     declared = needed_channels(facts.channels, run)
-    counted = with_counts(hyperparameters, channels, facts.label_suffixes("train"))
+    suffixes, shown = facts.label_suffixes("train"), run.get("progress", "auto") in ("auto", "bar")
+    counted = with_counts(hyperparameters, channels, suffixes, shows_progress=shown)
     job = Job.parse(facts.name, facts.hyperparameters, counted, channels, run, declared)
     print_counts(hyperparameters, counted)
     return job

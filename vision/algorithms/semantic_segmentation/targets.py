@@ -58,11 +58,9 @@ def summarize_masks(source: LabeledChannel, decoder: MaskDecoder, *, shows_progr
     if decoder.label_map is PLAIN:
         log.info("label maps not provided, using defaults.")
     log.info("#label_map %s :%s", source.name, dict(decoder.label_map.stated))
-    if shows_progress and len(reader) > FEW_MASKS:
-        with progress_bar(f"counting masks of {source.name}", len(reader)) as advance:
-            counts = count_pixels(reader, decoder, advance)
-    else:
-        counts = count_pixels(reader, decoder)
+    has_bar = shows_progress and len(reader) > FEW_MASKS
+    with progress_bar(f"counting masks of {source.name}", len(reader), shown=has_bar) as advance:
+        counts = count_pixels(reader, decoder, advance)
     problems: list[str] = []
     warnings: list[str] = []
     if counts.num_masks < len(reader):
