@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -22,7 +24,10 @@ def test_labels_at_their_thresholds() -> None:
     cat, _, owl = table.rows
     assert cat == ("cat", pytest.approx(0.3), pytest.approx(2 / 3), 1.0, pytest.approx(0.8), 2, 2, 1, 0)
     assert owl == ("owl", None, None, None, None, 0, 0, 0, 0)
-    assert label_table(of_images([0.5] * 3)).title == "Labels at the given thresholds"
+    given = label_table(of_images([0.5] * 3))
+    assert given.title == "Labels at the given thresholds"
+    # To read where somebody asked for them, to look things up in where nobody did.
+    assert (table.is_long, given.is_long) == (True, False)
     assert label_table(of_boxes()).columns[5] == "objects"
 
 
@@ -57,3 +62,11 @@ def test_note_says_what_was_decided_and_the_means() -> None:
     assert "precision 0.6667, recall 1.0000, F1 0.8000" in note
     assert "as given" in threshold_note(of_images([0.5] * 3))
     assert "a detection counts where its score reaches" in threshold_note(of_boxes())
+
+
+def test_thresholds_that_tell_little_are_named() -> None:
+    labels = of_images()
+    assert "Doubtful: the thresholds of cat, dog rest on fewer than 10 images each." in threshold_note(labels)
+    assert "Doubtful" not in threshold_note(of_images([0.5] * 3))
+    extreme = replace(labels, thresholds=np.array([0.03, 0.5, 0.97]))
+    assert "the thresholds of cat lie below 0.05 or above 0.95" in threshold_note(extreme)

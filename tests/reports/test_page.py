@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+import re
 from html.parser import HTMLParser
 
 import pytest
 
-from vision.metrics.evaluation import Evaluation, Table
-from vision.reports.page import Section, Tile, folded_html, gallery_html, page, settings_html, table_html
+from vision.metrics.evaluation import Evaluation, Example, Gallery, Table
+from vision.reports.page import Section, Tile, folded_html, gallery_html, page, settings_html, slider_html, table_html
 
-VOID = {"meta", "img", "br", "!doctype"}
+VOID = {"meta", "img", "br", "wbr", "input", "!doctype"}
 
 
 class Checker(HTMLParser):
@@ -50,11 +54,41 @@ def test_names_stay_text_everywhere(evil: str, evaluation: Evaluation) -> None:
         Section("c", folded_html(evil, table_html(evaluation.tables[1]))),
     ]
     found = check(page(title=evil, subtitle=evil, tiles=[Tile(evil, evil)], notes=[evil], sections=sections))
-    assert "script" not in {tag for tag, _ in found.tags}
+    # Only the page's own runs, whose hash the policy names.
+    assert [tag for tag, _ in found.tags].count("script") == 1
     assert found.text.count(evil) == 14
     assert "cannot be read" in found.text
     keys = [attributes["title"] for _, attributes in found.tags if attributes.get("class") == "key"]
     assert keys == [f"{evil} (index 1)", "b.jpg (index 2)"]
+
+
+def test_only_the_script_of_the_page_may_run() -> None:
+    html = page(title="t", subtitle="s", tiles=[], notes=[], sections=[])
+    (script,) = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'\"" in html
+
+
+def test_a_click_enlarges_a_picture_and_another_leads_back(evaluation: Evaluation) -> None:
+    found = check(gallery_html(evaluation.galleries[1], [b"jpeg", None]))
+    ids = [attributes["id"] for _, attributes in found.tags if "id" in attributes]
+    links = [attributes["href"] for tag, attributes in found.tags if tag == "a"]
+    assert ids == ["boxes-0", "boxes-0-large", "boxes-1"]
+    assert links == ["#boxes-0-large", "#boxes-0"]
+
+
+def test_slider_holds_every_step_and_names_stay_text(evil: str) -> None:
+    steps = [[(1, 2, 0), (3, 0, 1)], [(0, 0, 1), (0, 0, 4)]]
+    found = check(slider_html(["cat", evil], steps))
+    ((_, part),) = [(tag, attributes) for tag, attributes in found.tags if attributes.get("class") == "slider"]
+    assert json.loads(part["data-steps"] or "") == [[list(counts) for counts in step] for step in steps]
+    assert "hidden" in part
+    assert evil in found.text
+
+
+def test_paths_break_behind_separators_only() -> None:
+    html = gallery_html(Gallery("g", (Example(0, "a_b/c&d.jpg", ""),)), [None])
+    assert ">a_<wbr>b/<wbr>c&amp;d.<wbr>jpg<" in html
 
 
 def test_nothing_is_loaded_from_elsewhere(evaluation: Evaluation) -> None:

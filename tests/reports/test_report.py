@@ -23,7 +23,13 @@ def image_of(index: int) -> np.ndarray | None:
 def test_everything_is_written(tmp_path: Path, evaluation: Evaluation, history: list) -> None:
     folder = tmp_path / "run" / "report"
     path = write_report(
-        folder, title="Digits", evaluation=evaluation, history=history, settings={"epochs": "4"}, image_of=image_of
+        folder,
+        title="Digits",
+        evaluation=evaluation,
+        history=history,
+        settings={"epochs": "4"},
+        image_of=image_of,
+        verdict=("97.1 % of 7 images are right.",),
     )
     assert path == folder / "report.html"
     assert {entry.name for entry in folder.iterdir()} == {
@@ -37,9 +43,10 @@ def test_everything_is_written(tmp_path: Path, evaluation: Evaluation, history: 
         "boxes.png",
     }
     html = path.read_text(encoding="utf-8")
-    # Long tables are folded and have no bars; of nothing, there is none.
-    assert re.search(r'id="by_step"><h2>By step</h2><details>', html)
+    # Long tables are folded in one place and have no bars; of nothing, there is none.
+    assert re.search(r'id="further_tables"><h2>Further tables</h2><details><summary>By step</summary>', html)
     assert "Of nothing" not in html
+    assert '<p class="verdict">97.1&nbsp;% of 7 images are right.</p>' in html
     tiles = dict(re.findall(r"<b>(.*?)</b><span>(.*?)</span>", html))
     assert tiles["97.13 %"] == "accuracy"
     assert tiles["2 min 40 s"] == "training time"

@@ -14,8 +14,8 @@ from vision.metrics.label_evaluation import LabelEvaluation
 SHOWN_SCORE = 0.3
 MOST_SAMPLES = 16
 MOST_MISTAKES = 32
-# More boxes than that hide the picture.
-MOST_BOXES = 60
+# More boxes of a picture would hide it.
+MOST_BOXES = 10
 
 
 def galleries(
@@ -39,9 +39,19 @@ class _Pictures:
         self.keys = keys
 
     def example(self, index: int, caption: str, truths: np.ndarray, detections: np.ndarray) -> Example:
-        boxes = [self._box("truth", row) for row in truths[:MOST_BOXES].tolist()]
-        boxes += [self._box("prediction", row) for row in detections[:MOST_BOXES].tolist()]
-        return Example(index, self.keys(index), caption, tuple(boxes))
+        """Return the picture with its first boxes of both kinds; of many, with half of each kind."""
+        half = MOST_BOXES // 2
+        shown_truths = truths[: max(half, MOST_BOXES - len(detections))].tolist()
+        shown = detections[: MOST_BOXES - len(shown_truths)].tolist()
+        boxes = [self._box("truth", row) for row in shown_truths] + [self._box("prediction", row) for row in shown]
+        left_out = len(truths) + len(detections) - len(boxes)
+        more = f" ({left_out} more boxes)" if left_out else ""
+        return Example(index, self.keys(index), caption + more, tuple(boxes))
+
+    def near(self, rows: np.ndarray, boxes_xyxy_unit: np.ndarray, box_xyxy_unit: np.ndarray) -> np.ndarray:
+        """Return rows of boxes [n, 4], those whose center is nearest to that of a box first."""
+        offsets = (boxes_xyxy_unit[rows] - box_xyxy_unit).reshape(-1, 2, 2).sum(axis=1)
+        return rows[np.argsort((offsets**2).sum(axis=1), kind="stable")]
 
     def truths(self, index: int) -> np.ndarray:
         """Return the rows of the image's objects."""
@@ -93,7 +103,8 @@ def _false_positives(pictures: _Pictures, pairs: BoxPairs) -> tuple[Example, ...
         index = int(records.detection_image[row])
         what = pictures.name("truth", truth) if truth >= 0 else "background"
         caption = f"truth {what} / predicted {pictures.name('prediction', row)} {records.detection_scores[row]:.2f}"
-        examples.append(pictures.example(index, caption, pictures.truths(index), np.array([row])))
+        truths = pictures.near(pictures.truths(index), records.truth_boxes, records.detection_boxes[row])
+        examples.append(pictures.example(index, caption, truths, np.array([row])))
     return tuple(examples)
 
 
@@ -107,7 +118,8 @@ def _missed(pictures: _Pictures, pairs: BoxPairs) -> tuple[Example, ...]:
     for row in missed[order].tolist():
         index = int(records.truth_image[row])
         caption = f"missed {pictures.name('truth', row)}"
-        examples.append(pictures.example(index, caption, np.array([row]), pictures.detections(index)))
+        seen = pictures.near(pictures.detections(index), records.detection_boxes, records.truth_boxes[row])
+        examples.append(pictures.example(index, caption, np.array([row]), seen))
     return tuple(examples)
 
 

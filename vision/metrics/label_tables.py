@@ -13,6 +13,9 @@ from vision.metrics.label_evaluation import STEPS, LabelEvaluation
 # Of the hundred steps of the curves, those that tables show: 0.05, 0.10, ..., 0.95.
 TABLE_STEPS = range(5, 100, 5)
 MOST_LABELS_BY_THRESHOLD = 20
+# A threshold chosen on fewer images, or this near to 0 or 1, is warned of.
+FEW, LOWEST = 10, 0.05
+MOST_DOUBTFUL = 5
 RATIOS = ("precision", "recall", "F1")
 SHARES = ("threshold", *RATIOS)
 # True positives, false positives, false negatives: short, for narrow terminals.
@@ -31,14 +34,18 @@ def with_labels(found: Evaluation, labels: LabelEvaluation) -> Evaluation:
 
 
 def label_table(labels: LabelEvaluation) -> Table:
-    """Return a table of each label at its threshold; ratios over 0 are left empty."""
+    """Return a table of each label at its threshold; ratios over 0 are left empty.
+
+    At thresholds that nobody asked for it is to look things up in: the table of the classes says how good they are.
+    """
     ratios, numbers = _ratios(labels.counts), _numbers(labels.counts)
     rows = tuple(
         (name, _share(labels.thresholds[label]), *ratios[label], int(labels.counts.support[label]), *numbers[label])
         for label, name in enumerate(labels.class_names)
     )
     which, items = "assumed" if labels.are_assumed else "given", "objects" if labels.records else "images"
-    return Table(f"Labels at the {which} thresholds", ("class", *SHARES, items, *COUNTS), rows, shares=SHARES)
+    columns = ("class", *SHARES, items, *COUNTS)
+    return Table(f"Labels at the {which} thresholds", columns, rows, is_long=labels.are_assumed, shares=SHARES)
 
 
 def threshold_table(labels: LabelEvaluation) -> Table:
@@ -86,7 +93,26 @@ def threshold_note(labels: LabelEvaluation) -> str:
     return (
         f"With thresholds, {who}, {how}. Mean over the labels that occur: precision {precision:.4f}, "
         f"recall {recall:.4f}, F1 {f1:.4f}. TP, FP and FN are true positives, false positives and misses."
+        f"{_doubtful(labels) if labels.are_assumed else ''}"
     )
+
+
+def _doubtful(labels: LabelEvaluation) -> str:
+    """Name the labels whose assumed threshold tells little; nothing of thresholds that all rest on enough."""
+    items = "objects" if labels.records else "images"
+    occurs, known = labels.counts.support > 0, np.nan_to_num(labels.thresholds, nan=0.5)
+    kinds = {
+        f"rest on fewer than {FEW} {items} each": occurs & (labels.counts.support < FEW),
+        f"lie below {LOWEST:g} or above {1 - LOWEST:g}, so that a slightly different model would need others": occurs
+        & ((known < LOWEST) | (known > 1 - LOWEST)),
+    }
+    found = ""
+    for what, is_one in kinds.items():
+        names = [labels.class_names[label] for label in np.flatnonzero(is_one).tolist()]
+        if names:
+            more = f" and {len(names) - MOST_DOUBTFUL} more" if len(names) > MOST_DOUBTFUL else ""
+            found += f" Doubtful: the thresholds of {', '.join(names[:MOST_DOUBTFUL])}{more} {what}."
+    return found
 
 
 def mean_ratios(counts: DecisionCounts) -> tuple[float, float, float]:

@@ -26,7 +26,31 @@ MOST_BARS = 30
 
 
 def learning_curves(history: Sequence[Mapping[str, float | int]]) -> bytes | None:
-    """Draw what the history holds in panels: losses, scores, learning rate, speed; None if it holds nothing."""
+    """Draw what the history holds in panels of one figure; None if it holds nothing."""
+    panels = _panels(history)
+    if not panels:
+        return None
+    rows = math.ceil(len(panels) / 2)
+    figure, grid = new_figure(11.6, 3.3 * rows, rows, min(2, len(panels)))
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    for axes, (title, names) in zip(grid, panels.items(), strict=False):
+        _learning_panel(axes, title, names, history)
+    return png(figure)
+
+
+def learning_panels(history: Sequence[Mapping[str, float | int]]) -> dict[str, bytes]:
+    """Draw the panels of ``learning_curves`` as figures of their own, by title."""
+    drawn = {}
+    for title, names in _panels(history).items():
+        figure, (axes,) = new_figure(5.4, 3.3)
+        _learning_panel(axes, title, names, history)
+        drawn[title] = png(figure)
+    return drawn
+
+
+def _panels(history: Sequence[Mapping[str, float | int]]) -> dict[str, list[str]]:
+    """Return the columns of the history to draw, by the title of their panel."""
     columns = dict.fromkeys(name for row in history for name in row if name != "epoch")
     panels: dict[str, list[str]] = {"loss": [], "score": [], "learning rate": [], "images per second": []}
     for name in columns:
@@ -38,16 +62,7 @@ def learning_curves(history: Sequence[Mapping[str, float | int]]) -> bytes | Non
             facts = algorithms.metric_facts(name)
             if facts is None or facts.is_drawn:
                 panels["score" if is_share(name) else "loss"].append(name)
-    filled = {title: names for title, names in panels.items() if names}
-    if not filled:
-        return None
-    rows = math.ceil(len(filled) / 2)
-    figure, grid = new_figure(11.6, 3.3 * rows, rows, min(2, len(filled)))
-    for axes in grid[len(filled) :]:
-        axes.remove()
-    for axes, (title, names) in zip(grid, filled.items(), strict=False):
-        _learning_panel(axes, title, names, history)
-    return png(figure)
+    return {title: names for title, names in panels.items() if names}
 
 
 def _learning_panel(axes: Axes, title: str, names: list[str], history: Sequence[Mapping[str, float | int]]) -> None:
@@ -61,7 +76,7 @@ def _learning_panel(axes: Axes, title: str, names: list[str], history: Sequence[
         axes.plot(epochs, values, color=color, lw=width, marker=marker, ms=3, drawstyle=steps)
     axes.set_xlabel("epoch", color=FAINT)
     axes.set_title(title, loc="left", fontsize=10, color=INK, fontweight="bold")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if title == "score":
         _mark_best(axes, names, history)
     if title == "images per second":
@@ -180,7 +195,7 @@ def class_bars(table: Table) -> bytes | None:
 
 def curves_figure(curves: Curves) -> bytes:
     """Draw all series over common axes, the yardstick dashed."""
-    figure, (axes,) = new_figure(5.7, 4.2)
+    figure, (axes,) = new_figure(5.4, 4.2)
     names = [name for name in curves.series if name != YARDSTICK]
     color_of = dict(zip(names, colors(len(names)), strict=True))
     for name, (x, y) in curves.series.items():

@@ -1,9 +1,12 @@
-"""One self-contained HTML page: no script, no request, every picture inline, every text escaped."""
+"""One self-contained HTML page: no request, every picture inline, every text escaped, no script but its own."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -14,8 +17,11 @@ from vision.reports.contact_sheet import caption_parts
 from vision.reports.drawing import DPI
 from vision.reports.formatting import file_stem, printable
 
-# Nothing is loaded from anywhere and nothing runs, even if a name found its way around the escaping.
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+# Nothing is loaded from anywhere, and nothing runs but the script with this hash, even if a name found its way around
+# the escaping.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{hash}'"
+# Figures wider than this are scrolled on a phone, where their letters would be too small.
+_WIDE_PX = 560
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,13 @@ def page(
     tiles: Sequence[Tile],
     notes: Sequence[str],
     sections: Sequence[Section],
+    verdict: Sequence[str] = (),
 ) -> str:
-    """Return the whole document as HTML."""
-    style = files("vision.reports").joinpath("page.css").read_text(encoding="utf-8")
+    """Return the whole document as HTML. ``verdict`` is what to read if nothing else."""
+    style, script = (
+        files("vision.reports").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js")
+    )
+    policy = POLICY.format(hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"))
     links = "".join(f'<a href="#{file_stem(s.title)}">{_text(s.title)}</a>' for s in sections)
     shown_tiles = "".join(
         f'<div class="tile{" first" if place == 0 else ""}"><b>{_text(tile.value)}</b>'
@@ -54,14 +64,15 @@ def page(
     shown_notes = "".join(f"<p>{_text(note)}</p>" for note in notes)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{_text(title)}</title><style>{style}</style></head>\n<body><main>\n"
         f"<header><h1>{_text(title)}</h1><p>{_text(subtitle)}</p><nav>{links}</nav></header>\n"
-        f'<div class="tiles">{shown_tiles}</div>\n'
+        + (f'<p class="verdict">{_text(" ".join(verdict)).replace(" %", "&nbsp;%")}</p>\n' if verdict else "")
+        + f'<div class="tiles">{shown_tiles}</div>\n'
         + (f'<div class="notes">{shown_notes}</div>\n' if notes else "")
         + _arranged(sections)
-        + "</main></body></html>\n"
+        + f"</main><script>{script}</script></body></html>\n"
     )
 
 
@@ -85,7 +96,8 @@ def picture_html(png: bytes, description: str) -> str:
     # The width in pixels stands at a fixed place in every PNG file.
     width_px = round(int.from_bytes(png[16:20], "big") * 96 / DPI)
     source = _data_url(png, "png")
-    return f'<img class="figure" alt="{_text(description)}" src="{source}" style="width:{width_px}px">'
+    picture = f'<img class="figure" alt="{_text(description)}" src="{source}" style="width:{width_px}px">'
+    return f'<div class="wide">{picture}</div>' if width_px > _WIDE_PX else picture
 
 
 def folded_html(label: str, body: str) -> str:
@@ -115,15 +127,45 @@ def gallery_html(gallery: Gallery, jpegs: Sequence[bytes | None]) -> str:
         return '<p class="empty">None.</p>'
     large = any(example.needs_room for example in gallery.examples)
     cards = []
-    for example, jpeg in zip(gallery.examples, jpegs, strict=True):
-        picture = f'<img alt="" src="{_data_url(jpeg, "jpeg")}">' if jpeg is not None else "cannot be read"
+    for place, (example, jpeg) in enumerate(zip(gallery.examples, jpegs, strict=True)):
+        name = f"{file_stem(gallery.title)}-{place}"
         lines = "".join(f'<div class="{role}">{_text(text)}</div>' for text, role in caption_parts(example.caption))
         key = _text(example.key)
         cards.append(
-            f'<figure><div class="picture">{picture}</div><figcaption>{lines}'
-            f'<div class="key" title="{key} (index {example.index})">{key}</div></figcaption></figure>'
+            f'<figure id="{name}">{_picture(name, jpeg)}<figcaption>{lines}'
+            f'<div class="key" title="{key} (index {example.index})">{_breakable(example.key)}</div>'
+            "</figcaption></figure>"
         )
     return f'<div class="gallery{" large" if large else ""}">{"".join(cards)}</div>'
+
+
+def _picture(name: str, jpeg: bytes | None) -> str:
+    """A click fills the window with the picture, which becomes the page's target; another leads back to its card."""
+    if jpeg is None:
+        return '<div class="picture">cannot be read</div>'
+    return (
+        f'<div class="picture" id="{name}-large"><a href="#{name}-large" title="enlarge">'
+        f'<img alt="" src="{_data_url(jpeg, "jpeg")}"></a><a class="close" href="#{name}" title="close"></a></div>'
+    )
+
+
+def slider_html(labels: Sequence[str], steps: Sequence[Sequence[tuple[int, int, int]]]) -> str:
+    """Return a slider over thresholds from 0 to 1 and what each label reaches there.
+
+    ``steps`` hold for each threshold and label the true positives, false positives and false negatives. Without
+    scripts nothing is shown.
+    """
+    names = ("precision", "recall", "F1", "TP", "FP", "FN")
+    head = "".join(f'<th class="number">{name}</th>' for name in names)
+    cells = '<td class="number"></td>' * len(names)
+    rows = "".join(f'<tr data-label="{place}"><td>{_text(name)}</td>{cells}</tr>' for place, name in enumerate(labels))
+    data = escape(json.dumps(steps, separators=(",", ":")), quote=True)
+    return (
+        f'<div class="slider" hidden data-steps="{data}"><label>one threshold for all labels '
+        f'<input type="range" min="0" max="{len(steps) - 1}" value="{len(steps) // 2}"> <output></output></label>'
+        f'<div class="scroll"><table><thead><tr><th>label</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        "</div>"
+    )
 
 
 def settings_html(settings: Mapping[str, str]) -> str:
@@ -146,6 +188,11 @@ def _cell(cell: str | int | float | None, is_number: bool, is_share: bool) -> st
 
 def _text(text: str) -> str:
     return escape(printable(text), quote=True)
+
+
+def _breakable(path: str) -> str:
+    """Return a path as text that may go on in the next line behind its separators, not in the middle of a word."""
+    return re.sub(r"([/\\\\_.-])", r"\1<wbr>", _text(path))
 
 
 def _data_url(data: bytes, kind: str) -> str:

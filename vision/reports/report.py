@@ -21,13 +21,14 @@ from vision.reports.contact_sheet import contact_sheet, make_thumbnail, thumbnai
 from vision.reports.custom_labels_files import run_name, write_evaluation_files, write_run_files
 from vision.reports.drawing import jpeg_bytes
 from vision.reports.evaluation_json import write_evaluation
-from vision.reports.figures import class_bars, curves_figure, heat_map, learning_curves
+from vision.reports.figures import class_bars, curves_figure, heat_map, learning_curves, learning_panels
 from vision.reports.formatting import duration_text, file_stem, metric_label, metric_text
 from vision.settings.errors import DataError
 from vision.training.accelerator import choose_device
 
 MOST_METRIC_TILES = 6
 MOST_CLASSES_IN_NARROW_MATRIX = 12
+MOST_CLASSES_OF_SLIDER = 50
 
 History = Sequence[Mapping[str, float | int]]
 
@@ -40,11 +41,12 @@ def write_report(
     history: History,
     settings: Mapping[str, str],
     image_of: Callable[[int], np.ndarray | None],
+    verdict: Sequence[str] = (),
 ) -> Path:
     """Write ``report.html``, its pictures as PNG and ``evaluation.json``; returns the page's path.
 
     ``history`` holds the rows of metrics.csv, empty for an evaluation alone. ``image_of`` gives the image of
-    an example by its index, uint8 [H,W,3] RGB, or None if it cannot be read.
+    an example by its index, uint8 [H,W,3] RGB, or None if it cannot be read. ``verdict`` is what to read first.
     """
     make_folder(folder)
     pictures = _Pictures(folder)
@@ -53,6 +55,7 @@ def write_report(
         *_matrix_sections(evaluation, pictures),
         *_table_sections(evaluation, pictures),
         *_curve_sections(evaluation, pictures),
+        *_look_up_section(evaluation),
         *(_gallery_section(gallery, image_of, pictures) for gallery in evaluation.galleries),
     ]
     if settings:
@@ -63,6 +66,7 @@ def write_report(
         tiles=_tiles(evaluation, history),
         notes=evaluation.notes,
         sections=sections,
+        verdict=verdict,
     )
     write_evaluation(folder / "evaluation.json", evaluation)
     path = folder / "report.html"
@@ -88,11 +92,13 @@ class _Pictures:
 
 
 def _training_section(history: History, pictures: _Pictures) -> list[html.Section]:
-    png = learning_curves(history)
-    if png is None:
-        return []
-    pictures.write("curves", png)
-    return [html.Section("Learning curves", html.picture_html(png, "learning curves"))]
+    """One picture in the folder; on the page one for each panel, whose letters keep their size on a phone."""
+    panels = learning_panels(history)
+    curves = learning_curves(history)
+    if curves is not None:
+        pictures.write("curves", curves)
+    body = "".join(html.picture_html(png, title) for title, png in panels.items())
+    return [html.Section("Learning curves", f'<div class="panels">{body}</div>')] if panels else []
 
 
 def _matrix_sections(evaluation: Evaluation, pictures: _Pictures) -> list[html.Section]:
@@ -108,17 +114,33 @@ def _matrix_sections(evaluation: Evaluation, pictures: _Pictures) -> list[html.S
 def _table_sections(evaluation: Evaluation, pictures: _Pictures) -> list[html.Section]:
     sections = []
     for table in evaluation.tables:
-        body = html.table_html(table)
-        if table.is_long:
-            if table.rows:
-                sections.append(html.Section(table.title, html.folded_html("All values", body)))
+        if table.is_long or not table.rows:
             continue
+        body = html.table_html(table)
         png = class_bars(table)
         if png is not None:
             pictures.write(table.title, png)
             body = html.picture_html(png, table.title) + html.folded_html("All values", body)
         sections.append(html.Section(table.title, body, narrow=png is None))
     return sections
+
+
+def _look_up_section(evaluation: Evaluation) -> list[html.Section]:
+    """The slider over thresholds, and every table in which one looks things up, folded."""
+    labels = evaluation.labels
+    body = ""
+    if labels is not None and len(labels.class_names) <= MOST_CLASSES_OF_SLIDER:
+        counts = (
+            (step.true_positives.tolist(), step.false_positives.tolist(), step.false_negatives.tolist())
+            for step in labels.by_step
+        )
+        body = html.slider_html(labels.class_names, [list(zip(*columns, strict=True)) for columns in counts])
+    body += "".join(
+        html.folded_html(table.title, html.table_html(table))
+        for table in evaluation.tables
+        if table.is_long and table.rows
+    )
+    return [html.Section("Thresholds" if labels is not None else "Further tables", body)] if body else []
 
 
 def _curve_sections(evaluation: Evaluation, pictures: _Pictures) -> list[html.Section]:
@@ -133,10 +155,11 @@ def _curve_sections(evaluation: Evaluation, pictures: _Pictures) -> list[html.Se
 def _gallery_section(
     gallery: Gallery, image_of: Callable[[int], np.ndarray | None], pictures: _Pictures
 ) -> html.Section:
+    if not gallery.examples:
+        return html.Section(gallery.title, html.gallery_html(gallery, []), narrow=True)
     side = thumbnail_side_px(gallery)
     thumbnails = [make_thumbnail(example, image_of(example.index), side) for example in gallery.examples]
-    if gallery.examples:
-        pictures.write(gallery.title, contact_sheet(gallery, thumbnails))
+    pictures.write(gallery.title, contact_sheet(gallery, thumbnails))
     jpegs = [None if picture is None else jpeg_bytes(picture) for picture in thumbnails]
     return html.Section(gallery.title, html.gallery_html(gallery, jpegs))
 
@@ -177,6 +200,7 @@ def write_run_report(result: RunResult) -> Path:
         history=result.history,
         settings=settings,
         image_of=image_of,
+        verdict=result.verdict,
     )
     write_run_files(result.folder.report, result)
     return page
@@ -193,6 +217,7 @@ def write_evaluation_report(folder: Path, evaluated: EvaluatedModel, model: Path
         history=[],
         settings={"model": str(model)},
         image_of=image_of,
+        verdict=() if evaluated.evaluation.verdict is None else evaluated.evaluation.verdict.sentences(),
     )
     write_evaluation_files(folder, evaluated, model)
     return page

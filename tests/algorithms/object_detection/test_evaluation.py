@@ -60,11 +60,7 @@ def test_figures_by_hand() -> None:
     # Class a: its one object found. Class b: one of two found beside one false alarm of the same score.
     assert evaluation.metrics["mAP"] == pytest.approx((1 + 0.5) / 2)
     np.testing.assert_array_equal(evaluation.matrices[0].counts, [[1, 0, 0], [0, 1, 1], [0, 1, 0]])
-    assert [table.title for table in evaluation.tables if not table.is_long] == [
-        "Labels at the assumed thresholds",
-        "Per class",
-        "Anchors",
-    ]
+    assert [table.title for table in evaluation.tables if not table.is_long] == ["Per class", "Anchors"]
     assert evaluation.num_images == 3
 
 
