@@ -205,6 +205,28 @@ class Conformance:
         with pytest.raises(UserError, match=r"run\.random_erasing is 0\.0, but the run .* began with 0\.5"):
             self.run(channels, tmp_path / "parts", {**given, "random_erasing": 0, "resume": True}, epochs=2)
 
+    def test_mixing_and_balancing_work_as_declared_and_go_on_after_a_resume(
+        self, channels: Channels, tmp_path: Path
+    ) -> None:
+        declared = algorithms.facts_of(self.name).capabilities
+        given = {}
+        for name, value, can in (
+            ("mixup", 0.4, declared.mixing),
+            ("cutmix", 1.0, declared.mixing),
+            ("balanced_sampling", True, declared.balanced_sampling),
+        ):
+            if can:
+                given[name] = value
+            else:
+                with pytest.raises(UserError, match=rf"run\.{name} does not work with .*, as {self.name} has"):
+                    self.run(channels, tmp_path / name, {name: value}, epochs=1)
+        if given:
+            whole = self.run(channels, tmp_path / "whole", given, epochs=2)
+            self.run(channels, tmp_path / "parts", {**given, "cache": "none"}, epochs=1)
+            parts = self.run(channels, tmp_path / "parts", {**given, "cache": "none", "resume": True}, epochs=2)
+            assert timeless(parts) == timeless(whole)
+            assert_same_weights(parts.folder.path, whole.folder.path)
+
     def test_dali_is_refused_where_it_would_lose_targets(self, channels: Channels, tmp_path: Path) -> None:
         if algorithms.facts_of(self.name).capabilities.dali:
             pytest.skip("the tests of DALI train with it")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vision.data.sampler import EvaluationSampler, TrainSampler
+from vision.data.sampler import BalancedSampler, EvaluationSampler, TrainSampler, balancing_weights
 
 
 def taken(sampler: TrainSampler, epochs: int) -> np.ndarray:
@@ -65,3 +65,40 @@ def test_evaluation_shows_each_image_once(world: int) -> None:
 def test_no_process_is_without_an_image_to_evaluate() -> None:
     shown = [[draw.indices.tolist() for draw in EvaluationSampler(3, 2, rank=rank, world=5)] for rank in range(5)]
     assert shown == [[[0]], [[1]], [[2]], [[0]], [[1]]]
+
+
+def test_balanced_weights_by_hand() -> None:
+    # Class 0 in three images, class 1 in two, no class in one.
+    shown = [np.array([0]), np.array([0]), np.array([0, 1]), np.array([1]), np.array([], np.int64)]
+    assert balancing_weights(shown).tolist() == pytest.approx([1 / 3, 1 / 3, (1 / 3 + 1 / 2) / 2, 1 / 2, 1])
+
+
+@pytest.mark.parametrize("world", [1, 2])
+def test_balanced_classes_come_equally_often_and_each_image_as_often_as_the_others_of_its_class(world: int) -> None:
+    classes = np.array([0] * 90 + [1] * 9 + [2])
+    weights = balancing_weights(list(classes[:, None]))
+    parts = [taken(BalancedSampler(weights, 10, seed=4, rank=rank, world=world), epochs=6) for rank in range(world)]
+    passes = np.concatenate(parts, axis=1).reshape(6, 100)
+    for drawn in passes:
+        counts = np.bincount(classes[drawn], minlength=3)
+        assert counts.min() >= 28
+        assert counts.max() <= 39
+        for_each = np.bincount(drawn, minlength=100)
+        assert set(for_each[:90]) <= {0, 1}
+        assert set(for_each[90:99]) <= {3, 4}
+    assert len({tuple(drawn) for drawn in passes.tolist()}) == 6
+    # All of the frequent class comes in time, and nothing comes in blocks.
+    assert len(set(passes.ravel())) > 85
+    assert np.abs(np.diff(np.flatnonzero(classes[passes[0]] == 2))).max() < 40
+
+
+def test_an_image_that_comes_again_is_augmented_otherwise_and_a_resume_goes_on() -> None:
+    weights = np.array([1.0, 1.0, 1.0, 9.0])
+    whole = [draw for sampler in [BalancedSampler(weights, 2, seed=2)] for _ in range(5) for draw in sampler]
+    seeds = np.concatenate([draw.seeds for draw in whole])
+    assert len(set(seeds.tolist())) == len(seeds)
+    rest = BalancedSampler(weights, 2, seed=2, batches_done=3)
+    resumed = [draw for _ in range(4) for draw in rest]
+    for found, expected in zip(resumed, whole[3:], strict=True):
+        assert found.indices.tolist() == expected.indices.tolist()
+        assert found.seeds.tolist() == expected.seeds.tolist()

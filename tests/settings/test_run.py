@@ -56,6 +56,9 @@ DEFAULTS = {
     "random_resized_crop": None,
     "auto_augment": None,
     "random_erasing": 0.0,
+    "mixup": 0.0,
+    "cutmix": 0.0,
+    "balanced_sampling": False,
     "enlarge_small_images": False,
 }
 

@@ -155,6 +155,10 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
         """Return the target with what lies in the image in its new place, as far as it is still shown."""
         return target
 
+    def class_ids(self, target: T) -> np.ndarray:
+        """Return the ids of the classes that an image shows, each once; for the capability balanced_sampling."""
+        raise NotImplementedError
+
     @abstractmethod
     def collate_targets(self, targets: list[T]) -> object:
         """Join the targets of N images to a tensor or a NamedTuple of tensors with N first."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from vision.algorithms.algorithm import AnyAlgorithm
 from vision.algorithms.facts import AlgorithmFacts
 from vision.data.augmentations.augmented_transform import augmented
 from vision.data.augmentations.pipeline import Pipeline
-from vision.data.dataset import Transform
-from vision.settings.errors import SettingsError
+from vision.data.dataset import ImageDataset, Transform
+from vision.data.labels import TASK_NAMES
+from vision.data.sampler import balancing_weights
+from vision.settings.errors import DataError, SettingsError
 from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.settings.run import RunSettings
 
@@ -23,12 +27,30 @@ def training_transform(
     return augmented(own, algorithm, run, has_boxes="boxes" in algorithm.facts.label_tasks)
 
 
+def sampling_weights(algorithm: AnyAlgorithm, dataset: ImageDataset) -> np.ndarray:
+    """Return weights float64 [images] that balance the classes; an image without a usable label shows none."""
+    shown = []
+    for index in range(len(dataset)):
+        try:
+            target = dataset.decode_target(dataset.reader.target(index), dataset.reader.key(index))
+        except DataError:
+            shown.append(np.empty(0, np.int64))
+            continue
+        shown.append(algorithm.class_ids(target))
+    return balancing_weights(shown)
+
+
 def augmentation_problems(facts: AlgorithmFacts, run: RunSettings) -> list[str]:
     """Return a sentence for each augmentation that an algorithm or the loader cannot do."""
     problems = []
     given = set(_OF_IMAGES) & run.given_augmentations()
     if run.loader == "dali" and given:
         problems.append(f"Setting run.loader is dali, which does not do run.{min(given)}: leave one of them out.")
+    labels = " or ".join(TASK_NAMES[task] for task in facts.label_tasks)
+    for name in ("mixup", "cutmix", "balanced_sampling"):
+        can = facts.capabilities.balanced_sampling if name == "balanced_sampling" else facts.capabilities.mixing
+        if name in run.given_augmentations() and not can:
+            problems.append(f"Setting run.{name} does not work with {labels}, as {facts.name} has: leave it out.")
     if run.augmentation is not None:
         try:
             tasks = facts.label_tasks

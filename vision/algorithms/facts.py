@@ -61,6 +61,8 @@ class Capabilities:
     returns some, for Rekognition's call. ``onnx_pipeline``: an ONNX file can contain the steps up to the final answer
     (``ExportHeads.append_pipeline``). ``mxnet_export``: ``interop/mxnet_export.py`` has an exporter for its networks.
     ``sample_data``: ``vision sample-data`` makes some. ``label_smoothing``: its loss follows ``run.label_smoothing``.
+    ``mixing``: its losses take the labels of mixed images (``TrainingTask.soft_targets``). ``balanced_sampling``:
+    ``class_ids`` says which classes an image shows.
     """
 
     decoded_cache: bool = False
@@ -70,6 +72,8 @@ class Capabilities:
     mxnet_export: bool = False
     sample_data: bool = False
     label_smoothing: bool = False
+    mixing: bool = False
+    balanced_sampling: bool = False
 
 
 def no_recommendations(channels: Sequence[InspectedChannel]) -> Sequence[Recommendation]:

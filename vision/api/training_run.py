@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm
+from vision.algorithms.augmentation import sampling_weights
 from vision.api.evaluation import evaluate_stored
 from vision.api.held_out import HeldOut
 from vision.api.run_data import RunData, dataset, open_run_data, run_names, settle_counts
@@ -24,6 +25,7 @@ from vision.artifacts.model_folder import StoredModel, load_model, save_model
 from vision.data.broken_images import BrokenImages
 from vision.data.dali.loader import DaliSettings, require_dali
 from vision.data.datamodule import VisionDataModule, choose_workers
+from vision.data.dataset import ImageDataset
 from vision.data.readers.pipe import PipeReader
 from vision.data.sample import Reader
 from vision.files.atomic_file import write_whole
@@ -246,6 +248,10 @@ def _task_and_data(run: _Run) -> tuple[TrainingTask, VisionDataModule]:
     if job.run.loader == "dali":
         require_dali(train_set)
         dali = DaliSettings(max(1, workers), accelerator == "cuda")
+    weights = None
+    if job.run.balanced_sampling:
+        assert isinstance(train_set, ImageDataset), "refused for pipes"
+        weights = sampling_weights(run.algorithm, train_set)
     module = VisionDataModule(
         train=train_set,
         validation=dataset(run.algorithm, job, data.validation, "validation"),
@@ -255,6 +261,7 @@ def _task_and_data(run: _Run) -> tuple[TrainingTask, VisionDataModule]:
         seed=job.run.seed,
         pin_memory=accelerator == "cuda",
         dali=dali,
+        weights=weights,
         stall_timeout_s=job.run.stall_timeout_s,
     )
     return task, module

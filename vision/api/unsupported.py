@@ -19,6 +19,8 @@ def refuse_unsupported(job: TrainingJob) -> None:
         problems.append(
             f"Setting run.cache is {job.run.cache}, which cannot hold the targets of {facts.name}: take none."
         )
+    if job.run.balanced_sampling and job.channels["train"].input_mode == "Pipe":
+        problems.append("Setting run.balanced_sampling needs channel train as files, not in Pipe mode: leave it out.")
     problems += augmentation_problems(facts, job.run)
     if job.run.label_smoothing and not facts.capabilities.label_smoothing:
         problems.append(f"Setting run.label_smoothing works with no label of {facts.name}: leave it out.")

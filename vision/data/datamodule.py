@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any, cast
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
@@ -16,7 +17,7 @@ from vision.data.dali.loader import DaliLoader, DaliSettings
 from vision.data.dataset import ImageDataset
 from vision.data.image_codec import prepare_process, prepare_threads
 from vision.data.process_loader import ProcessLoader, TellsErrors
-from vision.data.sampler import EvaluationSampler, TrainSampler
+from vision.data.sampler import BalancedSampler, EvaluationSampler, TrainSampler
 from vision.data.side_stream import CudaStreams, SideStreamCopy
 from vision.data.stream import EvaluationStream, StreamDataset, TrainStream
 from vision.data.thread_loader import ThreadLoader
@@ -46,6 +47,7 @@ class VisionDataModule(pl.LightningDataModule):
         seed: int,
         pin_memory: bool,
         dali: DaliSettings | None = None,
+        weights: np.ndarray | None = None,
         stall_timeout_s: float = 600.0,
     ) -> None:
         super().__init__()
@@ -57,6 +59,7 @@ class VisionDataModule(pl.LightningDataModule):
         self.seed = seed
         self.pin_memory = pin_memory
         self.dali = dali
+        self.weights = weights
         self.stall_timeout_s = stall_timeout_s
         self._copies: SideStreamCopy | None = None
         self._batches_done = 0
@@ -119,7 +122,11 @@ class VisionDataModule(pl.LightningDataModule):
         place = {"seed": self.seed, "rank": rank, "world": world, "batches_done": self._batches_done}
         if isinstance(self.train, StreamDataset):
             return self._stream_loader(TrainStream(self.train, len(self.train), self.batch_size, **place))
-        sampler = TrainSampler(len(self.train), self.batch_size, **place)
+        sampler = (
+            TrainSampler(len(self.train), self.batch_size, **place)
+            if self.weights is None
+            else BalancedSampler(self.weights, self.batch_size, **place)
+        )
         if self.dali is not None:
             return DaliLoader(self.train, sampler, self.dali)
         return self._loader(self._ready(self.train, "train"), sampler)

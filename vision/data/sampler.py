@@ -6,7 +6,8 @@ over open the next epoch, so that batches never shrink and no image is seen less
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -70,7 +71,10 @@ class TrainSampler(TrainEpochs, Sampler[Draw]):
         for number in np.unique(passes):
             chosen = passes == number
             indices[chosen] = self._permutation(int(number))[offsets[chosen]]
-        return Draw(indices, image_seeds(self.seed, passes, indices))
+        return Draw(indices, self._seeds(passes, offsets, indices))
+
+    def _seeds(self, passes: np.ndarray, offsets: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        return image_seeds(self.seed, passes, indices)
 
     def _permutation(self, number: int) -> np.ndarray:
         if self._order[0] != number:
@@ -79,6 +83,43 @@ class TrainSampler(TrainEpochs, Sampler[Draw]):
             pass_order(self.seed, number).shuffle(order)
             self._order = (number, order)
         return self._order[1]
+
+
+class BalancedSampler(TrainSampler):
+    """Images in random order, as often as their ``weights`` float64 [images] say: some in a pass several times.
+
+    How often an image comes in a pass is its expected number, rounded down or up.
+    """
+
+    def __init__(self, weights: np.ndarray, batch_size: int, **place: int) -> None:
+        super().__init__(len(weights), batch_size, **place)
+        self.weights = weights
+
+    def _seeds(self, passes: np.ndarray, offsets: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        # By the place in the pass: an image that comes again is augmented in another way.
+        return image_seeds(self.seed, passes, offsets)
+
+    def _permutation(self, number: int) -> np.ndarray:
+        if self._order[0] != number:
+            rng = pass_order(self.seed, number)
+            shuffled = rng.permutation(self.num_images)
+            reached = np.cumsum(self.weights[shuffled])
+            marks = (np.arange(self.num_images) + rng.random()) * (reached[-1] / self.num_images)
+            order = shuffled[np.minimum(np.searchsorted(reached, marks, side="right"), self.num_images - 1)]
+            rng.shuffle(order)
+            self._order = (number, order)
+        return self._order[1]
+
+
+def balancing_weights(class_ids: Sequence[np.ndarray]) -> np.ndarray:
+    """Return weights float64 [images] with which images of every class are drawn equally often.
+
+    ``class_ids`` are those that each image shows. An image of several classes has the mean of their weights, and images
+    of none are a class of their own.
+    """
+    shown = [ids if len(ids) else np.array([-1]) for ids in class_ids]
+    counts = Counter(np.concatenate(shown).tolist())
+    return np.array([np.mean([1.0 / counts[class_id] for class_id in ids.tolist()]) for ids in shown])
 
 
 class EvaluationSampler(Sampler[Draw]):

@@ -19,6 +19,11 @@ def pass_order(seed: int, number: int) -> np.random.Generator:
     return np.random.default_rng([seed, number])
 
 
+def batch_mixing(seed: int, number: int, rank: int) -> np.random.Generator:
+    """Return the generator that mixes the images of batch ``number`` of a run in the process ``rank``."""
+    return np.random.default_rng([seed, number, rank, 1])
+
+
 def image_seeds(seed: int, passes: np.ndarray, indices: np.ndarray) -> np.ndarray:
     """Return seeds uint64 [N] from run seed, pass number and image, so that an image is augmented alike in any batch.
 

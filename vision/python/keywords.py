@@ -110,6 +110,7 @@ class RunKeywords(TypedDict, total=False):
     augmentation: str
     auto_augment: Literal["trivial", "rand"]
     bad_boxes: Literal["clip", "drop", "fail"]
+    balanced_sampling: bool
     base_rate_factor: float
     batch_norm_batches: int
     cache: Literal["auto", "memory", "disk", "none"]
@@ -120,6 +121,7 @@ class RunKeywords(TypedDict, total=False):
     class_weights: str
     clip_gradient_norm: float
     compile: bool
+    cutmix: float
     decay_weights_only: bool
     deterministic: bool
     device: str
@@ -136,6 +138,7 @@ class RunKeywords(TypedDict, total=False):
     loggers: Sequence[str] | str
     max_archive_gb: float
     max_broken: float
+    mixup: float
     momentum_correction: bool
     new_head: bool
     objective: str

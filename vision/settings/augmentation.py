@@ -44,6 +44,13 @@ class AugmentationSettings(SettingsTable):
     random_erasing: float = Field(
         default=0.0, ge=0, le=1, description="share of training images in which a rectangle becomes noise"
     )
+    mixup: float = Field(
+        default=0.0, ge=0, description="mix pairs of images and labels, the share from Beta(mixup, mixup)"
+    )
+    cutmix: float = Field(
+        default=0.0, ge=0, description="paste rectangles of other images, with their labels' share from Beta(cutmix)"
+    )
+    balanced_sampling: bool = Field(default=False, description="draw images of every class equally often in training")
     enlarge_small_images: bool = Field(
         default=False, description="enlarge training images that are smaller than image_shape; else they are broken"
     )

@@ -22,6 +22,7 @@ from vision.settings.errors import UserError
 from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.settings.run import RunSettings
 from vision.training.freezing import Freezing
+from vision.training.mixing import Mixing
 from vision.training.optimizer import GroupRules, build_optimizer
 from vision.training.processes import gather_arrays, share_buffers
 from vision.training.schedule import Schedule, build_schedule
@@ -84,6 +85,7 @@ class TrainingTask(pl.LightningModule):
         self.key_of = facts.key_of
         self.stages = facts.stages
         self.freezing: Freezing | None = None
+        self.mixing = Mixing(run.mixup, run.cutmix, run.seed) if run.mixup or run.cutmix else None
         self.epoch_metrics: dict[str, float] = {}
         self.evaluation: Evaluation | None = None
         # What an evaluation outside training was made of, one row an image.
@@ -109,6 +111,10 @@ class TrainingTask(pl.LightningModule):
     @abstractmethod
     def training_metrics(self, sums: dict[str, float], num_images: int) -> dict[str, float]:
         """Return the metrics of an epoch from its sums."""
+
+    def soft_targets(self, targets: Any) -> Tensor:
+        """Return targets as float32 [N, K] of which any weighted mean is a target, too; for the capability mixing."""
+        raise NotImplementedError
 
     @abstractmethod
     def new_evaluator(self) -> Evaluator: ...
@@ -138,15 +144,19 @@ class TrainingTask(pl.LightningModule):
         self._note_broken("train", batch)
         if not len(batch.indices):
             raise UserError("channel 'train': no readable image was found for a batch; see the warnings above")
-        outputs = self(batch.images)
-        losses = self.losses(outputs, batch.targets)
+        images, targets = batch.images, batch.targets
+        if self.mixing is not None:
+            number = self.trainer.fit_loop.epoch_loop.total_batch_idx
+            images, targets = self.mixing(images, self.soft_targets(targets), number, self.global_rank)
+        outputs = self(images)
+        losses = self.losses(outputs, targets)
         total = torch.stack(list(losses.values())).sum()
         with torch.no_grad():
             self._watch(total, batch.indices)
             count = len(batch.indices)
             sums = {name: value.detach().float() * count for name, value in losses.items()}
             self._add({"images": torch.tensor(float(count)), "loss": total.detach().float() * count, **sums})
-            self._add(self.training_sums(outputs, batch.targets))
+            self._add(self.training_sums(outputs, targets))
         self.last_loss = total.detach()
         return total
 

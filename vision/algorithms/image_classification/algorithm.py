@@ -81,6 +81,9 @@ class ImageClassification(
     ) -> ClassificationTransform:
         return build_transform(hyperparameters, "train", run)
 
+    def class_ids(self, target: np.ndarray | np.int64) -> np.ndarray:
+        return np.flatnonzero(target) if np.ndim(target) else np.atleast_1d(target)
+
     def collate_targets(self, targets: list[np.ndarray | np.int64]) -> Tensor:
         return torch.from_numpy(np.stack(targets))
 

@@ -80,6 +80,8 @@ FACTS = AlgorithmFacts(
         mxnet_export=True,
         sample_data=True,
         label_smoothing=True,
+        mixing=True,
+        balanced_sampling=True,
     ),
     must_match=("num_layers", "image_shape", "num_classes", "multi_label"),
     measured_by=("multi_label",),

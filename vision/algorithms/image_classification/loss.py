@@ -13,7 +13,7 @@ MAX_POSITIVE_WEIGHT = 1000.0
 def cross_entropy(
     logits: Tensor, labels: Tensor, class_weights: Tensor | None = None, smoothing: float = 0.0
 ) -> Tensor:
-    """Mean softmax cross-entropy of logits [N,K] and class ids int64 [N].
+    """Mean softmax cross-entropy of logits [N,K] and class ids int64 [N], or the share of each class float32 [N,K].
 
     ``class_weights`` float32 [K] multiply the loss of each class, in a weighted mean. ``smoothing`` is the share of
     each label that all classes have alike (Szegedy et al. 2015).

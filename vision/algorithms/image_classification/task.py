@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
 from vision.algorithms.image_classification.loss import (
@@ -52,9 +53,17 @@ class ClassificationTask(TrainingTask):
             return {"binary_cross_entropy": binary_cross_entropy(outputs, targets, self.positive_weights, smoothing)}
         return {"cross_entropy": cross_entropy(outputs, targets, self.class_weights, smoothing)}
 
+    def soft_targets(self, targets: Tensor) -> Tensor:
+        if self.hyperparameters.multi_label:
+            return targets
+        return one_hot(targets, self.hyperparameters.num_classes).float()
+
     def training_sums(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
         if self.hyperparameters.multi_label:
             return {"correct": ((outputs > 0) == (targets > 0.5)).float().mean(dim=1).sum()}
+        if targets.ndim == 2:
+            # Of mixed images the label with the larger share counts.
+            targets = targets.argmax(dim=1)
         sums = {"correct": (outputs.argmax(dim=1) == targets).sum()}
         if self.hyperparameters.top_k:
             best = outputs.topk(self.hyperparameters.top_k, dim=1).indices

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from vision.algorithms.algorithm import Algorithm, LabeledChannel, Mark, ScoredLabel, Stage, TargetSummary
 from vision.algorithms.facts import AlgorithmFacts
 from vision.algorithms.json_answer import json_bytes
@@ -66,6 +68,9 @@ class ObjectDetection(
     def moved_target(self, target: DetectionTarget, moved: SpatialTarget) -> DetectionTarget:
         assert moved.boxes_xyxy_unit is not None
         return selected_objects(target, moved.boxes_xyxy_unit)
+
+    def class_ids(self, target: DetectionTarget) -> np.ndarray:
+        return np.unique(target.labels)
 
     def collate_targets(self, targets: list[DetectionTarget]) -> PaddedTargets:
         return collate_targets(targets)

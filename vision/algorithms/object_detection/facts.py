@@ -87,6 +87,7 @@ FACTS = AlgorithmFacts(
         detect_custom_labels=True,
         onnx_pipeline=True,
         mxnet_export=True,
+        balanced_sampling=True,
         sample_data=True,
     ),
     must_match=("base_network", "num_classes"),
