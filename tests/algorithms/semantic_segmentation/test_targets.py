@@ -11,13 +11,17 @@ import numpy as np
 import pytest
 
 from vision.algorithms.algorithm import LabeledChannel
+from vision.algorithms.semantic_segmentation.algorithm import ALGORITHM
+from vision.algorithms.semantic_segmentation.hyperparameters import SemanticSegmentationHyperparameters
 from vision.algorithms.semantic_segmentation.targets import FEW_MASKS, mask_decoder, summarize_masks
 from vision.data.masks.mask_decoder import MaskDecoder
 from vision.data.masks.mask_png import write_mask
 from vision.data.readers.mask_files import MaskFilesReader
 from vision.data.readers.open import open_channel
+from vision.data.readers.pipe import PipeReader
 from vision.settings.channels import Channel
 from vision.settings.errors import DataError
+from vision.settings.run import RunSettings
 
 RED_BGR, WHITE_BGR, GREEN_BGR = (0, 0, 255), (255, 255, 255), (0, 255, 0)
 
@@ -49,6 +53,20 @@ def test_fewer_classes_than_the_color_map_names_are_refused(tmp_path: Path) -> N
     channels = {"train": Channel(tmp_path / "train.manifest")}
     with pytest.raises(DataError, match=r"train: has masks of 3 classes, .* dent, crack\): set num_classes=3"):
         mask_decoder(LabeledChannel("train", channels, open_channel(channels, "train")), 2)
+
+
+@pytest.mark.parametrize(("batch", "said"), [(16, True), (1, False)])
+def test_a_stream_says_what_it_does_without(
+    batch: int, said: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = SemanticSegmentationHyperparameters(num_classes=2, num_training_samples=1, validation_mini_batch_size=batch)
+    channels = {"validation": Channel(tmp_path / "validation", input_mode="Pipe")}
+    source = LabeledChannel("validation", channels, PipeReader(tmp_path / "validation", 1.0))
+    with caplog.at_level("INFO"):
+        ALGORITHM.target_decoder(source, given, RunSettings())
+    assert "#label_map validation :{'scale': 1}" in caplog.messages
+    assert "which brings no color map of Ground Truth" in caplog.text
+    assert ("whole_images_mIOU is not measured" in caplog.text) is said
 
 
 class Terminal(io.StringIO):

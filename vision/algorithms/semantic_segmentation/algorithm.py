@@ -25,7 +25,7 @@ from vision.algorithms.semantic_segmentation.network import (
 )
 from vision.algorithms.semantic_segmentation.predictions import Segmentation, decode_runs, segmentations
 from vision.algorithms.semantic_segmentation.response import respond
-from vision.algorithms.semantic_segmentation.targets import collate_masks, mask_decoder, summarize_masks
+from vision.algorithms.semantic_segmentation.targets import collate_masks, log_stream, mask_decoder, summarize_masks
 from vision.algorithms.semantic_segmentation.transforms import build_transform
 from vision.artifacts.export import ExportHeads
 from vision.data.augmentations.augmentation import SpatialTarget
@@ -66,7 +66,10 @@ class SemanticSegmentation(
     def target_decoder(
         self, source: LabeledChannel, hyperparameters: SemanticSegmentationHyperparameters, run: RunSettings
     ) -> MaskDecoder:
-        return mask_decoder(source, hyperparameters.num_classes)
+        decoder = mask_decoder(source, hyperparameters.num_classes)
+        if source.channel.input_mode == "Pipe":
+            log_stream(source.name, decoder, measures_crops=not hyperparameters.validates_whole_images)
+        return decoder
 
     def transform(self, hyperparameters: SemanticSegmentationHyperparameters, stage: Stage) -> Transform:
         return build_transform(hyperparameters, stage)

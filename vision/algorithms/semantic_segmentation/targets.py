@@ -41,6 +41,24 @@ def mask_decoder(source: LabeledChannel, num_classes: int) -> MaskDecoder:
     return MaskDecoder(num_classes, read_label_map(folder, source.name, num_classes), colors)
 
 
+def log_stream(channel: str, decoder: MaskDecoder, *, measures_crops: bool) -> None:
+    """Log how the masks of a channel in Pipe mode are read, which are not looked at before training."""
+    _log_label_map(channel, decoder)
+    log.info(
+        "channel %r is in Pipe mode, which brings no color map of Ground Truth: the values of pixels count as classes",
+        channel,
+    )
+    if channel == "validation" and measures_crops:
+        log.info("whole_images_mIOU is not measured beside mIOU: channel 'validation' gives each image once a pass")
+
+
+def _log_label_map(channel: str, decoder: MaskDecoder) -> None:
+    """Log SageMaker's lines."""
+    if decoder.label_map is PLAIN:
+        log.info("label maps not provided, using defaults.")
+    log.info("#label_map %s :%s", channel, dict(decoder.label_map.stated))
+
+
 def collate_masks(masks: Sequence[np.ndarray]) -> Tensor:
     """Join masks uint8 [H, W] of one size to uint8 [N, H, W]."""
     return torch.from_numpy(np.stack(masks))
@@ -54,10 +72,7 @@ def summarize_masks(source: LabeledChannel, decoder: MaskDecoder, *, shows_progr
     a bar for a few would flicker.
     """
     reader, num_classes = source.reader, decoder.num_classes
-    # SageMaker's lines.
-    if decoder.label_map is PLAIN:
-        log.info("label maps not provided, using defaults.")
-    log.info("#label_map %s :%s", source.name, dict(decoder.label_map.stated))
+    _log_label_map(source.name, decoder)
     has_bar = shows_progress and len(reader) > FEW_MASKS
     with progress_bar(f"counting masks of {source.name}", len(reader), shown=has_bar) as advance:
         counts = count_pixels(reader, decoder, advance)
