@@ -1,22 +1,54 @@
-"""The algorithms: each folder here is one."""
+"""The algorithms: each folder here is one, and each package that an installed distribution offers.
+
+A distribution offers one by an entry point of the group ``vision.algorithms``: its name is the algorithm's, its value a
+package with ``facts.py``, which must do without torch, and ``algorithm.py``.
+"""
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, cast
 
 from vision.settings.errors import SettingsError
 from vision.settings.nearest import did_you_mean, shown
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from vision.algorithms.algorithm import AnyAlgorithm
     from vision.algorithms.facts import AlgorithmFacts, MetricFacts
 
 
+GROUP = "vision.algorithms"
+
+
 def names() -> tuple[str, ...]:
     """Return the names of all algorithms, with underscores."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg))
+    return tuple(sorted({*(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg), *_installed()}))
+
+
+@functools.cache
+def _installed() -> dict[str, str]:
+    """Return the packages that installed distributions offer, by the algorithm's name."""
+    return {point.name: point.value for point in entry_points(group=GROUP)}
+
+
+def _part(name: str, module: str) -> ModuleType:
+    """Return a module of an algorithm."""
+    full = full_name(name)
+    package = _installed().get(full)
+    if package is None:
+        return importlib.import_module(f"{__name__}.{full}.{module}")
+    try:
+        return importlib.import_module(f"{package}.{module}")
+    # The package is another's: whatever is wrong with it, the others work once it is gone.
+    except Exception as error:
+        raise SettingsError(
+            [f"Algorithm {full} of the installed package {package} cannot be loaded ({error}): update or uninstall it"]
+        ) from error
 
 
 def full_name(name: str) -> str:
@@ -30,12 +62,12 @@ def full_name(name: str) -> str:
 
 def get(name: str) -> AnyAlgorithm:
     """Return the algorithm of that name. Raises SettingsError naming the nearest if there is none."""
-    return cast("AnyAlgorithm", importlib.import_module(f"{__name__}.{full_name(name)}.algorithm").ALGORITHM)
+    return cast("AnyAlgorithm", _part(name, "algorithm").ALGORITHM)
 
 
 def facts_of(name: str) -> AlgorithmFacts:
     """Return what the algorithm of that name declares; imports no torch. Raises SettingsError like ``get``."""
-    return cast("AlgorithmFacts", importlib.import_module(f"{__name__}.{full_name(name)}.facts").FACTS)
+    return cast("AlgorithmFacts", _part(name, "facts").FACTS)
 
 
 def channel_names() -> tuple[str, ...]:

@@ -166,12 +166,19 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
     # Network ------------------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def architecture(self, hyperparameters: H) -> A:
-        """Return the plan of the network that these hyperparameters ask for. Raises UserError."""
+    def architecture(self, hyperparameters: H, backbone: str | None = None) -> A:
+        """Return the plan of the network that these hyperparameters ask for. Raises UserError.
+
+        ``backbone`` is run.backbone, for algorithms that declare to be able to use one.
+        """
 
     @abstractmethod
     def read_architecture(self, plan: Mapping[str, object]) -> A:
         """Check the plan found in a model folder. Raises UserError."""
+
+    def backbone_of(self, architecture: A) -> str | None:
+        """Return the value of run.backbone that a network was built from; None without."""
+        return None
 
     def continue_architecture(self, plan: Mapping[str, object], hyperparameters: H) -> dict[str, object]:
         """Return the plan with which a run continues a stored network's: with the run's settings of the head.

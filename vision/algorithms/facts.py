@@ -63,6 +63,7 @@ class Capabilities:
     ``sample_data``: ``vision sample-data`` makes some. ``label_smoothing``: its loss follows ``run.label_smoothing``.
     ``mixing``: its losses take the labels of mixed images (``TrainingTask.soft_targets``). ``balanced_sampling``:
     ``class_ids`` says which classes an image shows.
+    ``backbones``: ``run.backbone`` names its network.
     """
 
     decoded_cache: bool = False
@@ -74,6 +75,7 @@ class Capabilities:
     label_smoothing: bool = False
     mixing: bool = False
     balanced_sampling: bool = False
+    backbones: bool = False
 
 
 def no_recommendations(channels: Sequence[InspectedChannel]) -> Sequence[Recommendation]:

@@ -35,6 +35,7 @@ HOST = "algo-1"
 MAY_CHANGE = frozenset({"epochs"})
 MUST_STAY = (
     *("seed", "accumulate", "precision", "devices", "new_head", "scaled_decode", "validation_share"),
+    "backbone",
     *LearningSettings.model_fields,
     *AugmentationSettings.model_fields,
 )

@@ -34,7 +34,7 @@ def start_model(algorithm: AnyAlgorithm, job: TrainingJob) -> StartModel:
     if "model" in job.channels:
         stored = open_model(model_path(job.channels["model"].path), job.run)
         return _continue(algorithm, job, stored)
-    architecture = algorithm.architecture(job.hyperparameters)
+    architecture = algorithm.architecture(job.hyperparameters, job.run.backbone)
     network = algorithm.build_network(architecture)
     if job.hyperparameters.use_pretrained_model:
         log.info("%s", algorithm.load_pretrained(network, architecture, job.run.weights_folder))
@@ -65,6 +65,12 @@ def _continue(algorithm: AnyAlgorithm, job: TrainingJob, stored: StoredModel) ->
     heads_differ = any(wanted.get(name) != stored.hyperparameters.get(name) for name in algorithm.facts.head_settings)
     plan = algorithm.continue_architecture(stored.architecture, job.hyperparameters)
     architecture = algorithm.read_architecture(plan)
+    found = algorithm.backbone_of(architecture)
+    if job.run.backbone not in (None, found):
+        own = "one of the algorithm's own" if found is None else found
+        raise SettingsError(
+            [f"channel 'model': its network is {own}, but run.backbone is {job.run.backbone}: leave run.backbone out"]
+        )
     network = algorithm.build_network(architecture)
     state = stored.state_dict()
     if heads_differ:

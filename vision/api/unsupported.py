@@ -22,6 +22,10 @@ def refuse_unsupported(job: TrainingJob) -> None:
     if job.run.balanced_sampling and job.channels["train"].input_mode == "Pipe":
         problems.append("Setting run.balanced_sampling needs channel train as files, not in Pipe mode: leave it out.")
     problems += augmentation_problems(facts, job.run)
+    if job.run.backbone is not None and not facts.capabilities.backbones:
+        problems.append(
+            f"Setting run.backbone is {job.run.backbone}, but {facts.name} has networks of its own only: leave it out."
+        )
     if job.run.label_smoothing and not facts.capabilities.label_smoothing:
         problems.append(f"Setting run.label_smoothing works with no label of {facts.name}: leave it out.")
     weighing = job.hyperparameters.class_weighing

@@ -9,7 +9,7 @@ import torch
 
 from vision.algorithms.image_classification.algorithm import ALGORITHM
 from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
-from vision.algorithms.image_classification.network import Architecture, read_architecture
+from vision.algorithms.image_classification.network import Architecture, build_network, read_architecture
 from vision.artifacts.model_description import ModelDescription
 from vision.interop import pixel_scale
 from vision.interop.graph_match import match, resolve
@@ -57,7 +57,7 @@ def import_classifier(files: MXNetFiles, options: ImportOptions) -> ImportedMode
     values = {**reading.plan, "num_classes": num_classes, "image_shape": shape}
     architecture = read_architecture({**values, "mean": scale.mean, "std": scale.std})
     with torch.device("meta"):
-        network = ALGORITHM.build_network(architecture).resnet
+        network = build_network(architecture).resnet
     names = gluon_names(network) if isinstance(network, ResNet) else mxnet_names(network)
     state = import_weights(network, names, pairs, fixed, files)
     hyperparameters = _hyperparameters(files, architecture, multi_label, graph)

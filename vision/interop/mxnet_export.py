@@ -101,7 +101,8 @@ def _arrays(graph: Graph, names: Mapping[str, str], state: Mapping[str, Tensor])
 
 
 def _export_classifier(network: nn.Module, description: ModelDescription) -> MXNetModel:
-    assert isinstance(network, ImageClassifier)
+    if not isinstance(network, ImageClassifier):
+        raise UserError("This model's network is of a library that MXNet does not know: use format=onnx")
     multi_label = ImageClassificationHyperparameters.parse(description.hyperparameters).multi_label
     return classifier_for_mxnet(network, multi_label=multi_label, epoch=description.epoch)
 

@@ -92,7 +92,7 @@ def _load(
 
 
 def _read(file: Path, known: WeightsFile) -> dict[str, Tensor]:
-    """The tensors of a file; nothing in it is executed."""
+    """Return the tensors of a file after comparing its digest with its name."""
     if file.suffix == ".pth" and "-" in known.stem:
         digest = _sha256(file)
         if not digest.startswith(known.sha256_prefix):
@@ -100,6 +100,11 @@ def _read(file: Path, known: WeightsFile) -> dict[str, Tensor]:
                 f"{file} is damaged or another file: its SHA-256 starts with {digest[:8]}, not with"
                 f" {known.sha256_prefix} as its name says; delete it and download it again."
             )
+    return read_weights(file)
+
+
+def read_weights(file: Path) -> dict[str, Tensor]:
+    """Return the tensors of a .safetensors or .pth file by name; nothing in it is executed. Raises UserError."""
     try:
         if file.suffix == ".safetensors":
             from safetensors.torch import load_file

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from torch import nn
+
 from vision import algorithms, api
+from vision.nn.backbones import own_network
 from vision.python.keywords import RunKeywords
 from vision.python.model import become
 from vision.python.results import ComparisonResult, EvaluationResult
@@ -22,16 +25,18 @@ def evaluate(
     run: RunKeywords | Mapping[str, object] | None = None,
     threshold: float | str | None = None,
     thresholds: Mapping[str, object] | None = None,
+    network: nn.Module | None = None,
 ) -> EvaluationResult:
     """Evaluate a model folder, model.tar.gz or run folder on the ``validation`` channel, as training does.
 
     Without channels the images are those on which the run of the model validated.
     Labels count from the score of their best F1 on, or from ``threshold`` (or "model": those that training stored),
-    or from those that ``thresholds`` has by label.
+    or from those that ``thresholds`` has by label. ``network`` is as in ``load``.
     """
     located = _located(channels)
     settings = RunSettings.parse(run or {})
-    return become(EvaluationResult, api.evaluate(model, located, settings, Thresholds.parse(threshold, thresholds)))
+    with own_network(network):
+        return become(EvaluationResult, api.evaluate(model, located, settings, Thresholds.parse(threshold, thresholds)))
 
 
 def compare(

@@ -109,6 +109,7 @@ class RunKeywords(TypedDict, total=False):
     accumulate: int
     augmentation: str
     auto_augment: Literal["trivial", "rand"]
+    backbone: str
     bad_boxes: Literal["clip", "drop", "fail"]
     balanced_sampling: bool
     base_rate_factor: float

@@ -8,8 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from torch import nn
+
 from vision import api
 from vision.api.model import ImageSource, several
+from vision.nn.backbones import own_network
 from vision.python.keywords import RunKeywords
 from vision.python.prediction import Prediction
 from vision.settings.run import RunSettings
@@ -43,18 +46,22 @@ class Model(api.Model):
         return super().describe(prediction.raw if isinstance(prediction, Prediction) else prediction)
 
 
-def load(model: str | Path, *, run: RunKeywords | Mapping[str, object] | None = None) -> Model:
+def load(
+    model: str | Path, *, run: RunKeywords | Mapping[str, object] | None = None, network: nn.Module | None = None
+) -> Model:
     """Load a model folder, model.tar.gz or run folder, ready to ``predict``, on a GPU if there is one.
 
-    ``run`` holds run settings by name, ``{"device": "cpu"}`` for example.
+    ``run`` holds run settings by name, ``{"device": "cpu"}`` for example. A model of a ``network`` that was given to
+    ``fit`` needs such a network again, with any weights.
 
     >>> model = vision.load("runs/first")
     >>> best = model.predict("cat.jpg")[0]
     >>> best.label, best.score
     """
-    return become(Model, api.load(model, RunSettings.parse(run or {})))
+    with own_network(network):
+        return become(Model, api.load(model, RunSettings.parse(run or {})))
 
 
 def become(kind: type[K], found: DataclassInstance, **changes: object) -> K:
     """Return ``found`` as an object of a subclass that has the same fields, with ``changes`` by name."""
-    return kind(**{field.name: getattr(found, field.name) for field in dataclasses.fields(found)} | changes)
+    return kind(**({field.name: getattr(found, field.name) for field in dataclasses.fields(found)} | changes))

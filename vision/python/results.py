@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
+from torch import nn
 
 from vision.api import CrossValidation, RunResult
 from vision.metrics.bootstrap import Comparison
@@ -77,6 +78,8 @@ class TrainingResult(RunResult):
     """A finished run: its folder, its history by epoch, the evaluation of the model that was kept, and that model."""
 
     evaluation: EvaluationResult
+    network: nn.Module | None = None
+    """The network that was given to ``fit``, as it was before training."""
 
     def __repr__(self) -> str:
         return f"<TrainingResult {self.folder.path}: {len(self.history)} epochs, {_shown(self.metrics)}>"
@@ -84,7 +87,7 @@ class TrainingResult(RunResult):
     @cached_property
     def model(self) -> Model:
         """The model that was kept, ready to ``predict``."""
-        return load(self.folder.path, run={"device": self.job.run.device})
+        return load(self.folder.path, run={"device": self.job.run.device}, network=self.network)
 
     @property
     def report(self) -> Report:

@@ -11,6 +11,7 @@ from rich.console import Console
 from vision import algorithms, api
 from vision.api.training_run import OwnParts
 from vision.data.counting import print_counts, with_counts
+from vision.nn.backbones import own_backbone, own_network
 from vision.python.model import become
 from vision.python.notebook import NotebookDisplay, is_notebook
 from vision.python.results import CrossValidationResult, EvaluationResult, TrainingResult
@@ -21,6 +22,7 @@ from vision.training.progress_display import BarDisplay, Display
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
+    from torch import nn
 
     from vision.python.keywords import (
         ImageClassificationKeywords,
@@ -41,6 +43,7 @@ def fit(
     /,
     *,
     run: Run = None,
+    network: nn.Module | None = None,
     callbacks: Callbacks = (),
     **hyperparameters: Unpack[ImageClassificationKeywords],
 ) -> TrainingResult: ...
@@ -51,6 +54,7 @@ def fit(
     /,
     *,
     run: Run = None,
+    network: nn.Module | None = None,
     callbacks: Callbacks = (),
     **hyperparameters: Unpack[ObjectDetectionKeywords],
 ) -> TrainingResult: ...
@@ -61,6 +65,7 @@ def fit(
     /,
     *,
     run: Run = None,
+    network: nn.Module | None = None,
     callbacks: Callbacks = (),
     **hyperparameters: Unpack[SemanticSegmentationKeywords],
 ) -> TrainingResult: ...
@@ -72,6 +77,7 @@ def fit(
     *,
     hyperparameters: Mapping[str, object],
     run: Run = None,
+    network: nn.Module | None = None,
     callbacks: Callbacks = (),
 ) -> TrainingResult: ...
 def fit(
@@ -81,6 +87,7 @@ def fit(
     *,
     hyperparameters: Mapping[str, object] | None = None,
     run: Run = None,
+    network: nn.Module | None = None,
     callbacks: Callbacks = (),
     **keywords: object,
 ) -> TrainingResult:
@@ -90,25 +97,29 @@ def fit(
     paths (or to mappings with ``path`` and ``content_type``). ``run`` holds the run settings by name. The keywords
     are SageMaker's hyperparameters, typed or as texts, which ``hyperparameters`` takes as a mapping, too; the counts
     ``num_classes`` and ``num_training_samples`` may be left out and are then counted, which a line on stderr says.
-    ``callbacks`` are Lightning's. Progress is a bar on a terminal and in a notebook, and a line for each epoch
-    elsewhere; ``run={"progress": "plain"}`` prints the lines of SageMaker's container. Raises ``vision.UserError``,
-    whose text says what to change.
+    ``network`` turns float32 [N, 3, H, W], normalized by ImageNet's mean and deviation, into logits [N, classes] and
+    is trained in place of the algorithm's own (image classification). ``callbacks`` are Lightning's. Progress is a bar
+    on a terminal and in a notebook, and a line for each epoch elsewhere; ``run={"progress": "plain"}`` prints the lines
+    of SageMaker's container. Raises ``vision.UserError``, whose text says what to change.
 
     >>> result = vision.fit("image_classification", {"train": "train.rec", "validation": "test.rec"},
     ...                     num_layers=20, image_shape="3,28,28")
     >>> result.metrics["accuracy"]
     >>> result.model.predict("cat.jpg")[0].label
     """
-    job = _job(algorithm, channels, run or {}, {**(hyperparameters or {}), **keywords})
+    own = {} if network is None else {"backbone": own_backbone(network)}
+    if own and (run or {}).get("backbone") is not None:
+        raise SettingsError(["Setting run.backbone and network= both name the network: give one of them."])
+    job = _job(algorithm, channels, {**(run or {}), **own}, {**(hyperparameters or {}), **keywords})
     if job.run.folds is not None:
         raise SettingsError(["Setting run.folds is not for vision.fit: call vision.cross_validate, or leave it out."])
-    found = api.train(job, own=OwnParts(tuple(callbacks), lambda: _display(job.run.log_every_steps)))
-    result = become(TrainingResult, found, evaluation=become(EvaluationResult, found.evaluation))
-    if job.run.report:
-        from vision.reports.report import write_run_report
+    with own_network(network):
+        found = api.train(job, own=OwnParts(tuple(callbacks), lambda: _display(job.run.log_every_steps)))
+        if job.run.report:
+            from vision.reports.report import write_run_report
 
-        write_run_report(result)
-    return result
+            write_run_report(found)
+    return become(TrainingResult, found, evaluation=become(EvaluationResult, found.evaluation), network=network)
 
 
 @overload

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -58,6 +59,13 @@ def _output_problem(given: RunSettings) -> str | None:
     return f"Run setting output is {given.output}, which is a file: give a folder, new or of an earlier run."
 
 
+def _backbone_problem(given: RunSettings) -> str | None:
+    if given.backbone is None or re.fullmatch(r"[\w.-]{1,50}:[\w.-]{1,200}", given.backbone):
+        return None
+    fixed = re.sub(r"[^\w.-]", "", given.backbone)[:50] or "convnext_tiny"
+    return f"Run setting backbone is {shown(given.backbone)} but must be LIBRARY:NAME: give for example timm:{fixed}."
+
+
 def _devices_problem(given: RunSettings) -> str | None:
     if gpu_number(given.device) is None or given.devices in (None, 1):
         return None
@@ -84,6 +92,7 @@ class RunSettings(LearningSettings, AugmentationSettings):
         Rule(("class_names",), _names_problem),
         Rule(("weights_folder",), _weights_problem),
         Rule(("output",), _output_problem),
+        Rule(("backbone",), _backbone_problem),
         Rule(("device", "devices"), _devices_problem),
         Rule(("validation_share", "folds"), _hold_out_problem),
     )
@@ -154,6 +163,12 @@ class RunSettings(LearningSettings, AugmentationSettings):
         default_factory=_weights_from_environment,
         description=f"folder of ImageNet weights; unset takes {WEIGHTS_VARIABLE}, else downloads",
         examples=["weights"],
+    )
+    backbone: str | None = Field(
+        default=None,
+        description="network in place of that of the hyperparameters, as LIBRARY:NAME (image classification); timm "
+        "needs the extra timm",
+        examples=["timm:convnext_tiny"],
     )
     new_head: bool = Field(
         default=False, description="give the start model a new last layer where num_classes differs from its own"

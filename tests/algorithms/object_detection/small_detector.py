@@ -33,7 +33,9 @@ def small_plan(num_classes: int = 2, image_shape: int = 300) -> Architecture:
 def use_small_networks(patch: pytest.MonkeyPatch) -> None:
     """Let new detectors be small ones."""
 
-    def architecture(_: ObjectDetection, hyperparameters: ObjectDetectionHyperparameters) -> Architecture:
+    def architecture(
+        _: ObjectDetection, hyperparameters: ObjectDetectionHyperparameters, backbone: str | None = None
+    ) -> Architecture:
         return small_plan(hyperparameters.num_classes, hyperparameters.image_shape)
 
     patch.setattr(ObjectDetection, "architecture", architecture)

@@ -138,7 +138,7 @@ class Toy(Algorithm[ToyHyperparameters, Plan, TwoConvolutions, Tensor, np.ndarra
     def collate_targets(self, targets: list[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.stack(targets))
 
-    def architecture(self, hyperparameters: ToyHyperparameters) -> Plan:
+    def architecture(self, hyperparameters: ToyHyperparameters, backbone: str | None = None) -> Plan:
         return Plan(num_classes=hyperparameters.num_classes, side_px=hyperparameters.side_px)
 
     def read_architecture(self, plan: Mapping[str, object]) -> Plan:

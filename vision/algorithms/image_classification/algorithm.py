@@ -11,14 +11,25 @@ import torch
 from torch import Tensor
 
 from vision.algorithms.algorithm import Algorithm, LabeledChannel, Mark, ScoredLabel, Stage, TargetSummary
+from vision.algorithms.checked_plan import DAMAGED, checked_plan
 from vision.algorithms.facts import AlgorithmFacts
 from vision.algorithms.image_classification.advice import size_warnings
 from vision.algorithms.image_classification.facts import FACTS
 from vision.algorithms.image_classification.grad_cam import with_explanations
 from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
+from vision.algorithms.image_classification.library_network import (
+    FAMILY,
+    LibraryArchitecture,
+    LibraryClassifier,
+    is_library_head,
+    library_architecture_for,
+    library_stages,
+    load_library_weights,
+)
 from vision.algorithms.image_classification.log_lines import ClassificationLogLines
 from vision.algorithms.image_classification.network import (
     Architecture,
+    Classifier,
     ImageClassifier,
     architecture_for,
     build_network,
@@ -42,10 +53,12 @@ if TYPE_CHECKING:
     from vision.algorithms.image_classification.task import ClassificationTask
     from vision.training.task import TrainingFacts
 
+AnyArchitecture = Architecture | LibraryArchitecture
+
 
 class ImageClassification(
     Algorithm[
-        ImageClassificationHyperparameters, Architecture, ImageClassifier, Tensor, np.ndarray | np.int64, Classification
+        ImageClassificationHyperparameters, AnyArchitecture, Classifier, Tensor, np.ndarray | np.int64, Classification
     ]
 ):
     """Ties the files of this folder together."""
@@ -87,27 +100,46 @@ class ImageClassification(
     def collate_targets(self, targets: list[np.ndarray | np.int64]) -> Tensor:
         return torch.from_numpy(np.stack(targets))
 
-    def architecture(self, hyperparameters: ImageClassificationHyperparameters) -> Architecture:
-        return architecture_for(hyperparameters)
+    def architecture(
+        self, hyperparameters: ImageClassificationHyperparameters, backbone: str | None = None
+    ) -> AnyArchitecture:
+        return (
+            architecture_for(hyperparameters)
+            if backbone is None
+            else library_architecture_for(hyperparameters, backbone)
+        )
 
-    def read_architecture(self, plan: Mapping[str, object]) -> Architecture:
+    def read_architecture(self, plan: Mapping[str, object]) -> AnyArchitecture:
+        if plan.get("family") == FAMILY:
+            return checked_plan(LibraryArchitecture, plan, DAMAGED)
         return read_architecture(plan)
 
-    def build_network(self, architecture: Architecture) -> ImageClassifier:
+    def backbone_of(self, architecture: AnyArchitecture) -> str | None:
+        return architecture.backbone if isinstance(architecture, LibraryArchitecture) else None
+
+    def build_network(self, architecture: AnyArchitecture) -> Classifier:
+        if isinstance(architecture, LibraryArchitecture):
+            return LibraryClassifier(architecture)
         return build_network(architecture)
 
-    def load_pretrained(self, network: ImageClassifier, architecture: Architecture, weights_folder: Path | None) -> str:
-        return load_pretrained(network, weights_folder)
+    def load_pretrained(self, network: Classifier, architecture: AnyArchitecture, weights_folder: Path | None) -> str:
+        if isinstance(network, LibraryClassifier):
+            return load_library_weights(network, weights_folder)
+        return load_pretrained(_resnet(network), weights_folder)
 
-    def is_head(self, parameter: str, architecture: Architecture) -> bool:
+    def is_head(self, parameter: str, architecture: AnyArchitecture) -> bool:
+        if isinstance(architecture, LibraryArchitecture):
+            return is_library_head(parameter, architecture)
         return is_head(parameter, architecture)
 
-    def stages(self, network: ImageClassifier) -> Stages:
-        return stages_below("resnet", network.resnet.stages)
+    def stages(self, network: Classifier) -> Stages:
+        if isinstance(network, LibraryClassifier):
+            return library_stages(network)
+        return stages_below("resnet", _resnet(network).resnet.stages)
 
     def task(
         self,
-        network: ImageClassifier,
+        network: Classifier,
         hyperparameters: ImageClassificationHyperparameters,
         run: RunSettings,
         facts: TrainingFacts,
@@ -118,7 +150,7 @@ class ImageClassification(
         return ClassificationTask(network, hyperparameters, run, facts)
 
     def preprocessing(
-        self, hyperparameters: ImageClassificationHyperparameters, architecture: Architecture
+        self, hyperparameters: ImageClassificationHyperparameters, architecture: AnyArchitecture
     ) -> dict[str, Any]:
         channels, height, width = architecture.image_shape
         return {
@@ -135,15 +167,14 @@ class ImageClassification(
             "normalised_by": "the first layer of the network",
         }
 
-    def export_heads(
-        self, network: ImageClassifier, hyperparameters: ImageClassificationHyperparameters
-    ) -> ExportHeads:
-        return export_heads(network, multi_label=hyperparameters.multi_label)
+    def export_heads(self, network: Classifier, hyperparameters: ImageClassificationHyperparameters) -> ExportHeads:
+        assert isinstance(network, ImageClassifier | LibraryClassifier)
+        return export_heads(network, network.architecture, multi_label=hyperparameters.multi_label)
 
     def predict(
         self,
         outputs: Tensor,
-        network: ImageClassifier,
+        network: Classifier,
         hyperparameters: ImageClassificationHyperparameters,
         sizes_px: Sequence[tuple[int, int]],
     ) -> list[Classification]:
@@ -171,14 +202,21 @@ class ImageClassification(
     def explain(
         self,
         evaluation: Evaluation,
-        network: ImageClassifier,
+        network: Classifier,
         hyperparameters: ImageClassificationHyperparameters,
         image_of: Callable[[int], np.ndarray | None],
     ) -> Evaluation:
+        if not isinstance(network, ImageClassifier):
+            return evaluation
         return with_explanations(evaluation, network, self.transform(hyperparameters, "validation"), image_of)
 
     def log_lines(self, hyperparameters: ImageClassificationHyperparameters, host: str) -> ClassificationLogLines:
         return ClassificationLogLines(hyperparameters.to_strings())
+
+
+def _resnet(network: Classifier) -> ImageClassifier:
+    assert isinstance(network, ImageClassifier), "there are two kinds of classifiers"
+    return network
 
 
 ALGORITHM = ImageClassification()

@@ -82,6 +82,7 @@ FACTS = AlgorithmFacts(
         label_smoothing=True,
         mixing=True,
         balanced_sampling=True,
+        backbones=True,
     ),
     must_match=("num_layers", "image_shape", "num_classes", "multi_label"),
     measured_by=("multi_label",),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
@@ -27,6 +27,9 @@ from vision.nn.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize, to_grey
 from vision.nn.preact_resnet import PreactPlan, PreactResNet, plan_for
 from vision.nn.pretrained import copy_weights, load_imagenet
 from vision.nn.resnet import PLANS, ResNet, Stem
+
+if TYPE_CHECKING:
+    from vision.algorithms.image_classification.library_network import LibraryArchitecture
 
 # A plan may come from a stranger's file; these bound what building it can cost (2 GiB of float32 weights).
 LARGEST_SIDE = 8192
@@ -120,14 +123,35 @@ def read_architecture(plan: Mapping[str, object]) -> Architecture:
     return checked_plan(Architecture, plan, DAMAGED)
 
 
-class ImageClassifier(nn.Module):
+class Classifier(nn.Module):
+    """Pixels to logits, whatever the network behind the normalization is."""
+
+    def __init__(self, architecture: Architecture | LibraryArchitecture) -> None:
+        super().__init__()
+        self.takes_grey = architecture.image_shape[0] == 1
+        self.normalize = Normalize(architecture.mean, architecture.std)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits float32 [N,K] of images [N,3,H,W], uint8 or float, 0..255, RGB.
+
+        A network for grey images takes [N,1,H,W], too.
+        """
+        if self.takes_grey:
+            grey = to_grey(images) if images.shape[1] == 3 else images
+            images = grey.expand(-1, self.normalize.mean.shape[1], -1, -1)
+        return self.logits(self.normalize(images)).float()
+
+    def logits(self, normalized: Tensor) -> Tensor:
+        """Return the logits [N,K] of normalized images [N,C,H,W]."""
+        raise NotImplementedError
+
+
+class ImageClassifier(Classifier):
     """Pixels to logits. ``resnet`` is the network proper, its keys torchvision's or after MXNet's."""
 
     def __init__(self, architecture: Architecture) -> None:
-        super().__init__()
+        super().__init__(architecture)
         self.architecture = architecture
-        self.takes_grey = architecture.image_shape[0] == 1
-        self.normalize = Normalize(architecture.mean, architecture.std)
         self.resnet: ResNet | PreactResNet
         if architecture.family == "resnet":
             self.resnet = ResNet(architecture.depth, architecture.num_classes, architecture.stem)
@@ -142,15 +166,9 @@ class ImageClassifier(nn.Module):
             )
             self.resnet = PreactResNet(plan, architecture.num_classes)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the logits float32 [N,K] of images [N,3,H,W], uint8 or float, 0..255, RGB.
-
-        A network for grey images takes [N,1,H,W], too.
-        """
-        if self.takes_grey:
-            grey = to_grey(images) if images.shape[1] == 3 else images
-            images = grey.expand(-1, self.normalize.mean.shape[1], -1, -1)
-        return self.resnet(self.normalize(images)).float()
+    def logits(self, normalized: Tensor) -> Tensor:
+        logits: Tensor = self.resnet(normalized)
+        return logits
 
 
 def build_network(architecture: Architecture) -> ImageClassifier:
@@ -181,12 +199,12 @@ def is_head(parameter: str, architecture: Architecture) -> bool:
     return parameter.startswith(f"resnet.{head}.")
 
 
-def export_heads(network: ImageClassifier, *, multi_label: bool) -> ExportHeads:
+def export_heads(
+    network: Classifier, architecture: Architecture | LibraryArchitecture, *, multi_label: bool
+) -> ExportHeads:
     """Return the network with its one output, the logits before softmax or sigmoid."""
     turned = "sigmoid" if multi_label else "softmax over the classes"
-    _, height, width = network.architecture.image_shape
-    output = HeadOutput(
-        "logits", (BATCH, network.architecture.num_classes), f"float32; a {turned} makes probabilities of them"
-    )
+    _, height, width = architecture.image_shape
+    output = HeadOutput("logits", (BATCH, architecture.num_classes), f"float32; a {turned} makes probabilities of them")
     # A network for grey images makes them of RGB itself.
     return ExportHeads(Heads(network), (3, height, width), (output,))

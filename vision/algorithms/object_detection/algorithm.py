@@ -75,7 +75,9 @@ class ObjectDetection(
     def collate_targets(self, targets: list[DetectionTarget]) -> PaddedTargets:
         return collate_targets(targets)
 
-    def architecture(self, hyperparameters: ObjectDetectionHyperparameters) -> Architecture:
+    def architecture(
+        self, hyperparameters: ObjectDetectionHyperparameters, backbone: str | None = None
+    ) -> Architecture:
         return architecture_for(hyperparameters)
 
     def read_architecture(self, plan: Mapping[str, object]) -> Architecture:

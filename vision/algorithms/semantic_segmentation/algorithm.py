@@ -84,7 +84,9 @@ class SemanticSegmentation(
     def collate_targets(self, targets: list[np.ndarray]) -> Tensor:
         return collate_masks(targets)
 
-    def architecture(self, hyperparameters: SemanticSegmentationHyperparameters) -> Architecture:
+    def architecture(
+        self, hyperparameters: SemanticSegmentationHyperparameters, backbone: str | None = None
+    ) -> Architecture:
         return architecture_for(hyperparameters)
 
     def read_architecture(self, plan: Mapping[str, object]) -> Architecture:
