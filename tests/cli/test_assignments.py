@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vision.cli.assignments import read_assignments
+from vision.cli.assignments import fill_places, read_assignments
 from vision.settings.errors import SettingsError
 
 
@@ -53,3 +53,12 @@ def test_problems(word: str, part: str) -> None:
         read_assignments([word], names=("model",), sections=("run",))
     (problem,) = caught.value.problems
     assert part in problem
+
+
+def test_paths_fill_the_places_that_no_setting_fills() -> None:
+    words = read_assignments(["a", "model=m", "b", "c"], ("model", "output"), (), allow_files=True)
+    given = fill_places(words, ("model", "other", "output"), takes_more=True)
+    assert given.names == {"model": "m", "other": "a", "output": "b"}
+    assert given.files == ("c",)
+    with pytest.raises(SettingsError, match=r"Argument 'c' is one too many: this verb takes up to 3 paths \(model"):
+        fill_places(words, ("model", "other", "output"))

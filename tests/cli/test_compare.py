@@ -18,7 +18,7 @@ def test_prints_the_verdict_and_writes_the_page(
 ) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "model.tar.gz").write_bytes((tmp_path / "model.tar.gz").read_bytes())
-    argv = ["compare", f"model={tmp_path}", f"other={tmp_path}/b", f"channels.validation={tmp_path}"]
+    argv = ["compare", f"{tmp_path}", f"{tmp_path}/b", f"{tmp_path}"]
     assert main([*argv, "resamples=300", "run.seed=4", f"output={tmp_path}/report"]) == 0
     called = ("compare", tmp_path, tmp_path / "b", {"validation": Channel(tmp_path)}, RunSettings(seed=4), 300)
     assert api.calls == [called]

@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_convert_and_what_it_leaves_out(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     words = ["convert", "from=folder", "to=recordio", f"input={folder}"]
-    assert main([*words, f"output={tmp_path / 'a' / 'all.rec'}"]) == 0
+    assert main(["convert", str(folder), str(tmp_path / "a/all.rec"), "to=recordio"]) == 0
     assert "all.rec: 20 images, 2 classes" in capsys.readouterr().out
     (folder / "cats" / "broken.png").write_bytes(b"no image")
     assert main([*words, f"output={tmp_path / 'b' / 'all.rec'}"]) == 1
@@ -124,7 +124,7 @@ def test_shares_that_are_none(text: str) -> None:
 
 def test_inspect_of_clean_data(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     output = tmp_path / "report"
-    assert main(["inspect", f"channels.train={folder}", f"output={output}", "workers=1"]) == 0
+    assert main(["inspect", str(folder), f"output={output}", "workers=1"]) == 0
     shown = capsys.readouterr().out
     assert "hp.num_classes=2 hp.num_training_samples=20" in shown
     assert json.loads((output / "inspection.json").read_text())["channels"]["train"]["records"] == 20

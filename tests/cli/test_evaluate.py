@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("model_here")
 
 
 def test_prints_tables_and_writes_the_file(api: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    argv = ["evaluate", f"model={tmp_path}", f"channels.validation={tmp_path}", "run.device=cpu", "output=e.json"]
+    argv = ["evaluate", f"{tmp_path}", f"{tmp_path}", "run.device=cpu", "output=e.json"]
     assert main(argv) == 0
     expected = ("evaluate", tmp_path, {"validation": Channel(tmp_path)}, RunSettings(device="cpu"), Thresholds())
     assert api.calls == [expected]

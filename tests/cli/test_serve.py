@@ -28,7 +28,7 @@ def test_settings_come_from_the_command_line_and_the_platform(
 ) -> None:
     monkeypatch.setenv("SAGEMAKER_BIND_TO_PORT", "9001")
     monkeypatch.setenv("SAGEMAKER_MAX_PAYLOAD_IN_MB", "20")
-    assert main(["serve", "model=m", "max_batch=4", "max_payload_mb=2"]) == 0
+    assert main(["serve", "m", "max_batch=4", "max_payload_mb=2"]) == 0
     (settings,) = served
     assert settings.model == Path("m")
     assert (settings.port, settings.max_batch, settings.max_payload_mb) == (9001, 4, 2.0)
@@ -40,7 +40,7 @@ def test_settings_come_from_the_command_line_and_the_platform(
         ([], "Serving setting model is required"),
         (["model=m", "prot=1"], "did you mean port?"),
         (["model=m", "port=x"], "Serving setting port is 'x' but must be an integer from 0 to 65535"),
-        (["m"], "is no setting"),
+        (["m", "n"], "Argument 'n' is one too many: this verb takes up to 1 path (model)"),
     ],
 )
 def test_problems(

@@ -54,6 +54,19 @@ def read_assignments(
     return Assignments(given.names, given.sections, tuple(files))
 
 
+def fill_places(given: Assignments, places: Sequence[str], *, takes_more: bool = False) -> Assignments:
+    """Return the words with their paths as values of ``places``, in this order, passing over those that have one.
+
+    Raises SettingsError for paths too many, unless the verb ``takes_more``.
+    """
+    free = [name for name in places if name not in given.names]
+    left = given.files[len(free) :]
+    if left and not takes_more:
+        paths = f"up to {len(places)} path{'s' if len(places) > 1 else ''} ({', '.join(places)})"
+        raise SettingsError([f"Argument {shown(left[0])} is one too many: this verb takes {paths}, and name=value."])
+    return Assignments({**given.names, **dict(zip(free, given.files, strict=False))}, given.sections, left)
+
+
 def _names_files(word: str) -> bool:
     """Return whether a file or folder has this name, or the word is a pattern that matches one."""
     return os.path.lexists(local_path(word)) or bool(glob.has_magic(word) and glob.glob(word, recursive=True))

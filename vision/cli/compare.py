@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vision.cli import evaluate
-from vision.cli.assignments import read_assignments
+from vision.cli.assignments import fill_places, read_assignments
 from vision.files.atomic_file import check_writable
 from vision.progress_bar import progress_bar
 from vision.settings.errors import SettingsError
@@ -14,12 +14,13 @@ from vision.settings.file_names import local_path
 FEWEST_RESAMPLES, MOST_RESAMPLES, RESAMPLES = 100, 1_000_000, 2000
 
 HELP = f"""\
-Usage: vision compare model=PATH other=PATH channels.validation=PATH [channels.NAME=PATH] [run.NAME=VALUE]
+Usage: vision compare MODEL OTHER [IMAGES] [channels.NAME=PATH] [run.NAME=VALUE]
                       [resamples={RESAMPLES}] [output=FOLDER]
 
   model      a model folder, a model.tar.gz or a run folder
   other      another one of the same kind, with the same classes
-  channels   validation, and validation_lst or validation_annotation where the labels lie apart
+  images     labeled images as `vision train` takes them, or channels.validation (with validation_lst or
+             validation_annotation where the labels lie apart); without any, those on which model's run validated
   run        run settings, for example run.device=cpu (vision train --help lists them); run.seed decides the draws
   resamples  how often images are resampled for the intervals
   output     also write comparison.html and comparison.json into this folder
@@ -28,7 +29,7 @@ Both models are measured on the same images. Intervals are 95 % ones of the pair
 figures would be with other images of the same kind. other is better (or worse) if the interval of its difference
 from model does not contain zero.
 
-Example: vision compare model=runs/first other=runs/second channels.validation=test.rec output=runs/comparison"""
+Example: vision compare runs/first runs/second test.rec output=runs/comparison"""
 
 
 def run(argv: Sequence[str]) -> int:
@@ -37,7 +38,8 @@ def run(argv: Sequence[str]) -> int:
         print(HELP)
         return 0
     names = ("model", "other", "resamples", "output")
-    given = read_assignments(argv, names=names, sections=("channels", "run"))
+    words = read_assignments(argv, names=names, sections=("channels", "run"), allow_files=True)
+    given = evaluate.with_data(fill_places(words, ("model", "other", "images")))
     problems: list[str] = []
     other, resamples = given.names.get("other", ""), given.names.get("resamples", str(RESAMPLES))
     try:

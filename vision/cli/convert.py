@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from vision.cli.assignments import read_assignments
+from vision.cli.assignments import fill_places, read_assignments
 from vision.settings.errors import SettingsError
 from vision.settings.file_names import local_path
 from vision.settings.nearest import did_you_mean, shown
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 SOME_SKIPPED = 1
 HELP = """\
-Usage: vision convert from=FORMAT to=FORMAT input=PATH output=PATH [name=value ...]
+Usage: vision convert INPUT OUTPUT to=FORMAT [from=FORMAT] [name=value ...]
 
-Formats, and what input and output are:
+Formats, and what input and output are (from= may be left out where the data show it):
 {formats}
 
   images        copy (default) writes the images beside the output, link makes hard links, keep leaves them in place
@@ -44,7 +44,7 @@ format cannot hold. What cannot be converted is left out and listed in OUTPUT.le
 
 Exit status: 0 all converted, 1 something left out, 2 nothing done.
 
-Example: vision convert from=voc to=recordio input=VOC2012 split=train output=data/train.rec"""
+Example: vision convert VOC2012 data/train.rec to=recordio split=train"""
 
 
 class SourceSettings(SettingsTable):
@@ -72,7 +72,9 @@ def run(argv: Sequence[str]) -> int:
         print(HELP.format(formats=format_rows()))
         return 0
     places = ("from", "to", "input", "output")
-    given = read_assignments(argv, names=(*places, *ConvertSettings.model_fields), sections=())
+    words = read_assignments(argv, (*places, *ConvertSettings.model_fields), sections=(), allow_files=True)
+    given = fill_places(words, ("input", "output"))
+    guess_format(given.names, "from")
     check_places(given.names, places)
     settings = ConvertSettings.parse({name: value for name, value in given.names.items() if name not in places})
 
@@ -95,6 +97,16 @@ def format_rows() -> str:
     from vision.data.convert.formats import FORMATS
 
     return "\n".join(f"  {name:<16}{form.place}" for name, form in FORMATS.items())
+
+
+def guess_format(names: dict[str, str], setting: str) -> None:
+    """Set the format of the input where the user has left it out and the data show it."""
+    if "input" in names and not names.get(setting):
+        from vision.data.readers.channel_contents import dataset_format
+
+        found = dataset_format(local_path(names["input"]))
+        if found is not None:
+            names[setting] = found
 
 
 def check_places(names: dict[str, str], places: Sequence[str]) -> None:

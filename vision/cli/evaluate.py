@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vision import algorithms
 from vision.artifacts.model_place import look_at_model
-from vision.cli.assignments import Assignments, read_assignments
+from vision.cli.assignments import Assignments, fill_places, read_assignments
 from vision.files.atomic_file import check_writable
 from vision.settings.channels import Channel, parse_channels
 from vision.settings.errors import SettingsError, UserError
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from vision.api import EvaluatedModel
 
 HELP = """\
-Usage: vision evaluate model=PATH channels.validation=PATH [channels.NAME=PATH] [run.NAME=VALUE]
+Usage: vision evaluate MODEL [IMAGES] [channels.NAME=PATH] [run.NAME=VALUE]
                        [threshold=NUMBER|model] [thresholds.LABEL=NUMBER] [output=FILE.json|FOLDER]
 
   model       a model folder, a model.tar.gz or a run folder
-  channels    validation, and validation_lst or validation_annotation where the labels lie apart
+  images      labeled images as `vision train` takes them, or channels.validation (with validation_lst or
+              validation_annotation where the labels lie apart); without any, those on which the model's run validated
   run         run settings, for example run.device=cpu (vision train --help lists them)
   threshold   the score from which a label counts as found, 0 to 1; "model" takes those that training stored; left out,
               each label gets the one of its best F1 on the evaluated images (Custom Labels' assumed threshold)
@@ -34,7 +35,7 @@ Usage: vision evaluate model=PATH channels.validation=PATH [channels.NAME=PATH] 
   output      also write the metrics and tables to this JSON file, or the whole report into this folder; with either
               EvaluationSummary-*.json and EvaluationManifest-*.manifest as Rekognition Custom Labels has them
 
-Example: vision evaluate model=runs/first channels.validation=test.rec threshold=0.5 output=runs/first/test"""
+Example: vision evaluate runs/first test.rec threshold=0.5 output=runs/first/test"""
 
 _OF_LABEL = "thresholds."
 REPORT_PAGE = "report.html"
@@ -47,7 +48,9 @@ def run(argv: Sequence[str]) -> int:
         return 0
     of_labels = [word for word in argv if word.startswith(_OF_LABEL) and "=" in word]
     others = [word for word in argv if word not in of_labels]
-    given = read_assignments(others, names=("model", "output", "threshold"), sections=("channels", "run"))
+    names = ("model", "output", "threshold")
+    words = read_assignments(others, names=names, sections=("channels", "run"), allow_files=True)
+    given = with_data(fill_places(words, ("model", "images")))
     problems: list[str] = []
     thresholds = Thresholds()
     try:
@@ -71,6 +74,18 @@ def _by_label(words: Sequence[str]) -> dict[str, object]:
     """Return the numbers of ``thresholds.LABEL=NUMBER`` by label; a label may have any characters."""
     pairs = (word.removeprefix(_OF_LABEL).rpartition("=") for word in words)
     return {label: number for label, _, number in pairs}
+
+
+def with_data(given: Assignments) -> Assignments:
+    """Return the words with the path of labeled images as the channels that it holds."""
+    path = given.names.pop("images", None)
+    if path is None:
+        return given
+    from vision.recipes.data_finder import validation_in
+
+    channels = {name: str(place) for name, place in validation_in(local_path(path)).items()}
+    sections = {**given.sections, "channels": {**channels, **given.sections["channels"]}}
+    return Assignments(given.names, sections, given.files)
 
 
 def validation_channel(given: Assignments) -> tuple[str, ...]:

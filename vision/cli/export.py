@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vision.cli.assignments import read_assignments
+from vision.cli.assignments import fill_places, read_assignments
 from vision.cli.evaluate import check
 from vision.settings.errors import SettingsError
 from vision.settings.file_names import local_path
@@ -13,7 +13,7 @@ from vision.settings.nearest import shown
 from vision.settings.run import RunSettings
 
 HELP = """\
-Usage: vision export model=PATH format=onnx|torch_export|torchscript|mxnet [output=PATH] [nms=true] [size=WxH]
+Usage: vision export MODEL [OUTPUT] format=onnx|torch_export|torchscript|mxnet [nms=true] [size=WxH]
 
   model   a model folder, a model.tar.gz (SageMaker's own too) or a run folder
   format  onnx (needs the extra: pip install 'vision[export]'), torch_export, torchscript; mxnet writes the files
@@ -26,7 +26,7 @@ Usage: vision export model=PATH format=onnx|torch_export|torchscript|mxnet [outp
 Images enter as uint8 [N, 3, H, W], RGB, as the .json says; N is free. The exported network is run beside
 the model, and nothing is written if they differ.
 
-Example: vision export model=runs/first format=onnx output=first.onnx"""
+Example: vision export runs/first first.onnx format=onnx"""
 
 _DEFAULT_OUTPUTS = {
     "onnx": "onnx/model.onnx",
@@ -42,7 +42,8 @@ def run(argv: Sequence[str]) -> int:
     if {"-h", "--help"}.intersection(argv):
         print(HELP)
         return 0
-    given = read_assignments(argv, names=("model", "format", "output", "nms", "size"), sections=("run",))
+    names = ("model", "format", "output", "nms", "size")
+    given = fill_places(read_assignments(argv, names, sections=("run",), allow_files=True), ("model", "output"))
     format = given.names.get("format", "")
     nms = _FLAGS.get(given.names.get("nms", "false").lower())
     problems = []

@@ -13,6 +13,7 @@ from pydantic import Field
 from vision import algorithms
 from vision.cli.assignments import read_assignments
 from vision.files.atomic_file import check_writable, write_whole
+from vision.recipes.data_finder import find_channels
 from vision.settings.channels import LABEL_MAP, Channel, parse_channels
 from vision.settings.errors import DataError, SettingsError
 from vision.settings.file_names import local_path
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 ERRORS = 1
 PAGE = "inspection.html"
 HELP = """\
-Usage: vision inspect channels.train=PATH [channels.validation=PATH] [channels.NAME=PATH] [name=value ...]
+Usage: vision inspect PATH [PATH of validation] [channels.NAME=PATH] [name=value ...]
 
 Reads every record and reports counts, balance of classes, image sizes and modes, broken images, copies and near copies
 (also between training and validation), sizes and faults of boxes, pixels and faults of masks, and settings that fit.
@@ -42,7 +43,7 @@ Masks are read by the label maps in the folder channels.label_map, as in trainin
 
 Exit status: 0 no errors (warnings do not count), 1 errors in the data, 2 not inspected.
 
-Example: vision inspect channels.train=data/train.rec channels.validation=data/validation.rec"""
+Example: vision inspect photos/"""
 
 
 class InspectSettings(SettingsTable):
@@ -59,9 +60,10 @@ def run(argv: Sequence[str]) -> int:
     if {"-h", "--help"}.intersection(argv):
         print(HELP)
         return 0
-    given = read_assignments(argv, names=tuple(InspectSettings.model_fields), sections=("channels",))
+    given = read_assignments(argv, tuple(InspectSettings.model_fields), sections=("channels",), allow_files=True)
     settings = InspectSettings.parse(given.names)
-    channels = parse_channels(given.sections["channels"], known=algorithms.channel_names())
+    found = find_channels(list(map(local_path, given.files))).channels if given.files else {}
+    channels = parse_channels({**found, **given.sections["channels"]}, known=algorithms.channel_names())
     names = [name for name in ("train", "validation") if name in channels]
     if not names:
         raise SettingsError(["Channel train or validation is required but missing: give channels.train=PATH."])

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
-from vision.cli.assignments import read_assignments
+from vision.cli.assignments import fill_places, read_assignments
 from vision.cli.evaluate import check
 from vision.data.problems import EqualProblems
 from vision.files.atomic_file import AtomicFile
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 HELP = """\
-Usage: vision predict model=PATH FILE|FOLDER|GLOB|FILE.rec ... [output=FILE.jsonl] [draw=FOLDER] [run.NAME=VALUE]
+Usage: vision predict MODEL FILE|FOLDER|GLOB|FILE.rec ... [output=FILE.jsonl] [draw=FOLDER] [run.NAME=VALUE]
 
   model   a model folder, a model.tar.gz or a run folder
   output  write JSON lines to this file and a table to the terminal; without it, a terminal gets a readable line for
@@ -35,7 +35,7 @@ Usage: vision predict model=PATH FILE|FOLDER|GLOB|FILE.rec ... [output=FILE.json
 
 The exit status is 1 if an image could not be predicted.
 
-Example: vision predict model=runs/first photos/ 'more/*.jpg' output=predictions.jsonl"""
+Example: vision predict runs/first photos/ 'more/*.jpg' output=predictions.jsonl"""
 
 SOME_FAILED = 1
 _MOST_ROWS = 50
@@ -50,7 +50,8 @@ def run(argv: Sequence[str]) -> int:
         print(HELP)
         return 0
     argv = [f"draw={_DRAWN}" if word == "--draw" else word for word in argv]
-    given = read_assignments(argv, names=("model", "output", "draw"), sections=("run",), allow_files=True)
+    words = read_assignments(argv, names=("model", "output", "draw"), sections=("run",), allow_files=True)
+    given = fill_places(words, ("model",), takes_more=True)
     if Path(given.names.get("output", "")).suffix.lower() in _IMAGES:
         raise UserError(
             f"Setting output is {shown(given.names['output'])}, but lines of JSON are written into it: give "

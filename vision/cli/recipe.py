@@ -14,7 +14,7 @@ from vision.cli.composition import RECIPE, config_folders
 from vision.cli.overrides import FLAGS_WITH_VALUE
 from vision.settings.channels import parse_channels
 from vision.settings.device import this_machine
-from vision.settings.errors import SettingsError, UserError
+from vision.settings.errors import UserError
 from vision.settings.file_names import local_path
 from vision.settings.run import RunSettings
 
@@ -64,10 +64,6 @@ class _Words:
                 rest.append(word)
             else:
                 paths.append(word)
-        if len(paths) > 2:
-            raise SettingsError(
-                [f"There are {len(paths)} paths: give that of the images, and at most one of validation."]
-            )
         return cls(tuple(paths), recipe, tuple(rest))
 
     def value(self, name: str) -> str | None:
@@ -93,15 +89,10 @@ def _is_path(word: str) -> bool:
 
 def _channels(words: _Words) -> FoundData:
     """Return the channels of the paths, else those that the words name."""
-    from vision.recipes.data_finder import FoundData, find_data
+    from vision.recipes.data_finder import FoundData, find_channels
 
     if words.paths:
-        found = find_data(local_path(words.paths[0]))
-        if len(words.paths) == 2:
-            validation = find_data(local_path(words.paths[1])).channels
-            named = {name.replace("train", "validation"): path for name, path in validation.items() if "train" in name}
-            return FoundData({**found.channels, **named}, found.test, found.notes)
-        return found
+        return find_channels(list(map(local_path, words.paths)))
     return FoundData({name: local_path(str(path)) for name, path in words.channels.items() if "." not in name})
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from vision.cli.assignments import read_assignments
+from vision.cli.assignments import fill_places, read_assignments
 from vision.settings.errors import UserError
 
 HELP = """\
-Usage: vision serve model=PATH [port=8080] [NAME=VALUE ...]
+Usage: vision serve MODEL [port=8080] [NAME=VALUE ...]
 
 Answers POST /invocations (image/jpeg, image/png, application/x-image, application/x-recordio), GET /ping,
 /execution-parameters and /metrics as a SageMaker endpoint does, and the calls of boto3's
@@ -19,7 +19,7 @@ MinConfidence=50, MaxResults=10). Any ARN is answered; with multi_model=true its
 
 {settings}
 
-Example: vision serve model=runs/first
+Example: vision serve runs/first
          curl -H 'Content-Type: image/jpeg' --data-binary @bird.jpg http://127.0.0.1:8080/invocations"""
 
 
@@ -33,7 +33,8 @@ def run(argv: Sequence[str]) -> int:
     if {"-h", "--help"}.intersection(argv):
         print(HELP.format(settings=_settings_help()))
         return 0
-    given = read_assignments(argv, names=tuple(ServingSettings.model_fields), sections=())
+    names = tuple(ServingSettings.model_fields)
+    given = fill_places(read_assignments(argv, names=names, sections=(), allow_files=True), ("model",))
     # The command line overrides the platform's variables.
     return serve(ServingSettings.parse({**from_environment(os.environ), **given.names}))
 

@@ -9,16 +9,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from vision.cli.assignments import read_assignments
-from vision.cli.convert import SourceSettings, check_places, format_rows, report_skipped, source_of
+from vision.cli.assignments import fill_places, read_assignments
+from vision.cli.convert import SourceSettings, check_places, format_rows, guess_format, report_skipped, source_of
 from vision.settings.errors import SettingsError
 from vision.settings.file_names import local_path
 from vision.settings.nearest import shown
 
 HELP = """\
-Usage: vision split format=FORMAT input=PATH output=FOLDER [parts=train:0.8,validation:0.2] [name=value ...]
+Usage: vision split INPUT OUTPUT [format=FORMAT] [parts=train:0.8,validation:0.2] [name=value ...]
 
-Formats, and what input is:
+Formats, and what input is (format= may be left out where the data show it):
 {formats}
 
   parts         names and shares; they must add up to 1
@@ -33,7 +33,7 @@ Formats, and what input is:
 
 Writes FOLDER/PART, or FOLDER/PART with the format's suffix. Exit status: 0 done, 1 something left out, 2 nothing done.
 
-Example: vision split format=recordio input=all.rec output=data parts=train:0.8,validation:0.1,test:0.1"""
+Example: vision split all.rec data parts=train:0.8,validation:0.1,test:0.1"""
 
 
 class SplitSettings(SourceSettings):
@@ -53,7 +53,9 @@ def run(argv: Sequence[str]) -> int:
         print(HELP.format(formats=format_rows()))
         return 0
     places = ("format", "input", "output")
-    given = read_assignments(argv, names=(*places, *SplitSettings.model_fields), sections=())
+    words = read_assignments(argv, names=(*places, *SplitSettings.model_fields), sections=(), allow_files=True)
+    given = fill_places(words, ("input", "output"))
+    guess_format(given.names, "format")
     check_places(given.names, places)
     settings = SplitSettings.parse({name: value for name, value in given.names.items() if name not in places})
     shares, group = read_shares(settings.parts), _read_group(settings.group)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vision.cli.assignments import read_assignments
+from vision.cli.assignments import fill_places, read_assignments
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.file_names import local_path
 from vision.settings.nearest import shown
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from vision.serving.settings import ServingSettings
 
 HELP = """\
-Usage: vision transform model=PATH input=FOLDER output=FOLDER [accept=MEDIA/TYPE] [suffix=.END] [NAME=VALUE ...]
+Usage: vision transform MODEL INPUT OUTPUT [accept=MEDIA/TYPE] [suffix=.END] [NAME=VALUE ...]
 
   model    a model folder, a model.tar.gz or a run folder
-  input    every file below it is one request: an image, or a .rec file with a line of output for each record;
+  input    a folder: every file below it is one request: an image, or a .rec file with a line of output for each record;
            hidden files, earlier answers (.out), pipes and dead links are skipped, and named
   output   gets NAME.out for each NAME; what is there from an earlier run of this model is kept
   accept   application/jsonlines (the default where the model has it), application/json, or another of the model's
@@ -30,7 +30,7 @@ Usage: vision transform model=PATH input=FOLDER output=FOLDER [accept=MEDIA/TYPE
 
 A bad file gets no output and makes the exit status 1; the other files are answered all the same.
 
-Example: vision transform model=runs/first input=photos output=answers"""
+Example: vision transform runs/first photos answers"""
 
 SOME_FAILED = 1
 LINES = "application/jsonlines"
@@ -47,7 +47,8 @@ def run(argv: Sequence[str]) -> int:
         from vision.serving.settings import ServingSettings
     except ModuleNotFoundError as error:
         raise UserError(f"transforming needs the package {error.name}: pip install 'vision[serve]'") from error
-    given = read_assignments(argv, names=(*_SETTINGS, *_FOLDERS, "accept", "suffix"), sections=()).names
+    words = read_assignments(argv, (*_SETTINGS, *_FOLDERS, "accept", "suffix"), sections=(), allow_files=True)
+    given = fill_places(words, ("model", *_FOLDERS)).names
     problems = [
         f"Setting {name} is required but missing: give {name}=FOLDER." for name in _FOLDERS if name not in given
     ]

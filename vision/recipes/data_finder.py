@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from vision.data.convert.formats import CHANNEL_FORMATS, recognize
 from vision.data.readers.channel_contents import SUFFIXES
 from vision.data.readers.file_table import is_foreign_image_name, is_image_name
 from vision.settings.channels import ANNOTATION
-from vision.settings.errors import UserError
+from vision.settings.errors import SettingsError, UserError
 
 # Where people put images and their masks, besides a folder and its twin with the ending of the annotation channels.
 _IMAGES = ("images", "imgs", "jpegimages", "img_dir")
@@ -56,6 +56,23 @@ def find_data(path: Path) -> FoundData:
     if images is not None and masks is not None and any(name.endswith(".png") for name in entries(path / masks)[0]):
         return FoundData({"train": path / images, f"train{ANNOTATION}": path / masks})
     return FoundData(_with_labels({"train": path}))
+
+
+def find_channels(paths: Sequence[Path]) -> FoundData:
+    """Return the channels that one path holds, or of two the first for training and the second for validation."""
+    if len(paths) > 2:
+        raise SettingsError([f"There are {len(paths)} paths: give that of the images, perhaps one of validation."])
+    found = find_data(paths[0])
+    if len(paths) == 1:
+        return found
+    return FoundData({**found.channels, **validation_in(paths[1])}, found.test, found.notes)
+
+
+def validation_in(path: Path) -> dict[str, Path]:
+    """Return the channels to measure on: the validation part of what a path holds, or else all of it."""
+    found = find_data(path).channels
+    part = "validation" if "validation" in found else "train"
+    return {name.replace(part, "validation", 1): place for name, place in found.items() if name.startswith(part)}
 
 
 def _parts(names: list[str]) -> dict[str, str]:

@@ -6,9 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from vision.data.convert.formats import FORMATS, recognize
+from vision.data.convert.formats import CHANNEL_FORMATS, FORMATS, recognize
 from vision.data.foreign_bytes import describe_bytes
 from vision.data.readers.file_table import is_clutter, is_foreign_image_name, is_image_name
+from vision.settings.channels import ANNOTATION
 from vision.settings.errors import DataError
 from vision.settings.regular_file import open_regular
 
@@ -38,6 +39,18 @@ def look(path: Path, *, below: bool = False) -> tuple[Contents, ...]:
     """
     found = _look_into_folder(path, below) if path.is_dir() else _look_at_file(path)
     return tuple(found)
+
+
+def dataset_format(path: Path) -> str | None:
+    """Return the name of the format, as conversions know it, of the data at a path; None if it holds none."""
+    try:
+        form = look(path)[0].form
+    except (DataError, OSError):
+        return None
+    if form == "images":
+        return "masks" if path.with_name(f"{path.name}{ANNOTATION}").is_dir() else "folder"
+    files = {"RecordIO": "recordio", "a manifest": "manifest", "an image list": "lst"}
+    return files[form] if form in files else CHANNEL_FORMATS[form].name
 
 
 def _look_at_file(path: Path) -> list[Contents]:
