@@ -1,0 +1,77 @@
+"""Which job works now: at most ``parallel`` at once, the others wait in the order in which they came."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Protocol
+
+
+class Work(Protocol):
+    """Something with a name that runs once, and may be asked to stop while it waits or runs."""
+
+    @property
+    def name(self) -> str: ...
+
+    def run(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class Scheduler:
+    """Runs each work in a thread of its own, which lives as long as the processes that it starts."""
+
+    def __init__(self, parallel: int) -> None:
+        self._free = parallel
+        self._waiting: deque[Work] = deque()
+        self._known: dict[str, Work] = {}
+        self._lock = threading.Lock()
+
+    def add(self, work: Work) -> None:
+        """Run the work as soon as there is a place."""
+        with self._lock:
+            self._known[work.name] = work
+            self._waiting.append(work)
+        self._start()
+
+    def stop(self, name: str) -> None:
+        """Ask a work to stop. One that waits needs no place to end."""
+        with self._lock:
+            work = self._known.get(name)
+            waits = work in self._waiting
+            if waits:
+                self._waiting.remove(work)  # type: ignore[arg-type]
+        if work is not None:
+            work.stop()
+            if waits:
+                threading.Thread(target=self._run, args=(work, False), daemon=True).start()
+
+    def stop_all(self) -> None:
+        """Ask all works to stop, as when the server ends."""
+        with self._lock:
+            names = list(self._known)
+        for name in names:
+            self.stop(name)
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until nothing works, at most that long."""
+        for thread in threading.enumerate():
+            if thread.name.startswith("job "):
+                thread.join(timeout_s)
+
+    def _start(self) -> None:
+        with self._lock:
+            if not self._free or not self._waiting:
+                return
+            self._free -= 1
+            work = self._waiting.popleft()
+        threading.Thread(target=self._run, args=(work, True), name=f"job {work.name}", daemon=True).start()
+
+    def _run(self, work: Work, has_place: bool) -> None:
+        try:
+            work.run()
+        finally:
+            with self._lock:
+                self._known.pop(work.name, None)
+                self._free += has_place
+            self._start()

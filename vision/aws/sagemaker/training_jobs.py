@@ -1,0 +1,186 @@
+"""SageMaker's operations on training jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from starlette.requests import Request
+
+from vision.aws.failure import ServiceFailure
+from vision.aws.json_protocol import Operation
+from vision.aws.registry import Resource
+from vision.aws.request_shape import validation_failure
+from vision.aws.sagemaker.arns import arn
+from vision.aws.sagemaker.images import algorithm_of
+from vision.aws.sagemaker.listing import ListRequest, list_page
+from vision.aws.sagemaker.scheduler import Scheduler
+from vision.aws.sagemaker.training_request import TrainingRequest
+from vision.aws.sagemaker.training_run import KIND, TrainingRun, first_state
+from vision.aws.workplace import Workplace
+from vision.settings.errors import UserError, problems_of
+
+_ENDED = ("Completed", "Failed", "Stopped")
+_YOUNG_S = 3600.0
+_LOOK_S = 0.1
+# Parts of the request that come back as they were given.
+_ECHOED = (
+    "HyperParameters",
+    "AlgorithmSpecification",
+    "RoleArn",
+    "InputDataConfig",
+    "OutputDataConfig",
+    "ResourceConfig",
+    "StoppingCondition",
+    "CheckpointConfig",
+    "Environment",
+    "VpcConfig",
+)
+
+
+class TrainingJobs:
+    """Creates, describes, lists and stops training jobs."""
+
+    def __init__(self, workplace: Workplace, scheduler: Scheduler) -> None:
+        self._workplace = workplace
+        self._scheduler = scheduler
+        self.operations: dict[str, Operation] = {
+            "CreateTrainingJob": self.create,
+            "DescribeTrainingJob": self.describe,
+            "ListTrainingJobs": self.list,
+            "StopTrainingJob": self.stop,
+        }
+
+    def recover(self) -> None:
+        """End the jobs that an earlier server left unfinished: their processes ended with it."""
+        for job in self._workplace.registry.all(KIND):
+            if job.state["status"] not in _ENDED:
+                reason = "InternalServerError: the server ended while the job was not finished; start the job again"
+                now = time.time()
+                self._workplace.registry.update(
+                    KIND, job.name, status="Failed", secondary="Failed", failure=reason, ended_s=now
+                )
+
+    async def create(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
+        asked = TrainingRequest.read(values)
+        try:
+            algorithm = algorithm_of(asked.algorithm_specification.training_image, asked.environment)
+        except UserError as error:
+            raise validation_failure(list(problems_of(error))) from error
+        problems = _refusals(asked)
+        self._workplace.registry.add(KIND, asked.training_job_name, first_state(values, algorithm))
+        run = TrainingRun(self._workplace, asked, algorithm)
+        try:
+            await asyncio.to_thread(run.prepare)
+        except UserError as error:
+            problems += problems_of(error)
+        except BaseException:
+            self._workplace.registry.remove(KIND, asked.training_job_name)
+            raise
+        if problems:
+            self._workplace.registry.remove(KIND, asked.training_job_name)
+            raise validation_failure(problems)
+        self._scheduler.add(run)
+        return {"TrainingJobArn": self._arn(asked.training_job_name)}
+
+    async def describe(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
+        """Describe a job; a client that would next ask in minutes waits a moment for its end."""
+        job = self._get(values)
+        until = time.monotonic() + self._workplace.settings.hold_s
+        while (
+            job.state["status"] not in _ENDED
+            and time.monotonic() < until
+            and time.time() - job.created_s < _YOUNG_S
+            and not await request.is_disconnected()
+        ):
+            await asyncio.sleep(_LOOK_S)
+            job = self._get(values)
+        return self._described(job)
+
+    async def list(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
+        asked = ListRequest.read(values)
+        jobs, token = list_page(self._workplace.registry.all(KIND), asked, lambda job: job.state["status"])
+        summaries = [
+            _without_none(
+                TrainingJobName=job.name,
+                TrainingJobArn=self._arn(job.name),
+                CreationTime=job.created_s,
+                LastModifiedTime=job.modified_s,
+                TrainingEndTime=job.state.get("ended_s"),
+                TrainingJobStatus=job.state["status"],
+            )
+            for job in jobs
+        ]
+        return _without_none(TrainingJobSummaries=summaries, NextToken=token)
+
+    async def stop(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
+        job = self._get(values)
+        if job.state["status"] != "InProgress":
+            raise ServiceFailure(
+                400, "ValidationException", f"training job {job.name} is {job.state['status']}, not InProgress"
+            )
+        self._workplace.registry.update(KIND, job.name, status="Stopping", secondary="Stopping")
+        self._scheduler.stop(job.name)
+        return {}
+
+    def _get(self, values: dict[str, Any]) -> Resource:
+        name = str(values.get("TrainingJobName", ""))
+        found = self._workplace.registry.find(KIND, name)
+        if found is None:
+            raise ServiceFailure(400, "ValidationException", f"Requested resource not found: training job {name[:80]!r}")
+        return found
+
+    def _arn(self, name: str) -> str:
+        return arn(self._workplace.settings.region, KIND, name)
+
+    def _described(self, job: Resource) -> dict[str, Any]:
+        state, given = job.state, job.state["request"]
+        echoed = {name: given[name] for name in _ECHOED if name in given}
+        # SDK version 2 reads it when it attaches to a job.
+        echoed["OutputDataConfig"] = {"KmsKeyId": "", **given["OutputDataConfig"]}
+        echoed.setdefault("StoppingCondition", {"MaxRuntimeInSeconds": 86400})
+        started, ended = state.get("started_s"), state.get("ended_s")
+        seconds = None if started is None or ended is None else max(1, round(ended - started))
+        artifact = state.get("artifact")
+        return _without_none(
+            TrainingJobName=job.name,
+            TrainingJobArn=self._arn(job.name),
+            TrainingJobStatus=state["status"],
+            SecondaryStatus=state["secondary"],
+            SecondaryStatusTransitions=state["transitions"],
+            FailureReason=state.get("failure"),
+            ModelArtifacts=None if artifact is None else {"S3ModelArtifacts": artifact},
+            **echoed,
+            CreationTime=job.created_s,
+            LastModifiedTime=job.modified_s,
+            TrainingStartTime=started,
+            TrainingEndTime=ended,
+            TrainingTimeInSeconds=seconds,
+            BillableTimeInSeconds=seconds,
+            FinalMetricDataList=state.get("metrics") or None,
+            EnableNetworkIsolation=bool(given.get("EnableNetworkIsolation")),
+            EnableInterContainerTrafficEncryption=bool(given.get("EnableInterContainerTrafficEncryption")),
+            EnableManagedSpotTraining=bool(given.get("EnableManagedSpotTraining")),
+        )
+
+
+def _refusals(asked: TrainingRequest) -> list[str]:
+    """Return what cannot be done here."""
+    problems = []
+    if asked.resource_config.instance_count > 1:
+        problems.append(
+            f"ResourceConfig.InstanceCount is {asked.resource_config.instance_count}, but a job runs on this one machine:"
+            " set 1; it uses all GPUs of the machine by itself"
+        )
+    specification = asked.algorithm_specification
+    if specification.container_entrypoint or specification.container_arguments:
+        problems.append("AlgorithmSpecification.ContainerEntrypoint and ContainerArguments cannot be set here")
+    names = [channel.channel_name for channel in asked.input_data_config]
+    problems += [f"channel {name} is given twice" for name in sorted({name for name in names if names.count(name) > 1})]
+    return problems
+
+
+def _without_none(**values: Any) -> dict[str, Any]:
+    """Return the values that are set: SDK version 3 does not accept empty ones."""
+    return {name: value for name, value in values.items() if value is not None}

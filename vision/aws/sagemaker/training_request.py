@@ -1,0 +1,86 @@
+"""The request CreateTrainingJob, as far as it means something here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from vision.aws.request_shape import RequestShape
+
+Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$", max_length=63)]
+S3Address = Annotated[str, Field(pattern=r"^s3://([^/]+)/?(.*)$", max_length=1024)]
+RoleArn = Annotated[str, Field(pattern=r"^arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$", max_length=2048)]
+Mode = Literal["File", "FastFile", "Pipe"]
+
+
+class S3Source(RequestShape):
+    """Where a channel's data lie. ``attribute_names`` are those of an augmented manifest."""
+
+    s3_data_type: Literal["S3Prefix", "ManifestFile", "AugmentedManifestFile"]
+    s3_uri: S3Address
+    s3_data_distribution_type: Literal["FullyReplicated", "ShardedByS3Key"] = "FullyReplicated"
+    attribute_names: list[str] = []
+
+
+class DataSource(RequestShape):
+    """The kinds of sources; only S3's is read here."""
+
+    s3_data_source: S3Source
+
+
+class Shuffle(RequestShape):
+    seed: int
+
+
+class InputChannel(RequestShape):
+    """One channel of a job."""
+
+    channel_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$", min_length=1, max_length=64)]
+    data_source: DataSource
+    content_type: str | None = None
+    compression_type: Literal["None"] = "None"
+    record_wrapper_type: Literal["None", "RecordIO"] = "None"
+    input_mode: Mode | None = None
+    shuffle_config: Shuffle | None = None
+
+
+class AlgorithmSpecification(RequestShape):
+    """Which image trains, and how its channels come."""
+
+    training_image: Annotated[str, Field(max_length=255)]
+    training_input_mode: Mode = "File"
+    container_entrypoint: list[str] = []
+    container_arguments: list[str] = []
+
+
+class OutputData(RequestShape):
+    s3_output_path: S3Address
+    compression_type: Literal["GZIP", "NONE"] = "GZIP"
+
+
+class Resources(RequestShape):
+    instance_count: Annotated[int, Field(ge=1)] = 1
+
+
+class Stopping(RequestShape):
+    max_runtime_in_seconds: Annotated[int, Field(ge=1)] = 86400
+
+
+class Checkpoints(RequestShape):
+    s3_uri: S3Address
+
+
+class TrainingRequest(RequestShape):
+    """A whole request. What the platform alone can use, as networks and profilers, is echoed and has no effect."""
+
+    training_job_name: Name
+    algorithm_specification: AlgorithmSpecification
+    role_arn: RoleArn
+    output_data_config: OutputData
+    resource_config: Resources
+    stopping_condition: Stopping = Stopping()
+    hyper_parameters: dict[str, str] = {}
+    input_data_config: list[InputChannel] = []
+    checkpoint_config: Checkpoints | None = None
+    environment: dict[str, str] = {}

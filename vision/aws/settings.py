@@ -1,0 +1,50 @@
+"""Settings of the local AWS endpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from vision.settings.table import SettingsTable
+
+ACCOUNT = "123456789012"
+
+
+class AwsSettings(SettingsTable):
+    """The table of the endpoint's settings."""
+
+    NOUN: ClassVar[str] = "Setting"
+
+    root: Path = Field(
+        description="folder of the buckets: s3://bucket/key is the file root/bucket/key", examples=["aws"]
+    )
+    port: int = Field(default=4566, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    region: str = Field(
+        default="us-east-1",
+        pattern=r"[a-z]{2}(-[a-z]+)+-\d",
+        description="region that answers name",
+        examples=["eu-west-1"],
+    )
+    parallel: int = Field(default=1, ge=1, le=64, description="jobs that train at once; further ones wait")
+    hold_s: float = Field(
+        default=20.0,
+        ge=0,
+        le=50,
+        description="how long a Describe of a job may wait for its end, so that clients that ask every two minutes"
+        " learn of it in seconds; 0 answers at once",
+    )
+    hosts: tuple[str, ...] = Field(
+        default=(), description="further host names that requests may use, as a proxy passes them on"
+    )
+
+    @property
+    def host(self) -> str:
+        """Return the address to listen on: signatures are not checked, so it is this machine's own."""
+        return "127.0.0.1"
+
+    @property
+    def token(self) -> None:
+        """Return None: AWS clients cannot send one."""
+        return None

@@ -1,0 +1,34 @@
+"""What all services of the endpoint share: settings, buckets, registry and logs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vision.aws.logs.log_store import LogStore
+from vision.aws.registry import Registry
+from vision.aws.s3.storage import OWN_FOLDER, Storage
+from vision.aws.settings import AwsSettings
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """The parts of one endpoint; all of them keep their state below ``settings.root``."""
+
+    settings: AwsSettings
+    storage: Storage
+    registry: Registry
+    logs: LogStore
+
+    @classmethod
+    def open(cls, settings: AwsSettings) -> Workplace:
+        """Open the state that an earlier server left, or begin."""
+        root = settings.root.absolute()
+        storage = Storage(root)
+        own = root / OWN_FOLDER
+        return cls(settings, storage, Registry(own / "registry.sqlite"), LogStore(own / "logs"))
+
+    @property
+    def own_folder(self) -> Path:
+        """Return the server's own folder, which is no bucket."""
+        return self.settings.root.absolute() / OWN_FOLDER
