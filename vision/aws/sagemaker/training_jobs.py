@@ -13,6 +13,7 @@ from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
 from vision.aws.request_shape import validation_failure
 from vision.aws.sagemaker.arns import arn
+from vision.aws.sagemaker.described import settled, without_none
 from vision.aws.sagemaker.images import algorithm_of
 from vision.aws.sagemaker.listing import ListRequest, list_page
 from vision.aws.sagemaker.scheduler import Scheduler
@@ -22,8 +23,6 @@ from vision.aws.workplace import Workplace
 from vision.settings.errors import UserError, problems_of
 
 _ENDED = ("Completed", "Failed", "Stopped")
-_YOUNG_S = 3600.0
-_LOOK_S = 0.1
 # Parts of the request that come back as they were given.
 _ECHOED = (
     "HyperParameters",
@@ -85,24 +84,21 @@ class TrainingJobs:
         return {"TrainingJobArn": self._arn(asked.training_job_name)}
 
     async def describe(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
-        """Describe a job; a client that would next ask in minutes waits a moment for its end."""
+        """Describe a job, if need be a little later, when it has ended."""
         job = self._get(values)
-        until = time.monotonic() + self._workplace.settings.hold_s
-        while (
-            job.state["status"] not in _ENDED
-            and time.monotonic() < until
-            and time.time() - job.created_s < _YOUNG_S
-            and not await request.is_disconnected()
-        ):
-            await asyncio.sleep(_LOOK_S)
-            job = self._get(values)
+        job = await settled(
+            lambda: self._get(values),
+            lambda job: job.state["status"] in _ENDED,
+            self._workplace.settings.hold_s,
+            request,
+        )
         return self._described(job)
 
     async def list(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         asked = ListRequest.read(values)
         jobs, token = list_page(self._workplace.registry.all(KIND), asked, lambda job: job.state["status"])
         summaries = [
-            _without_none(
+            without_none(
                 TrainingJobName=job.name,
                 TrainingJobArn=self._arn(job.name),
                 CreationTime=job.created_s,
@@ -112,7 +108,7 @@ class TrainingJobs:
             )
             for job in jobs
         ]
-        return _without_none(TrainingJobSummaries=summaries, NextToken=token)
+        return without_none(TrainingJobSummaries=summaries, NextToken=token)
 
     async def stop(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         job = self._get(values)
@@ -143,7 +139,7 @@ class TrainingJobs:
         started, ended = state.get("started_s"), state.get("ended_s")
         seconds = None if started is None or ended is None else max(1, round(ended - started))
         artifact = state.get("artifact")
-        return _without_none(
+        return without_none(
             TrainingJobName=job.name,
             TrainingJobArn=self._arn(job.name),
             TrainingJobStatus=state["status"],
@@ -180,7 +176,3 @@ def _refusals(asked: TrainingRequest) -> list[str]:
     problems += [f"channel {name} is given twice" for name in sorted({name for name in names if names.count(name) > 1})]
     return problems
 
-
-def _without_none(**values: Any) -> dict[str, Any]:
-    """Return the values that are set: SDK version 3 does not accept empty ones."""
-    return {name: value for name, value in values.items() if value is not None}
