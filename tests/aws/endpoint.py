@@ -13,40 +13,80 @@ import boto3
 import uvicorn
 from botocore.config import Config
 
-from vision.aws.app import build_app
-from vision.aws.s3.routes import S3Routes
-from vision.aws.s3.storage import Storage
+from vision.aws.services import Services
+from vision.aws.settings import AwsSettings
+from vision.aws.workplace import Workplace
+from vision.serving.access_control import AccessControl
 
 REGION = "eu-west-1"
+ROLE = "arn:aws:iam::123456789012:role/vision"
+
+
+class Clients:
+    """Stock boto3 clients by attribute: ``clients.s3``, ``clients.sagemaker``, ``clients.sagemaker_runtime``."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._made: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = boto3.client(
+                name.replace("_", "-"),
+                endpoint_url=self.address,
+                region_name=REGION,
+                aws_access_key_id="any",
+                aws_secret_access_key="any",
+                config=Config(retries={"max_attempts": 1}, read_timeout=120),
+            )
+        return self._made[name]
 
 
 @contextmanager
-def served(app: Any) -> Iterator[str]:
-    """Serve an ASGI application on a free port and yield its address."""
+def local_endpoint(root: Path) -> Iterator[Clients]:
+    """Serve buckets below ``root`` and yield clients."""
+    root.mkdir(parents=True, exist_ok=True)
+    settings = AwsSettings.parse({"root": str(root), "region": REGION, "hold_s": 50})
+    services = Services(Workplace.open(settings))
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False))
+    config = uvicorn.Config(AccessControl(services.app, settings), lifespan="off", log_config=None, access_log=False)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield Clients(f"http://127.0.0.1:{listener.getsockname()[1]}")
     finally:
         server.should_exit = True
         thread.join()
         listener.close()
+        services.end()
 
 
-@contextmanager
-def s3_endpoint(root: Path) -> Iterator[str]:
-    with served(build_app({"s3": S3Routes(Storage(root), REGION).answer}, REGION)) as address:
-        yield address
-
-
-def client(service: str, address: str) -> Any:
-    return boto3.client(
-        service,
-        endpoint_url=address,
-        region_name=REGION,
-        aws_access_key_id="any",
-        aws_secret_access_key="any",
-        config=Config(retries={"max_attempts": 1}),
-    )
+def training_request(name: str, channels: dict[str, str], **changes: Any) -> dict[str, Any]:
+    """A request CreateTrainingJob as the old sample notebooks write it; ``channels`` are S3 addresses by name."""
+    return {
+        "TrainingJobName": name,
+        "AlgorithmSpecification": {
+            "TrainingImage": "813361260812.dkr.ecr.eu-central-1.amazonaws.com/image-classification:1",
+            "TrainingInputMode": "File",
+        },
+        "RoleArn": ROLE,
+        "InputDataConfig": [
+            {
+                "ChannelName": channel,
+                "ContentType": "application/x-recordio",
+                "DataSource": {
+                    "S3DataSource": {
+                        "S3DataType": "S3Prefix",
+                        "S3Uri": uri,
+                        "S3DataDistributionType": "FullyReplicated",
+                    }
+                },
+            }
+            for channel, uri in channels.items()
+        ],
+        "OutputDataConfig": {"S3OutputPath": "s3://bucket/output"},
+        "ResourceConfig": {"InstanceType": "ml.p3.2xlarge", "InstanceCount": 1, "VolumeSizeInGB": 50},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+        **changes,
+    }

@@ -32,7 +32,7 @@ async def _answer(request: Request, services: Mapping[str, Service], region: str
     if signed is None:
         if request.url.path == "/ping":
             return Response()
-        return PlainTextResponse("vision: point AWS clients here: eval \"$(vision aws env)\"\n", 404)
+        return PlainTextResponse('vision: point AWS clients here: eval "$(vision aws env)"\n', 404)
     service = services.get(signed.service)
     if service is None:
         sentence = f"Service {signed.service} is not answered here: {did_you_mean(signed.service, services)}"

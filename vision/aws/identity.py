@@ -21,9 +21,7 @@ _LARGEST_BODY = 1 << 20
 _CREATED = "2026-01-01T00:00:00Z"
 _TRUST = {
     "Version": "2012-10-17",
-    "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    ],
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
 
 
@@ -63,7 +61,9 @@ async def _answer(
         )
         return Response(body, failure.status, media_type="text/xml")
     metadata = f"<ResponseMetadata><RequestId>{uuid.uuid4()}</RequestId></ResponseMetadata>"
-    body = f'<{action}Response xmlns="{namespace}"><{action}Result>{result}</{action}Result>{metadata}</{action}Response>'
+    body = (
+        f'<{action}Response xmlns="{namespace}"><{action}Result>{result}</{action}Result>{metadata}</{action}Response>'
+    )
     return Response(body, media_type="text/xml")
 
 

@@ -37,6 +37,7 @@ VERBS: dict[str, Verb] = {
     "predict": Verb("vision.cli.predict", "say what a model sees in images"),
     "import-mxnet": Verb("vision.cli.import_mxnet", "open a model of SageMaker's own containers or of MXNet"),
     "serve": Verb("vision.cli.serve", "answer over HTTP as a SageMaker endpoint does"),
+    "aws": Verb("vision.cli.aws", "answer boto3, the AWS CLI and the SageMaker SDK on this machine"),
     "transform": Verb("vision.cli.transform", "answer a folder of images, as a SageMaker transform job does"),
     "export": Verb("vision.cli.export", "write a model as ONNX, for torch.export, as TorchScript or for MXNet"),
     "im2rec": Verb("vision.cli.im2rec", "list images, and pack them into .rec files, as MXNet's tool does"),

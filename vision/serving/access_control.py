@@ -10,21 +10,34 @@ import functools
 import hmac
 import ipaddress
 from collections.abc import Iterable
+from typing import Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vision.serving.request_failure import RequestFailure, failure_response
-from vision.serving.settings import ServingSettings
 from vision.settings.nearest import shown
 
 # Top-level names that nobody can register.
 _PRIVATE_ENDINGS = (".localhost", ".internal")
 
 
+class Doors(Protocol):
+    """What access depends on: the server's address, further host names that are allowed, and a token to send."""
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def hosts(self) -> tuple[str, ...]: ...
+
+    @property
+    def token(self) -> str | None: ...
+
+
 class AccessControl:
     """Passes allowed requests on to ``app`` and refuses the others."""
 
-    def __init__(self, app: ASGIApp, settings: ServingSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: Doors) -> None:
         self._app = app
         self._hosts = frozenset(name.lower() for name in settings.hosts)
         self._asks_for_host = bool(self._hosts) or _is_loopback(settings.host)

@@ -15,8 +15,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -30,6 +29,7 @@ from vision.serving.guarded_protocol import GuardedProtocol
 from vision.serving.metrics import Metrics
 from vision.serving.request_failure import RequestFailure, failure_response
 from vision.serving.settings import ServingSettings
+from vision.serving.signalled_server import SignalledServer
 from vision.settings.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
 FAILED = 2
 # The environment variable with a worker's settings, as JSON.
 PLAN_VARIABLE = "VISION_WORKER_PLAN"
@@ -64,7 +63,7 @@ class StartupApp:
         await response(scope, receive, send)
 
 
-class Server(uvicorn.Server):
+class Server(SignalledServer):
     """On SIGTERM or SIGINT it accepts no new connections, answers all requests received so far, and returns."""
 
     def __init__(self, settings: ServingSettings, metrics: Metrics) -> None:
@@ -134,16 +133,6 @@ class Server(uvicorn.Server):
             await asyncio.sleep(_LINGER_S)
         await super().shutdown(sockets)
         self._watch.cancel()
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Handle signals as uvicorn does, but count them as success and do not raise them again to kill the process."""
-        former = {number: signal.signal(number, self.handle_exit) for number in SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in former.items():
-                signal.signal(number, handler)
 
 
 def run_worker(settings: ServingSettings, listener: socket.socket, metrics: Metrics, *, answer_early: bool) -> int:

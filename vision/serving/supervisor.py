@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 
 from vision.artifacts.model_place import look_at_model
 from vision.serving.metrics import Metrics, shared_bytes
-from vision.serving.server import FAILED, PLAN_VARIABLE, SIGNALS, run_worker
+from vision.serving.server import FAILED, PLAN_VARIABLE, run_worker
 from vision.serving.settings import ServingSettings
+from vision.serving.signalled_server import SIGNALS
 from vision.settings.device import VISIBLE, shared_gpus
 from vision.settings.errors import UserError
 

@@ -48,7 +48,7 @@ class _Events(_LogShape):
 class _Filter(_LogShape):
     log_group_name: str
     log_stream_name_prefix: str = ""
-    log_stream_names: list[str] = []
+    log_stream_names: list[str] = Field(default_factory=list)
     start_time: int | None = None
     end_time: int | None = None
     filter_pattern: str = ""
@@ -108,8 +108,10 @@ class CloudWatchLogs:
         else:
             page = wanted[: asked.limit] if asked.start_from_head else wanted[-asked.limit :]
         # At either end the token stays what it was: that is how clients notice.
-        behind = page[-1].number + 1 if page else (backward if forward is None else forward) or len(events) * (not wanted)
-        before = page[0].number if page else (forward if backward is None else backward) or 0
+        if page:
+            before, behind = page[0].number, page[-1].number + 1
+        else:
+            before = behind = next((number for number in (forward, backward) if number is not None), 0)
         return {
             "events": [_described(event) for event in page],
             "nextForwardToken": f"{_FORWARD}{behind}",
@@ -121,11 +123,11 @@ class CloudWatchLogs:
         streams = await asyncio.to_thread(self._store.streams, asked.log_group_name, asked.log_stream_name_prefix)
         if streams is None:
             raise _no_group(asked.log_group_name)
-        found = []
+        found: list[tuple[LogEvent, str]] = []
         for name, _, _ in streams:
             if not asked.log_stream_names or name in asked.log_stream_names:
-                events = await asyncio.to_thread(self._store.events, asked.log_group_name, name)
-                found += [(event, name) for event in events or ()]
+                lines = await asyncio.to_thread(self._store.events, asked.log_group_name, name)
+                found += [(event, name) for event in lines or ()]
         words = asked.filter_pattern.replace('"', "").split()
         found = [
             (event, name)

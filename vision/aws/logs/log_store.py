@@ -36,7 +36,7 @@ class LogStore:
         return LogWriter(path)
 
     def streams(self, group: str, prefix: str) -> list[tuple[str, int, int]] | None:
-        """Return (name, first and last time in ms) of the streams that begin with ``prefix``; None without the group."""
+        """Return (name, first and last time in ms) of the streams that begin so; None if there is no group."""
         folder = self._folder / _file_name(group)
         if not folder.is_dir():
             return None

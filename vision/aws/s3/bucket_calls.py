@@ -14,7 +14,7 @@ from starlette.responses import Response
 from vision.aws.failure import ServiceFailure
 from vision.aws.s3.listing import Listed, list_page
 from vision.aws.s3.storage import Storage
-from vision.aws.s3.xml import parse_xml, text_of, time_text, xml_response
+from vision.aws.s3.xml import Value, parse_xml, text_of, time_text, xml_response
 from vision.settings.nearest import shown
 
 _MOST_KEYS = 1000
@@ -69,7 +69,7 @@ class BucketCalls:
         is_marker = functools.partial(self._storage.notes.is_marker, bucket)
         page = await asyncio.to_thread(list_page, folder, prefix, delimiter, after, most, is_marker)
         spell = _spelling(query.get("encoding-type"))
-        common: dict[str, str | int | bool | None] = {
+        common: dict[str, Value] = {
             "Name": bucket,
             "Prefix": spell(prefix),
             "MaxKeys": most,
@@ -86,9 +86,9 @@ class BucketCalls:
             }
         else:
             common |= {"Marker": spell(after), "NextMarker": None if page.last is None else spell(page.last)}
-        contents = [self._described(bucket, listed, spell) for listed in page.objects]
-        prefixes = [{"Prefix": spell(one)} for one in page.prefixes]
-        return xml_response("ListBucketResult", {**common, "Contents": contents, "CommonPrefixes": prefixes})
+        common["Contents"] = [self._described(bucket, listed, spell) for listed in page.objects]
+        common["CommonPrefixes"] = [{"Prefix": spell(one)} for one in page.prefixes]
+        return xml_response("ListBucketResult", common)
 
     def _described(self, bucket: str, listed: Listed, spell: Callable[[str], str]) -> dict[str, str | int]:
         note = self._storage.notes.read(bucket, listed.key, listed.status)
@@ -176,7 +176,7 @@ def _token(key: str) -> str:
 
 def _read_token(token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
+        return base64.b64decode(token, b"-_", validate=True).decode()
     except ValueError:
         raise ServiceFailure(
             400, "InvalidArgument", f"continuation-token is {shown(token)}, which is none of this server's"

@@ -76,7 +76,9 @@ class Upload:
         for number, etag in wanted:
             if here.get(number) != etag:
                 raise ServiceFailure(
-                    400, "InvalidPart", f"part {number} of ETag {shown(etag)} has not come; its ETag is {here.get(number)}"
+                    400,
+                    "InvalidPart",
+                    f"part {number} of ETag {shown(etag)} has not come; its ETag is {here.get(number)}",
                 )
         with target.open("wb") as whole:
             for number, etag in wanted:

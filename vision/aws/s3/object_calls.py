@@ -173,7 +173,9 @@ def _is_unchanged(headers: Mapping[str, str], found: StoredObject) -> bool:
     """Return whether the client has this object; raises ServiceFailure if it insists on another."""
     etags = {found.note.etag, "*"}
     if "if-match" in headers and headers["if-match"].strip('"') not in etags:
-        raise ServiceFailure(412, "PreconditionFailed", f"If-Match is {shown(headers['if-match'])}; the object is another")
+        raise ServiceFailure(
+            412, "PreconditionFailed", f"If-Match is {shown(headers['if-match'])}; the object is another"
+        )
     if "if-none-match" in headers:
         return headers["if-none-match"].strip('"') in etags
     since = headers.get("if-modified-since")

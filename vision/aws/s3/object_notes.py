@@ -13,6 +13,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _TABLE = """
 create table if not exists notes (
@@ -69,7 +70,7 @@ class ObjectNotes:
     def forget_bucket(self, bucket: str) -> None:
         self._run("delete from notes where bucket=?", (bucket,))
 
-    def _run(self, statement: str, values: tuple[object, ...]) -> list[tuple[object, ...]]:
+    def _run(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         with self._lock:
             return self._connection.execute(statement, values).fetchall()
 

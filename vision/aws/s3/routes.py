@@ -22,12 +22,13 @@ Call = Callable[[Request, str, str], Awaitable[Response]]
 
 # Parameters of the query that make another operation of a call. Those without an entry below are refused by name:
 # answered as if they were not there, GetBucketPolicy would be a list of keys.
-_SUBRESOURCES = frozenset(
-    "accelerate acl analytics attributes cors delete encryption intelligent-tiering inventory legal-hold lifecycle"
-    " location logging metadataConfiguration metadataTable metrics notification object-lock ownershipControls"
-    " partNumber policy policyStatus publicAccessBlock replication requestPayment restore retention select session"
-    " tagging torrent uploadId uploads versioning versions website renameObject abac".split()
-)
+_NAMES = """
+accelerate acl analytics attributes cors delete encryption intelligent-tiering inventory legal-hold lifecycle
+location logging metadataConfiguration metadataTable metrics notification object-lock ownershipControls partNumber
+policy policyStatus publicAccessBlock replication requestPayment restore retention select session tagging torrent
+uploadId uploads versioning versions website renameObject abac
+"""
+_SUBRESOURCES = frozenset(_NAMES.split())
 
 
 class S3Routes:
@@ -97,5 +98,3 @@ def _bucket_and_key(request: Request) -> tuple[str, str]:
         raise ServiceFailure(400, "InvalidURI", "the path is not UTF-8 text in percent-encoding") from None
     bucket, _, key = path.removeprefix("/").partition("/")
     return bucket, key
-
-

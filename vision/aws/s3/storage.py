@@ -121,15 +121,15 @@ class Storage:
         finally:
             path.unlink(missing_ok=True)
 
-    def _place(
-        self, staged: Path, target: Path, bucket: str, key: str, etag: str, headers: Mapping[str, str]
-    ) -> str:
+    def _place(self, staged: Path, target: Path, bucket: str, key: str, etag: str, headers: Mapping[str, str]) -> str:
         """Give a whole file its name in the bucket."""
         try:
             if key.endswith("/"):
                 if staged.stat().st_size:
                     raise ServiceFailure(
-                        400, "InvalidArgument", f"key {shown(key)} ends in '/' and is a folder here: it cannot hold bytes"
+                        400,
+                        "InvalidArgument",
+                        f"key {shown(key)} ends in '/' and is a folder here: it cannot hold bytes",
                     )
                 target.mkdir(parents=True, exist_ok=True)
             else:

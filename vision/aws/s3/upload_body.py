@@ -8,7 +8,7 @@ import binascii
 import hashlib
 import re
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import BinaryIO, Protocol
 
 from starlette.requests import Request
@@ -42,7 +42,7 @@ class _Crc32:
 
 
 # S3 knows crc32c and crc64nvme too: those are neither compared nor sent back.
-_CHECKSUMS = {
+_CHECKSUMS: dict[str, Callable[[], _Digest]] = {
     "crc32": _Crc32,
     "sha1": lambda: hashlib.sha1(usedforsecurity=False),
     "sha256": hashlib.sha256,

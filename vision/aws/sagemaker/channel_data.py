@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def find_data(buckets: Buckets, channel: InputChannel) -> ChannelData:
 
 
 def _of_prefix(buckets: Buckets, bucket: str, prefix: str) -> ChannelData:
-    """Return what lies under a prefix. It matches the beginning of keys, so ``data/train`` also means ``data/train2/``."""
+    """Return what lies under a prefix, the beginning of keys: ``data/train`` also means ``data/train2/``."""
     root = buckets.folder(bucket)
     page = list_page(root, prefix, "/", "", 2, lambda key: False)
     folder = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
@@ -128,7 +128,7 @@ def pipe_passes(buckets: Buckets, channel: InputChannel, found: ChannelData) -> 
     return shuffled
 
 
-def _augmented(buckets: Buckets, manifest: Path, attributes: tuple[str, ...], seed: int | None) -> Passes:
+def _augmented(buckets: Buckets, manifest: Path, attributes: Sequence[str], seed: int | None) -> Passes:
     lines = [parse_line(line.text) for line in iter_lines(SteadyFile(manifest, str(manifest)))]
 
     def records(number: int) -> Iterator[bytes]:

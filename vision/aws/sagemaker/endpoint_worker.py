@@ -21,7 +21,10 @@ _VARIABLE = "VISION_SERVE_"
 
 
 class EndpointWorker:
-    """Starts at once. ``ready`` is called when the model answers, ``ended`` with the last lines when it ends by itself."""
+    """Starts at once.
+
+    ``ready`` is called when the model answers, ``ended``, with the last lines of the log, if it ends by itself.
+    """
 
     def __init__(
         self,

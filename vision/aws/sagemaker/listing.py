@@ -38,7 +38,7 @@ def list_page(
     }
     wanted = [resource for resource in found if _matches(resource, asked, status_of)]
     key = keys.get(asked.sort_by, lambda resource: resource.created_s)
-    wanted.sort(key=key, reverse=asked.sort_order == "Descending")  # type: ignore[arg-type]
+    wanted.sort(key=key, reverse=asked.sort_order == "Descending")
     start = _start(asked.next_token)
     end = start + asked.max_results
     return wanted[start:end], str(end) if end < len(wanted) else None

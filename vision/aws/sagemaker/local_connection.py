@@ -99,7 +99,9 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         begun = bool(self._answer.status or self._answer.headers)
-        self._fail(OSError("the answer is cut short") if begun else _ClosedBeforeAnswerError("closed without an answer"))
+        self._fail(
+            OSError("the answer is cut short") if begun else _ClosedBeforeAnswerError("closed without an answer")
+        )
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._answer.headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))

@@ -40,7 +40,7 @@ class Container(RequestShape):
     mode: Literal["SingleModel", "MultiModel"] = "SingleModel"
     model_data_url: S3Address | None = None
     model_data_source: ModelSource | None = None
-    environment: dict[str, str] = {}
+    environment: dict[str, str] = Field(default_factory=dict)
 
     @property
     def address(self) -> str | None:
@@ -52,7 +52,7 @@ class Container(RequestShape):
 class ModelRequest(RequestShape):
     model_name: Name
     primary_container: Container | None = None
-    containers: list[Container] = []
+    containers: list[Container] = Field(default_factory=list)
 
     @property
     def container(self) -> Container | None:
@@ -94,7 +94,8 @@ class Models:
 
     async def create_model(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         asked = ModelRequest.read(values)
-        container, problems = asked.container, []
+        container = asked.container
+        problems: list[str] = []
         if container is None:
             raise validation_failure(["one container is needed: give PrimaryContainer"])
         try:

@@ -21,6 +21,7 @@ from vision.aws.sagemaker.training_request import TrainingRequest
 from vision.aws.sagemaker.training_run import KIND, TrainingRun, first_state
 from vision.aws.workplace import Workplace
 from vision.settings.errors import UserError, problems_of
+from vision.settings.nearest import shown
 
 _ENDED = ("Completed", "Failed", "Stopped")
 # Parts of the request that come back as they were given.
@@ -67,19 +68,15 @@ class TrainingJobs:
             algorithm = algorithm_of(asked.algorithm_specification.training_image, asked.environment)
         except UserError as error:
             raise validation_failure(list(problems_of(error))) from error
-        problems = _refusals(asked)
         self._workplace.registry.add(KIND, asked.training_job_name, first_state(values, algorithm))
         run = TrainingRun(self._workplace, asked, algorithm)
         try:
-            await asyncio.to_thread(run.prepare)
-        except UserError as error:
-            problems += problems_of(error)
-        except BaseException:
+            await asyncio.to_thread(run.prepare, _refusals(asked))
+        except BaseException as error:
             self._workplace.registry.remove(KIND, asked.training_job_name)
+            if isinstance(error, UserError):
+                raise validation_failure(list(problems_of(error))) from error
             raise
-        if problems:
-            self._workplace.registry.remove(KIND, asked.training_job_name)
-            raise validation_failure(problems)
         self._scheduler.add(run)
         return {"TrainingJobArn": self._arn(asked.training_job_name)}
 
@@ -124,7 +121,9 @@ class TrainingJobs:
         name = str(values.get("TrainingJobName", ""))
         found = self._workplace.registry.find(KIND, name)
         if found is None:
-            raise ServiceFailure(400, "ValidationException", f"Requested resource not found: training job {name[:80]!r}")
+            raise ServiceFailure(
+                400, "ValidationException", f"Requested resource not found: training job {shown(name)}"
+            )
         return found
 
     def _arn(self, name: str) -> str:
@@ -166,8 +165,8 @@ def _refusals(asked: TrainingRequest) -> list[str]:
     problems = []
     if asked.resource_config.instance_count > 1:
         problems.append(
-            f"ResourceConfig.InstanceCount is {asked.resource_config.instance_count}, but a job runs on this one machine:"
-            " set 1; it uses all GPUs of the machine by itself"
+            f"ResourceConfig.InstanceCount is {asked.resource_config.instance_count}, but a job runs on this machine"
+            " alone, and uses all its GPUs by itself: set 1"
         )
     specification = asked.algorithm_specification
     if specification.container_entrypoint or specification.container_arguments:
@@ -175,4 +174,3 @@ def _refusals(asked: TrainingRequest) -> list[str]:
     names = [channel.channel_name for channel in asked.input_data_config]
     problems += [f"channel {name} is given twice" for name in sorted({name for name in names if names.count(name) > 1})]
     return problems
-

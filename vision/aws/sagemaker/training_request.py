@@ -20,7 +20,7 @@ class S3Source(RequestShape):
     s3_data_type: Literal["S3Prefix", "ManifestFile", "AugmentedManifestFile"]
     s3_uri: S3Address
     s3_data_distribution_type: Literal["FullyReplicated", "ShardedByS3Key"] = "FullyReplicated"
-    attribute_names: list[str] = []
+    attribute_names: list[str] = Field(default_factory=list)
 
 
 class DataSource(RequestShape):
@@ -50,8 +50,8 @@ class AlgorithmSpecification(RequestShape):
 
     training_image: Annotated[str, Field(max_length=255)]
     training_input_mode: Mode = "File"
-    container_entrypoint: list[str] = []
-    container_arguments: list[str] = []
+    container_entrypoint: list[str] = Field(default_factory=list)
+    container_arguments: list[str] = Field(default_factory=list)
 
 
 class OutputData(RequestShape):
@@ -80,7 +80,7 @@ class TrainingRequest(RequestShape):
     output_data_config: OutputData
     resource_config: Resources
     stopping_condition: Stopping = Stopping()
-    hyper_parameters: dict[str, str] = {}
-    input_data_config: list[InputChannel] = []
+    hyper_parameters: dict[str, str] = Field(default_factory=dict)
+    input_data_config: list[InputChannel] = Field(default_factory=list)
     checkpoint_config: Checkpoints | None = None
-    environment: dict[str, str] = {}
+    environment: dict[str, str] = Field(default_factory=dict)

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,12 +61,15 @@ class TrainingRun:
     def prefix(self) -> Prefix:
         return Prefix(self.workplace.own_folder / "jobs" / self.name)
 
-    def prepare(self) -> None:
-        """Write the config files and link the channels, then check the whole job. Raises SettingsError."""
+    def prepare(self, known: Sequence[str] = ()) -> None:
+        """Write the config files and link the channels, then check the whole job.
+
+        Raises SettingsError with all problems, of which some are ``known`` before.
+        """
         shutil.rmtree(self.prefix.path, ignore_errors=True)
         self.prefix.config.mkdir(parents=True)
         self.prefix.data.mkdir()
-        problems: list[str] = []
+        problems = list(known)
         inputs = {}
         for channel in self.request.input_data_config:
             try:
@@ -130,7 +133,7 @@ class TrainingRun:
         (self.prefix.config / name).write_text(json.dumps(value), encoding="utf-8")
 
     def _environment(self) -> dict[str, str]:
-        """Return the child's variables. Of the request's own, those that are settings of ours: others could run code."""
+        """Return the child's variables: of the request's own only settings of ours, since others could run code."""
         ours = {name: value for name, value in self.request.environment.items() if name.startswith(RUN_VARIABLE)}
         return {
             **ours,
@@ -159,6 +162,7 @@ class TrainingRun:
             for feeder in feeders:
                 feeder.stop()
             log.close()
+            shutil.rmtree(self.prefix.path, ignore_errors=True)
 
     def stop(self, *, timed_out: bool = False) -> None:
         """Ask the job to end, as StopTrainingJob does; it is killed after two minutes."""
@@ -187,8 +191,10 @@ class TrainingRun:
 
     def _train(self, write_log: Any) -> int:
         """Run the process to its end and return its exit status."""
-        definitions = [(one.name, re.compile(one.regex)) for one in algorithms.facts_of(self.algorithm).metric_definitions]
-        metrics: dict[str, dict[str, float]] = {}
+        definitions = [
+            (one.name, re.compile(one.regex)) for one in algorithms.facts_of(self.algorithm).metric_definitions
+        ]
+        metrics: dict[str, dict[str, str | float]] = {}
         child = start_child("vision.sagemaker.train", (), self._environment())
         self._child = child
         if self._stopping.is_set():
@@ -205,7 +211,7 @@ class TrainingRun:
                 for name, regex in definitions:
                     found = regex.search(line)
                     if found is not None:
-                        metrics[name] = {"MetricName": name, "Value": float(found[1]), "Timestamp": time.time()}  # type: ignore[dict-item]
+                        metrics[name] = {"MetricName": name, "Value": float(found[1]), "Timestamp": time.time()}
                         self.workplace.registry.update(KIND, self.name, metrics=list(metrics.values()))
         finally:
             limit.cancel()
@@ -223,7 +229,6 @@ class TrainingRun:
             self._end("Stopped", "MaxRuntimeExceeded" if self._timed_out else "Stopped", **changes)
         else:
             self._end("Completed", "Completed", **changes)
-        shutil.rmtree(self.prefix.path, ignore_errors=True)
 
     def _reason(self, status: int) -> str:
         try:
