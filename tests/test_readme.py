@@ -104,6 +104,7 @@ def test_blocks_that_are_not_run_say_why() -> None:
     assert [str(block) for block in left_out] == [
         "# not run in tests: installs PyTorch and trains for a minute",
         "# not run in tests: answers until it is stopped",
+        "# not run in tests: goes on until it is stopped",
         "# not run in tests: needs a server, vision serve model=runs/flowers",
         "# not run in tests: needs ImageNet weights",
         "# not run in tests: writes below a prefix of its own and trains as the platform would",

@@ -109,7 +109,7 @@ def test_the_exports_turn_clients_here(tmp_path: Path, capsys: pytest.CaptureFix
         (["serv"], "vision aws 'serv' is unknown: did you mean serve?"),
         (["serve"], "root"),
         (["serve", "root=x", "region=Europe"], "region"),
-        (["serve", "root=x", "prot=1"], "did you mean port"),
+        (["serve", "root=x", "ports=1"], "did you mean port"),
     ],
 )
 def test_mistakes_are_sentences(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
