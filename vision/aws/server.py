@@ -41,11 +41,23 @@ def serve(settings: AwsSettings) -> int:
             limit_concurrency=_MOST_REQUESTS,
             timeout_graceful_shutdown=5,
         )
-        host, port = listener.getsockname()[:2]
-        log.info("vision: AWS clients are answered on http://%s:%d; buckets lie in %s", host, port, settings.root)
-        SignalledServer(config).run(sockets=[listener])
+        _Server(config, settings).run(sockets=[listener])
         services.end()
     return 0
+
+
+class _Server(SignalledServer):
+    """Says that it answers when signals, too, are waited for."""
+
+    def __init__(self, config: uvicorn.Config, settings: AwsSettings) -> None:
+        super().__init__(config)
+        self._root = settings.root
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        assert sockets is not None
+        host, port = sockets[0].getsockname()[:2]
+        log.info("vision: AWS clients are answered on http://%s:%d; buckets lie in %s", host, port, self._root)
 
 
 def _listen(settings: AwsSettings) -> socket.socket:
