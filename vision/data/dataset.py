@@ -86,6 +86,8 @@ class ImagePipeline:
         self.decode_target = decode_target
         self.transform = transform
         self.collate_targets = collate_targets
+        # Looked up once: it takes longer than a label.
+        self._in_frame = decode_target.in_frame if isinstance(decode_target, Framing) else None
         self._needed = transform.needed if scaled_decode and isinstance(transform, Reducing) else None
 
     @property
@@ -105,8 +107,8 @@ class ImagePipeline:
     def prepare(self, sample: Sample, seed: int | None) -> tuple[np.ndarray, Any]:
         """Return one image, decoded and transformed, and its target. Raises DataError."""
         target = self.decode_target(sample.target, sample.key)
-        if isinstance(self.decode_target, Framing):
-            target = self.decode_target.in_frame(target, sample.encoded, sample.key)
+        if self._in_frame is not None:
+            target = self._in_frame(target, sample.encoded, sample.key)
         return self.transform(self.decode(sample), target, seed, sample.key)
 
     def join(self, prepared: Sequence[Prepared], broken: Sequence[Broken]) -> Batch:
