@@ -62,3 +62,13 @@ def test_paths_fill_the_places_that_no_setting_fills() -> None:
     assert given.files == ("c",)
     with pytest.raises(SettingsError, match=r"Argument 'c' is one too many: this verb takes up to 3 paths \(model"):
         fill_places(words, ("model", "other", "output"))
+
+
+def test_options_are_shown_as_settings() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_assignments(["--model", "runs/a", "--device=cpu", "--modell"], names=("model",), sections=("run",))
+    assert caught.value.problems == (
+        "Option '--model' is written as a setting: model=runs/a",
+        "Option '--device' is written as a setting: run.device=cpu",
+        "Setting '--modell' is unknown: did you mean model?",
+    )

@@ -109,6 +109,62 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["--version"]) == 0
+@pytest.mark.parametrize("word", ["--version", "-V", "version"])
+def test_version(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([word]) == 0
     assert capsys.readouterr().out.startswith("vision 0.")
+
+
+def test_help_of_a_verb_has_two_ways(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["help", "export"]) == cli.main(["export", "--help"]) == 0
+    first, second = capsys.readouterr().out.split("Usage: ")[1:]
+    assert first == second
+
+
+HELP = """\
+Usage: vision x model=PATH [threshold=NUMBER]
+
+This text is so long that it does not fit into fifty columns,
+and goes on.
+
+  model      a folder
+  threshold  from which score a label counts, and words
+             that go on here
+
+Example:
+  vision x \\
+      model=runs/first threshold=0.5 threshold=0.5 out \\
+      b
+"""
+
+
+def test_help_fits_the_terminal() -> None:
+    assert cli.wrapped(HELP, 100) == HELP
+    assert (
+        cli.wrapped(HELP, 50)
+        == """\
+Usage: vision x model=PATH [threshold=NUMBER]
+
+This text is so long that it does not fit into
+fifty columns, and goes on.
+
+  model      a folder
+  threshold  from which score a label counts, and
+             words that go on here
+
+Example:
+  vision x \\
+      model=runs/first threshold=0.5 threshold=0.5 out \\
+      b
+"""
+    )
+
+
+@pytest.mark.parametrize("verb", list(cli.VERBS))
+def test_no_help_is_wider_than_the_terminal(
+    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.main(["help", verb]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if len(line) > 80 and " " in line.strip() and not line.endswith("\\")] == []

@@ -103,6 +103,8 @@ PROBLEMS = [
     ("data=cifar10,recordio", "has several values, 'cifar10,recordio': give one, or add -m"),
     ("hp.optimizer=sgd,adam", "has several values, 'sgd,adam': give one, or add -m to run once with each."),
     ("--multi", "Option '--multi' is unknown: did you mean --multirun?"),
+    ("--learning-rate=0.1", "Option '--learning-rate' is written as a setting: hp.learning_rate=0.1"),
+    ("--train", "Option '--train' is written as a setting: channels.train=VALUE"),
     ("--experimental-rerun", "Option '--experimental-rerun' is unknown"),
 ]
 
@@ -233,3 +235,12 @@ def test_hydra_grammar_is_left_alone(text: str, expected: str) -> None:
 @pytest.mark.parametrize(("text", "expected"), [("1,2", True), ("range(1,3)", True), ("x(1)", False), ("1", False)])
 def test_sweeps(text: str, expected: bool) -> None:
     assert is_sweep(text) is expected
+
+
+def test_an_option_takes_the_next_word_as_its_value() -> None:
+    found = read_overrides(["--epochs", "3", "--seed", "hp.top_k=2"], {"algorithm": ["image_classification"]})
+    assert found.problems == (
+        "Option '--epochs' is written as a setting: hp.epochs=3",
+        "Option '--seed' is written as a setting: run.seed=VALUE",
+    )
+    assert found.values == ("++hp.top_k=2",)

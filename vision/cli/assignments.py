@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from vision import algorithms
 from vision.settings.errors import SettingsError
 from vision.settings.file_names import local_path
-from vision.settings.nearest import did_you_mean, shown
+from vision.settings.nearest import did_you_mean, plain, shown
 from vision.settings.run import RunSettings
 
 
@@ -34,10 +35,15 @@ def read_assignments(
     given = Assignments(sections={section: {} for section in sections})
     files: list[str] = []
     known, forms = [*names, *_full_names(sections)], [*(f"{section}.NAME" for section in sections), *names]
-    for word in argv:
+    waiting = iter(itertools.zip_longest(argv, argv[1:]))
+    for word, following in waiting:
         name, equals, value = word.partition("=")
         section, dot, rest = name.partition(".")
-        if allow_files and not (equals and name in known) and _names_files(word):
+        if (meant := meant_by_option(word, following, known)) is not None:
+            problems.append(f"Option {shown(name)} is written as a setting: {meant}")
+            if not equals and is_value(following):
+                next(waiting)
+        elif allow_files and not (equals and name in known) and _names_files(word):
             files.append(word)
         elif equals and dot and section in sections:
             put(given.sections[section], rest, value)
@@ -65,6 +71,23 @@ def fill_places(given: Assignments, places: Sequence[str], *, takes_more: bool =
         paths = f"up to {len(places)} path{'s' if len(places) > 1 else ''} ({', '.join(places)})"
         raise SettingsError([f"Argument {shown(left[0])} is one too many: this verb takes {paths}, and name=value."])
     return Assignments({**given.names, **dict(zip(free, given.files, strict=False))}, given.sections, left)
+
+
+def meant_by_option(word: str, following: str | None, known: Sequence[str]) -> str | None:
+    """Return the setting that an option such as ``--epochs 3`` stands for, by its full name; None if there is none.
+
+    ``following`` is the next word, which may be its value.
+    """
+    name, equals, value = word.lstrip("-").partition("=")
+    by_name = {plain(full.rpartition(".")[2]): full for full in reversed(known)}
+    if not word.startswith("--") or (full := by_name.get(plain(name))) is None:
+        return None
+    return f"{full}={value if equals else following if is_value(following) else 'VALUE'}"
+
+
+def is_value(word: str | None) -> bool:
+    """Return whether a word behind an option can be its value, as it is neither an option nor a setting."""
+    return word is not None and not word.startswith("-") and "=" not in word
 
 
 def _names_files(word: str) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +22,8 @@ USER_ERROR = 2
 # Statuses above this say that a signal, by its number, ended the job.
 SIGNALLED = 128
 INTERRUPTED = SIGNALLED + 2
+# Help is written for this many columns, which a file or a pipe has; in fewer than those below no words fit.
+_FILE_COLUMNS, _FEWEST_COLUMNS = 105, 40
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ VERBS: dict[str, Verb] = {
     "inspect": Verb("vision.cli.inspect", "say what a data set holds and what is wrong with it"),
     "split": Verb("vision.cli.split", "share a data set out into train and validation"),
     "convert": Verb("vision.cli.convert", "turn a data set from one format into another"),
+    "doctor": Verb("vision.cli.doctor", "say what this machine has, what is missing, and how fast it is"),
     "sample-data": Verb("vision.cli.sample_data", "write a small data set to try things on"),
 }
 
@@ -86,18 +93,30 @@ def print_problems(error: UserError) -> None:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
+    if not arguments:
         print(_help())
-        return 0 if arguments else USER_ERROR
+        return USER_ERROR
     name, *rest = arguments
-    if name == "--version":
+    if name == "help" and rest:
+        name, rest = rest[0], [*rest[1:], "--help"]
+    if name in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if name in ("-V", "--version", "version"):
         import vision
 
         print(f"vision {vision.__version__}")
         return 0
     if name not in VERBS:
         raise UserError(f"Verb {shown(name)} is unknown: {did_you_mean(name, VERBS)}")
-    return int(importlib.import_module(VERBS[name].module).run(rest))
+    verb = importlib.import_module(VERBS[name].module).run
+    if not {"-h", "--help"}.intersection(rest):
+        return int(verb(rest))
+    with io.StringIO() as told, contextlib.redirect_stdout(told):
+        status = int(verb(rest))
+        text = told.getvalue()
+    print(wrapped(text, shutil.get_terminal_size((_FILE_COLUMNS, 1)).columns), end="")
+    return status
 
 
 def _help() -> str:
@@ -113,5 +132,45 @@ Usage: vision VERB [name=value ...]
 Settings: hp.NAME= a hyperparameter as SageMaker documents it, channels.NAME= a channel's path,
 run.NAME= where and how it runs, model= a model folder, a model.tar.gz or a run folder.
 
-`vision VERB --help` explains a verb, `vision train --help algorithm=image_classification` every
-setting, `vision --version` prints the version."""
+`vision help VERB` explains a verb, `vision help train algorithm=image_classification` every
+setting, `vision version` prints the version."""
+
+
+# The first column of a table with the blanks before the second; a line of running text.
+_FIRST_COLUMN = re.compile(r" +\S+(?: \S+)*?  +(?=\S)")
+_RUNNING = re.compile(r"(?!Usage:|Examples?:)\S(?!.*  )")
+
+
+def wrapped(text: str, width: int) -> str:
+    """Return help broken anew between words where it is wider; tables keep their columns, commands their lines."""
+    lines = text.splitlines()
+    if max(map(len, lines), default=0) <= width:
+        return text
+    # A passage, the margin at which it goes on, and whether lines at that margin belong to it.
+    parts: list[tuple[str, int, bool]] = []
+    for line in lines:
+        margin = len(line) - len(line.lstrip())
+        column = _FIRST_COLUMN.match(line)
+        before, expected, takes_more = parts[-1] if parts else ("", 0, False)
+        is_more = margin == expected and column is None and (bool(margin) or _RUNNING.match(line) is not None)
+        if takes_more and is_more:
+            parts[-1] = (f"{before} {line.strip()}", expected, True)
+        elif column is not None:
+            parts.append((line, len(column[0]), True))
+        elif _RUNNING.match(line):
+            parts.append((line, 0, True))
+        else:
+            parts.append((line, margin + 4, False))
+    return "".join(f"{line}\n" for passage, margin, _ in parts for line in _broken(passage, margin, width))
+
+
+def _broken(passage: str, margin: int, width: int) -> list[str]:
+    if len(passage) <= width or passage.endswith("\\"):
+        return [passage]
+    return textwrap.wrap(
+        passage,
+        max(width, _FEWEST_COLUMNS),
+        subsequent_indent=" " * min(margin, width // 2),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

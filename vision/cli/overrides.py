@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from vision import algorithms
-from vision.cli.assignments import put
+from vision.cli.assignments import is_value, meant_by_option, put
 from vision.settings.errors import SettingsError
 from vision.settings.file_names import local_path
 from vision.settings.form import Form
@@ -50,7 +51,7 @@ class Overrides:
 def read_overrides(argv: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Overrides:
     """Check names and quote values. ``groups`` are the config groups and their options."""
     problems: list[str] = []
-    flags, assignments = _split_flags(argv, problems)
+    flags, assignments = _split_flags(argv, groups, problems)
     multirun = bool(_MULTIRUN.intersection(flags))
     if multirun and _PRINTING.intersection(flags):
         problems.append("Option -m runs and --cfg and --info print instead: leave one of them out.")
@@ -82,20 +83,27 @@ def plain_settings(argv: Sequence[str]) -> Settings | None:
     return Settings(algorithm=algorithm, hp=found["hp"], channels=found["channels"], run=found["run"])
 
 
-def _split_flags(argv: Sequence[str], problems: list[str]) -> tuple[list[str], list[str]]:
+def _split_flags(
+    argv: Sequence[str], groups: Mapping[str, Sequence[str]], problems: list[str]
+) -> tuple[list[str], list[str]]:
     flags: list[str] = []
     assignments: list[str] = []
-    waiting = iter(argv)
-    for text in waiting:
+    known = [*groups, *_forms(argv), *(f"channels.{name}" for name in algorithms.channel_names())]
+    waiting = iter(itertools.zip_longest(argv, argv[1:]))
+    for text, following in waiting:
         if not text.startswith("-"):
             assignments.append(text)
-        elif text.partition("=")[0] not in _FLAGS:
-            problems.append(f"Option {shown(text)} is unknown: {did_you_mean(text, ('--help', *_FLAGS))}")
-        else:
+        elif text.partition("=")[0] in _FLAGS:
             flags.append(text)
-            value = next(waiting, None) if text in FLAGS_WITH_VALUE else None
-            if value is not None:
-                flags.append(value)
+            if text in FLAGS_WITH_VALUE and following is not None:
+                flags.append(following)
+                next(waiting)
+        elif (meant := meant_by_option(text, following, known)) is not None:
+            problems.append(f"Option {shown(text.partition('=')[0])} is written as a setting: {meant}")
+            if "=" not in text and is_value(following):
+                next(waiting)
+        else:
+            problems.append(f"Option {shown(text)} is unknown: {did_you_mean(text, ('--help', *_FLAGS))}")
     return flags, assignments
 
 
