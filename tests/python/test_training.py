@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import doctest
+import json
 from pathlib import Path
 from typing import Any
 
+import albumentations as A
 import numpy as np
 import pytest
 import pytorch_lightning as pl
@@ -40,6 +42,25 @@ def test_folds_have_a_function_of_their_own(tmp_path: Path, train: Path, capsys:
     assert found.to_pandas().set_index("metric").loc["accuracy", "mean"] == found.mean("accuracy")
     assert "Cross-validation" in found._repr_html_()
     assert repr(found).startswith("<CrossValidationResult of 2 folds: ")
+
+
+def test_a_pipeline_from_python_augments_and_stands_in_the_settings_of_the_run(tmp_path: Path, train: Path) -> None:
+    channels, pipeline = {"train": train, "validation": train}, A.Compose([A.InvertImg(p=1.0), A.HorizontalFlip(p=0.5)])
+    runs = {}
+    for name, given in (("plain", None), ("augmented", pipeline)):
+        run = {**RUN, "output": tmp_path / name}
+        runs[name] = vision.fit("image_classification", channels, run=run, transform=given, **SMALL)
+    losses = [found.history[0]["train_loss"] for found in runs.values()]
+    assert losses[0] != losses[1]
+    held = json.loads((tmp_path / "augmented" / "settings.json").read_text())["run"]["augmentation"]
+    assert json.loads(held) == A.to_dict(pipeline)
+    run = {**RUN, "output": tmp_path / "augmented", "resume": True}
+    with pytest.raises(SettingsError, match=r"run\.augmentation is None, but the run"):
+        vision.fit("image_classification", channels, run=run, **SMALL)
+    with pytest.raises(SettingsError, match="are both given"):
+        vision.fit("image_classification", channels, run={"augmentation": held}, transform=pipeline, **SMALL)
+    with pytest.raises(SettingsError, match="Argument transform is no pipeline that albumentations can save"):
+        vision.fit("image_classification", channels, transform=A.Lambda(image=lambda image, **_: image), **SMALL)
 
 
 class Counter(pl.Callback):

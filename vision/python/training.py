@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Unpack, overload
@@ -21,6 +22,7 @@ from vision.settings.job import Job, TrainingJob
 from vision.training.progress_display import BarDisplay, Display
 
 if TYPE_CHECKING:
+    import albumentations as A
     import pytorch_lightning as pl
     from torch import nn
 
@@ -45,6 +47,7 @@ def fit(
     run: Run = None,
     network: nn.Module | None = None,
     callbacks: Callbacks = (),
+    transform: A.BasicTransform | A.BaseCompose | None = None,
     **hyperparameters: Unpack[ImageClassificationKeywords],
 ) -> TrainingResult: ...
 @overload
@@ -56,6 +59,7 @@ def fit(
     run: Run = None,
     network: nn.Module | None = None,
     callbacks: Callbacks = (),
+    transform: A.BasicTransform | A.BaseCompose | None = None,
     **hyperparameters: Unpack[ObjectDetectionKeywords],
 ) -> TrainingResult: ...
 @overload
@@ -67,6 +71,7 @@ def fit(
     run: Run = None,
     network: nn.Module | None = None,
     callbacks: Callbacks = (),
+    transform: A.BasicTransform | A.BaseCompose | None = None,
     **hyperparameters: Unpack[SemanticSegmentationKeywords],
 ) -> TrainingResult: ...
 @overload
@@ -79,6 +84,7 @@ def fit(
     run: Run = None,
     network: nn.Module | None = None,
     callbacks: Callbacks = (),
+    transform: A.BasicTransform | A.BaseCompose | None = None,
 ) -> TrainingResult: ...
 def fit(
     algorithm: str,
@@ -89,6 +95,7 @@ def fit(
     run: Run = None,
     network: nn.Module | None = None,
     callbacks: Callbacks = (),
+    transform: A.BasicTransform | A.BaseCompose | None = None,
     **keywords: object,
 ) -> TrainingResult:
     """Train a model as ``vision train`` does, report included.
@@ -98,9 +105,11 @@ def fit(
     are SageMaker's hyperparameters, typed or as texts, which ``hyperparameters`` takes as a mapping, too; the counts
     ``num_classes`` and ``num_training_samples`` may be left out and are then counted, which a line on stderr says.
     ``network`` turns float32 [N, 3, H, W], normalized by ImageNet's mean and deviation, into logits [N, classes] and
-    is trained in place of the algorithm's own (image classification). ``callbacks`` are Lightning's. Progress is a bar
-    on a terminal and in a notebook, and a line for each epoch elsewhere; ``run={"progress": "plain"}`` prints the lines
-    of SageMaker's container. Raises ``vision.UserError``, whose text says what to change.
+    is trained in place of the algorithm's own (image classification). ``callbacks`` are Lightning's. ``transform`` is
+    an albumentations pipeline for training images, whose boxes and masks follow; it becomes ``run.augmentation`` in the
+    settings of the run. Progress is a bar on a terminal and in a notebook, and a line for each epoch elsewhere;
+    ``run={"progress": "plain"}`` prints the lines of SageMaker's container. Raises ``vision.UserError``, whose text
+    says what to change.
 
     >>> result = vision.fit("image_classification", {"train": "train.rec", "validation": "test.rec"},
     ...                     num_layers=20, image_shape="3,28,28")
@@ -110,7 +119,8 @@ def fit(
     own = {} if network is None else {"backbone": own_backbone(network)}
     if own and (run or {}).get("backbone") is not None:
         raise SettingsError(["Setting run.backbone and network= both name the network: give one of them."])
-    job = _job(algorithm, channels, {**(run or {}), **own}, {**(hyperparameters or {}), **keywords})
+    given = with_transform({**(run or {}), **own}, transform)
+    job = _job(algorithm, channels, given, {**(hyperparameters or {}), **keywords})
     if job.run.folds is not None:
         raise SettingsError(["Setting run.folds is not for vision.fit: call vision.cross_validate, or leave it out."])
     with own_network(network):
@@ -180,6 +190,27 @@ def cross_validate(
     """
     job = _job(algorithm, channels, {**(run or {}), "folds": folds}, {**(hyperparameters or {}), **keywords})
     return become(CrossValidationResult, api.cross_validate(job))
+
+
+def with_transform(
+    run: Mapping[str, object], transform: A.BasicTransform | A.BaseCompose | None
+) -> Mapping[str, object]:
+    """Return run settings in which ``augmentation`` is a pipeline from Python, as albumentations saves it."""
+    if transform is None:
+        return run
+    if run.get("augmentation") is not None:
+        raise SettingsError(["Run setting augmentation and argument transform are both given: leave one of them out."])
+    import albumentations
+
+    text = io.StringIO()
+    try:
+        albumentations.save(transform, text)
+    except (NotImplementedError, TypeError, ValueError, AttributeError) as error:
+        problem = (
+            f"Argument transform is no pipeline that albumentations can save ({error}): leave out parts of your own."
+        )
+        raise SettingsError([problem]) from error
+    return {**run, "augmentation": text.getvalue()}
 
 
 def _job(
