@@ -77,6 +77,12 @@ def test_a_click_enlarges_a_picture_and_another_leads_back(evaluation: Evaluatio
     assert links == ["#boxes-0-large", "#boxes-0"]
 
 
+def test_a_legend_names_the_colors_of_pictures(evil: str) -> None:
+    found = check(gallery_html(Gallery("g", (Example(0, "a.jpg", ""),), ((evil, (255, 0, 7)),)), [None]))
+    assert [attributes["style"] for tag, attributes in found.tags if tag == "i"] == ["background: rgb(255, 0, 7)"]
+    assert evil in found.text
+
+
 def test_slider_holds_every_step_and_names_stay_text(evil: str) -> None:
     steps = [[(1, 2, 0), (3, 0, 1)], [(0, 0, 1), (0, 0, 4)]]
     found = check(slider_html(["cat", evil], steps))

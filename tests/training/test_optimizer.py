@@ -13,7 +13,6 @@ from torch import nn
 
 from tests.training.optimizer_cases import CASES, UPDATES, problem
 from vision import algorithms
-from vision.api.check import training_memory_bytes
 from vision.settings.errors import UserError
 from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.training.optimizer import (
@@ -118,10 +117,18 @@ def test_a_new_optimizer_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     assert module.offered(sgd="learning_rate")["adamax"] == {"learning_rate", "beta_1"}
     optimizer = build_optimizer(nn.Linear(2, 1), "adamax", {"learning_rate": 0.5})
     assert (optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["betas"]) == (0.5, (0.25, 0.5))
-    images = torch.zeros(1, 3, 2, 2)
-    network = nn.Conv2d(3, 1, 1)
-    plain, more = (training_memory_bytes(network, images, 1, name) for name in ("sgd", "adamax"))
-    assert more - plain == 4 * 4
+    assert entry.kept({}) == 2
+
+
+@pytest.mark.parametrize(("gamma2", "kept"), [(0.9, 3), (0.0, 1)])
+def test_averages_are_what_the_rule_keeps(gamma2: float, kept: int) -> None:
+    network = nn.Linear(2, 1, bias=False)
+    optimizer = build_optimizer(network, "rmsprop", {"gamma2": gamma2})
+    network.weight.grad = torch.ones_like(network.weight)
+    optimizer.step()
+    state = optimizer.state[network.weight]
+    assert sum(value.shape == network.weight.shape for value in state.values()) == kept
+    assert OPTIMIZERS["rmsprop"].kept({"gamma2": gamma2}) == kept
 
 
 def test_neither_rate_nor_multipliers_touch_adadelta() -> None:

@@ -221,7 +221,7 @@ def _look_at_network(
     parameters = sum(parameter.numel() for parameter in network.parameters())
     _, processes = choose_accelerator(job.run)
     share = -(-hp.mini_batch_size // processes)
-    memory = training_memory_bytes(network, batch.images, share, hp.optimizer)
+    memory = training_memory_bytes(network, batch.images, share, OPTIMIZERS[hp.optimizer].kept(hp.optimizer_settings()))
     text = f"{parameters / 1e6:.1f} million weights; training takes about {memory / 1e9:.1f} GB in float32"
     shared = f", {share} images for each of {processes} processes" if processes > 1 else ""
     result.facts.append(("network", f"{text} with mini_batch_size={hp.mini_batch_size}{shared}"))
@@ -230,10 +230,11 @@ def _look_at_network(
         result.warnings.append(f"{text}, more than this GPU has: lower hp.mini_batch_size")
 
 
-def training_memory_bytes(network: nn.Module, images: Tensor, batch: int, optimizer: str) -> int:
+def training_memory_bytes(network: nn.Module, images: Tensor, batch: int, averages: int) -> int:
     """Return the bytes of weights, gradients, optimizer and activations for ``batch`` images, in float32.
 
     ``images`` uint8 [n, C, H, W] is a sample, of which two are measured. The workspace of libraries is not included.
+    The optimizer keeps ``averages`` for each weight.
     """
     # Batch normalization needs more than one image.
     images = images[:2]
@@ -252,7 +253,7 @@ def training_memory_bytes(network: nn.Module, images: Tensor, batch: int, optimi
     activations = sum(storage.nbytes() for storage in kept.values())
     weights = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
     # The weights themselves, their gradients and the optimizer's averages.
-    return weights * (2 + OPTIMIZERS[optimizer].averages) + activations * batch // len(images)
+    return weights * (2 + averages) + activations * batch // len(images)
 
 
 def _example_lines(algorithm: AnyAlgorithm, job: TrainingJob) -> list[str]:

@@ -102,10 +102,11 @@ class Example:
 
 @dataclass(frozen=True)
 class Gallery:
-    """A contact sheet: examples in the order to show them."""
+    """A contact sheet: examples in the order to show them. ``legend``: what the colors of overlays stand for, RGB."""
 
     title: str
     examples: tuple[Example, ...]
+    legend: tuple[tuple[str, tuple[int, int, int]], ...] = ()
 
 
 @dataclass(frozen=True)

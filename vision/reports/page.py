@@ -122,7 +122,7 @@ def table_html(table: Table) -> str:
 
 
 def gallery_html(gallery: Gallery, jpegs: Sequence[bytes | None]) -> str:
-    """Return thumbnails (None: could not be read) in a grid, with caption and key."""
+    """Return thumbnails (None: could not be read) in a grid, with caption and key, below the legend of their colors."""
     if not gallery.examples:
         return '<p class="empty">None.</p>'
     large = any(example.needs_room for example in gallery.examples)
@@ -136,7 +136,11 @@ def gallery_html(gallery: Gallery, jpegs: Sequence[bytes | None]) -> str:
             f'<div class="key" title="{key} (index {example.index})">{_breakable(example.key)}</div>'
             "</figcaption></figure>"
         )
-    return f'<div class="gallery{" large" if large else ""}">{"".join(cards)}</div>'
+    legend = "".join(
+        f'<span><i style="background: rgb{color}"></i>{_text(name)}</span>' for name, color in gallery.legend
+    )
+    shown = f'<p class="legend">{legend}</p>' if legend else ""
+    return f'{shown}<div class="gallery{" large" if large else ""}">{"".join(cards)}</div>'
 
 
 def _picture(name: str, jpeg: bytes | None) -> str:

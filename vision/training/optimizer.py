@@ -32,14 +32,18 @@ class OptimizerEntry:
     hyperparameter. Without ``learning_rate`` among them its schedule and multipliers have no effect either.
     ``rule`` makes the optimizer of parameter groups that hold rate and decay, with a value for everything in ``reads``
     and whether all parameters can be updated by fused kernels.
-    ``averages``: tensors of the weights' size that it keeps.
+    ``averages``: tensors of the weights' size that it keeps, for some rules by the values in ``reads``.
     ``documented``: whether it is SageMaker's, offered only by algorithms whose documentation names it.
     """
 
     reads: Mapping[str, float]
     rule: Rule
-    averages: int
+    averages: int | Callable[[Mapping[str, float]], int]
     documented: bool = False
+
+    def kept(self, given: Mapping[str, float]) -> int:
+        """Return ``averages`` for these values of hyperparameters."""
+        return self.averages if isinstance(self.averages, int) else self.averages({**self.reads, **given})
 
 
 def _sgd(groups: Groups, values: Mapping[str, float], fused: bool) -> Optimizer:
@@ -108,7 +112,7 @@ OPTIMIZERS: dict[str, OptimizerEntry] = {
         # from scratch learned steadily with it (loss 1.6 to 0.47 in 60 updates; the plain rule: 1.7 to 0.54).
         {"learning_rate": 0.001, "gamma": 0.9, "gamma2": 0.0, "eps": 1e-8, "weight_decay": 0.0},
         _rmsprop,
-        1,
+        lambda values: 3 if values["gamma2"] else 1,
         documented=True,
     ),
     "adagrad": OptimizerEntry({"learning_rate": 0.01, "eps": 1e-7}, _adagrad, 1, documented=True),

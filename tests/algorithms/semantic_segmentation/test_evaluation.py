@@ -10,6 +10,7 @@ from vision.algorithms.semantic_segmentation import evaluation as module
 from vision.algorithms.semantic_segmentation.evaluation import SegmentationEvaluator, overlays
 from vision.algorithms.semantic_segmentation.network import SegmentationOutput
 from vision.data.masks.mask_png import IGNORED
+from vision.data.masks.mask_tint import tint
 from vision.training.processes import gather_arrays
 
 NAMES = ("soil", "crop", "weed")
@@ -63,6 +64,14 @@ def test_the_best_and_the_worst_images_are_shown(monkeypatch) -> None:  # type: 
     assert [example.key for example in best.examples] == ["0.jpg", "1.jpg"]
     assert best.examples[0].caption == "IoU 1.00"
     assert len(best.examples[0].overlays) == 3
+    shown = np.unique(np.concatenate([kept.ravel() for kept in arrays["masks"] if kept is not None]))
+    colors = {name: np.array(color) for name, color in best.legend}
+    assert list(colors) == [
+        name for class_id, name in enumerate(evaluation.class_names) if class_id and class_id in shown
+    ]
+    assert all(
+        (tint(np.uint8(evaluation.class_names.index(name)))[:3] == color).all() for name, color in colors.items()
+    )
 
 
 def test_figures_of_images_counted_once_are_those_of_all() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vision.algorithms.semantic_segmentation.network import SegmentationOutput
-from vision.data.masks.mask_png import IGNORED
+from vision.data.masks.mask_png import IGNORED, class_colors
 from vision.data.masks.mask_tint import IGNORED_RGBA, tint
 from vision.metrics.evaluation import Evaluation, Example, Gallery, Overlay
 from vision.metrics.segmentation import (
@@ -81,7 +81,11 @@ class SegmentationEvaluator:
         seen = sorted((_Seen(*one) for one in found if one[2] is not None), key=_by_iou)
         # No image is among both.
         worst, best = seen[: len(seen) // 2][:MOST_EXAMPLES], seen[len(seen) // 2 :][::-1][:MOST_EXAMPLES]
-        galleries = (Gallery("Worst images", self._examples(worst)), Gallery("Best images", self._examples(best)))
+        legend = self._legend([*worst, *best])
+        galleries = tuple(
+            Gallery(title, self._examples(part), legend)
+            for title, part in (("Worst images", worst), ("Best images", best))
+        )
         evaluation = evaluation_of_segmentation(counts, self.class_names)
         return replace(
             evaluation, galleries=galleries, notes=(*evaluation.notes, _PICTURES) if seen else evaluation.notes
@@ -95,6 +99,16 @@ class SegmentationEvaluator:
         return tuple(
             Example(one.index, self.key_of(one.index), f"IoU {one.iou:.2f}", overlays=overlays(*one.masks))
             for one in seen
+        )
+
+    def _legend(self, seen: Iterable[_Seen]) -> tuple[tuple[str, tuple[int, int, int]], ...]:
+        """Return name and color of each class that pictures show; the first class lets the image through."""
+        present = np.unique(np.concatenate([np.zeros(1, np.uint8), *(one.masks.ravel() for one in seen)]))
+        colors = class_colors(len(self.class_names)).tolist()
+        return tuple(
+            (self.class_names[class_id], (red, green, blue))
+            for class_id, (red, green, blue) in enumerate(colors)
+            if class_id and class_id in present
         )
 
 
