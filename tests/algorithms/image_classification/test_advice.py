@@ -7,6 +7,7 @@ import pytest
 
 from vision.algorithms.image_classification.advice import size_warnings
 from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
+from vision.settings.augmentation import AugmentationSettings
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,16 @@ from vision.algorithms.image_classification.hyperparameters import ImageClassifi
 def test_size_warnings(resize: int | None, sizes_px: list[tuple[int, int]], expected: tuple[str, ...]) -> None:
     settings = {"num_classes": 2, "num_training_samples": 10} | ({} if resize is None else {"resize": resize})
     hyperparameters = ImageClassificationHyperparameters.parse(settings)
-    found = size_warnings(np.array(sizes_px), hyperparameters)
+    found = size_warnings(np.array(sizes_px), hyperparameters, AugmentationSettings())
     assert len(found) == len(expected)
     for sentence, part in zip(found, expected, strict=True):
         assert part in sentence
+
+
+@pytest.mark.parametrize("given", [{"enlarge_small_images": True}, {"random_resized_crop": 0.3}])
+def test_what_is_enlarged_is_not_too_small(given: dict[str, object]) -> None:
+    hyperparameters = ImageClassificationHyperparameters.parse({"num_classes": 2, "num_training_samples": 10})
+    settings = AugmentationSettings.parse(given)
+    assert size_warnings(np.array([(100, 131), (223, 224)]), hyperparameters, settings) == ()
+    (sentence,) = size_warnings(np.array([(100, 1000)]), hyperparameters, settings)
+    assert "sees about 10 % of each picture" in sentence

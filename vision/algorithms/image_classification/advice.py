@@ -11,6 +11,7 @@ from vision.algorithms.image_classification.hyperparameters import (
     ImageClassificationHyperparameters,
 )
 from vision.data.inspect.issues import InspectedChannel, Recommendation
+from vision.settings.augmentation import AugmentationSettings
 
 # Training that sees less than this share of the pictures on average is warned of.
 _LITTLE = 0.5
@@ -46,8 +47,13 @@ def _for_sizes(sizes_px: np.ndarray) -> list[Recommendation]:
     ]
 
 
-def size_warnings(sizes_px: np.ndarray, hyperparameters: ImageClassificationHyperparameters) -> tuple[str, ...]:
-    """Return sentences on the part of images of these widths and heights, int64 [N, 2], that training sees."""
+def size_warnings(
+    sizes_px: np.ndarray, hyperparameters: ImageClassificationHyperparameters, settings: AugmentationSettings
+) -> tuple[str, ...]:
+    """Return sentences on the part of images of these widths and heights, int64 [N, 2], that training sees.
+
+    Windows cut at random are scaled to the crop; then, and after a pipeline, the part is that which validation sees.
+    """
     _, height, width = hyperparameters.image_shape
     crop = np.array([width, height])
     scaled = sizes_px.astype(np.float64)
@@ -55,7 +61,11 @@ def size_warnings(sizes_px: np.ndarray, hyperparameters: ImageClassificationHype
         scaled *= hyperparameters.resize / scaled.min(axis=1, keepdims=True)
         # As whole pixels.
         scaled = np.maximum(scaled.round(), 1)
-    too_small = (scaled < crop).any(axis=1)
+    given = settings.given_augmentations()
+    if given & {"enlarge_small_images", "random_resized_crop", "augmentation"}:
+        scaled *= np.maximum((crop / scaled).max(axis=1, keepdims=True), 1.0)
+    # Sides that were scaled to the crop's may be a rounding error short.
+    too_small = (scaled < crop - 0.5).any(axis=1)
     found = []
     larger = max(height, width)
     if too_small.any():
@@ -63,8 +73,8 @@ def size_warnings(sizes_px: np.ndarray, hyperparameters: ImageClassificationHype
         found.append(
             f"{too_small.sum()} of the {len(sizes_px)} images looked at are smaller than hp.image_shape, {width} wide "
             f"and {height} high, such as one of {some_width}x{some_height} pixels; they are not damaged, but too "
-            f"small to train on: hp.resize={larger} or more enlarges them, a smaller hp.image_shape takes them as they "
-            "are"
+            "small to train on: run.enlarge_small_images=true enlarges them, a smaller hp.image_shape takes them as "
+            "they are"
         )
     seen = (np.minimum(crop, scaled) / scaled).prod(axis=1)[~too_small]
     if len(seen) and np.median(seen) < _LITTLE:

@@ -76,7 +76,7 @@ class ImageClassification(
     def size_warnings(
         self, sizes_px: np.ndarray, hyperparameters: ImageClassificationHyperparameters, run: RunSettings
     ) -> tuple[str, ...]:
-        return size_warnings(sizes_px, hyperparameters)
+        return size_warnings(sizes_px, hyperparameters, run)
 
     def needs_label_counts(self, hyperparameters: ImageClassificationHyperparameters, run: RunSettings) -> bool:
         return bool(hyperparameters.use_weighted_loss) or run.class_weights == BALANCED
