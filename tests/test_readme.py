@@ -24,7 +24,12 @@ NOT_RUN = re.compile(r"# not run in tests: \S.*")
 NUM_PHOTOS = 12
 NUM_DIGITS = 200
 # Numbers of epochs and scenes that would take minutes, and those that tests use.
-SHORTER = {r"\bepochs=\d+": "epochs=1", r" train=\d+": " train=8", r" validation=\d+": " validation=4"}
+SHORTER = {
+    r"\bepochs=\d+": "epochs=1",
+    "train photos/": "train photos/ hp.epochs=1",
+    r" train=\d+": " train=8",
+    r" validation=\d+": " validation=4",
+}
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def test_blocks_that_are_not_run_say_why() -> None:
         "# not run in tests: installs PyTorch and trains for a minute",
         "# not run in tests: answers until it is stopped",
         "# not run in tests: goes on until it is stopped",
-        "# not run in tests: needs a server, vision serve model=runs/flowers",
+        "# not run in tests: needs a server, vision serve runs/flowers",
         "# not run in tests: needs ImageNet weights",
         "# not run in tests: writes below a prefix of its own and trains as the platform would",
         "# not run in tests: needs the extra sweep, and trains a dozen times",

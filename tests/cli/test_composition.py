@@ -6,6 +6,7 @@ import pytest
 
 from vision import algorithms
 from vision.cli import composition
+from vision.cli.help import train_help
 from vision.cli.overrides import read_overrides
 from vision.settings.errors import UserError
 from vision.settings.run import RunSettings
@@ -81,6 +82,7 @@ def test_files_of_the_user_with_unknown_keys(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "mine.yaml").write_text("# @package _global_\nchannel:\n  epochs: 3\n")
     argv = ["--config-dir", str(tmp_path), "experiment=mine"]
+    assert "experiment=cifar10_resnet20, quick, quick_detection, mine" in train_help(argv)
     overrides = read_overrides(argv, composition.config_groups(tuple(argv)))
     assert not overrides.problems
     with pytest.raises(UserError, match="Setting 'channel' is unknown: did you mean channels"):

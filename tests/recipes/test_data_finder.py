@@ -32,6 +32,12 @@ def write(root: Path, *names: str) -> Path:
         (["train.rec", "train.idx", "validation.rec"], {"train": "train.rec", "validation": "validation.rec"}, None),
         (["train.rec", "test.rec"], {"train": "train.rec"}, "test.rec"),
         (["all.rec"], {"train": "."}, None),
+        # What a channel would read of such a folder.
+        (
+            ["train.rec", "val.rec", "test.rec", "Annotations/1.xml", "JPEGImages/1.jpg", "ImageSets/Main/train.txt"],
+            {"train": "train.rec", "validation": "val.rec"},
+            "test.rec",
+        ),
         (["images/1.jpg", "masks/1.png"], {"train": "images", "train_annotation": "masks"}, None),
         (
             ["train/1.jpg", "train_annotation/1.png", "validation/2.jpg", "validation_annotation/2.png"],
@@ -64,13 +70,13 @@ def test_finds_the_parts(tmp_path: Path, names: list[str], channels: dict[str, s
 
 
 def test_a_file_stands_for_its_neighbors(tmp_path: Path) -> None:
-    write(tmp_path, "train.rec", "val.rec", "other.rec", "data.yaml", "images/1.jpg", "labels/1.txt")
+    write(tmp_path, "train.rec", "val.rec", "other.rec", "yolo/data.yaml", "yolo/images/1.jpg", "yolo/labels/1.txt")
     assert find_data(tmp_path / "train.rec").channels == {
         "train": tmp_path / "train.rec",
         "validation": tmp_path / "val.rec",
     }
     assert find_data(tmp_path / "other.rec").channels == {"train": tmp_path / "other.rec"}
-    assert find_data(tmp_path / "data.yaml").channels == {"train": tmp_path}
+    assert find_data(tmp_path / "yolo/data.yaml").channels == {"train": tmp_path / "yolo"}
 
 
 def test_masks_beside_a_folder_of_images_are_found(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def train_help(argv: Sequence[str]) -> str:
     """Return the help for the algorithm that ``argv`` names, or for all if it names none."""
     chosen = [text.partition("=")[2] for text in argv if text.startswith("algorithm=")]
     names = [algorithms.full_name(name) for name in chosen] or algorithms.names()
-    groups = config_groups()
+    groups = config_groups(tuple(argv))
     parts = [
         "Usage: vision train PATH [PATH of validation] [recipe=NAME] [hp.NAME=VALUE] [run.NAME=VALUE]\n"
         "       vision train algorithm=NAME [hp.NAME=VALUE] [channels.NAME=PATH] [run.NAME=VALUE] [GROUP=NAME]",

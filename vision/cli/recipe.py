@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vision import algorithms
+from vision.cli.assignments import put
 from vision.cli.composition import RECIPE, config_folders
 from vision.cli.overrides import FLAGS_WITH_VALUE
 from vision.settings.channels import parse_channels
@@ -70,11 +72,14 @@ class _Words:
         """Return the value of a plain setting among the words; None if it is not given."""
         return next((word.partition("=")[2] for word in reversed(self.rest) if _name(word) == name), None)
 
-    @property
-    def channels(self) -> dict[str, object]:
-        """The paths of channels among the words."""
-        pairs = ((word.partition("=")[0], word.partition("=")[2]) for word in self.rest)
-        return {name.removeprefix("channels."): value for name, value in pairs if name.startswith("channels.")}
+    def channels(self, found: Mapping[str, Path]) -> dict[str, object]:
+        """Return the values of the channels: those that were found, and what the words say of them."""
+        values: dict[str, object] = {name: str(path) for name, path in found.items()}
+        for word in self.rest:
+            name, equals, value = word.partition("=")
+            if equals and name.startswith("channels."):
+                put(values, name.removeprefix("channels."), value)
+        return values
 
 
 def _name(word: str) -> str:
@@ -93,7 +98,8 @@ def _channels(words: _Words) -> FoundData:
 
     if words.paths:
         return find_channels(list(map(local_path, words.paths)))
-    return FoundData({name: local_path(str(path)) for name, path in words.channels.items() if "." not in name})
+    named = {name.removeprefix("channels.") for name in map(_name, words.rest) if name.startswith("channels.")}
+    return FoundData({name: local_path(words.value(f"channels.{name}") or "") for name in named if "." not in name})
 
 
 def _job_words(words: _Words, found: FoundData, recipe: str, algorithm: str | None, verb: str) -> list[str]:
@@ -101,8 +107,7 @@ def _job_words(words: _Words, found: FoundData, recipe: str, algorithm: str | No
     from vision.data.readers.open import open_channel
     from vision.recipes.recipe import choose
 
-    given = {name: path for name, path in words.channels.items() if "." not in name}
-    located = parse_channels({**found.channels, **given}, ("train",), algorithms.channel_names())
+    located = parse_channels(words.channels(found.channels), ("train",), algorithms.channel_names())
     suffixes = () if algorithm is None else algorithms.facts_of(algorithm).label_suffixes("train")
     look = look_at(open_channel(located, "train", label_suffixes=suffixes))
     if look is None:
@@ -117,7 +122,7 @@ def _job_words(words: _Words, found: FoundData, recipe: str, algorithm: str | No
     run = RunSettings.parse({"weights_folder": words.value("run.weights_folder") or RunSettings().weights_folder})
     machine = this_machine(words.value("run.device") or "auto", run.weights_folder)
     choice = choose(look, machine, recipe, folders, algorithm)
-    channels = {f"channels.{name}": str(path) for name, path in found.channels.items() if name not in given}
+    channels = {f"channels.{name}": str(path) for name, path in found.channels.items()}
     holds_out = "validation" not in located and not words.value("run.folds")
     share = {"run.validation_share": SHARE} if holds_out else {}
     settings = {one.setting: one.value for one in choice.settings}
@@ -172,8 +177,8 @@ def _time_text(words: _Words, look: DataLook, choice: Choice) -> str | None:
         return None
     machine = this_machine(words.value("run.device") or "auto")
     seconds = int(epochs) * look.num_images / machine.images_per_s(choice.plan.gflops_per_image)
-    minutes = max(round(seconds / 60), 1)
-    text = f"{minutes} minutes" if minutes < 120 else f"{round(minutes / 60)} hours"
+    minutes = round(seconds / 60)
+    text = "a minute" if minutes < 2 else f"{minutes} minutes" if minutes < 120 else f"{round(minutes / 60)} hours"
     return f"training takes very roughly {text} on {'a GPU' if machine.has_gpu else f'{machine.cores} cores'}"
 
 

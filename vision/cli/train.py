@@ -130,7 +130,12 @@ def check_settings(settings: Settings) -> TrainingJob:
     name = settings["algorithm"]
     if name is None:
         known = " or ".join(algorithms.names())
-        raise SettingsError([f"Setting algorithm is required but missing: give algorithm={known}."])
+        raise SettingsError(
+            [
+                f"Setting algorithm is required but missing: give algorithm={known}, or the path of your images"
+                " alone, as in vision train photos/."
+            ]
+        )
     facts = algorithms.facts_of(str(name))
     declared = needed_channels(facts.channels, settings["run"])
     unknown = {}

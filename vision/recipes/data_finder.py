@@ -34,6 +34,13 @@ def find_data(path: Path) -> FoundData:
         # The file that Ultralytics trains by lies in the folder of the images.
         return find_data(path.parent) if path.suffix.lower() in _YOLO_FILES else _among_files(path.parent, path)
     names, folders = entries(path)
+    for suffixes in SUFFIXES.values():
+        files = [name for name in names if name.lower().endswith(suffixes)]
+        if files:
+            # As in a channel, such a file goes before all else that its folder holds.
+            train = _parts([Path(name).stem for name in files]).get("train")
+            first = next((name for name in files if Path(name).stem == train), None)
+            return FoundData({"train": path}) if first is None else _among_files(path, path / first)
     parts = _parts(folders)
     form = recognize(path)
     if form is not None and (_is_divided(path, form[0]) or "train" not in parts):
@@ -46,11 +53,6 @@ def find_data(path: Path) -> FoundData:
         if recognize(below) is not None or entries(below)[1]:
             found = find_data(below)
             return FoundData(found.channels, found.test, (f"{path} holds nothing but {below.name}/", *found.notes))
-    for suffixes in SUFFIXES.values():
-        files = [name for name in names if name.lower().endswith(suffixes)]
-        by_part = _parts([Path(name).stem for name in files])
-        if "train" in by_part:
-            return _among_files(path, path / next(name for name in files if Path(name).stem == by_part["train"]))
     lower = {name.lower(): name for name in folders}
     images, masks = (next((lower[name] for name in known if name in lower), None) for known in (_IMAGES, _MASKS))
     if images is not None and masks is not None and any(name.endswith(".png") for name in entries(path / masks)[0]):
