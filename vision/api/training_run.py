@@ -12,20 +12,16 @@ import pytorch_lightning as pl
 
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm
-from vision.algorithms.augmentation import sampling_weights
 from vision.api.evaluation import evaluate_stored
 from vision.api.held_out import HeldOut
-from vision.api.run_data import RunData, dataset, open_run_data, run_names, settle_counts
+from vision.api.run_data import RunData, open_run_data, run_names, settle_counts
 from vision.api.run_folder import RunFolder, checkpoint_to_resume, new_run_folder, open_run_folder
 from vision.api.start_model import StartModel, start_model
+from vision.api.task_and_data import task_and_data
 from vision.api.unsupported import refuse_unsupported
 from vision.artifacts.model_card import CardFacts, model_card
 from vision.artifacts.model_description import MODEL_JSON, ModelDescription
 from vision.artifacts.model_folder import StoredModel, load_model, save_model
-from vision.data.broken_images import BrokenImages
-from vision.data.dali.loader import DaliSettings, require_dali
-from vision.data.datamodule import VisionDataModule, choose_workers
-from vision.data.dataset import ImageDataset
 from vision.data.readers.pipe import PipeReader
 from vision.data.sample import Reader
 from vision.files.atomic_file import write_whole
@@ -42,7 +38,7 @@ from vision.training.out_of_memory import explain_training_memory
 from vision.training.processes import is_first_process, leave_group, machines, peer_losses
 from vision.training.progress import Progress, quiet_lightning
 from vision.training.progress_display import Display
-from vision.training.task import TrainingFacts, TrainingTask
+from vision.training.task import TrainingTask
 from vision.training.termination import Terminated, Termination
 from vision.training.trainer import build_trainer, learning_callbacks, wanted_precision
 
@@ -157,7 +153,7 @@ def _kept(folder: RunFolder) -> str:
 def _train(run: _Run, data: RunData | None, own: OwnParts) -> RunResult:
     job = run.job
     hp = run.job.hyperparameters
-    task, module = _task_and_data(run)
+    task, module = task_and_data(run.algorithm, job, run.data, run.start, run.class_names)
     checkpoints = Checkpoints(run.folder.checkpoints, job.run.checkpoint_every_steps)
     history = History(run.folder.metrics)
     lines = run.algorithm.log_lines(hp, run.folder.host)
@@ -219,65 +215,9 @@ def _prepare(job: TrainingJob, folder: RunFolder, data: RunData | None, stack: E
     return _Run(algorithm, job, data, start, folder, run_names(data.class_names, start.class_names, job))
 
 
-def _task_and_data(run: _Run) -> tuple[TrainingTask, VisionDataModule]:
-    job, data = run.job, run.data
-    batch = job.hyperparameters.mini_batch_size * machines()
-    accelerator, processes = choose_accelerator(job.run)
-    _check_share(job.hyperparameters.mini_batch_size, processes)
-    task = run.algorithm.task(
-        run.start.network,
-        job.hyperparameters,
-        job.run,
-        TrainingFacts(
-            class_names=run.class_names,
-            steps_per_epoch=len(data.train) // batch,
-            images_per_step=batch,
-            key_of=data.validation.key,
-            num_samples=data.train_summary.num_samples,
-            class_counts=data.train_summary.class_counts,
-            stages=run.algorithm.stages(run.start.network),
-        ),
-    )
-    task.broken = {
-        name: BrokenImages(name, reader, job.run.max_broken)
-        for name, reader in (("train", data.train), ("validation", data.validation))
-    }
-    train_set = dataset(run.algorithm, job, data.train, "train")
-    workers = choose_workers(job.run.workers, processes, on_gpu=accelerator == "cuda")
-    dali = None
-    if job.run.loader == "dali":
-        require_dali(train_set)
-        dali = DaliSettings(max(1, workers), accelerator == "cuda")
-    weights = None
-    if job.run.balanced_sampling:
-        assert isinstance(train_set, ImageDataset), "refused for pipes"
-        weights = sampling_weights(run.algorithm, train_set)
-    module = VisionDataModule(
-        train=train_set,
-        validation=dataset(run.algorithm, job, data.validation, "validation"),
-        batch_size=batch,
-        validation_batch=job.hyperparameters.validation_batch * machines(),
-        workers=workers,
-        seed=job.run.seed,
-        pin_memory=accelerator == "cuda",
-        dali=dali,
-        weights=weights,
-        stall_timeout_s=job.run.stall_timeout_s,
-    )
-    return task, module
-
-
 def _assumed_thresholds(evaluation: Evaluation | None) -> dict[str, float]:
     """Return the thresholds from the evaluation of the same weights; none before the first evaluation."""
     return evaluation.labels.threshold_of() if evaluation and evaluation.labels else {}
-
-
-def _check_share(batch: int, processes: int) -> None:
-    if batch % processes:
-        raise UserError(
-            f"hp.mini_batch_size is {batch}, which {processes} GPUs (processes) of a machine cannot share evenly: give "
-            f"a multiple of {processes}, or set run.devices"
-        )
 
 
 def _finish(run: _Run, trainer: pl.Trainer, task: TrainingTask, history: History, given: Reader | None) -> RunResult:

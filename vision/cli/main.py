@@ -37,6 +37,7 @@ class Verb:
 VERBS: dict[str, Verb] = {
     "train": Verb("vision.cli.train", "train a model, from scratch, pretrained or continued"),
     "check": Verb("vision.cli.check", "find everything that is wrong with a job before it trains"),
+    "find-rate": Verb("vision.cli.find_rate", "try learning rates in one short training, and suggest one"),
     "sweep": Verb("vision.cli.sweep", "find good hyperparameters: many runs, hopeless ones ended early"),
     "evaluate": Verb("vision.cli.evaluate", "measure a model on a validation channel"),
     "compare": Verb("vision.cli.compare", "measure two models on the same images: is one of them better?"),
