@@ -24,6 +24,8 @@ PART_OF = {
     "annotated-types": "pydantic",
     "botocore": "boto3",
 }
+# A notebook's kernel has imported it; nothing else asks for it.
+WHERE_IT_RUNS = {"IPython"}
 # What others of this vendor's packages are imported as, too.
 KNOWN_AS = {"nvidia": ["nvidia-dali-cuda130"]}
 # Files that lie beside the benchmark that imports them.
@@ -95,7 +97,9 @@ def test_everything_imported_is_declared() -> None:
     known = {**packages_distributions(), **KNOWN_AS}
     undeclared = {}
     for path in (path for folder in ("vision", "scripts", "tests") for path in (ROOT / folder).rglob("*.py")):
-        for name in _imported(path) - set(sys.stdlib_module_names) - {"vision", "tests", *BESIDE_THE_SCRIPT}:
+        for name in (
+            _imported(path) - set(sys.stdlib_module_names) - {"vision", "tests", *WHERE_IT_RUNS, *BESIDE_THE_SCRIPT}
+        ):
             candidates = {item.lower().replace("_", "-") for item in known.get(name, [name])}
             if not {PART_OF.get(item, item) for item in candidates} & declared:
                 undeclared[name] = path.relative_to(ROOT)

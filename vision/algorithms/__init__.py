@@ -27,11 +27,13 @@ GROUP = "vision.algorithms"
 
 def names() -> tuple[str, ...]:
     """Return the names of all algorithms, with underscores."""
-    return tuple(sorted({*(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg), *_installed()}))
+    return tuple(
+        sorted({*(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg), *installed_packages()})
+    )
 
 
 @functools.cache
-def _installed() -> dict[str, str]:
+def installed_packages() -> dict[str, str]:
     """Return the packages that installed distributions offer, by the algorithm's name."""
     return {point.name: point.value for point in entry_points(group=GROUP)}
 
@@ -39,7 +41,7 @@ def _installed() -> dict[str, str]:
 def _part(name: str, module: str) -> ModuleType:
     """Return a module of an algorithm."""
     full = full_name(name)
-    package = _installed().get(full)
+    package = installed_packages().get(full)
     if package is None:
         return importlib.import_module(f"{__name__}.{full}.{module}")
     try:
@@ -72,7 +74,19 @@ def facts_of(name: str) -> AlgorithmFacts:
 
 def channel_names() -> tuple[str, ...]:
     """Return the names of all channels that any algorithm declares."""
-    return tuple(dict.fromkeys(channel.name for name in names() for channel in facts_of(name).channels))
+    return tuple(dict.fromkeys(channel.name for facts in all_facts() for channel in facts.channels))
+
+
+def all_facts() -> list[AlgorithmFacts]:
+    """Return what all algorithms declare, but for packages of others that cannot be loaded."""
+    found = []
+    for name in names():
+        try:
+            found.append(facts_of(name))
+        except SettingsError:
+            if name not in installed_packages():
+                raise
+    return found
 
 
 def metric_facts(metric: str) -> MetricFacts | None:
@@ -80,5 +94,5 @@ def metric_facts(metric: str) -> MetricFacts | None:
 
     A name means the same to all that declare it. None for a name that nobody declares.
     """
-    declared = (facts_of(name).metric(metric) for name in names())
+    declared = (facts.metric(metric) for facts in all_facts())
     return next((facts for facts in declared if facts is not None), None)

@@ -15,7 +15,7 @@ MINI_BATCH_SIZE = 32
 def recommended_settings(channels: Sequence[InspectedChannel]) -> tuple[Recommendation, ...]:
     """Return the settings that fit the training channel, which is the first of ``channels``."""
     train = channels[0]
-    known = map(algorithms.facts_of, algorithms.names())
+    known = algorithms.all_facts()
     facts = next((each for each in known if train.label_task in each.label_tasks), None)
     num_classes = max([len(train.class_names or ()), *(len(channel.class_counts) for channel in channels)])
     found = (

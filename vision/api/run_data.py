@@ -265,7 +265,7 @@ def task_problem(algorithm: AnyAlgorithm, reader: Reader) -> str | None:
     if found is None or found in algorithm.facts.label_tasks:
         return None
     wanted = " or ".join(TASK_NAMES[task] for task in algorithm.facts.label_tasks)
-    others = [name for name in algorithms.names() if found in algorithms.facts_of(name).label_tasks]
+    others = [facts.name for facts in algorithms.all_facts() if found in facts.label_tasks]
     hint = task_hint(found, algorithm.facts.label_tasks)
     hint = f" ({hint})" if hint else ""
     other = f", or use {' or '.join(others)}" if others else ""

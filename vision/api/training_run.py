@@ -207,11 +207,12 @@ def _prepare(job: TrainingJob, folder: RunFolder, data: RunData | None, stack: E
     held_out = 0 if data.held_out is None else len(data.validation)
     hp = settle_counts(job.hyperparameters, len(data.train), machines(), held_out)
     job = replace(job, hyperparameters=hp)
+    # Before the folder is taken: what is wrong with the network must not stand in the way of another try.
+    start = start_model(algorithm, job)
     facts = {"train images": len(data.train), "validation images": len(data.validation)}
     stack.enter_context(open_run_folder(job, facts, folder))
     if data.held_out is not None and is_first_process():
         data.held_out.write(folder.path)
-    start = start_model(algorithm, job)
     return _Run(algorithm, job, data, start, folder, run_names(data.class_names, start.class_names, job))
 
 

@@ -100,7 +100,7 @@ Sweep settings (sweep.NAME=):
 
 def sweep_help() -> str:
     """Return the help with its table of settings."""
-    declared = map(algorithms.facts_of, algorithms.names())
+    declared = algorithms.all_facts()
     objectives = " or ".join(f"{facts.objective.sagemaker} ({facts.title.lower()})" for facts in declared)
     return _SWEEP_HELP.format(objectives=objectives, ranges=ALLOWED, rows=setting_rows(SweepSettings.rows()))
 

@@ -130,6 +130,6 @@ def _varies(name: str, value: str, lists: frozenset[str]) -> bool:
 
 def _list_settings() -> frozenset[str]:
     """Return the hyperparameters whose single value has commas."""
-    forms = [algorithms.facts_of(name).hyperparameters.forms() for name in algorithms.names()]
+    forms = [facts.hyperparameters.forms() for facts in algorithms.all_facts()]
     kinds = ("integers", "shape", "names")
     return frozenset(name for table in forms for name, form in table.items() if form.kind in kinds)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from torch import nn
 
@@ -17,10 +17,13 @@ from vision.python.keywords import RunKeywords
 from vision.python.prediction import Prediction
 from vision.settings.run import RunSettings
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 K = TypeVar("K")
+
+
+class DataclassObject(Protocol):
+    """An object of any dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
 
 class Model(api.Model):
@@ -62,6 +65,6 @@ def load(
         return become(Model, api.load(model, RunSettings.parse(run or {})))
 
 
-def become(kind: type[K], found: DataclassInstance, **changes: object) -> K:
+def become(kind: type[K], found: DataclassObject, **changes: object) -> K:
     """Return ``found`` as an object of a subclass that has the same fields, with ``changes`` by name."""
     return kind(**({field.name: getattr(found, field.name) for field in dataclasses.fields(found)} | changes))

@@ -66,7 +66,7 @@ def choose(
 
 
 def _algorithm_for(look: DataLook) -> AlgorithmFacts:
-    known = [algorithms.facts_of(name) for name in algorithms.names()]
+    known = algorithms.all_facts()
     found = next((facts for facts in known if look.task in facts.label_tasks), None)
     if found is None:
         raise UserError(f"the labels are {TASK_NAMES[look.task]}, from which no algorithm here learns")
