@@ -130,6 +130,10 @@ def test_inspect_of_clean_data(folder: Path, tmp_path: Path, capsys: pytest.Capt
     assert json.loads((output / "inspection.json").read_text())["channels"]["train"]["records"] == 20
     page = (output / "inspection.html").read_text()
     assert "Classes of train" in page
+    assert page.count("<script") == 1
+    # Eight pictures of each of the two classes.
+    assert page.count("data:image/jpeg") == 16
+    assert shown.splitlines()[-2:] == ["train with:", f"  vision train {folder}"]
 
 
 def test_inspect_of_dirt_fails_and_shows_it(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -195,8 +199,11 @@ def test_inspect_reads_masks_by_their_label_map(
 def test_inspect_shows_masks_in_color_beside_their_images(masked: list[str], tmp_path: Path) -> None:
     assert main(masked) == 0
 
-    # The mask of one class is the only finding with a picture.
-    (encoded,) = re.findall(r"data:image/jpeg;base64,([^\"]+)", (tmp_path / "report" / "inspection.html").read_text())
+    # The mask of one class is the only finding with a picture, behind those of the two classes.
+    *of_classes, encoded = re.findall(
+        r"data:image/jpeg;base64,([^\"]+)", (tmp_path / "report" / "inspection.html").read_text()
+    )
+    assert len(of_classes) == 3
     picture = cv2.imdecode(np.frombuffer(base64.b64decode(encoded), np.uint8), cv2.IMREAD_COLOR_RGB)
     assert picture.shape == (160, 320, 3)
     np.testing.assert_allclose(picture[80, 80], (100, 100, 100), atol=6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,10 +70,12 @@ def run(argv: Sequence[str]) -> int:
         raise SettingsError(["Channel train or validation is required but missing: give channels.train=PATH."])
     folder = local_path(settings.output)
     check_writable(folder / PAGE)
-    return _inspect(channels, names, folder, settings.workers)
+    return _inspect(channels, names, folder, settings.workers, given.files)
 
 
-def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, workers: int) -> int:
+def _inspect(
+    channels: dict[str, Channel], names: Sequence[str], folder: Path, workers: int, paths: Sequence[str]
+) -> int:
     from vision.algorithms.advice import recommended_settings
     from vision.data.inspect.inspection import inspect, to_json
     from vision.data.masks.label_map import MOST_CLASSES, read_label_map
@@ -113,7 +116,20 @@ def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, w
     text = json.dumps(document, indent=1, allow_nan=False)
     write_whole(folder / "inspection.json", text)
     print(f"{folder}: {errors} errors; see inspection.html" if readers else f"{folder}: {errors} errors")
+    if "train" in readers:
+        print(f"train with{', once the errors are mended' if errors else ''}:")
+        print(f"  {_command(paths, channels, inspection.settings)}")
     return ERRORS if errors else 0
+
+
+def _command(paths: Sequence[str], channels: dict[str, Channel], settings: Sequence[Recommendation]) -> str:
+    """Return the command that trains on what was inspected: by its paths alone, or with the settings that fit."""
+    if paths:
+        return shlex.join(["vision", "train", *paths])
+    given = [f"channels.{name}={channel.path}" for name, channel in channels.items()]
+    # Without channel validation a part of the training images takes its place.
+    share = [] if "validation" in channels else ["run.validation_share=0.2"]
+    return shlex.join(["vision", "train", *(f"{each.setting}={each.value}" for each in settings), *given, *share])
 
 
 def _check_manifests(paths: dict[str, Path], folder: Path) -> None:

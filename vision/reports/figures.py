@@ -23,6 +23,7 @@ MOST_LABELLED_CLASSES = 60
 MOST_CONFUSED_CLASSES = 40
 MOST_ANNOTATED_CLASSES = 20
 MOST_BARS = 30
+MOST_BINS = 30
 
 
 def learning_curves(history: Sequence[Mapping[str, float | int]]) -> bytes | None:
@@ -211,4 +212,19 @@ def curves_figure(curves: Curves) -> bytes:
     axes.set_xlabel(curves.x_label, color=FAINT, parse_math=False)
     axes.set_ylabel(curves.y_label, color=FAINT, parse_math=False)
     legend(axes, list(curves.series), outside=len(curves.series) > 4)
+    return png(figure)
+
+
+def histogram(series: Mapping[str, np.ndarray], x_label: str, y_label: str) -> bytes:
+    """Draw how often values occur, one outline a series, over common bins."""
+    figure, (axes,) = new_figure(5.4, 3.3)
+    bins = np.histogram_bin_edges(np.concatenate(list(series.values())), bins=MOST_BINS)
+    for values, color in zip(series.values(), colors(len(series)), strict=True):
+        counts, _ = np.histogram(values, bins)
+        axes.plot(np.repeat(bins, 2)[1:-1], np.repeat(counts, 2), color=color, lw=1.6)
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlabel(x_label, color=FAINT)
+    axes.set_ylabel(y_label, color=FAINT)
+    legend(axes, list(series), outside=False)
     return png(figure)

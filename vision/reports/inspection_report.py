@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vision.data.boxes.object_rows import ObjectRows
 from vision.data.inspect.inspection import channel_json
 from vision.data.inspect.issues import InspectedChannel, Inspection, Issue, Place
 from vision.data.masks.mask_tint import tint
@@ -16,8 +17,13 @@ from vision.metrics.evaluation import Box, Example, Gallery, Overlay, Table
 from vision.reports import page as html
 from vision.reports.contact_sheet import make_thumbnail, thumbnail_side_px
 from vision.reports.drawing import jpeg_bytes
+from vision.reports.figures import histogram
 
 MOST_PICTURES = 24
+# Classes that are shown in pictures, the pictures of each, and the boxes of a picture.
+MOST_CLASSES, MOST_OF_CLASS, MOST_BOXES = 20, 8, 10
+# With no more different sides the table of frequent sizes says all.
+MOST_EQUAL = 3
 
 # Image of a record by channel and index, uint8 [H, W, 3] RGB; None if it cannot be read.
 ImageOf = Callable[[str, int], "np.ndarray | None"]
@@ -31,6 +37,7 @@ def write_inspection_page(path: Path, inspection: Inspection, title: str, image_
     sections += [html.Section("Settings that fit", html.table_html(_settings_table(inspection)))]
     for channel in inspection.channels:
         sections += _channel_sections(channel)
+        sections += _picture_sections(channel, image_of, mask_of)
     sections += [_gallery_section(issue, image_of, mask_of) for issue in inspection.issues if issue.groups]
     warnings = len(inspection.issues) - inspection.errors
     document = html.page(
@@ -69,7 +76,61 @@ def _channel_sections(channel: InspectedChannel) -> list[html.Section]:
         Table(f"Frequent sizes of {channel.name}", ("pixels", "images"), sizes),
         Table(f"Formats and modes of {channel.name}", ("kind", "images"), kinds),
     ]
-    return [html.Section(table.title, html.table_html(table), narrow=True) for table in tables]
+    histograms = "".join(html.picture_html(png, title) for title, png in _size_histograms(channel).items())
+    sections = [html.Section(table.title, html.table_html(table), narrow=True) for table in tables if table.rows]
+    if histograms:
+        sections.append(html.Section(f"Sizes of {channel.name}", f'<div class="panels">{histograms}</div>'))
+    return sections
+
+
+def _size_histograms(channel: InspectedChannel) -> dict[str, bytes]:
+    """Draw how large images and boxes are, in pixels; nothing of what all have alike."""
+    sound = channel.sizes_px[channel.sizes_px[:, 0] > 0]
+    sides = {"images": {"width": sound[:, 0], "height": sound[:, 1]}}
+    image, rows = channel.objects()
+    if rows is not None:
+        boxes = (rows.boxes_xyxy_unit[:, 2:] - rows.boxes_xyxy_unit[:, :2]) * channel.sizes_px[image]
+        sides["boxes"] = {"width": boxes[:, 0], "height": boxes[:, 1]}
+    return {
+        f"sizes of {what}": histogram(series, "pixels", what)
+        for what, series in sides.items()
+        if len(np.unique(np.concatenate(list(series.values())))) > MOST_EQUAL
+    }
+
+
+def _picture_sections(channel: InspectedChannel, image_of: ImageOf, mask_of: MaskOf) -> list[html.Section]:
+    """Return a section with some pictures of each class, of many classes the most frequent."""
+    shown = np.argsort(-channel.class_counts, kind="stable")[:MOST_CLASSES]
+    held: dict[float, list[int]] = {class_id: [] for class_id in shown[channel.class_counts[shown] > 0].tolist()}
+    for index, label in enumerate(channel.labels):
+        for number in held.keys() & _classes(label):
+            held[number].append(index)
+    body = ""
+    for class_id, indices in held.items():
+        chosen = np.unique(np.linspace(0, len(indices) - 1, min(MOST_OF_CLASS, len(indices))).round().astype(int))
+        places = []
+        for index in (indices[at] for at in chosen.tolist()):
+            boxes = _boxes(channel.labels[index], class_id)
+            places.append((Place(channel.name, index, f"record {index}", boxes=boxes), ""))
+        name = channel.class_name(int(class_id))
+        gallery, jpegs = _pictures(f"{name} of {channel.name}", places, image_of, mask_of)
+        body += html.folded_html(f"{name}: {len(indices):,} images", html.gallery_html(gallery, jpegs), is_open=True)
+    return [html.Section(f"Classes of {channel.name} in pictures", body)] if body else []
+
+
+def _classes(label: tuple[int, ...] | ObjectRows | None) -> set[float]:
+    """Return the classes of an image's label; those of boxes are numbers of any kind."""
+    return set(label.class_ids.tolist() if isinstance(label, ObjectRows) else label or ())
+
+
+def _boxes(
+    label: tuple[int, ...] | ObjectRows | None, class_id: float
+) -> tuple[tuple[float, float, float, float], ...]:
+    """Return the boxes of a class in an image, at most as many as do not hide it."""
+    if not isinstance(label, ObjectRows):
+        return ()
+    rows = label.boxes_xyxy_unit[label.class_ids == class_id][:MOST_BOXES].tolist()
+    return tuple((left, top, right, bottom) for left, top, right, bottom in rows)
 
 
 def _quantile_names(document: dict[str, Any]) -> tuple[str, ...]:
@@ -86,28 +147,39 @@ def _quantile_rows(document: dict[str, Any]) -> tuple[tuple[str | int | float | 
     }
     found = [(label, document[key]) for key, label in names.items()]
     found += [(label, document["boxes"].get(key, {})) for key, label in box_names.items() if "boxes" in document]
-    return tuple((label, *(f"{value:g}" for value in values.values())) for label, values in found if values)
+    return tuple(
+        (label, *(f"{value:.0f}" if value >= 100 else f"{value:.3g}" for value in values.values()))
+        for label, values in found
+        if values
+    )
 
 
 def _gallery_section(issue: Issue, image_of: ImageOf, mask_of: MaskOf) -> html.Section:
     """Pictures of an issue, those of one group side by side."""
-    examples: list[Example] = []
-    places: list[Place] = []
+    captioned: list[tuple[Place, str]] = []
     for number, group in enumerate(issue.groups):
-        if len(examples) + len(group) > MOST_PICTURES and examples:
+        if len(captioned) + len(group) > MOST_PICTURES and captioned:
             break
         for place in group[:MOST_PICTURES]:
-            places.append(place)
-            caption = f"{number + 1}: {place.detail}" if len(group) > 1 else place.detail
-            boxes = tuple(Box(corners, "", "prediction") for corners in place.boxes)
-            mask = mask_of(place.channel, place.index)
-            overlays = () if mask is None else (Overlay(tint(mask)),)
-            examples.append(Example(place.index, f"{place.channel} {place.key}", caption, boxes, overlays=overlays))
-    gallery = Gallery(f"{issue.code.replace('_', ' ')} ({issue.count})", tuple(examples))
+            captioned.append((place, f"{number + 1}: {place.detail}" if len(group) > 1 else place.detail))
+    gallery, jpegs = _pictures(f"{issue.code.replace('_', ' ')} ({issue.count})", captioned, image_of, mask_of)
+    return html.Section(gallery.title, html.gallery_html(gallery, jpegs))
+
+
+def _pictures(
+    title: str, captioned: Sequence[tuple[Place, str]], image_of: ImageOf, mask_of: MaskOf
+) -> tuple[Gallery, list[bytes | None]]:
+    """Return the gallery of records with their captions, and its pictures as JPEG."""
+    examples = []
+    for place, caption in captioned:
+        boxes = tuple(Box(corners, "", "prediction") for corners in place.boxes)
+        mask = mask_of(place.channel, place.index)
+        overlays = () if mask is None else (Overlay(tint(mask)),)
+        examples.append(Example(place.index, f"{place.channel} {place.key}", caption, boxes, overlays=overlays))
+    gallery = Gallery(title, tuple(examples))
     side = thumbnail_side_px(gallery)
     thumbnails = [
         make_thumbnail(example, image_of(place.channel, place.index), side)
-        for example, place in zip(examples, places, strict=True)
+        for example, (place, _) in zip(examples, captioned, strict=True)
     ]
-    jpegs = [None if picture is None else jpeg_bytes(picture) for picture in thumbnails]
-    return html.Section(gallery.title, html.gallery_html(gallery, jpegs))
+    return gallery, [None if picture is None else jpeg_bytes(picture) for picture in thumbnails]

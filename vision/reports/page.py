@@ -100,9 +100,9 @@ def picture_html(png: bytes, description: str) -> str:
     return f'<div class="wide">{picture}</div>' if width_px > _WIDE_PX else picture
 
 
-def folded_html(label: str, body: str) -> str:
-    """Something to open with a click."""
-    return f"<details><summary>{_text(label)}</summary>{body}</details>"
+def folded_html(label: str, body: str, *, is_open: bool = False) -> str:
+    """Return something to open and close with a click."""
+    return f"<details{' open' if is_open else ''}><summary>{_text(label)}</summary>{body}</details>"
 
 
 def table_html(table: Table) -> str:
