@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
-from vision.algorithms.image_classification.advice import size_warnings
+from vision.algorithms.image_classification.advice import recommended_settings, size_warnings
 from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
+from vision.data.inspect.issues import InspectedChannel
 from vision.settings.augmentation import AugmentationSettings
 
 
@@ -43,3 +46,32 @@ def test_what_is_enlarged_is_not_too_small(given: dict[str, object]) -> None:
     assert size_warnings(np.array([(100, 131), (223, 224)]), hyperparameters, settings) == ()
     (sentence,) = size_warnings(np.array([(100, 1000)]), hyperparameters, settings)
     assert "sees about 10 % of each picture" in sentence
+
+
+@pytest.mark.parametrize(
+    ("multi_label", "counts", "expected"),
+    [
+        (False, [50, 50], []),
+        (False, [95, 5], ["run.class_weights=balanced"]),
+        # A class without an image cannot be learned at any weight.
+        (False, [100, 0], []),
+        (True, [50, 60], ["hp.multi_label=1", "run.objective=mAP"]),
+        (True, [90, 9], ["hp.multi_label=1", "run.objective=mAP", "hp.use_weighted_loss=1"]),
+    ],
+)
+def test_rare_classes_get_more_weight(multi_label: bool, counts: list[int], expected: list[str]) -> None:
+    empty = np.zeros(0)
+    channel = InspectedChannel(
+        "train",
+        None,
+        "classes",
+        multi_label,
+        np.zeros((100, 2), np.int64),
+        empty,
+        empty,
+        empty,
+        Counter(),
+        [None] * 100,
+        np.array(counts),
+    )
+    assert [f"{one.setting}={one.value}" for one in recommended_settings([channel])] == expected

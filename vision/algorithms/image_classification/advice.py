@@ -13,6 +13,8 @@ from vision.algorithms.image_classification.hyperparameters import (
 from vision.data.inspect.issues import InspectedChannel, Recommendation
 from vision.settings.augmentation import AugmentationSettings
 
+# A class is rare in less than this share of the images, or of the images of the largest class.
+_RARE = 0.1
 # Training that sees less than this share of the pictures on average is warned of.
 _LITTLE = 0.5
 # The shorter side before the crop over the crop's: 256 for 224.
@@ -23,10 +25,32 @@ def recommended_settings(channels: Sequence[InspectedChannel]) -> list[Recommend
     """Return the settings that fit the training channel, which is the first of ``channels``."""
     train = channels[0]
     sound = train.sizes_px[train.sizes_px[:, 0] > 0]
-    found = []
-    if train.multi_label:
-        found.append(Recommendation("hp.multi_label", "1", "images have several classes or none"))
+    found = for_several_labels() if train.multi_label else []
+    found += _for_rare_classes(train)
     return found + (_for_sizes(sound) if len(sound) else [])
+
+
+def for_several_labels() -> list[Recommendation]:
+    """Return the settings for images that have several classes or none."""
+    return [
+        Recommendation("hp.multi_label", "1", "images have several classes or none"),
+        Recommendation("run.objective", "mAP", "accuracy is high as well where nothing is found"),
+    ]
+
+
+def _for_rare_classes(train: InspectedChannel) -> list[Recommendation]:
+    """Return what keeps training from forgetting classes that hardly occur."""
+    counts = train.class_counts[train.class_counts > 0]
+    if len(counts) < 2:
+        return []
+    rarest, most = int(counts.min()), int(counts.max())
+    if train.multi_label:
+        if rarest >= _RARE * len(train):
+            return []
+        return [Recommendation("hp.use_weighted_loss", "1", f"a class is in {rarest} of {len(train)} images only")]
+    if rarest >= _RARE * most:
+        return []
+    return [Recommendation("run.class_weights", "balanced", f"a class has {rarest} images, another {most}")]
 
 
 def _for_sizes(sizes_px: np.ndarray) -> list[Recommendation]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vision.algorithms.image_classification.advice import for_several_labels
 from vision.algorithms.image_classification.hyperparameters import SMALL_HEIGHT_PX
 from vision.algorithms.plan import Plan, batch_size, epochs_within, start_of
 from vision.data.inspect.issues import Recommendation
@@ -44,7 +45,7 @@ def plan(look: DataLook, machine: Machine) -> Plan:
         Recommendation("hp.epochs", str(epochs), why),
     ]
     if look.task == "multi":
-        found.append(Recommendation("hp.multi_label", "1", "images have several classes or none"))
+        found += for_several_labels()
     return Plan(tuple(found), start.is_pretrained, gflops, () if small else start.advice)
 
 
