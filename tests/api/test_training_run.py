@@ -137,7 +137,7 @@ def test_few_broken_images_are_named_and_left_out(tmp_path: Path, caplog: pytest
     }
     with caplog.at_level(logging.WARNING):
         result = train(job(located, tmp_path / "run", {"max_broken": 0.1}, epochs=2))
-    assert "broken image: train.rec record 7 (id 7)" in caplog.text
+    assert "image that cannot be used: train.rec record 7 (id 7)" in caplog.text
     assert result.evaluation.num_images == 29
     assert any("1 of 30 images could not be used" in note for note in result.evaluation.notes)
     with pytest.raises(UserError, match=r"1 of 60 images cannot be used, more than run.max_broken=0.01"):

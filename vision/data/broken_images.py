@@ -62,11 +62,11 @@ class BrokenImages:
                 continue
             self.reasons[index] = reason
             if self._kinds.add_sentence(reason) <= NAMED and len(self.reasons) <= SHOWN:
-                log.warning("broken image: %s", reason)
+                log.warning("image that cannot be used: %s", reason)
         if broken and len(self.reasons) > self.max_share * self.num_images:
             raise UserError(
                 f"channel {self.channel!r}: {len(self.reasons)} of {self.num_images} images cannot be used, more than "
-                f"run.max_broken={self.max_share:g} allows; repair or remove them, or raise run.max_broken. "
+                f"run.max_broken={self.max_share:g} allows; do what is said of each, remove them, or raise run.max_broken. "
                 f"First: {'; '.join(self._kinds.lines(NAMED))}"
             )
 
