@@ -66,7 +66,7 @@ class BrokenImages:
         if broken and len(self.reasons) > self.max_share * self.num_images:
             raise UserError(
                 f"channel {self.channel!r}: {len(self.reasons)} of {self.num_images} images cannot be used, more than "
-                f"run.max_broken={self.max_share:g} allows; do what is said of each, remove them, or raise run.max_broken. "
+                f"run.max_broken={self.max_share:g} allows; mend or remove them, or raise run.max_broken. "
                 f"First: {'; '.join(self._kinds.lines(NAMED))}"
             )
 
