@@ -16,8 +16,7 @@ from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel
 from vision.api.run_data import RunData, check_names, look_at_labels
 from vision.api.run_folder import RunFolder, new_run_folder
 from vision.api.training_run import train
-from vision.data.inspect.look_alikes import find_look_alikes, groups_to_keep
-from vision.data.inspect.scan import scan
+from vision.data.hold_out import alike_groups
 from vision.data.readers.open import open_channel
 from vision.data.readers.subset import SubsetReader
 from vision.data.sample import Reader
@@ -127,14 +126,7 @@ def _read_labels(algorithm: AnyAlgorithm, job: TrainingJob, folds: int) -> tuple
 
 def _copies(reader: Reader, folds: int) -> np.ndarray:
     """Return the group of each image, int64 [images]; copies of an image in two folds would flatter the score."""
-    # In this process alone: torch has started threads, so forking is no longer safe.
-    parts = list(scan(reader, workers=1))
-    digests, hashes, thumbnails, sizes_px = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("digests", "hashes", "thumbnails", "sizes_px")
-    )
-    alike = find_look_alikes(digests, hashes, thumbnails, sizes_px[:, 0] > 0)
-    groups, _ = groups_to_keep(alike, len(reader))
+    groups = alike_groups(reader)
     different = len(np.unique(groups))
     if different < folds:
         raise UserError(

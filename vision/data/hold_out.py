@@ -6,7 +6,6 @@ Legend: N images.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from functools import partial
@@ -15,14 +14,7 @@ import numpy as np
 
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.image_codec import decode_rgb, prepare_threads
-from vision.data.inspect.look_alikes import (
-    DIGEST_BYTES,
-    THUMBNAIL_SIDE,
-    Fingerprint,
-    find_look_alikes,
-    fingerprint,
-    groups_to_keep,
-)
+from vision.data.inspect.look_alikes import Fingerprint, fingerprint, groups_of
 from vision.data.inspect.scan import mask_decoder
 from vision.data.labels import read_label
 from vision.data.masks.label_map import PLAIN, LabelMap
@@ -46,7 +38,7 @@ def hold_out(reader: Reader, share: float, seed: int, label_map: LabelMap = PLAI
     """
     decode = mask_decoder(reader, label_map)
     labels = [_shown(reader.target(index), decode) for index in range(len(reader))]
-    groups = _alike(reader)
+    groups = alike_groups(reader)
     different = len(np.unique(groups))
     held_out = np.zeros(len(reader), bool)
     if different >= 2:
@@ -90,24 +82,12 @@ def _shown(raw: RawTarget, decode: MaskDecoder) -> Counter[int]:
     return Counter(ids[np.isfinite(ids) & (ids >= 0)].astype(np.int64).tolist())
 
 
-def _alike(reader: Reader) -> np.ndarray:
-    """Return the group of each image, int64 [N]."""
-    digests = np.zeros((len(reader), DIGEST_BYTES), np.uint8)
-    hashes = np.zeros(len(reader), np.uint64)
-    thumbnails = np.zeros((len(reader), THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), np.uint8)
-    sound = np.zeros(len(reader), bool)
-    for index, found in enumerate(_fingerprints(reader)):
-        if found is not None:
-            digests[index], hashes[index], thumbnails[index] = found
-            sound[index] = True
-    return groups_to_keep(find_look_alikes(digests, hashes, thumbnails, sound), len(reader))[0]
-
-
-def _fingerprints(reader: Reader) -> Iterator[Fingerprint | None]:
+def alike_groups(reader: Reader) -> np.ndarray:
+    """Return the number of each image's group, int64 [N]: copies and images that look alike have the same."""
     prepare_threads()
     # Threads: torch may have started some, so that forking is no longer safe.
     with ThreadPoolExecutor(usable_cores()) as pool:
-        yield from pool.map(partial(_fingerprint, reader), range(len(reader)))
+        return groups_of(pool.map(partial(_fingerprint, reader), range(len(reader))), len(reader))[0]
 
 
 def _fingerprint(reader: Reader, index: int) -> Fingerprint | None:

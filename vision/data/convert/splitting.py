@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +27,9 @@ from vision.data.convert.image_finder import read_image
 from vision.data.convert.survey import cannot_hold, image_classes, survey
 from vision.data.image_codec import decode_rgb, prepare_threads
 from vision.data.inspect.look_alikes import (
-    DIGEST_BYTES,
-    THUMBNAIL_SIDE,
     Fingerprint,
-    find_look_alikes,
     fingerprint,
-    groups_to_keep,
+    groups_of,
     joined,
 )
 from vision.data.skipped import Skipped
@@ -138,16 +135,13 @@ def split(
 def _look_alikes(source: Source, count: int, workers: int, advance: Callable[[int], None]) -> tuple[np.ndarray, int]:
     """Return the group number of each image, int64 [N], and the count of images in chains too long to keep together."""
     prepare_threads()
-    digests = np.zeros((count, DIGEST_BYTES), np.uint8)
-    hashes = np.zeros(count, np.uint64)
-    thumbnails = np.zeros((count, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), np.uint8)
-    sound = np.zeros(count, bool)
-    for place, found in enumerate(read_ahead(_fingerprint, source.images(Skipped()), workers)):
-        advance(1)
-        if found is not None:
-            digests[place], hashes[place], thumbnails[place] = found
-            sound[place] = True
-    return groups_to_keep(find_look_alikes(digests, hashes, thumbnails, sound), count)
+
+    def fingerprints() -> Iterator[Fingerprint | None]:
+        for found in read_ahead(_fingerprint, source.images(Skipped()), workers):
+            advance(1)
+            yield found
+
+    return groups_of(fingerprints(), count)
 
 
 def _fingerprint(image: AnnotatedImage) -> Fingerprint | None:

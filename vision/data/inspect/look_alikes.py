@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -88,6 +88,19 @@ def groups_to_keep(found: LookAlikes, count: int) -> tuple[np.ndarray, int]:
     too_long = [chain for chain in chains if len(chain) > most]
     kept = [*found.exact, *(chain for chain in chains if len(chain) <= most)]
     return joined(kept, count), sum(map(len, too_long))
+
+
+def groups_of(fingerprints: Iterable[Fingerprint | None], count: int) -> tuple[np.ndarray, int]:
+    """Group ``count`` images by their fingerprints, None for a broken one; returns what ``groups_to_keep`` does."""
+    digests = np.zeros((count, DIGEST_BYTES), np.uint8)
+    hashes = np.zeros(count, np.uint64)
+    thumbnails = np.zeros((count, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), np.uint8)
+    sound = np.zeros(count, bool)
+    for place, found in enumerate(fingerprints):
+        if found is not None:
+            digests[place], hashes[place], thumbnails[place] = found
+            sound[place] = True
+    return groups_to_keep(find_look_alikes(digests, hashes, thumbnails, sound), count)
 
 
 def joined(groups: Sequence[Sequence[int]], count: int) -> np.ndarray:
