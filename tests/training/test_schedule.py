@@ -11,7 +11,14 @@ from torch import nn
 from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
 from vision.settings.learning import LearningSettings
 from vision.training.optimizer import OPTIMIZERS, build_optimizer
-from vision.training.schedule import CosineSchedule, PolySchedule, StepSchedule, WholeRunSchedule, build_schedule
+from vision.training.schedule import (
+    SCHEDULES,
+    CosineSchedule,
+    PolySchedule,
+    StepSchedule,
+    WholeRunSchedule,
+    build_schedule,
+)
 
 
 def rate_at(update: int, rate: float, steps: tuple[int, ...], factor: float, warmup: int) -> float:
@@ -93,6 +100,10 @@ def test_velocity_keeps_the_old_rate_when_the_rate_drops() -> None:
         optimizer.step()
         schedule.step()
     assert network.weight.item() == pytest.approx(-0.75)
+
+
+def test_every_schedule_is_a_choice() -> None:
+    assert LearningSettings.forms()["schedule"].choices == ("auto", *SCHEDULES)
 
 
 @pytest.mark.parametrize(("corrects", "expected"), [(True, -0.75), (False, -0.525)])
