@@ -15,8 +15,8 @@ _GFLOPS_AT_224 = {20: 2.0, 18: 1.8, 34: 3.6, 50: 4.1}
 _MANY = 20_000
 # Pixels to which the sides of an input are rounded down, and its bounds.
 _STEP_PX, _LEAST_PX, _LIGHT_PX, _MOST_PX = 16, 48, 128, 224
-# Rates of SGD for a batch of 32.
-_RATE, _FINE_TUNING_RATE = 0.1, 0.02
+# Rates of AdamW.
+_RATE, _FINE_TUNING_RATE = 0.003, 0.0003
 
 
 def plan(look: DataLook, machine: Machine) -> Plan:
@@ -32,7 +32,7 @@ def plan(look: DataLook, machine: Machine) -> Plan:
     least, most = (5, 20) if start.is_pretrained else (10, 100)
     seconds = 1800.0 if machine.has_gpu else 600.0
     epochs, why = epochs_within(seconds, look.num_images, gflops, machine, least, most)
-    rate = (_FINE_TUNING_RATE if start.is_pretrained else _RATE) * batch / 32
+    rate = _FINE_TUNING_RATE if start.is_pretrained else _RATE
     seen = "half of the images have at most {}x{} pixels".format(*look.median_px)
     kind = "small images" if small else "a GPU" if machine.has_gpu else "a CPU"
     found = [
@@ -41,8 +41,9 @@ def plan(look: DataLook, machine: Machine) -> Plan:
         Recommendation("hp.image_shape", f"3,{side},{side}", seen),
         Recommendation("hp.resize", str(side), "so that the whole shorter side is seen, and smaller images serve, too"),
         Recommendation("hp.mini_batch_size", str(batch), f"for {look.num_images:,} images"),
-        Recommendation("hp.learning_rate", f"{rate:g}", "for such a batch"),
+        Recommendation("hp.learning_rate", f"{rate:g}", "for AdamW"),
         Recommendation("hp.epochs", str(epochs), why),
+        Recommendation("run.patience", str(max(epochs // 3, 5)), "ends training that no longer helps"),
     ]
     if look.task == "multi":
         found += for_several_labels()

@@ -18,8 +18,8 @@ def plan(look: DataLook, machine: Machine) -> Plan:
     network = "resnet-50" if machine.has_gpu else "resnet-18"
     start = start_of(network.replace("-", ""), machine)
     longer, shorter = max(look.median_px) or 520, min(look.median_px) or 520
-    base = max(min(longer, 520 if machine.has_gpu else 320), 17)
-    crop = max(min(shorter * base // longer, 240) // _STEP_PX * _STEP_PX, 24)
+    base = max(min(longer, 520), 17)
+    crop = max(min(shorter * base // longer, 240 if machine.has_gpu else 160) // _STEP_PX * _STEP_PX, 24)
     gflops = _GFLOPS_AT_240[network] * (crop / 240) ** 2
     seconds = _GPU_S if machine.has_gpu else _CPU_S
     batch = min(batch_size(look.num_images), 16)
@@ -31,7 +31,7 @@ def plan(look: DataLook, machine: Machine) -> Plan:
         Recommendation("hp.base_size", str(base), f"half of the images have at most {width}x{height} pixels"),
         Recommendation("hp.crop_size", str(crop), "most of the shorter side"),
         Recommendation("hp.mini_batch_size", str(batch), f"for {look.num_images:,} images"),
-        Recommendation("hp.learning_rate", "0.001", "for adam"),
+        Recommendation("hp.learning_rate", "0.02", "for SGD with this batch"),
         Recommendation("hp.epochs", str(epochs), why),
     ]
     return Plan(tuple(found), start.is_pretrained, gflops, start.advice)
