@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,20 +142,30 @@ def _show(
     """Print what was found, what was chosen and why, how long it may take, and the command that says it all."""
     names = {_name(word) for word in words.rest}
     lines = [_holds(words, found, look), *found.notes]
-    reasons = {one.setting: one.reason for one in choice.settings if one.setting not in names}
-    if reasons:
+    shown = {one.setting: one for one in choice.settings if one.setting not in names}
+    planned = [one for one in choice.plan.settings if shown.get(one.setting) is one]
+    if shown:
         lines.append(f"recipe {recipe} chooses (words of yours stand above it):")
-        texts = {one.setting: f"{one.setting}={one.value}" for one in choice.settings}
-        width = max(len(texts[name]) for name in reasons)
-        lines += [f"  {texts[name]:<{width}}  {reason}" for name, reason in reasons.items()]
+        width = max((len(f"{one.setting}={one.value}") for one in planned), default=0)
+        lines += [f"  {f'{one.setting}={one.value}':<{width}}  {one.reason}" for one in planned]
+        fixed = [f"{name}={one.value}" for name, one in shown.items() if one not in planned]
+        lines += [f"  always: {' '.join(fixed)}"] if fixed else []
     time = _time_text(words, look, choice)
     lines += [*([time] if time else []), *choice.plan.advice]
     if found.test is not None:
         lines.append(f"{found.test} is left for the end: vision evaluate RUN channels.validation={found.test}")
     command = [word for word in made if _name(word) not in names]
-    lines.append(f"the same in full:\n{_command(['vision', verb, *command, *words.rest])}")
     for line in lines:
-        print(line if line.startswith("  ") else f"vision: {line}", file=sys.stderr, flush=True)
+        print(_wrapped(line if line.startswith("  ") else f"vision: {line}"), file=sys.stderr)
+    print(
+        f"vision: the same in full:\n{_command(['vision', verb, *command, *words.rest])}", file=sys.stderr, flush=True
+    )
+
+
+def _wrapped(line: str) -> str:
+    """Return the line in the width of the terminal."""
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(line, width, subsequent_indent=_INDENT, break_long_words=False, break_on_hyphens=False)
 
 
 def _holds(words: _Words, found: FoundData, look: DataLook) -> str:
@@ -186,7 +198,7 @@ def _command(words: Sequence[str]) -> str:
     """Return the words as a command of several lines that a shell takes."""
     lines = [""]
     for word in map(shlex.quote, words):
-        if lines[-1].strip() and len(lines[-1]) + len(word) > 100:
+        if lines[-1].strip() and len(lines[-1]) + len(word) > 76:
             lines.append(_INDENT)
         lines[-1] += word if not lines[-1].strip() else f" {word}"
     return " \\\n".join(lines)
