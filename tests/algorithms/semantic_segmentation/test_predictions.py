@@ -3,19 +3,20 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from vision.algorithms.semantic_segmentation.predictions import decode_runs, encode_runs, segmentations
+from vision.algorithms.semantic_segmentation.predictions import decode_runs, segmentations
+from vision.data.masks.rasterize import runs_of
 
 
 def test_runs_are_cocos() -> None:
     mask = np.array([[0, 1, 1], [0, 1, 0]], bool)
     # Column by column: 0 0 1 1 1 0.
-    assert encode_runs(mask) == {"size": [2, 3], "counts": [2, 3, 1]}
-    assert encode_runs(~mask) == {"size": [2, 3], "counts": [0, 2, 3, 1]}
+    assert runs_of(mask) == {"size": [2, 3], "counts": [2, 3, 1]}
+    assert runs_of(~mask) == {"size": [2, 3], "counts": [0, 2, 3, 1]}
     rng = np.random.default_rng(0)
     for shape in ((1, 1), (7, 5), (40, 30)):
         for share in (0, 0.1, 0.9, 1):
             random = rng.random(shape) < share
-            np.testing.assert_array_equal(decode_runs(encode_runs(random)), random)
+            np.testing.assert_array_equal(decode_runs(runs_of(random)), random)
 
 
 def test_predictions_have_the_size_of_the_original_image() -> None:

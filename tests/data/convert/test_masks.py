@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.data.convert.conftest import converted, images_of, png
+from tests.data.convert.conftest import converted, images_of, output_in, png
 from vision.data.convert.format import SourceOptions
 from vision.data.convert.formats import FORMATS
 from vision.data.convert.splitting import SplitOptions, split
@@ -174,10 +174,45 @@ def test_objects_without_pixels_are_left_out(write: Write) -> None:
 
 def test_formats_that_are_only_read_say_so(write: Write, tmp_path: Path) -> None:
     root = write(SETS["VOC"][2])
-    with pytest.raises(UserError, match="coco_masks is read but not written"):
-        converted(root, "masks", "coco_masks", tmp_path / "out")
+    with pytest.raises(UserError, match="yolo_masks is read but not written"):
+        converted(root, "masks", "yolo_masks", tmp_path / "out")
     with pytest.raises(UserError, match="The input holds masks of pixels, but to=coco holds boxes"):
         converted(root, "masks", "coco", tmp_path / "out")
+
+
+@pytest.mark.parametrize("form", ["manifest_masks", "coco_masks"])
+@pytest.mark.parametrize("ignored", [False, True])
+def test_masks_come_back_from_files_that_hold_all_labels(
+    form: str, ignored: bool, write: Write, tmp_path: Path
+) -> None:
+    """But for ignored pixels, for which COCO has no place, which is said."""
+    mask = MASK.copy()
+    mask[3, 3] = 255 if ignored else 0
+    root = write({"t/sub.png": png(), "t_annotation/sub.png": write_mask(mask), "t/classes.txt": CLASSES})
+
+    done = converted(root / "t", "masks", form, tmp_path / "out")
+
+    output = output_in(tmp_path / "out", form)
+    (image,), skipped = images_of(output, form)
+    assert skipped == []
+    assert FORMATS[form].source(output, SourceOptions()).class_names == NAMES
+    keeps = form == "manifest_masks"
+    assert np.array_equal(image.mask, mask if keeps else MASK)
+    said = [note for note in done.notes if "ignored" in note]
+    assert said == (["coco_masks cannot hold ignored pixels of 1 images"] if ignored and not keeps else [])
+
+
+def test_runs_of_coco_are_read_by_its_own_library(write: Write, tmp_path: Path) -> None:
+    library = pytest.importorskip("pycocotools.mask")
+    root = write({"t/a.png": png(), "t_annotation/a.png": write_mask(MASK), "t/classes.txt": CLASSES})
+    converted(root / "t", "masks", "coco_masks", tmp_path / "out")
+    document = json.loads(output_in(tmp_path / "out", "coco_masks").read_text())
+    assert [category["name"] for category in document["categories"]] == ["cat", "dog"]
+    for annotation in document["annotations"]:
+        pixels = library.decode(library.frPyObjects(annotation["segmentation"], 6, 8))
+        assert np.array_equal(pixels, annotation["category_id"] == MASK)
+        assert annotation["area"] == pixels.sum()
+        assert annotation["bbox"] == library.toBbox(library.encode(np.asfortranarray(pixels))).tolist()
 
 
 def test_a_split_spreads_the_classes_that_occur(write: Write, tmp_path: Path) -> None:

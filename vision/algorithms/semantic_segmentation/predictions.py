@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vision.algorithms.algorithm import ScoredLabel
 from vision.algorithms.json_answer import json_scores
+from vision.data.masks.rasterize import fill_runs, runs_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,7 @@ class Segmentation:
                     "class_id": class_id,
                     "label": class_names[class_id],
                     "share": share,
-                    "segmentation": encode_runs(self.ids == class_id),
+                    "segmentation": runs_of(self.ids == class_id),
                 }
                 for class_id, share in zip(order, json_scores(np.array(shares)), strict=True)
             ],
@@ -70,17 +71,7 @@ def segmentations(logits: Tensor, sizes_px: Sequence[tuple[int, int]]) -> list[S
     return found
 
 
-def encode_runs(mask: np.ndarray) -> dict[str, list[int]]:
-    """Return a mask bool [H, W] as COCO's uncompressed RLE: lengths of runs, column by column, the first of False."""
-    flat = mask.T.ravel()
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    runs = np.diff(np.concatenate([[0], changes, [flat.size]]))
-    return {"size": list(mask.shape), "counts": [*([0] if flat[0] else []), *runs.tolist()]}
-
-
 def decode_runs(encoded: Mapping[str, Sequence[int]]) -> np.ndarray:
     """Return the mask bool [H, W] of an uncompressed RLE."""
     height, width = encoded["size"]
-    counts = np.asarray(encoded["counts"])
-    values = np.arange(len(counts)) % 2 == 1
-    return np.repeat(values, counts).reshape(width, height).T
+    return fill_runs(encoded["counts"], (width, height))

@@ -144,7 +144,7 @@ def _annotation(item: AnnotatedObject, image_id: int, annotation_id: int) -> dic
         "image_id": image_id,
         "category_id": item.class_id + 1,
         "bbox": [x, y, width, height],
-        "area": width * height,
+        "area": item.extra.get("coco.area", width * height),
         "iscrowd": 0,
         "segmentation": [],
         **kept,

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from vision.data.convert.annotated_image import AnnotatedImage
-from vision.data.convert.coco import image_folders
+from vision.data.convert.annotated_image import AnnotatedImage, AnnotatedObject, Plan
+from vision.data.convert.coco import CocoSink, image_folders
 from vision.data.convert.coco_file import CocoFile, coco_file_in, is_id
-from vision.data.convert.coco_segmentation import pixels_of
+from vision.data.convert.coco_segmentation import box_of, pixels_of
 from vision.data.convert.format import DatasetFormat, Source, SourceOptions
 from vision.data.convert.image_finder import ImageFinder
 from vision.data.convert.masks import masked_image, with_background
 from vision.data.labels import Task
-from vision.data.masks.rasterize import paint_objects
+from vision.data.masks.rasterize import paint_objects, runs_of
 from vision.data.readers.file_table import file_size_px
 from vision.data.skipped import Skipped
 from vision.settings.errors import DataError
@@ -24,7 +25,8 @@ from vision.settings.errors import DataError
 class CocoMaskSource(Source):
     """Reads the JSON file at ``path``: class 0 is the background, the categories follow in the order of their ids.
 
-    Small objects cover large ones. An annotation without a segmentation is left out.
+    A classes.txt beside the file may name the background itself, as the first class and no category. Small objects
+    cover large ones. An annotation without a segmentation is left out.
     """
 
     task: Task = "mask"
@@ -32,7 +34,9 @@ class CocoMaskSource(Source):
     def __init__(self, path: Path, options: SourceOptions) -> None:
         path = coco_file_in(path) if path.is_dir() else path
         self._path, self._file = path, CocoFile(path, options)
-        self.class_names = with_background(self._file.class_names or (), path)
+        names = self._file.class_names or ()
+        self._shift = 0 if names and 0 not in self._file.class_of.values() else 1
+        self.class_names = with_background(names, path) if self._shift else names
         self._finder = ImageFinder([options.root] if options.root else image_folders(path))
 
     def __len__(self) -> int:
@@ -62,17 +66,37 @@ class CocoMaskSource(Source):
                 try:
                     if class_id is None:
                         raise ValueError(f"has category_id={annotation.get('category_id')!r:.40}, which none has")
-                    objects.append((class_id + 1, pixels_of(annotation.get("segmentation"), size_px)))
+                    objects.append((class_id + self._shift, pixels_of(annotation.get("segmentation"), size_px)))
                 except ValueError as problem:
                     skipped.add(where, str(problem))
             yield masked_image(name, key, path, paint_objects(objects, size_px))
 
 
+class CocoMaskSink(CocoSink):
+    """Writes the pixels of each class in an image, but for class 0, as one annotation with a run-length encoding."""
+
+    def __init__(self, output: Path, plan: Plan, images: str) -> None:
+        super().__init__(output, replace(plan, class_names=plan.class_names[1:]), images)
+
+    def write(self, image: AnnotatedImage, encoded: bytes | memoryview, size_px: tuple[int, int]) -> None:
+        assert image.mask is not None
+        objects = tuple(_object(image.mask == class_id, class_id - 1) for class_id in image.class_ids or () if class_id)
+        super().write(replace(image, objects=objects), encoded, size_px)
+
+
+def _object(pixels: np.ndarray, category: int) -> AnnotatedObject:
+    """Return the pixels bool [H, W] of a class as one object."""
+    segmentation = runs_of(pixels)
+    return AnnotatedObject(
+        category, box_of(segmentation), extra={"coco.segmentation": segmentation, "coco.area": int(pixels.sum())}
+    )
+
+
 FORMAT = DatasetFormat(
     name="coco_masks",
-    place="FILE.json of COCO or its folder: polygons and RLE as masks (read only)",
+    place="FILE.json of COCO or its folder: polygons and RLE as masks, written as RLE",
     labels=frozenset(("mask",)),
     source=CocoMaskSource,
-    sink=None,
+    sink=CocoMaskSink,
     suffixes=(".json",),
 )

@@ -29,6 +29,8 @@ from vision.settings.channels import ANNOTATION
 from vision.settings.errors import DataError, UserError
 from vision.settings.regular_file import open_regular_text
 
+# Key of ``extra``: how many pixels of a mask do not count.
+IGNORED_PIXELS = "ignored pixels"
 _SUFFIX = ".png"
 _IMAGE_FOLDERS = ("JPEGImages", "images", "imgs", "img_dir")
 _MASK_FOLDERS = ("SegmentationClass", "SegmentationClassAug", "masks", "annotations", "labels", "ann_dir")
@@ -39,8 +41,10 @@ def masked_image(
     name: str, key: str, image: ImageBytes, mask: np.ndarray, extra: Mapping[str, Any] | None = None
 ) -> AnnotatedImage:
     """Return an image with its mask uint8 [H, W], which lies on the upright image, and the classes in it."""
-    present = np.flatnonzero(np.bincount(mask.ravel(), minlength=256)[:IGNORED])
-    return AnnotatedImage(name, key, image, tuple(present.tolist()), extra=extra or {}, mask=mask)
+    counts = np.bincount(mask.ravel(), minlength=256)
+    present = np.flatnonzero(counts[:IGNORED])
+    held = {**(extra or {}), **({IGNORED_PIXELS: int(counts[IGNORED])} if counts[IGNORED] else {})}
+    return AnnotatedImage(name, key, image, tuple(present.tolist()), extra=held, mask=mask)
 
 
 def with_background(class_names: Sequence[str], where: Path) -> tuple[str, ...]:
@@ -103,6 +107,13 @@ class MaskFolderSource(Source):
                 skipped.add(error.key, error.reason)
 
 
+def mask_file(mask: np.ndarray, encoded: bytes | memoryview) -> bytes:
+    """Return the palette PNG of a mask that lies on the upright image, as it lies on the pixels of the image's file."""
+    header = read_header(bytes(encoded))
+    assert header is not None
+    return write_mask(stored_mask(mask, header))
+
+
 class MaskFolderSink(Sink):
     """Writes images to ``output`` and palette masks to ``output``_annotation, as SageMaker's channels have them."""
 
@@ -123,11 +134,9 @@ class MaskFolderSink(Sink):
         stem = os.path.splitext(name)[0]
         if stem in self._stems:
             raise DataError(image.key, f"{stem}.png belongs to an earlier image already; rename the image")
-        header = read_header(bytes(encoded))
-        assert header is not None
         self._stems.add(stem)
         self._placer.place(name, image, encoded)
-        write_beside(self._masks, f"{stem}{_SUFFIX}", write_mask(stored_mask(image.mask, header)), image)
+        write_beside(self._masks, f"{stem}{_SUFFIX}", mask_file(image.mask, encoded), image)
 
     def close(self) -> None:
         self._placer.check()
@@ -164,4 +173,5 @@ FORMAT = DatasetFormat(
     labels=frozenset(("mask",)),
     source=MaskFolderSource,
     sink=MaskFolderSink,
+    kept=frozenset((IGNORED_PIXELS,)),
 )

@@ -43,6 +43,14 @@ def fill_runs(runs: Sequence[int], size_px: tuple[int, int]) -> np.ndarray:
     return pixels.reshape(width, height).T
 
 
+def runs_of(pixels: np.ndarray) -> dict[str, list[int]]:
+    """Return a mask bool [H, W] as COCO's uncompressed RLE: lengths of runs, column by column, the first of False."""
+    flat = pixels.T.ravel()
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    runs = np.diff(np.concatenate([[0], changes, [flat.size]]))
+    return {"size": list(pixels.shape), "counts": [*([0] if flat[0] else []), *runs.tolist()]}
+
+
 def paint_objects(objects: Sequence[tuple[int, np.ndarray]], size_px: tuple[int, int]) -> np.ndarray:
     """Return the mask, uint8 [H, W], of objects (class id, bool [H, W]) on class 0: large ones first, small ones over.
 
