@@ -18,6 +18,7 @@ from vision.cli.main import main
 def photos(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(train, "show", lambda result: None)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("COLUMNS", "200")
     for name in ("my photos/Bär", "my photos/fuchs"):
         (tmp_path / name).mkdir(parents=True)
         for number in range(3):
