@@ -24,8 +24,8 @@ PART_OF = {
     "annotated-types": "pydantic",
     "botocore": "boto3",
 }
-# A notebook's kernel has imported it; nothing else asks for it.
-WHERE_IT_RUNS = {"IPython"}
+# A notebook's kernel has imported IPython, and the oracle runs in an environment of its own with SageMaker's SDK.
+WHERE_IT_RUNS = {"IPython", "sagemaker"}
 # What others of this vendor's packages are imported as, too.
 KNOWN_AS = {"nvidia": ["nvidia-dali-cuda130"]}
 # Files that lie beside the benchmark that imports them.
