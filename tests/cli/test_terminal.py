@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vision.cli.terminal import print_evaluation
+from vision.cli.terminal import print_evaluation, print_table
 from vision.metrics.evaluation import Evaluation, Table
 
 
@@ -33,3 +33,20 @@ def test_metrics_one_a_line_and_names_are_no_markup(
         ["top-5", "accuracy", "100.00", "%"],
         ["loss", "1.5"],
     ]
+
+
+def test_names_give_way_to_numbers_and_no_word_is_broken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    name = "incomprehensibilities of a flower"
+    columns = ("class", "precision", "recall", "F1 score")
+    print_table(Table("Per class", columns, ((name, 0.12345, 0.5, 0.25),)))
+    lines = [line.replace("│", " ").replace("┃", " ").split() for line in capsys.readouterr().out.splitlines()]
+    assert ["class", "precision", "recall", "F1", "score"] in lines
+    assert any(line[-3:] == ["0.1235", "0.5000", "0.2500"] for line in lines)
+    words = {word for line in lines for word in line}
+    assert {"of", "flower"} < words
+    # Cut, not broken in two.
+    assert any(word.startswith("incomp") and word.endswith("…") for word in words)
+    assert not any(word.endswith("ilities") for word in words)

@@ -56,7 +56,11 @@ def _parts(table: Table) -> tuple[Text, RichTable]:
     shown = RichTable()
     for index, column in enumerate(table.columns):
         numeric = any(isinstance(row[index], int | float) for row in table.rows)
-        shown.add_column(Text(column), justify="right" if numeric else "left")
+        # Numbers stay whole; names give way between words, and a long word is cut rather than broken.
+        if numeric:
+            shown.add_column(Text(column), justify="right", no_wrap=True)
+        else:
+            shown.add_column(Text(column), overflow="ellipsis", min_width=8)
     for row in table.rows[:_MOST_ROWS]:
         # Text, not str, which would read square brackets in a name as markup.
         shown.add_row(*(Text(_cell(value)) for value in row))
