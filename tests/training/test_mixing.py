@@ -8,6 +8,7 @@ import torch
 
 from tests.training.small_run import SmallRun
 from tests.training.test_resume import Kill
+from vision.algorithms.image_classification.loss import cross_entropy
 from vision.training.mixing import Mixing
 
 
@@ -70,6 +71,14 @@ def test_the_loss_of_mixed_labels_is_the_mean_of_the_losses(multi_label: bool, t
     (own,), (other,) = task.losses(logits, plain).values(), task.losses(logits, plain.roll(1, 0)).values()
     assert float(found) == pytest.approx(0.3 * float(own) + 0.7 * float(other), rel=1e-5)
     assert 0 <= float(task.training_sums(logits, mixed)["correct"]) <= 2
+
+
+def test_labels_as_shares_weigh_as_class_ids_do() -> None:
+    logits, ids = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 2, 2, 1, 0])
+    for weights in (None, torch.tensor([0.5, 1.0, 4.0])):
+        for smoothing in (0.0, 0.1):
+            shares = cross_entropy(logits, torch.eye(3)[ids], weights, smoothing)
+            torch.testing.assert_close(shares, cross_entropy(logits, ids, weights, smoothing))
 
 
 def test_a_run_that_is_resumed_in_an_epoch_mixes_as_the_whole_one(tmp_path: Path) -> None:

@@ -131,6 +131,10 @@ def test_what_works_on_some_images_passes_and_names_the_others() -> None:
     assert sentences[0].startswith("a.jpg: run.augmentation fails on it: ")
 
 
+def test_a_pipeline_for_large_images_passes() -> None:
+    pipeline(A.RandomCrop(900, 900, p=1.0)).check(has_boxes=True, has_masks=True)
+
+
 def test_arguments_that_albumentations_saves_too_many_of_are_left_out() -> None:
     padded, _ = pipeline(A.PadIfNeeded(120, 130, p=1.0)).run(picture(), SpatialTarget(), ImageRandom(0), "")
     assert padded.shape == (120, 130, 3)
@@ -138,5 +142,6 @@ def test_arguments_that_albumentations_saves_too_many_of_are_left_out() -> None:
 
 def test_limits_of_boxes_are_kept_and_their_form_is_not() -> None:
     limits = A.BboxParams(format="coco", label_fields=["labels"], min_visibility=0.9)
-    moved = pipeline(A.Crop(0, 0, 40, 80, p=1.0), bbox_params=limits)
+    nested = A.Compose([A.Crop(0, 0, 40, 80, p=1.0)], bbox_params=limits)
+    moved = pipeline(nested, bbox_params=limits)
     assert moved.run(picture(), target(), ImageRandom(0), "")[1].boxes_xyxy_unit.shape == (0, 5)

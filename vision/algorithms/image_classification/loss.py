@@ -18,7 +18,11 @@ def cross_entropy(
     ``class_weights`` float32 [K] multiply the loss of each class, in a weighted mean. ``smoothing`` is the share of
     each label that all classes have alike (Szegedy et al. 2015).
     """
-    return F.cross_entropy(logits.float(), labels, class_weights, label_smoothing=smoothing)
+    if class_weights is None or labels.ndim == 1:
+        return F.cross_entropy(logits.float(), labels, class_weights, label_smoothing=smoothing)
+    # torch takes the mean over images where labels are shares, as if they weighed alike.
+    total = F.cross_entropy(logits.float(), labels, class_weights, label_smoothing=smoothing, reduction="sum")
+    return total / (labels @ class_weights).sum()
 
 
 def binary_cross_entropy(

@@ -22,7 +22,7 @@ from vision.settings.errors import DataError, SettingsError
 
 _CLASS = "__class_fullname__"
 _PARTS = "transforms"
-_TRIAL_SIDE_PX = 512
+_TRIAL_SIDES_PX = (512, 2048)
 _TRIALS = 4
 _WORDS = {Targets.BBOXES: "boxes", Targets.MASK: "masks"}
 # What of the pipeline's own settings for boxes is kept: their form is ours.
@@ -59,18 +59,28 @@ class Pipeline:
             for given, kind in ((has_boxes, Targets.BBOXES), (has_masks, Targets.MASK)):
                 if given and moves and kind not in targets:
                     raise SettingsError([_sentence(f"{type(transform).__name__} cannot move {_WORDS[kind]}")])
-        noise = np.random.default_rng(0).integers(0, 256, (_TRIAL_SIDE_PX, _TRIAL_SIDE_PX, 3), np.uint8)
+        # A pipeline may be for images of one size, and some of its draws fail on others.
+        problems = []
+        for side_px in _TRIAL_SIDES_PX:
+            problem = self._trial(side_px, has_boxes, has_masks)
+            if problem is None:
+                return
+            problems.append(problem)
+        raise SettingsError([_sentence(problems[0])])
+
+    def _trial(self, side_px: int, has_boxes: bool, has_masks: bool) -> str | None:
+        """Return why it works on no square of noise of a size; None if it does."""
+        noise = np.random.default_rng(0).integers(0, 256, (side_px, side_px, 3), np.uint8)
         boxes = np.array([[0.1, 0.1, 0.9, 0.9, 0.0]]) if has_boxes else None
         mask = noise[:, :, 0] // 128 if has_masks else None
-        problems = []
+        problem = None
         for seed in range(_TRIALS):
             try:
                 self.run(noise, SpatialTarget(boxes, mask), ImageRandom(seed), "a trial image")
+                return None
             except DataError as error:
-                problems.append(error.reason)
-        # Some of the draws of a pipeline for other sizes may fail on this one.
-        if len(problems) == _TRIALS:
-            raise SettingsError([_sentence(f"{problems[0]} (an image of {_TRIAL_SIDE_PX}x{_TRIAL_SIDE_PX} pixels)")])
+                problem = f"{error.reason} (an image of {side_px}x{side_px} pixels)"
+        return problem
 
     def run(
         self, image: np.ndarray, target: SpatialTarget, rng: ImageRandom, key: str
@@ -111,6 +121,8 @@ def _built(text: str) -> A.Compose:
     parts = list(_parts(described))
     for part in parts:
         _check(part)
+        if part is not described and "bbox_params" in part:
+            part["bbox_params"] = None
         if part.get("fill_mask") == 0:
             part["fill_mask"] = IGNORED_CLASS
     name = shorten_class_name(described[_CLASS])
