@@ -42,17 +42,32 @@ class AugmentationSettings(SettingsTable):
         "boxes",
     )
     random_erasing: float = Field(
-        default=0.0, ge=0, le=1, description="share of training images in which a rectangle becomes noise"
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of training images in which a rectangle becomes noise",
+        examples=[0.25],
     )
     mixup: float = Field(
-        default=0.0, ge=0, description="mix pairs of images and labels, the share from Beta(mixup, mixup)"
+        default=0.0,
+        ge=0,
+        description="mix pairs of images and their labels, in shares from Beta(mixup, mixup); image classification",
+        examples=[0.2],
     )
     cutmix: float = Field(
-        default=0.0, ge=0, description="paste rectangles of other images, with their labels' share from Beta(cutmix)"
+        default=0.0,
+        ge=0,
+        description="paste a rectangle of another image over each and mix their labels by area, in shares from "
+        "Beta(cutmix, cutmix); image classification",
+        examples=[1.0],
     )
-    balanced_sampling: bool = Field(default=False, description="draw images of every class equally often in training")
+    balanced_sampling: bool = Field(
+        default=False, description="draw images of every class equally often in training; not for masks"
+    )
     enlarge_small_images: bool = Field(
-        default=False, description="enlarge training images that are smaller than image_shape; else they are broken"
+        default=False,
+        description="enlarge training images that are smaller than image_shape (image classification); else they "
+        "cannot be used",
     )
 
     def given_augmentations(self) -> set[str]:
