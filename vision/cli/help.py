@@ -76,7 +76,8 @@ def _examples() -> str:
 
 
 _SWEEP_HELP = """\
-Usage: vision sweep algorithm=NAME channels.NAME=PATH ... [hp.NAME=VALUE or RANGE] [run.NAME=VALUE]
+Usage: vision sweep PATH [recipe=NAME] hp.NAME=RANGE ... [run.NAME=VALUE] [sweep.NAME=VALUE]
+       vision sweep algorithm=NAME channels.NAME=PATH ... [hp.NAME=VALUE or RANGE] [run.NAME=VALUE]
                     [sweep=FILE] [sweep.NAME=VALUE]
        vision sweep sweep.output=FOLDER sweep.resume=true [sweep.trials=MORE]
        vision sweep --space algorithm=NAME [hp.optimizer=NAME]

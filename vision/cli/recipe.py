@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from vision.recipes.recipe import Choice
 
 SHARE = "0.2"
+# An accuracy measured on this many images may be off by ten points and more.
+_FEW = 60
 _INDENT = "    "
 
 
@@ -152,6 +154,12 @@ def _show(
         lines += [f"  always: {' '.join(fixed)}"] if fixed else []
     time = _time_text(words, look, choice)
     lines += [*([time] if time else []), *choice.plan.advice]
+    held_out = int(look.num_images * float(SHARE))
+    if f"run.validation_share={SHARE}" in made and held_out < _FEW:
+        lines.append(
+            f"a fifth of so few images, about {held_out}, say little of a model: run.folds=5 trains five times and"
+            " measures on every image"
+        )
     if found.test is not None:
         lines.append(f"{found.test} is left for the end: vision evaluate RUN channels.validation={found.test}")
     command = [word for word in made if _name(word) not in names]

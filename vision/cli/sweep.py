@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from vision import algorithms
 from vision.cli.main import SIGNALLED
+from vision.cli.recipe import with_recipe
 from vision.cli.sweep_words import SweepWords, read_sweep_words, space_file_text
 from vision.settings.device import shared_gpus
 from vision.settings.errors import SettingsError, UserError
@@ -39,7 +40,7 @@ def run(argv: Sequence[str]) -> int:
     if "--space" in argv:
         print(space_file_text([word for word in argv if word != "--space"]), end="")
         return 0
-    words = read_sweep_words(argv)
+    words = read_sweep_words(with_recipe(argv, "sweep"))
     settings = SweepSettings.parse(words.sweep)
     if settings.resume:
         folder, plan = _earlier(words, settings)
