@@ -126,7 +126,7 @@ def _read_labels(algorithm: AnyAlgorithm, job: TrainingJob, folds: int) -> tuple
 
 def _copies(reader: Reader, folds: int) -> np.ndarray:
     """Return the group of each image, int64 [images]; copies of an image in two folds would flatter the score."""
-    groups = alike_groups(reader)
+    groups, _ = alike_groups(reader)
     different = len(np.unique(groups))
     if different < folds:
         raise UserError(

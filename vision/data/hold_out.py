@@ -37,24 +37,26 @@ def hold_out(reader: Reader, share: float, seed: int, label_map: LabelMap = PLAI
     ``label_map`` says what the pixels of masks mean. Raises UserError where there are too few different images.
     """
     decode = mask_decoder(reader, label_map)
-    labels = [_shown(reader.target(index), decode) for index in range(len(reader))]
-    groups = alike_groups(reader)
-    different = len(np.unique(groups))
-    held_out = np.zeros(len(reader), bool)
+    groups, is_sound = alike_groups(reader)
+    # Broken images show nothing, and nothing can be measured on them.
+    sound = np.flatnonzero(is_sound)
+    labels = [_shown(reader.target(index), decode) for index in sound.tolist()]
+    held_out = np.zeros(len(sound), bool)
+    different = len(np.unique(groups[sound]))
     if different >= 2:
         ratio = Fraction(share).limit_denominator(min(MOST_FOLDS, different))
         if not 0 < ratio < 1:
             ratio = Fraction(1 if share < 0.5 else different - 1, different)
-        fold_of = assign_parts(labels, [1 / ratio.denominator] * ratio.denominator, seed, groups)
+        fold_of = assign_parts(labels, [1 / ratio.denominator] * ratio.denominator, seed, groups[sound])
         # The first folds get the largest groups.
         held_out = fold_of >= ratio.denominator - ratio.numerator
-        _give_back(held_out, labels, groups)
+        _give_back(held_out, labels, groups[sound])
     if not held_out.any():
         raise UserError(
-            f"channel 'train' holds {len(reader)} images of {len(set().union(*labels))} classes, too few to "
+            f"channel 'train' holds {len(sound)} readable images of {len(set().union(*labels))} classes, too few to "
             "hold some out for validation: add different images to each class, or give channels.validation=PATH"
         )
-    return np.flatnonzero(held_out)
+    return sound[held_out]
 
 
 def _give_back(held_out: np.ndarray, labels: list[Counter[int]], groups: np.ndarray) -> None:
@@ -82,12 +84,16 @@ def _shown(raw: RawTarget, decode: MaskDecoder) -> Counter[int]:
     return Counter(ids[np.isfinite(ids) & (ids >= 0)].astype(np.int64).tolist())
 
 
-def alike_groups(reader: Reader) -> np.ndarray:
-    """Return the number of each image's group, int64 [N]: copies and images that look alike have the same."""
+def alike_groups(reader: Reader) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of each image's group, int64 [N], and whether the image can be read, bool [N].
+
+    Copies and images that look alike have the same number.
+    """
     prepare_threads()
     # Threads: torch may have started some, so that forking is no longer safe.
     with ThreadPoolExecutor(usable_cores()) as pool:
-        return groups_of(pool.map(partial(_fingerprint, reader), range(len(reader))), len(reader))[0]
+        found = list(pool.map(partial(_fingerprint, reader), range(len(reader))))
+    return groups_of(found, len(reader))[0], np.array([each is not None for each in found])
 
 
 def _fingerprint(reader: Reader, index: int) -> Fingerprint | None:
