@@ -67,6 +67,8 @@ def test_weights_that_are_there_are_used(no_weights: Path) -> None:
     assert found.plan.is_pretrained
     assert found.plan.advice == ()
     assert values(found)["hp.use_pretrained_model"] == "1"
+    on_gpu = choose(look(size_px=(60, 50)), replace(GPU, weights_folder=no_weights), "auto", OURS)
+    assert (values(on_gpu)["hp.num_layers"], values(on_gpu)["hp.image_shape"]) == ("18", "3,224,224")
 
 
 def test_a_recipe_of_ones_own_stands_above_what_the_data_say(tmp_path: Path) -> None:

@@ -63,7 +63,9 @@ def start_of(network: str, machine: Machine) -> Start:
 
 def batch_size(num_images: int) -> int:
     """Return a batch that leaves an epoch some steps."""
-    return next((size for size in _BATCHES if num_images >= size * _STEPS_PER_EPOCH), _BATCHES[-1])
+    fitting = next((size for size in _BATCHES if num_images >= size * _STEPS_PER_EPOCH), _BATCHES[-1])
+    # A fifth may be held out.
+    return min(fitting, max(num_images * 4 // 5, 2))
 
 
 def epochs_within(

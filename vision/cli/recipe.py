@@ -154,10 +154,10 @@ def _show(
         lines += [f"  always: {' '.join(fixed)}"] if fixed else []
     time = _time_text(words, look, choice)
     lines += [*([time] if time else []), *choice.plan.advice]
-    held_out = int(look.num_images * float(SHARE))
+    held_out = max(round(look.num_images * float(SHARE)), 1)
     if f"run.validation_share={SHARE}" in made and held_out < _FEW:
         lines.append(
-            f"a fifth of so few images, about {held_out}, say little of a model: run.folds=5 trains five times and"
+            f"a fifth of the images, about {held_out}, says little of a model: run.folds=5 trains five times and"
             " measures on every image"
         )
     if found.test is not None:

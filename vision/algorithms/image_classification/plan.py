@@ -21,12 +21,14 @@ _RATE, _FINE_TUNING_RATE = 0.003, 0.0003
 
 def plan(look: DataLook, machine: Machine) -> Plan:
     """Return settings for training on what was looked at."""
-    small = max(look.median_px) <= SMALL_HEIGHT_PX
-    depth = 20 if small else 50 if machine.has_gpu else 18
-    start = start_of(f"resnet{depth}", machine)
-    if depth == 50 and not start.is_pretrained:
-        depth = 34 if look.num_images > _MANY else 18
-    side = _side_px(look, small, is_light=not (machine.has_gpu or start.is_pretrained))
+    small = 0 < max(look.median_px) <= SMALL_HEIGHT_PX
+    wanted = (20,) if small else (50, 18) if machine.has_gpu else (18,)
+    starts = {depth: start_of(f"resnet{depth}", machine) for depth in wanted}
+    depth = next((depth for depth, start in starts.items() if start.is_pretrained), wanted[-1])
+    start = starts[depth]
+    if machine.has_gpu and not start.is_pretrained and look.num_images > _MANY:
+        depth = 34
+    side = _side_px(look, small, machine, start.is_pretrained)
     gflops = _GFLOPS_AT_224[depth] * (side / 224) ** 2
     batch = batch_size(look.num_images)
     least, most = (5, 20) if start.is_pretrained else (10, 100)
@@ -50,9 +52,14 @@ def plan(look: DataLook, machine: Machine) -> Plan:
     return Plan(tuple(found), start.is_pretrained, gflops, () if small else start.advice)
 
 
-def _side_px(look: DataLook, small: bool, is_light: bool) -> int:
-    """Return the side of the network's input: that of the images, as far as the machine is fast enough."""
+def _side_px(look: DataLook, small: bool, machine: Machine, is_pretrained: bool) -> int:
+    """Return the side of the network's input: that of the images, as far as the machine is fast enough.
+
+    Published weights know images of 224 pixels, to which smaller ones are enlarged.
+    """
     shorter = min(look.median_px) or _MOST_PX
     if small:
         return shorter
-    return max(min(shorter // _STEP_PX * _STEP_PX, _LIGHT_PX if is_light else _MOST_PX), _LEAST_PX)
+    if is_pretrained:
+        return _MOST_PX
+    return max(min(shorter // _STEP_PX * _STEP_PX, _MOST_PX if machine.has_gpu else _LIGHT_PX), _LEAST_PX)
