@@ -37,6 +37,7 @@ def test_a_run_holds_out_a_share_of_its_training_channel(finished: api.RunResult
     assert settings["data"] == {"train images": 45, "validation images": 15}
     assert settings["hyperparameters"]["num_training_samples"] == "45"
     assert "validation" not in settings["channels"]
+    assert "held out of" in finished.folder.card.read_text()
     stored = json.loads((finished.folder.path / "held_out.json").read_text())
     # The class of record n is n % 3.
     assert [sum(index % 3 == label for index in stored["indices"]) for label in range(3)] == [5, 5, 5]

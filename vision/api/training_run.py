@@ -115,9 +115,11 @@ class _Run:
     def write_card(self, stored: StoredModel, evaluation: Evaluation) -> None:
         """Say what the model is, beside it."""
         counts = self.data.train_summary.class_counts
+        places = {name: str(channel.path) for name, channel in self.job.channels.items()}
+        held_out = {"validation": f"held out of {places['train']}"} if self.data.held_out is not None else {}
         facts = CardFacts(
             title=self.algorithm.facts.title,
-            data={name: str(channel.path) for name, channel in self.job.channels.items()},
+            data={**places, **held_out},
             images={"train": len(self.data.train), "validation": evaluation.num_images},
             class_counts=None if counts is None else tuple(map(float, counts)),
             metrics=evaluation.metrics,

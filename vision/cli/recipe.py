@@ -93,7 +93,8 @@ def _name(word: str) -> str:
 def _is_path(word: str) -> bool:
     """Return whether a word is a path: one without a name before "=", or one that exists as it is."""
     name, equals, _ = word.partition("=")
-    return os.path.exists(local_path(word)) if not equals or not name.replace(".", "_").isidentifier() else False
+    is_setting = equals and name.lstrip("+~").replace(".", "_").isidentifier()
+    return not is_setting and os.path.exists(local_path(word))
 
 
 def _channels(words: _Words) -> FoundData:
