@@ -111,3 +111,24 @@ def test_few_images_are_better_divided_often(photos: Path, capsys: pytest.Captur
     assert "run.folds=5" not in printed.err
     assert "folds: 3" in printed.out
     assert "validation_share" not in printed.out
+
+
+def test_several_values_of_a_chosen_setting(api: FakeApi, photos: Path) -> None:
+    assert main(["train", "-m", "my photos", "hp.epochs=1,2", "run.output=runs/several"]) == 0
+    assert [job.hyperparameters.epochs for _, job in api.calls] == [1, 2]
+    assert {job.hyperparameters.num_layers for _, job in api.calls} == {18}
+
+
+def test_the_path_of_a_detector_leads_to_one(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "voc/Annotations").mkdir(parents=True)
+    (tmp_path / "voc/JPEGImages").mkdir()
+    box = "<bndbox><xmin>2</xmin><ymin>2</ymin><xmax>30</xmax><ymax>20</ymax></bndbox>"
+    for number in range(4):
+        (tmp_path / f"voc/JPEGImages/{number}.jpg").write_bytes((photos / "fuchs/0.jpeg").read_bytes())
+        text = f"<annotation><object><name>cell</name>{box}</object></annotation>"
+        (tmp_path / f"voc/Annotations/{number}.xml").write_text(text)
+    assert main(["train", "voc", "--cfg", "job"]) == 0
+    printed = capsys.readouterr()
+    assert "voc: 4 images of 1 class (cell)" in printed.err
+    assert "algorithm: object_detection" in printed.out
+    assert "validation_share: 0.2" in printed.out

@@ -179,7 +179,7 @@ def _wrapped(line: str) -> str:
 
 def _holds(words: _Words, found: FoundData, look: DataLook) -> str:
     where = words.paths[0] if words.paths else str(found.channels["train"])
-    classes = f" of {look.num_classes} classes" if look.num_classes else ""
+    classes = f" of {look.num_classes} class{'es' if look.num_classes > 1 else ''}" if look.num_classes else ""
     names = (
         f" ({', '.join(look.class_names[:5])}{', ...' if len(look.class_names) > 5 else ''})"
         if look.class_names
