@@ -414,6 +414,17 @@ class Conformance:
         assert json.loads(output.read_text())
         assert len(list(drawn.iterdir())) == 1
 
+    def test_a_recipe_holds_out_a_part_of_the_channel_which_evaluation_finds_again(
+        self, channels: Channels, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        words = [word for word in self.words(channels) if not word.startswith("channels.validation")]
+        run = [f"run.output={tmp_path / 'run'}", "run.report=false", "hp.epochs=1"]
+        assert main(["train", *words, "recipe=auto", *run]) == 0
+        held_out = read(tmp_path / "run", "held_out.json")["indices"]
+        assert 0 < len(held_out) < 8
+        assert main(["evaluate", str(tmp_path / "run"), "run.device=cpu", f"output={tmp_path / 'again.json'}"]) == 0
+        assert read(tmp_path, "again.json")["num_images"] == len(held_out)
+
     def test_check_finds_the_job_sound(self, channels: Channels, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["check", *self.words(channels)]) == 0
         assert "8 images" in capsys.readouterr().out

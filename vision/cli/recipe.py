@@ -103,8 +103,8 @@ def _channels(words: _Words) -> FoundData:
 
     if words.paths:
         return find_channels(list(map(local_path, words.paths)))
-    named = {name.removeprefix("channels.") for name in map(_name, words.rest) if name.startswith("channels.")}
-    return FoundData({name: local_path(words.value(f"channels.{name}") or "") for name in named if "." not in name})
+    located = parse_channels(words.channels({}), ("train",), algorithms.channel_names())
+    return FoundData({name: channel.path for name, channel in located.items()})
 
 
 def _job_words(words: _Words, found: FoundData, recipe: str, algorithm: str | None, verb: str) -> list[str]:
@@ -112,7 +112,8 @@ def _job_words(words: _Words, found: FoundData, recipe: str, algorithm: str | No
     from vision.data.readers.open import open_channel
     from vision.recipes.recipe import choose
 
-    located = parse_channels(words.channels(found.channels), ("train",), algorithms.channel_names())
+    paths = found.channels if words.paths else {}
+    located = parse_channels(words.channels(paths), ("train",), algorithms.channel_names())
     suffixes = () if algorithm is None else algorithms.facts_of(algorithm).label_suffixes("train")
     look = look_at(open_channel(located, "train", label_suffixes=suffixes))
     if look is None:
@@ -127,7 +128,7 @@ def _job_words(words: _Words, found: FoundData, recipe: str, algorithm: str | No
     run = RunSettings.parse({"weights_folder": words.value("run.weights_folder") or RunSettings().weights_folder})
     machine = this_machine(words.value("run.device") or "auto", run.weights_folder)
     choice = choose(look, machine, recipe, folders, algorithm)
-    channels = {f"channels.{name}": str(path) for name, path in found.channels.items()}
+    channels = {f"channels.{name}": str(path) for name, path in paths.items()}
     holds_out = "validation" not in located and not words.value("run.folds")
     share = {"run.validation_share": SHARE} if holds_out else {}
     settings = {one.setting: one.value for one in choice.settings}
