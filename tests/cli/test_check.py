@@ -134,3 +134,15 @@ def test_boxes_for_a_classifier_are_one_sentence_a_channel(
 def test_help_needs_no_data(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--help"]) == 0
     assert "trains nothing and writes nothing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("free_bytes", "remedy"), [(5_000_000, "hp.mini_batch_size="), (1000, "not even one image fits")]
+)
+def test_a_batch_that_does_not_fit_the_memory(
+    records: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, free_bytes: int, remedy: str
+) -> None:
+    monkeypatch.setattr("vision.api.check.free_memory_bytes", lambda: free_bytes)
+    train = records("train.rec", [0, 1] * 200)
+    assert main(["check", *HP[:-2], "hp.mini_batch_size=400", HP[-1], *channels(train, train)]) == 0
+    assert f"that are there: {remedy}" in capsys.readouterr().err

@@ -12,7 +12,6 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm, LabeledChannel
@@ -30,6 +29,7 @@ from vision.api.run_data import (
 from vision.api.run_folder import HOST
 from vision.api.start_model import StartModel, start_model
 from vision.api.unsupported import refuse_unsupported
+from vision.data.cache.free_memory import free_memory_bytes
 from vision.data.collate import Batch
 from vision.data.dali.loader import require_dali
 from vision.data.dataset import ImageDataset
@@ -45,6 +45,7 @@ from vision.settings.job import Job, TrainingJob
 from vision.training.accelerator import choose_accelerator, choose_device
 from vision.training.freezing import Freezing
 from vision.training.log_lines import BatchReport, EpochReport
+from vision.training.memory import measure_training_memory
 from vision.training.optimizer import OPTIMIZERS
 from vision.training.task import TrainingFacts
 
@@ -221,39 +222,23 @@ def _look_at_network(
     parameters = sum(parameter.numel() for parameter in network.parameters())
     _, processes = choose_accelerator(job.run)
     share = -(-hp.mini_batch_size // processes)
-    memory = training_memory_bytes(network, batch.images, share, OPTIMIZERS[hp.optimizer].kept(hp.optimizer_settings()))
-    text = f"{parameters / 1e6:.1f} million weights; training takes about {memory / 1e9:.1f} GB in float32"
+    averages = OPTIMIZERS[hp.optimizer].kept(hp.optimizer_settings()) + (job.run.ema_decay is not None)
+    memory = measure_training_memory(network, batch.images, averages)
+    needed, available = memory.bytes_of(share), _memory_bytes(choose_device(job.run))
+    text = f"{parameters / 1e6:.1f} million weights; training takes about {needed / 1e9:.1f} GB in float32"
     shared = f", {share} images for each of {processes} processes" if processes > 1 else ""
     result.facts.append(("network", f"{text} with mini_batch_size={hp.mini_batch_size}{shared}"))
-    device = choose_device(job.run)
-    if device.type == "cuda" and memory > torch.cuda.get_device_properties(device).total_memory:
-        result.warnings.append(f"{text}, more than this GPU has: lower hp.mini_batch_size")
+    if needed > available > 0:
+        fitting = memory.largest_batch(available) * processes
+        remedy = f"hp.mini_batch_size={fitting} fits" if fitting else "not even one image fits: take a smaller network"
+        result.warnings.append(f"{text}, more than the {available / 1e9:.1f} GB that are there: {remedy}")
 
 
-def training_memory_bytes(network: nn.Module, images: Tensor, batch: int, averages: int) -> int:
-    """Return the bytes of weights, gradients, optimizer and activations for ``batch`` images, in float32.
-
-    ``images`` uint8 [n, C, H, W] is a sample, of which two are measured. The workspace of libraries is not included.
-    The optimizer keeps ``averages`` for each weight.
-    """
-    # Batch normalization needs more than one image.
-    images = images[:2]
-    own = {tensor.untyped_storage().data_ptr() for tensor in network.state_dict().values()}
-    # Count each piece of memory once, and keep it alive, so that no other tensor reuses it.
-    kept: dict[int, torch.UntypedStorage] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        network(images)
-    activations = sum(storage.nbytes() for storage in kept.values())
-    weights = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
-    # The weights themselves, their gradients and the optimizer's averages.
-    return weights * (2 + averages) + activations * batch // len(images)
+def _memory_bytes(device: torch.device) -> int:
+    """Return what a GPU has, or what is free of the machine's memory; 0 where that is unknown."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return free_memory_bytes()
 
 
 def _example_lines(algorithm: AnyAlgorithm, job: TrainingJob) -> list[str]:

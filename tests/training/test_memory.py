@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from vision.api.check import training_memory_bytes
+from vision.training.memory import TrainingMemory, measure_training_memory
 
 
 class Small(nn.Module):
@@ -28,4 +28,9 @@ CASES = [(1, 1, 8 * 4 * 3 + 320), (1, 10, 8 * 4 * 3 + 3200), (2, 10, 8 * 4 * 4 +
 @pytest.mark.parametrize(("averages", "batch", "expected"), CASES)
 def test_counts_weights_and_what_is_kept_once(averages: int, batch: int, expected: int) -> None:
     images = torch.zeros(5, 3, 4, 4, dtype=torch.uint8)
-    assert training_memory_bytes(Small(), images, batch, averages) == expected
+    assert measure_training_memory(Small(), images, averages).bytes_of(batch) == expected
+
+
+@pytest.mark.parametrize(("available", "fitting"), [(99, 0), (100, 0), (109, 0), (110, 1), (205, 10)])
+def test_the_largest_batch_fits(available: int, fitting: int) -> None:
+    assert TrainingMemory(100, 10).largest_batch(available) == fitting
