@@ -9,6 +9,7 @@ from tests.api.conftest import job
 from vision import algorithms, api
 from vision.api.check import check
 from vision.api.held_out import HeldOut
+from vision.settings.channels import Channel
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import Job, TrainingJob
 
@@ -49,6 +50,9 @@ def test_evaluation_without_channels_measures_what_was_held_out(
     found = api.evaluate_model(finished.folder.path, {})
     assert found.evaluation.metrics == pytest.approx(finished.metrics)
     assert found.evaluation.num_images == 15
+    assert any("own run validated" in note for note in found.evaluation.notes)
+    others = api.evaluate_model(finished.folder.path, {"validation": Channel.parse("", channels["train"])})
+    assert not any("own run validated" in note for note in others.evaluation.notes)
     same = api.compare(finished.folder.path, finished.folder.path, {}, resamples=100)
     assert same.num_images == 15
     assert not any("flatters" in note for note in same.notes)

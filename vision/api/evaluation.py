@@ -35,6 +35,10 @@ from vision.training.trainer import build_trainer, wanted_precision
 
 log = logging.getLogger(__name__)
 
+_OWN = (
+    "These are the images on which the model's own run validated: the best epoch was chosen by them, so that figures "
+    "flatter a little; images that had no part in that tell what the model is worth."
+)
 PRECISIONS = ("float32", "float16", "bfloat16")
 
 
@@ -70,10 +74,14 @@ def evaluate_model(
     """Evaluate like ``evaluate``, and return all that a report needs."""
     run = run or RunSettings()
     stored = open_model(model, run)
+    is_own = not channels
     channels, run, held_out = validation_of(model, channels, run)
     given = thresholds.of_classes(stored.class_names, stored.assumed_thresholds) if thresholds else None
     reader = open_validation(stored, channels, run, held_out, warns=True)
-    return EvaluatedModel(stored, evaluate_stored(stored, channels, run, reader, thresholds=given), reader, run)
+    evaluation = evaluate_stored(stored, channels, run, reader, thresholds=given)
+    if is_own:
+        evaluation = replace(evaluation, notes=(*evaluation.notes, _OWN))
+    return EvaluatedModel(stored, evaluation, reader, run)
 
 
 def evaluate_stored(
