@@ -28,6 +28,7 @@ DEFAULTS = {
     "max_broken": 0.01,
     "bad_boxes": "clip",
     "weights_folder": None,
+    "backbone": None,
     "new_head": False,
     "checkpoint_every_steps": None,
     "stall_timeout_s": 600.0,

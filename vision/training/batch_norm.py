@@ -44,7 +44,9 @@ class BatchNormStatistics(pl.Callback):
         assert isinstance(pl_module, TrainingTask)
         with trainer.precision_plugin.forward_context():
             measure_statistics(
-                pl_module.network, [pl_module.in_memory_format(images) for images in self._images], self._measured
+                pl_module.network,
+                [pl_module.in_memory_format(images.to(pl_module.device)) for images in self._images],
+                self._measured,
             )
         self._images.clear()
 
