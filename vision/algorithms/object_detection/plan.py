@@ -31,9 +31,7 @@ def plan(look: DataLook, machine: Machine) -> Plan:
         Recommendation("hp.use_pretrained_model", str(int(start.is_pretrained)), start.reason),
         Recommendation("hp.image_shape", str(side), reason),
         Recommendation("hp.mini_batch_size", str(batch), f"for {look.num_images:,} images"),
-        Recommendation(
-            "hp.learning_rate", "0.004", "the documented rate is slow: the loss is a quarter of other SSDs'"
-        ),
+        Recommendation("hp.learning_rate", "0.0005" if start.is_pretrained else "0.001", "for Adam"),
         Recommendation("hp.epochs", str(epochs), why),
     ]
     default = ObjectDetectionHyperparameters.model_fields["label_width"].default
