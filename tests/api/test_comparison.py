@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ def test_a_trained_model_is_better_than_one_that_always_says_red(
     assert [compared.name for compared in found.classes] == list(NAMES)
     assert [compared.intervals.model.value for compared in found.classes] == [1.0, 0.0, 0.0]
     settings = {"run": {"device": "cpu", "workers": 0}, "resamples": 200}
-    assert vision.compare(constant, trained.folder.path, {"validation": channels["validation"]}, **settings) == found
+    shown = vision.compare(constant, trained.folder.path, {"validation": channels["validation"]}, **settings)
+    assert dataclasses.asdict(shown) == dataclasses.asdict(found)
     with pytest.raises(SettingsError, match="resamples is 99"):
         vision.compare(constant, constant, {"validation": channels["validation"]}, resamples=99)
 

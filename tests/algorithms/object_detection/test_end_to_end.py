@@ -56,12 +56,10 @@ def test_the_loss_is_the_sum_of_both_and_both_go_down(overfitted: RunResult) -> 
 
 def test_report_has_its_parts(overfitted: RunResult) -> None:
     evaluation = overfitted.evaluation
-    thresholds, per_class, anchors, *_ = evaluation.tables
-    assert [table.title for table in (thresholds, per_class, anchors)] == [
-        "Labels at the assumed thresholds",
-        "Per class",
-        "Anchors",
-    ]
+    tables = {table.title: table for table in evaluation.tables}
+    thresholds, per_class, anchors = (
+        tables[title] for title in ("Labels at the assumed thresholds", "Per class", "Anchors")
+    )
     assert [row[0] for row in per_class.rows] == ["green", "violet"]
     stored = load(overfitted.folder.path).stored.assumed_thresholds
     assert stored == pytest.approx({str(row[0]): row[1] for row in thresholds.rows})
