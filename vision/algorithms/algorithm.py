@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, Ty
 
 import numpy as np
 from pydantic import BaseModel
-from torch import nn
+from torch import Tensor, nn
 
 from vision.algorithms.facts import AlgorithmFacts
 from vision.artifacts.export import ExportHeads
 from vision.data.augmentations.augmentation import NO_TARGET, SpatialTarget
 from vision.data.dataset import Transform
 from vision.data.sample import RawTarget, Reader
-from vision.metrics.evaluation import Evaluation
+from vision.metrics.evaluation import Evaluation, Table
 from vision.nn.stages import Stages
 from vision.settings.channels import Channel
 from vision.settings.hyperparameters import TrainingHyperparameters
@@ -203,6 +203,14 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
     def stages(self, network: N) -> Stages:
         """Return the stages of the base network; what is in none is the head. A network may have no base apart."""
         return ()
+
+    def fit_baseline(self, images: np.ndarray, targets: Tensor, hyperparameters: H, seed: int) -> tuple[A, N, Table]:
+        """Return what people used before networks, trained, with its plan and a table of what was tried.
+
+        ``images`` uint8 [N, H, W, 3] as validation sees them; ``targets`` are what ``collate_targets`` gives. For
+        algorithms that declare ``baseline``. Raises UserError.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def task(self, network: N, hyperparameters: H, run: RunSettings, facts: TrainingFacts) -> TrainingTask:

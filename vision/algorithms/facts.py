@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -93,7 +93,8 @@ class AlgorithmFacts:
     ``must_match`` are hyperparameters that a model shares with the run that continues it (SageMaker, "Incremental
     Training"), ``head_settings`` those that only concern the last layers, which ``run.new_head`` makes anew,
     ``measured_by`` those that two models must share to be measured by the same figures. ``recommended_settings`` finds
-    settings that fit inspected channels, of which training's is the first. ``plan`` chooses them by a quick look at the
+    settings that fit inspected channels, of which training's is the first. ``baseline`` are the hyperparameters with
+    which ``Algorithm.fit_baseline`` works; None: it has none. ``plan`` chooses them by a quick look at the
     data, for people who choose nothing themselves.
     """
 
@@ -112,6 +113,7 @@ class AlgorithmFacts:
     head_settings: tuple[str, ...] = ("num_classes",)
     measured_by: tuple[str, ...] = ()
     recommended_settings: Callable[[Sequence[InspectedChannel]], Sequence[Recommendation]] = no_recommendations
+    baseline: Mapping[str, str] | None = None
     plan: Callable[[DataLook, Machine], Plan] = nothing_planned
 
     @property

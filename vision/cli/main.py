@@ -36,6 +36,7 @@ class Verb:
 
 VERBS: dict[str, Verb] = {
     "train": Verb("vision.cli.train", "train a model, from scratch, pretrained or continued"),
+    "baseline": Verb("vision.cli.baseline", "train what people used before networks, in a minute, as a yardstick"),
     "check": Verb("vision.cli.check", "find everything that is wrong with a job before it trains"),
     "find-rate": Verb("vision.cli.find_rate", "try learning rates in one short training, and suggest one"),
     "sweep": Verb("vision.cli.sweep", "find good hyperparameters: many runs, hopeless ones ended early"),

@@ -13,7 +13,9 @@ from torch import Tensor
 from vision.algorithms.algorithm import Algorithm, LabeledChannel, Mark, ScoredLabel, Stage, TargetSummary
 from vision.algorithms.checked_plan import DAMAGED, checked_plan
 from vision.algorithms.facts import AlgorithmFacts
+from vision.algorithms.image_classification import classical_network
 from vision.algorithms.image_classification.advice import size_warnings
+from vision.algorithms.image_classification.classical_network import ClassicalArchitecture, ClassicalClassifier
 from vision.algorithms.image_classification.facts import FACTS
 from vision.algorithms.image_classification.grad_cam import with_explanations
 from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
@@ -44,16 +46,17 @@ from vision.algorithms.image_classification.targets import LabelDecoder, summari
 from vision.algorithms.image_classification.transforms import ClassificationTransform, build_transform
 from vision.algorithms.json_answer import json_bytes
 from vision.artifacts.export import ExportHeads
-from vision.metrics.evaluation import Evaluation
+from vision.metrics.evaluation import Evaluation, Table
 from vision.nn.stages import Stages, stages_below
 from vision.settings.class_weights import BALANCED
+from vision.settings.errors import UserError
 from vision.settings.run import RunSettings
 
 if TYPE_CHECKING:
     from vision.algorithms.image_classification.task import ClassificationTask
     from vision.training.task import TrainingFacts
 
-AnyArchitecture = Architecture | LibraryArchitecture
+AnyArchitecture = Architecture | LibraryArchitecture | ClassicalArchitecture
 
 
 class ImageClassification(
@@ -112,6 +115,8 @@ class ImageClassification(
     def read_architecture(self, plan: Mapping[str, object]) -> AnyArchitecture:
         if plan.get("family") == FAMILY:
             return checked_plan(LibraryArchitecture, plan, DAMAGED)
+        if plan.get("family") == classical_network.FAMILY:
+            return checked_plan(ClassicalArchitecture, plan, DAMAGED)
         return read_architecture(plan)
 
     def backbone_of(self, architecture: AnyArchitecture) -> str | None:
@@ -120,6 +125,8 @@ class ImageClassification(
     def build_network(self, architecture: AnyArchitecture) -> Classifier:
         if isinstance(architecture, LibraryArchitecture):
             return LibraryClassifier(architecture)
+        if isinstance(architecture, ClassicalArchitecture):
+            return ClassicalClassifier(architecture)
         return build_network(architecture)
 
     def load_pretrained(self, network: Classifier, architecture: AnyArchitecture, weights_folder: Path | None) -> str:
@@ -130,12 +137,32 @@ class ImageClassification(
     def is_head(self, parameter: str, architecture: AnyArchitecture) -> bool:
         if isinstance(architecture, LibraryArchitecture):
             return is_library_head(parameter, architecture)
+        if isinstance(architecture, ClassicalArchitecture):
+            return True
         return is_head(parameter, architecture)
 
     def stages(self, network: Classifier) -> Stages:
         if isinstance(network, LibraryClassifier):
             return library_stages(network)
+        if isinstance(network, ClassicalClassifier):
+            return ()
         return stages_below("resnet", _resnet(network).resnet.stages)
+
+    def continue_architecture(
+        self, plan: Mapping[str, object], hyperparameters: ImageClassificationHyperparameters
+    ) -> dict[str, object]:
+        if plan.get("family") == classical_network.FAMILY:
+            raise UserError("channel 'model' holds a baseline, which does not learn on: leave the channel out")
+        return super().continue_architecture(plan, hyperparameters)
+
+    def fit_baseline(
+        self, images: np.ndarray, targets: Tensor, hyperparameters: ImageClassificationHyperparameters, seed: int
+    ) -> tuple[AnyArchitecture, Classifier, Table]:
+        # scikit-learn, which only this needs, is an extra.
+        from vision.algorithms.image_classification.classical_fit import fit_classical
+
+        network, table = fit_classical(images, targets.numpy(), hyperparameters.num_classes, seed)
+        return network.architecture, network, table
 
     def task(
         self,
@@ -168,7 +195,8 @@ class ImageClassification(
         }
 
     def export_heads(self, network: Classifier, hyperparameters: ImageClassificationHyperparameters) -> ExportHeads:
-        assert isinstance(network, ImageClassifier | LibraryClassifier)
+        if not isinstance(network, ImageClassifier | LibraryClassifier):
+            raise UserError("A baseline cannot be exported: it measures features with OpenCV")
         return export_heads(network, network.architecture, multi_label=hyperparameters.multi_label)
 
     def predict(

@@ -86,6 +86,8 @@ FACTS = AlgorithmFacts(
     ),
     must_match=("num_layers", "image_shape", "num_classes", "multi_label"),
     measured_by=("multi_label",),
+    # Depth and epochs have no meaning there; the others say how images are prepared.
+    baseline={"image_shape": "3,128,128", "resize": "128", "num_layers": "18", "epochs": "1"},
     recommended_settings=_recommended_settings,
     plan=_plan,
 )

@@ -29,6 +29,7 @@ from vision.nn.pretrained import copy_weights, load_imagenet
 from vision.nn.resnet import PLANS, ResNet, Stem
 
 if TYPE_CHECKING:
+    from vision.algorithms.image_classification.classical_network import ClassicalArchitecture
     from vision.algorithms.image_classification.library_network import LibraryArchitecture
 
 # A plan may come from a stranger's file; these bound what building it can cost (2 GiB of float32 weights).
@@ -126,7 +127,7 @@ def read_architecture(plan: Mapping[str, object]) -> Architecture:
 class Classifier(nn.Module):
     """Pixels to logits, whatever the network behind the normalization is."""
 
-    def __init__(self, architecture: Architecture | LibraryArchitecture) -> None:
+    def __init__(self, architecture: Architecture | LibraryArchitecture | ClassicalArchitecture) -> None:
         super().__init__()
         self.takes_grey = architecture.image_shape[0] == 1
         self.normalize = Normalize(architecture.mean, architecture.std)
