@@ -88,8 +88,8 @@ def test_edges_are_where_they_are() -> None:
 
 
 def test_words_are_the_nearest_of_the_codebook() -> None:
-    image = np.random.default_rng(1).integers(0, 256, (SIDE_PX, SIDE_PX, 3), dtype=np.uint8)
-    image = cv2.resize(image[:16, :16], (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_CUBIC)
+    coarse = np.random.default_rng(1).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    image = cv2.resize(coarse, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_CUBIC)
     descriptors = local_descriptors(image)
     codebook = descriptors[:3]
     distances = ((descriptors[:, None] - codebook[None]) ** 2).sum(axis=2)
