@@ -91,6 +91,11 @@ def test_people_see_epochs_and_own_callbacks_are_called(
     assert not shown.out
 
 
+def test_a_path_in_place_of_channels_is_refused_with_an_example() -> None:
+    with pytest.raises(vision.UserError, match='"train": PATH'):
+        vision.fit("image_classification", "photos")  # type: ignore[call-overload]
+
+
 def test_a_hyperparameter_may_be_called_algorithm() -> None:
     with pytest.raises(vision.UserError, match="algorithm is 'pspp' but must be fcn, psp or deeplab"):
         vision.fit("semantic_segmentation", {}, algorithm="pspp")  # type: ignore[call-overload]

@@ -16,7 +16,7 @@ _MOST_ROWS = 100
 
 def print_evaluation(evaluation: Evaluation, title: str) -> None:
     """Print the metrics, then each table that is there to be read, cut where it has many rows, then the notes."""
-    tables = (table for table in evaluation.tables if not table.is_long)
+    tables = (table for table in evaluation.tables if table.rows and not table.is_long)
     # Beside a table, not in it: its title and caption would be as narrow as its columns.
     notes = (Text(printable(note)) for note in evaluation.notes)
     Console().print(

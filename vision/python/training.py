@@ -220,6 +220,10 @@ def _job(
     hyperparameters: Mapping[str, object],
 ) -> TrainingJob:
     facts = algorithms.facts_of(algorithm)
+    if not isinstance(channels, Mapping):
+        raise SettingsError(
+            ['Argument channels must map names to paths: give for example {"train": PATH, "validation": PATH}.']
+        )
     declared = needed_channels(facts.channels, run)
     suffixes, shown = facts.label_suffixes("train"), run.get("progress", "auto") in ("auto", "bar")
     counted = with_counts(hyperparameters, channels, suffixes, shows_progress=shown)
