@@ -82,6 +82,16 @@ def test_mistakes_are_sentences(
     assert problem in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("words", "said"), [(["--epochs", "3"], "hp.epochs=3"), (["hq.epochs=3"], "'hq.epochs'")])
+def test_words_that_are_refused_are_refused_first(
+    photos: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", str(photos), *words]) == 2
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert "chooses" not in shown
+
+
 def test_one_class_is_nothing_to_learn(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (photos / "fuchs").rename(tmp_path / "elsewhere")
     assert main(["train", "my photos"]) == 2

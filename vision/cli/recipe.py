@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from vision import algorithms
 from vision.cli.assignments import put
-from vision.cli.composition import RECIPE, config_folders
-from vision.cli.overrides import FLAGS_WITH_VALUE
+from vision.cli.composition import RECIPE, config_folders, config_groups
+from vision.cli.overrides import FLAGS_WITH_VALUE, read_overrides
 from vision.settings.channels import parse_channels
 from vision.settings.device import this_machine
-from vision.settings.errors import UserError
+from vision.settings.errors import SettingsError, UserError
 from vision.settings.file_names import local_path
 from vision.settings.run import RunSettings
 
@@ -41,6 +41,10 @@ def with_recipe(argv: Sequence[str], verb: str = "train") -> list[str]:
     words = _Words.of(argv)
     if not words.paths and words.recipe is None:
         return list(argv)
+    # Nothing is shown for words that are refused in the end.
+    problems = read_overrides(words.rest, config_groups(words.rest)).problems
+    if problems:
+        raise SettingsError(problems)
     algorithm = words.value("algorithm")
     recipe = words.recipe or ("sagemaker" if algorithm or words.value("experiment") else "auto")
     found = _channels(words)

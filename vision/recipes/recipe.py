@@ -77,7 +77,8 @@ def _read(name: str, folders: Sequence[Path]) -> dict[str, dict[str, dict[str, d
     """Return the values of a recipe by algorithm, part and section. Raises SettingsError."""
     path = next((folder / f"{name}.yaml" for folder in folders if (folder / f"{name}.yaml").is_file()), None)
     if path is None:
-        raise SettingsError([f"Setting recipe is {shown(name)}: {did_you_mean(name, recipe_names(folders))}"])
+        own = "A recipe of your own is FOLDER/recipe/NAME.yaml, given as --config-dir FOLDER recipe=NAME"
+        raise SettingsError([f"Setting recipe is {shown(name)}: {did_you_mean(name, recipe_names(folders))} {own}."])
     try:
         with open_regular_text(path) as file:
             document = yaml.safe_load(file)

@@ -45,6 +45,7 @@ def test_map_takes_lists_and_a_default() -> None:
         ({"map": {"0": 300}}, "300 as pixel value of class 0"),
         ({"map": {"0": 5, "1": 5}}, "gives the pixel value 5 to the classes 0 and 1"),
         ({"map": {"0": 0, "128": 1}}, r'perhaps \{"map": \{"0": 0, "1": 128\}\} is meant'),
+        ({"map": {"a": 0}}, r"and 255 for ignored pixels\)$"),
     ],
 )
 def test_wrong_maps_are_refused(raw: object, reason: str) -> None:

@@ -125,8 +125,7 @@ def _allowed(num_classes: int) -> str:
 
 def _reversed(stated: Mapping[object, object]) -> str:
     """Return a hint where the values would do as classes."""
-    values = [_whole(value) for value in stated.values()]
-    if any(value is None for value in values):
+    if any(_whole(word) is None for word in (*stated, *stated.values())):
         return ""
     turned = ", ".join(f'"{value}": {name}' for name, value in list(stated.items())[:4])
     return f'; the key is the class and the value the pixel, so perhaps {{"map": {{{turned}}}}} is meant'
