@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vision.recipes.data_finder import find_data
+from vision.recipes.data_finder import find_channels, find_data
 
 COCO = '{"images": [], "annotations": [], "categories": []}'
 VOC = "<annotation></annotation>"
@@ -77,6 +77,14 @@ def test_a_file_stands_for_its_neighbors(tmp_path: Path) -> None:
     }
     assert find_data(tmp_path / "other.rec").channels == {"train": tmp_path / "other.rec"}
     assert find_data(tmp_path / "yolo/data.yaml").channels == {"train": tmp_path / "yolo"}
+
+
+def test_a_second_path_is_for_validation_and_not_left_for_the_end(tmp_path: Path) -> None:
+    root = write(tmp_path, "train.rec", "test.rec", "more/val.rec")
+    found = find_channels([root / "train.rec", root / "test.rec"])
+    assert found.channels == {"train": root / "train.rec", "validation": root / "test.rec"}
+    assert found.test is None
+    assert find_channels([root / "train.rec", root / "more/val.rec"]).test == root / "test.rec"
 
 
 def test_masks_beside_a_folder_of_images_are_found(tmp_path: Path) -> None:

@@ -67,7 +67,8 @@ def find_channels(paths: Sequence[Path]) -> FoundData:
     found = find_data(paths[0])
     if len(paths) == 1:
         return found
-    return FoundData({**found.channels, **validation_in(paths[1])}, found.test, found.notes)
+    test = None if found.test == paths[1] else found.test
+    return FoundData({**found.channels, **validation_in(paths[1])}, test, found.notes)
 
 
 def validation_in(path: Path) -> dict[str, Path]:
