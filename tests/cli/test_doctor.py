@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import vision
 from vision.cli import doctor
 from vision.cli.main import main
 
@@ -46,12 +47,28 @@ def test_text_has_a_line_a_fact(capsys: pytest.CaptureFixture[str]) -> None:
     assert any(line.split()[0] == "python" for line in lines)
 
 
-def test_extras_name_what_they_lack(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    needs = ["torch>=2", "no-such-package-x[y]>=1; extra == 'one'", "torch; extra == 'two'"]
+def test_extras_name_what_they_lack(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    needs = [
+        "torch>=2",
+        "no-such-package-x[y]>=1; extra == 'one'",
+        "torch; extra == 'two'",
+        "vision[one,two]; extra == 'both'",
+    ]
     monkeypatch.setattr(metadata, "requires", lambda name: needs)
+    # Installed, without the file of the checkout beside it.
+    monkeypatch.setattr(vision, "__file__", str(tmp_path / "vision" / "__init__.py"))
     assert main(["doctor", "format=json"]) == 0
     extras = json.loads(capsys.readouterr().out)["extras"]
-    assert extras == {"one": "not installed: no-such-package-x", "two": "installed"}
+    lacking = "not installed: no-such-package-x"
+    assert extras == {"both": lacking, "one": lacking, "two": "installed"}
+
+
+def test_a_checkout_knows_the_extras_of_its_own_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "format=json"]) == 0
+    extras = json.loads(capsys.readouterr().out)["extras"]
+    assert {"aws", "baseline", "serve", "timm"} <= extras.keys()
 
 
 def test_wrong_settings_are_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias
@@ -119,11 +120,14 @@ def _dali_packages() -> list[str]:
 
 
 def _requirements() -> list[str]:
-    """Return what the package and its extras need; nothing where it runs from its source alone."""
-    try:
-        return metadata.requires("vision") or []
-    except metadata.PackageNotFoundError:
-        return []
+    """Return what the package and its extras need, as metadata of packages say it."""
+    project = Path(vision.__file__).parents[1] / "pyproject.toml"
+    if project.is_file():
+        # A checkout: what was noted when it was installed grows old.
+        found = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
+        extras = found["optional-dependencies"].items()
+        return [*found["dependencies"], *(f"{line}; extra == '{name}'" for name, lines in extras for line in lines)]
+    return metadata.requires("vision") or []
 
 
 def _driver() -> str | None:
@@ -187,12 +191,26 @@ def _extras() -> Facts:
     for line in _requirements():
         extra = re.search(r"extra == ['\"]([\w-]+)['\"]", line)
         if extra is not None:
-            needs.setdefault(extra[1], []).append(_name(line))
+            needs.setdefault(extra[1], []).append(line)
     found: Facts = {}
-    for name, packages in sorted(needs.items()):
-        absent = [package for package in packages if installed(package) is None]
+    for name in sorted(needs):
+        absent = [package for package in _packages(name, needs) if installed(package) is None]
         found[name] = f"not installed: {', '.join(absent)}" if absent else "installed"
     return found
+
+
+def _packages(extra: str, needs: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the packages of an extra, and of the extras that it takes in as ``vision[one,two]``."""
+    found: dict[str, None] = {}
+    for line in needs.get(extra, ()):
+        others = re.match(r"vision\[([\w,-]+)\]", line)
+        names = (
+            [_name(line)]
+            if others is None
+            else [one for name in others[1].split(",") for one in _packages(name, needs)]
+        )
+        found.update(dict.fromkeys(names))
+    return list(found)
 
 
 def _name(requirement: str) -> str:
