@@ -68,6 +68,19 @@ class Registry:
             ).fetchall()
         return [_resource(row) for row in rows]
 
+    def latest(self, kind: str, most: int) -> list[Resource]:
+        """Return at most ``most`` resources of a kind, the youngest first."""
+        with self._lock:
+            rows = self._connection.execute(
+                "select * from resources where kind=? order by created_s desc, name limit ?", (kind, most)
+            ).fetchall()
+        return [_resource(row) for row in rows]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many resources there are of each kind."""
+        with self._lock:
+            return dict(self._connection.execute("select kind, count(*) from resources group by kind").fetchall())
+
     def update(self, kind: str, name: str, **changes: Any) -> None:
         """Set values of a resource's state; one that was deleted meanwhile stays so."""
         with self._lock:

@@ -12,6 +12,7 @@ from vision.aws.app import build_app
 from vision.aws.identity import iam, sts
 from vision.aws.json_protocol import JsonService
 from vision.aws.logs.cloud_watch_logs import CloudWatchLogs
+from vision.aws.page.pages import Pages
 from vision.aws.s3.routes import S3Routes
 from vision.aws.sagemaker.endpoints import Endpoints
 from vision.aws.sagemaker.models import Models
@@ -56,7 +57,7 @@ class Services:
             "logs": CloudWatchLogs(workplace.logs).answer,
             "sagemaker": sagemaker,
         }
-        self.app: ASGIApp = build_app(services, workplace.settings.region)
+        self.app: ASGIApp = build_app(services, Pages(workplace).answer, workplace.settings.region)
 
     def end(self) -> None:
         """Stop the jobs, whose models so far are kept, and end the endpoints, which come back with the next server."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 import math
@@ -49,13 +50,15 @@ def page(
     notes: Sequence[str],
     sections: Sequence[Section],
     verdict: Sequence[str] = (),
+    links: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """Return the whole document as HTML. ``verdict`` is what to read if nothing else."""
-    style, script = (
-        files("vision.reports").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js")
-    )
-    policy = POLICY.format(hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"))
-    links = "".join(f'<a href="#{file_stem(s.title)}">{_text(s.title)}</a>' for s in sections)
+    """Return the whole document as HTML. ``verdict`` is what to read if nothing else.
+
+    ``links`` are (text, address) of other pages; they stand before those of the sections.
+    """
+    style, script = _asset("page.css"), _asset("page.js")
+    places = [*links, *((section.title, f"#{file_stem(section.title)}") for section in sections)]
+    shown_links = "".join(f'<a href="{escape(address)}">{_text(label)}</a>' for label, address in places)
     shown_tiles = "".join(
         f'<div class="tile{" first" if place == 0 else ""}"><b>{_text(tile.value)}</b>'
         f"<span>{_text(tile.label)}</span></div>"
@@ -64,16 +67,27 @@ def page(
     shown_notes = "".join(f"<p>{_text(note)}</p>" for note in notes)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy()}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{_text(title)}</title><style>{style}</style></head>\n<body><main>\n"
-        f"<header><h1>{_text(title)}</h1><p>{_text(subtitle)}</p><nav>{links}</nav></header>\n"
+        f"<header><h1>{_text(title)}</h1><p>{_text(subtitle)}</p><nav>{shown_links}</nav></header>\n"
         + (f'<p class="verdict">{_text(" ".join(verdict)).replace(" %", "&nbsp;%")}</p>\n' if verdict else "")
         + f'<div class="tiles">{shown_tiles}</div>\n'
         + (f'<div class="notes">{shown_notes}</div>\n' if notes else "")
         + _arranged(sections)
         + f"</main><script>{script}</script></body></html>\n"
     )
+
+
+def policy() -> str:
+    """Return the content security policy of the page: its own style and script, pictures inside it, and no more."""
+    digest = hashlib.sha256(_asset("page.js").encode()).digest()
+    return POLICY.format(hash=base64.b64encode(digest).decode("ascii"))
+
+
+@functools.cache
+def _asset(name: str) -> str:
+    return files("vision.reports").joinpath(name).read_text(encoding="utf-8")
 
 
 def _arranged(sections: Sequence[Section]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -54,6 +55,15 @@ class LogStore:
         path = self._path(group, stream)
         return list(_events(path)) if path.is_file() else None
 
+    def groups(self) -> list[str]:
+        """Return the names of all groups."""
+        return sorted(unquote(folder.name) for folder in self._folder.iterdir())
+
+    def last_events(self, group: str, stream: str, most_bytes: int) -> Iterator[LogEvent]:
+        """Yield the lines in the last ``most_bytes`` of a stream one by one, numbered from 0; none if there is none."""
+        path = self._path(group, stream)
+        return _events(path, most_bytes) if path.is_file() else iter(())
+
     def _path(self, group: str, stream: str) -> Path:
         return self._folder / _file_name(group) / _file_name(stream)
 
@@ -76,15 +86,30 @@ class LogWriter:
         self._file.close()
 
 
-def _events(path: Path) -> Iterator[LogEvent]:
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file):
-            # The last line of a killed server may be half.
-            if line.endswith("\n"):
-                time_ms, message = json.loads(line)
-                yield LogEvent(number, time_ms, message)
+def _events(path: Path, most_bytes: int | None = None) -> Iterator[LogEvent]:
+    with path.open("rb") as file:
+        start = 0 if most_bytes is None else max(0, os.fstat(file.fileno()).st_size - most_bytes)
+        if start:
+            file.seek(start - 1)
+            # The rest of a line whose beginning is left out.
+            file.readline()
+        number = 0
+        for line in file:
+            event = _event(number, line)
+            if event is not None:
+                number += 1
+                yield event
+
+
+def _event(number: int, line: bytes) -> LogEvent | None:
+    """Return the event in a line; None for one that a killed server left half, alone or before the next line."""
+    try:
+        time_ms, message = json.loads(line)
+    except ValueError:
+        return None
+    return LogEvent(number, time_ms, message)
 
 
 def _file_name(text: str) -> str:
-    # A dot at the beginning could make "..".
-    return quote(text, safe="").replace(".", "%2E")
+    # A dot at the beginning could make "..", and clients ask for names that are too long for a file.
+    return quote(text, safe="", errors="replace").replace(".", "%2E")[:255]
