@@ -35,7 +35,7 @@ def test_convert_and_what_it_leaves_out(folder: Path, tmp_path: Path, capsys: py
     assert "all.rec: 20 images, 2 classes" in capsys.readouterr().out
     (folder / "cats" / "broken.png").write_bytes(b"no image")
     assert main([*words, f"output={tmp_path / 'b' / 'all.rec'}"]) == 1
-    assert "1 images or boxes left out" in capsys.readouterr().err
+    assert "1 record left out" in capsys.readouterr().err
     assert "data/cats/broken.png: not an image" in (tmp_path / "b" / "all.rec.left-out.txt").read_text()
 
 
@@ -142,7 +142,7 @@ def test_inspect_of_dirt_fails_and_shows_it(folder: Path, tmp_path: Path, capsys
     assert main(["inspect", f"channels.train={folder}", f"output={tmp_path / 'report'}", "workers=1"]) == 1
     errors = capsys.readouterr().err
     assert "error: channel train: 1 of 22 images cannot be decoded; data/dogs/broken.png: not an image" in errors
-    assert "error: 1 images occur with different labels" in errors
+    assert "error: 1 image with different labels" in errors
     assert (tmp_path / "report" / "inspection.html").read_text().count("data:image/jpeg") >= 2
 
 

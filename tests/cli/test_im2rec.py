@@ -46,8 +46,8 @@ def test_what_is_left_out_is_named_and_shows_in_the_status(
     (tmp_path / "all.lst").write_text("0\t0\tcats/1.png\n1\t1\tlost.png\n")
     assert main(["im2rec", str(tmp_path / "all"), str(images), "--num-thread", "1"]) == 1
     shown = capsys.readouterr()
-    assert "all.rec: 1 records" in shown.out
-    assert shown.err.splitlines()[0] == f"1 lines left out (all in {tmp_path}/all.left-out.txt):"
+    assert "all.rec: 1 record" in shown.out
+    assert shown.err.splitlines()[0] == f"1 line left out (all in {tmp_path}/all.left-out.txt):"
     assert "all.lst line 2: names 'lost.png', which cannot be read below" in shown.err
 
 

@@ -122,7 +122,7 @@ def test_long_lists_of_labels_are_shortened() -> None:
 def test_a_diverged_network_is_reported_rather_than_praised() -> None:
     found = evaluate(np.full((3, 3), np.nan, np.float32), np.array([1, 2, 1]))
     assert found.metrics["accuracy"] == 0.0
-    assert "3 images have probabilities that are not numbers" in found.notes[-1]
+    assert "3 images with probabilities that are not numbers" in found.notes[-1]
     both = evaluate(np.full((2, 3), np.nan, np.float32), np.ones((2, 3)), multi_label=True)
     assert both.metrics["accuracy"] == 0.0
 

@@ -142,7 +142,7 @@ def test_notes_say_which_map() -> None:
     notes = evaluate(([(0, A, 0.9)], [(0, A, True), (0, FAR, False)]), threshold=0.65).notes
     assert "area under the precision-recall curve (2010 to 2012) at IoU above 0.65" in notes[1]
     assert "2 of 3 classes have no objects here" in notes[3]
-    assert notes[4].startswith("1 objects are marked as difficult")
+    assert notes[4].startswith("1 object marked as difficult")
 
 
 def test_overlap_threshold_decides_what_is_found() -> None:

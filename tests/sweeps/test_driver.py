@@ -105,7 +105,7 @@ def test_each_trial_has_gpus_of_its_own(tmp_path: Path) -> None:
 
 def test_too_few_gpus() -> None:
     assert gpu_groups((), 4) == []
-    with pytest.raises(UserError, match=r"run.devices=2 was asked for, but there are 1 GPUs"):
+    with pytest.raises(UserError, match=r"run.devices=2 was asked for, but this machine has 1 GPU"):
         gpu_groups(("0",), 2)
 
 

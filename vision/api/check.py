@@ -40,6 +40,7 @@ from vision.data.sample import Reader
 from vision.data.sampler import Draw
 from vision.data.seeds import image_seeds
 from vision.settings.channels import Channel
+from vision.settings.counted import counted
 from vision.settings.errors import DataError, UserError, problems_of
 from vision.settings.job import Job, TrainingJob
 from vision.training.accelerator import choose_accelerator, choose_device
@@ -151,7 +152,7 @@ def _look_at_channel(algorithm: AnyAlgorithm, job: TrainingJob, name: str, resul
     result.warnings += [f"channel {name!r}: {warning}" for warning in warnings]
     names = job.run.class_names or reader.class_names
     counts = "" if summary.class_counts is None else _shown_counts(summary.class_counts, names)
-    result.facts.append((name, f"{len(reader)} images{counts}"))
+    result.facts.append((name, f"{counted(len(reader), 'image')}{counts}"))
     # Labels of another kind have been reported as one problem; do not report each of them again.
     return reader if task_problem(algorithm, reader) is None else None
 
@@ -159,13 +160,13 @@ def _look_at_channel(algorithm: AnyAlgorithm, job: TrainingJob, name: str, resul
 def _hold_out(job: TrainingJob, reader: Reader, result: CheckResult) -> Reader:
     """Return the part of channel train that is left to train on."""
     train, validation = HeldOut.choose(reader, job.channels, job.run).parts(reader)
-    result.facts.append(("validation", f"{len(validation)} images, held out of channel train"))
+    result.facts.append(("validation", f"{counted(len(validation), 'image')}, held out of channel train"))
     return train
 
 
 def _device(job: TrainingJob) -> str:
     kind, processes = choose_accelerator(job.run)
-    return f"{kind}, {processes} process{'es' if processes > 1 else ''}"
+    return f"{kind}, {counted(processes, 'process')}"
 
 
 def _shown_counts(counts: np.ndarray, names: tuple[str, ...] | None) -> str:
@@ -226,7 +227,7 @@ def _look_at_network(
     memory = measure_training_memory(network, batch.images, averages)
     needed, available = memory.bytes_of(share), _memory_bytes(choose_device(job.run))
     text = f"{parameters / 1e6:.1f} million weights; training takes about {needed / 1e9:.1f} GB in float32"
-    shared = f", {share} images for each of {processes} processes" if processes > 1 else ""
+    shared = f", {counted(share, 'image')} for each of {processes} processes" if processes > 1 else ""
     result.facts.append(("network", f"{text} with mini_batch_size={hp.mini_batch_size}{shared}"))
     if needed > available > 0:
         fitting = memory.largest_batch(available) * processes

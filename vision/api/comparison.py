@@ -14,6 +14,7 @@ from vision.api.model import open_model
 from vision.artifacts.model_folder import StoredModel
 from vision.metrics.bootstrap import Compared, Comparison, paired_bootstrap
 from vision.settings.channels import Channel
+from vision.settings.counted import counted
 from vision.settings.errors import UserError
 from vision.settings.nearest import shown
 from vision.settings.run import RunSettings
@@ -118,6 +119,6 @@ def _notes(class_names: tuple[str, ...], left_out: int, broken: list[str | None]
     if len(class_names) >= _MANY_CLASSES:
         notes.append("Of many classes some differ by chance: about one in twenty is called better or worse wrongly.")
     if left_out:
-        notes.append(f"{left_out} images that only one of the models could read are left out.")
+        notes.append(f"Left out: {counted(left_out, 'image')} that only one of the models could read.")
     notes += [summary for summary in dict.fromkeys(broken) if summary]
     return tuple(notes)

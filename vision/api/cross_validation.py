@@ -23,6 +23,7 @@ from vision.data.sample import Reader
 from vision.data.stratification import assign_parts
 from vision.files.atomic_file import write_whole
 from vision.metrics.evaluation import Table
+from vision.settings.counted import counted
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.job import Job, TrainingJob
 from vision.settings.strict_json import read_json
@@ -111,7 +112,9 @@ def _read_labels(algorithm: AnyAlgorithm, job: TrainingJob, folds: int) -> tuple
         raise UserError("run.folds needs the images in any order, but channel 'train' is in Pipe mode: use File mode")
     reader = open_channel(job.channels, "train", label_suffixes=algorithm.facts.label_suffixes("train"))
     if len(reader) < folds:
-        raise UserError(f"channel 'train' holds {len(reader)} images, too few for run.folds={folds}: give fewer folds")
+        raise UserError(
+            f"channel 'train' holds {counted(len(reader), 'image')}, too few for run.folds={folds}: give fewer folds"
+        )
     summary = look_at_labels(algorithm, LabeledChannel("train", job.channels, reader), hp, job.run)
     if summary.problems:
         raise SettingsError([f"channel 'train': {problem}" for problem in summary.problems])
@@ -130,8 +133,8 @@ def _copies(reader: Reader, folds: int) -> np.ndarray:
     different = len(np.unique(groups))
     if different < folds:
         raise UserError(
-            f"channel 'train' holds {len(reader)} images, but only {different} that do not look alike, too few for "
-            f"run.folds={folds}: give fewer folds"
+            f"channel 'train' holds {counted(len(reader), 'image')}, but only {different} that do not look "
+            f"alike, too few for run.folds={folds}: give fewer folds"
         )
     return groups
 

@@ -24,6 +24,7 @@ from vision.data.collate import stack_images
 from vision.data.dataset import Transform
 from vision.data.image_codec import decode_rgb
 from vision.metrics.evaluation import Evaluation
+from vision.settings.counted import counted
 from vision.settings.errors import DataError, UserError
 from vision.settings.regular_file import open_regular
 from vision.settings.run import RunSettings
@@ -66,7 +67,7 @@ class Model:
         names, count = self.class_names, len(self.class_names)
         weights = sum(weight.numel() for weight in self.network.parameters())
         return (
-            f"<Model of {self.algorithm.facts.name}: {count} class{'es' if count > 1 else ''} "
+            f"<Model of {self.algorithm.facts.name}: {counted(count, 'class')} "
             f"({', '.join(names[:5])}{', ...' if count > 5 else ''}), {weights:,} weights, on {self.device}>"
         )
 
@@ -91,7 +92,9 @@ class Model:
 
     def _predict_batch(self, images: Sequence[PreparedImage]) -> list[Any]:
         shape = "x".join(map(str, images[0].pixels.shape))
-        with explain_out_of_memory(f"answering {len(images)} images of {shape} at once", self.device, _FEWER):
+        with explain_out_of_memory(
+            f"answering {counted(len(images), 'image')} of {shape} at once", self.device, _FEWER
+        ):
             with torch.inference_mode():
                 outputs = self.network(stack_images([image.pixels for image in images]).to(self.device))
             sizes_px = [image.size_px for image in images]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vision.artifacts.model_description import ModelDescription
+from vision.settings.counted import counted
 
 MOST_CLASSES = 50
 LONGEST_TEXT = 120
@@ -32,10 +33,10 @@ class CardFacts:
 
 def model_card(name: str, model: ModelDescription, facts: CardFacts) -> str:
     """Return the card, as Markdown, of the model of a run called ``name``."""
-    trained = f"{model.epoch} epoch{'' if model.epoch == 1 else 's'}"
+    trained = counted(model.epoch, "epoch")
     parts = [
         f"# Model card: {_plain(name)}",
-        f"{facts.title} with {len(model.class_names)} classes. The weights are those after {trained}.",
+        f"{facts.title} with {counted(len(model.class_names), 'class')}. The weights are those after {trained}.",
         _section("Use", _use(model)),
         _section("Results", _results(model, facts)),
         _section("Data", _data(model, facts)),
@@ -60,7 +61,7 @@ def _results(model: ModelDescription, facts: CardFacts) -> str:
     if not facts.metrics:
         return "None were measured."
     number = facts.images.get("validation")
-    measured = f"On the {number} images of the validation channel" if number else "On the validation channel"
+    measured = f"On the {counted(number, 'image')} of the validation channel" if number else "On the validation channel"
     rows = [(_plain(name), _number(value)) for name, value in facts.metrics.items()]
     note = "by which the best epoch was chosen: on images that took no part in any choice expect a little less"
     return f"{measured}, {note}.\n\n{_table(('metric', 'value'), rows)}"

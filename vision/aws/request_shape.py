@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_pascal
 
 from vision.aws.failure import ServiceFailure
+from vision.settings.counted import counted
 from vision.settings.nearest import shown
 
 _MOST_PROBLEMS = 20
@@ -34,7 +35,7 @@ class RequestShape(BaseModel):
 
 def validation_failure(problems: list[str]) -> ServiceFailure:
     """Return the failure of a request with these problems, at least one."""
-    count = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected"
+    count = f"{counted(len(problems), 'validation error')} detected"
     return ServiceFailure(400, "ValidationException", f"{count}: {'; '.join(problems[:_MOST_PROBLEMS])}")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vision import algorithms
+from vision.settings.counted import counted
 from vision.settings.errors import SettingsError
 from vision.settings.file_names import local_path
 from vision.settings.nearest import did_you_mean, plain, shown
@@ -68,7 +69,7 @@ def fill_places(given: Assignments, places: Sequence[str], *, takes_more: bool =
     free = [name for name in places if name not in given.names]
     left = given.files[len(free) :]
     if left and not takes_more:
-        paths = f"up to {len(places)} path{'s' if len(places) > 1 else ''} ({', '.join(places)})"
+        paths = f"up to {counted(len(places), 'path')} ({', '.join(places)})"
         raise SettingsError([f"Argument {shown(left[0])} is one too many: this verb takes {paths}, and name=value."])
     return Assignments({**given.names, **dict(zip(free, given.files, strict=False))}, given.sections, left)
 

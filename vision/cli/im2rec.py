@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from vision.settings.counted import counted
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.file_names import shown_name
 
@@ -119,7 +120,7 @@ def _list(given: argparse.Namespace) -> int:
     )
     listing = list_images(Path(given.root), options)
     if listing.skipped.sentences:
-        print("\n".join(listing.skipped.summary("files")), file=sys.stderr)
+        print("\n".join(listing.skipped.summary("file")), file=sys.stderr)
     if not listing.images and listing.skipped.sentences:
         raise UserError(f"{given.root} holds no image that can be listed.")
     if not listing.images:
@@ -130,13 +131,13 @@ def _list(given: argparse.Namespace) -> int:
     if given.recursive:
         _write_classes(Path(given.prefix).parent, listing.folders, given.root)
     for path, lines in write_lists(given.prefix, listing, options).items():
-        print(f"{path}: {lines} images")
+        print(f"{path}: {counted(lines, 'image')}")
     if given.train_ratio < 1 < given.train_ratio + given.test_ratio:
         print("vision: the two ratios are more than 1 together, so training gets what is left", file=sys.stderr)
     if listing.others:
         print(
-            f"vision: {len(listing.others)} images have other suffixes, first {shown_name(listing.others[0])}; --exts "
-            "lists them, too, and im2rec packs what OpenCV can decode",
+            f"vision: left out: {counted(len(listing.others), 'image')} with another suffix, first "
+            f"{shown_name(listing.others[0])}; --exts lists them, too, and im2rec packs what OpenCV can decode",
             file=sys.stderr,
         )
     return SOME_SKIPPED if listing.skipped.sentences else 0
@@ -180,9 +181,9 @@ def _pack(given: argparse.Namespace) -> int:
     for lst in lists:
         with progress_bar(lst.name, count_lines(lst)) as advance:
             packed = pack_list(lst, options, given.num_thread or usable_cores(), advance)
-        continued = f", continued after {packed.lines_resumed} lines" if packed.lines_resumed else ""
-        print(f"{lst.with_suffix('.rec')}: {packed.records} records{continued}")
-        for line in packed.skipped.summary("lines", skipped_file(lst)):
+        continued = f", continued after {counted(packed.lines_resumed, 'line')}" if packed.lines_resumed else ""
+        print(f"{lst.with_suffix('.rec')}: {counted(packed.records, 'record')}{continued}")
+        for line in packed.skipped.summary("line", skipped_file(lst)):
             print(line, file=sys.stderr)
         status = SOME_SKIPPED if len(packed.skipped) else status
     return status

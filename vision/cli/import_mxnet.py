@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vision.cli.assignments import Assignments, read_assignments
+from vision.settings.counted import counted
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.file_names import local_path
 from vision.settings.nearest import shown
@@ -58,9 +59,8 @@ def run(argv: Sequence[str]) -> int:
         print(remark)
     hyperparameters = imported.description.hyperparameters
     kind = hyperparameters.get("num_layers") or hyperparameters.get("base_network")
-    print(
-        f"Imported {imported.description.algorithm} ({kind}, {len(imported.description.class_names)} classes): {output}"
-    )
+    classes = counted(len(imported.description.class_names), "class")
+    print(f"Imported {imported.description.algorithm} ({kind}, {classes}): {output}")
     return 0
 
 

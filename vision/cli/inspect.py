@@ -16,6 +16,7 @@ from vision.cli.assignments import read_assignments
 from vision.files.atomic_file import check_writable, write_whole
 from vision.recipes.data_finder import find_channels
 from vision.settings.channels import LABEL_MAP, Channel, parse_channels
+from vision.settings.counted import counted
 from vision.settings.errors import DataError, SettingsError
 from vision.settings.file_names import local_path
 from vision.settings.table import SettingsTable
@@ -115,7 +116,7 @@ def _inspect(
         )
     text = json.dumps(document, indent=1, allow_nan=False)
     write_whole(folder / "inspection.json", text)
-    print(f"{folder}: {errors} errors; see inspection.html" if readers else f"{folder}: {errors} errors")
+    print(f"{folder}: {counted(errors, 'error')}{'; see inspection.html' if readers else ''}")
     if "train" in readers:
         print(f"train with{', once the errors are mended' if errors else ''}:")
         print(f"  {_command(paths, channels, inspection.settings)}")

@@ -15,6 +15,7 @@ from vision.cli.assignments import fill_places, read_assignments
 from vision.cli.evaluate import check
 from vision.data.problems import EqualProblems
 from vision.files.atomic_file import AtomicFile
+from vision.settings.counted import counted
 from vision.settings.errors import DataError, UserError
 from vision.settings.file_names import local_path, name_problem, shown_name
 from vision.settings.nearest import shown
@@ -133,7 +134,7 @@ def _table(rows: Sequence[tuple[str, str]], total: int) -> Table:
     for key, text in rows:
         table.add_row(Text(key), Text(text))
     if total > len(rows):
-        table.caption = f"{len(rows)} of {total} images"
+        table.caption = f"{len(rows)} of {counted(total, 'image')}"
     return table
 
 

@@ -17,6 +17,7 @@ from vision.cli.assignments import put
 from vision.cli.composition import RECIPE, config_folders, config_groups
 from vision.cli.overrides import FLAGS_WITH_VALUE, read_overrides
 from vision.settings.channels import parse_channels
+from vision.settings.counted import counted
 from vision.settings.device import this_machine
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.file_names import local_path
@@ -184,7 +185,7 @@ def _wrapped(line: str) -> str:
 
 def _holds(words: _Words, found: FoundData, look: DataLook) -> str:
     where = words.paths[0] if words.paths else str(found.channels["train"])
-    classes = f" of {look.num_classes} class{'es' if look.num_classes > 1 else ''}" if look.num_classes else ""
+    classes = f" of {counted(look.num_classes, 'class')}" if look.num_classes else ""
     names = (
         f" ({', '.join(look.class_names[:5])}{', ...' if len(look.class_names) > 5 else ''})"
         if look.class_names
@@ -192,7 +193,8 @@ def _holds(words: _Words, found: FoundData, look: DataLook) -> str:
     )
     width, height = look.median_px
     part = "" if "validation" not in found.channels else f"; validation is {found.channels['validation']}"
-    return f"{where}: {look.num_images:,} images{classes}{names}, half of them at most {width}x{height} pixels{part}"
+    images = counted(look.num_images, "image")
+    return f"{where}: {images}{classes}{names}, half of them at most {width}x{height} pixels{part}"
 
 
 def _time_text(words: _Words, look: DataLook, choice: Choice) -> str | None:

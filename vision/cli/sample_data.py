@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from vision.cli.assignments import read_assignments
+from vision.settings.counted import counted
 from vision.settings.errors import UserError
 from vision.settings.file_names import local_path
 from vision.settings.nearest import did_you_mean, shown
@@ -89,7 +90,7 @@ def run(argv: Sequence[str]) -> int:
     folder = local_path(given.files[0])
     counts = chosen.write(folder, chosen.settings.parse(given.names))
     for name, count in counts.items():
-        print(f"{folder / name}{chosen.suffix}: {count} images")
+        print(f"{folder / name}{chosen.suffix}: {counted(count, 'image')}")
     return 0
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from vision.cli.assignments import fill_places, read_assignments
 from vision.cli.convert import SourceSettings, check_places, format_rows, guess_format, report_skipped, source_of
+from vision.settings.counted import counted
 from vision.settings.errors import SettingsError
 from vision.settings.file_names import local_path
 from vision.settings.nearest import shown
@@ -72,7 +73,7 @@ def run(argv: Sequence[str]) -> int:
         parts = split(source, given.names["format"], output, options, settings.images, workers, advance)
     for name, count in parts.images.items():
         classes = ", ".join(f"{label} {number}" for label, number in list(parts.classes[name].items())[:10])
-        print(f"{name}: {count:,} images ({classes}{', ...' if len(parts.classes[name]) > 10 else ''})")
+        print(f"{name}: {counted(count, 'image')} ({classes}{', ...' if len(parts.classes[name]) > 10 else ''})")
     for note in parts.notes:
         print(f"vision: {note}", file=sys.stderr)
     return report_skipped(parts.skipped, output / "split")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vision.data.problems import EqualProblems
 from vision.files.atomic_file import write_whole
+from vision.settings.counted import counted
 
 MAX_LINES = 10
 
@@ -53,12 +54,12 @@ class Skipped:
             return
         write_whole(path, "".join(f"{sentence}\n" for sentence in self.sentences).encode(errors="backslashreplace"))
 
-    def summary(self, what: str, path: Path | None = None) -> list[str]:
-        """Return lines for the terminal: the number of ``what``, each kind once, and the file that names all."""
+    def summary(self, noun: str, path: Path | None = None) -> list[str]:
+        """Return lines for the terminal: their number, each a ``noun``, each kind once, and the file that names all."""
         if not self.sentences:
             return []
         named = f" (all in {path})" if path is not None else ""
         return [
-            f"{len(self.sentences)} {what} left out{named}:",
+            f"{counted(len(self.sentences), noun)} left out{named}:",
             *(f"  {line}" for line in self._kinds.lines(MAX_LINES)),
         ]

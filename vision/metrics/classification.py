@@ -24,6 +24,7 @@ from vision.metrics.galleries import label_galleries, listed
 from vision.metrics.label_evaluation import evaluate_image_labels
 from vision.metrics.label_tables import with_labels
 from vision.metrics.score_curve import average_precision, mean_log_loss, precision_recall
+from vision.settings.counted import counted
 
 MOST_CURVES = 20
 MOST_CURVE_POINTS = 200
@@ -229,5 +230,5 @@ def _notes(counts: DecisionCounts, probabilities: np.ndarray) -> tuple[str, ...]
         )
     undefined = int(np.count_nonzero(np.isnan(probabilities).any(axis=1)))
     if undefined:
-        notes.append(f"{undefined} images have probabilities that are not numbers: the training diverged.")
+        notes.append(f"{counted(undefined, 'image')} with probabilities that are not numbers: the training diverged.")
     return tuple(notes)

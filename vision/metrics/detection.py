@@ -24,6 +24,7 @@ from vision.metrics.evaluation import Curves, Evaluation, Matrix, Table
 from vision.metrics.galleries import SHOWN_SCORE, galleries
 from vision.metrics.label_evaluation import evaluate_box_labels
 from vision.metrics.label_tables import with_labels
+from vision.settings.counted import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -133,7 +134,7 @@ def _notes(records: DetectionRecords, found: AveragePrecision, overlap_threshold
     difficult = int(np.count_nonzero(records.truth_difficult))
     if difficult:
         notes.append(
-            f"{difficult} objects are marked as difficult: they need not be found, nor does it count if they are."
+            f"{counted(difficult, 'object')} marked as difficult: need not be found, nor does it count if found."
         )
     return tuple(notes)
 

@@ -10,6 +10,7 @@ from vision.metrics.average_precision import DetectionRecords
 from vision.metrics.box_pairs import BoxPairs
 from vision.metrics.evaluation import Box, Example, Gallery
 from vision.metrics.label_evaluation import LabelEvaluation
+from vision.settings.counted import counted
 
 SHOWN_SCORE = 0.3
 MOST_SAMPLES = 16
@@ -124,7 +125,7 @@ def _missed(pictures: _Pictures, pairs: BoxPairs) -> tuple[Example, ...]:
 
 
 def _objects(count: int) -> str:
-    return "1 object" if count == 1 else f"{count} objects"
+    return counted(count, "object")
 
 
 def _corners(box: np.ndarray) -> tuple[float, float, float, float]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vision.metrics.bootstrap import CONFIDENCE, ImageMetrics, Interval, PlainWords, bootstrap_interval
+from vision.settings.counted import counted
 
 # Enough for bounds in whole percents, and of large detection sets still done in seconds.
 RESAMPLES = 200
@@ -37,7 +38,7 @@ class Verdict:
         value, low, high = self.interval.value, self.interval.low, self.interval.high
         if math.isnan(value):
             return ()
-        images = f"{self.num_images:,} images"
+        images = f"{counted(self.num_images, 'image')}"
         figure = f"{100 * value:.1f} % ({100 * CONFIDENCE:.0f} % interval {100 * low:.1f} to {100 * high:.1f} %)"
         found = [f"{self.words.says.format(figure=figure, images=images)}."]
         guess = self.words.guess_value

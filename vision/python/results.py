@@ -21,6 +21,7 @@ from vision.python.notebook import data_frame, metrics_table, picture_html, tabl
 from vision.reports import comparison as comparison_words
 from vision.reports.figures import class_bars, heat_map, learning_curves
 from vision.reports.formatting import metric_label, metric_text
+from vision.settings.counted import counted
 from vision.settings.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class EvaluationResult(Evaluation):
     """An evaluation that can be looked at."""
 
     def __repr__(self) -> str:
-        return f"<EvaluationResult of {self.num_images:,} images: {_shown(self.metrics)}>"
+        return f"<EvaluationResult of {counted(self.num_images, 'image')}: {_shown(self.metrics)}>"
 
     def to_pandas(self, table: str | None = None) -> pd.DataFrame:
         """Return a data frame of the metrics, or of the table with that title. Needs pandas."""
@@ -82,7 +83,7 @@ class TrainingResult(RunResult):
     """The network that was given to ``fit``, as it was before training."""
 
     def __repr__(self) -> str:
-        return f"<TrainingResult {self.folder.path}: {len(self.history)} epochs, {_shown(self.metrics)}>"
+        return f"<TrainingResult {self.folder.path}: {counted(len(self.history), 'epoch')}, {_shown(self.metrics)}>"
 
     @cached_property
     def model(self) -> Model:

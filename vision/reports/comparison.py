@@ -15,6 +15,7 @@ from vision.metrics.evaluation import Table
 from vision.reports import page as html
 from vision.reports.drawing import FAINT, INK, new_figure, png
 from vision.reports.formatting import metric_label, short_label
+from vision.settings.counted import counted
 
 MOST_BARS = 40
 _COLORS = {1: "#16a34a", -1: "#dc2626", 0: FAINT}
@@ -36,8 +37,8 @@ def write_comparison(folder: Path, comparison: Comparison) -> Path:
     label = metric_label(comparison.objective)
     page = html.page(
         title=verdict(comparison),
-        subtitle=f"model: {comparison.model} \u00b7 other: {comparison.other} \u00b7 {comparison.num_images:,} images, "
-        f"{comparison.resamples:,} draws",
+        subtitle=f"model: {comparison.model} \u00b7 other: {comparison.other} \u00b7 "
+        f"{counted(comparison.num_images, 'image')}, {comparison.resamples:,} draws",
         tiles=[
             html.Tile(f"{label} of model in %, with 95 % interval", interval_text(found.model)),
             html.Tile(f"{label} of other in %, with 95 % interval", interval_text(found.other)),

@@ -18,6 +18,7 @@ from vision.reports import page as html
 from vision.reports.contact_sheet import make_thumbnail, thumbnail_side_px
 from vision.reports.drawing import jpeg_bytes
 from vision.reports.figures import histogram
+from vision.settings.counted import counted
 
 MOST_PICTURES = 24
 # Classes that are shown in pictures, the pictures of each, and the boxes of a picture.
@@ -42,7 +43,7 @@ def write_inspection_page(path: Path, inspection: Inspection, title: str, image_
     warnings = len(inspection.issues) - inspection.errors
     document = html.page(
         title=title,
-        subtitle=", ".join(f"{channel.name} {len(channel):,} images" for channel in inspection.channels),
+        subtitle=", ".join(f"{channel.name} {counted(len(channel), 'image')}" for channel in inspection.channels),
         tiles=[
             html.Tile("errors", str(inspection.errors)),
             html.Tile("warnings", str(warnings)),
@@ -65,13 +66,13 @@ def _settings_table(inspection: Inspection) -> Table:
 
 def _channel_sections(channel: InspectedChannel) -> list[html.Section]:
     document = channel_json(channel)
-    counted = "boxes" if channel.task == "boxes" else "images"
+    noun = "boxes" if channel.task == "boxes" else "images"
     total = max(int(channel.class_counts.sum()), 1)
     classes = tuple((entry["name"], entry["count"], entry["count"] / total) for entry in document["classes"])
     sizes = tuple((f"{size['width']}x{size['height']}", size["count"]) for size in document["sizes_px"])
     kinds = tuple(document["kinds"].items())
     tables = [
-        Table(f"Classes of {channel.name}", ("class", counted, "share"), classes, shares=("share",)),
+        Table(f"Classes of {channel.name}", ("class", noun, "share"), classes, shares=("share",)),
         Table(f"Numbers of {channel.name}", ("what", *_quantile_names(document)), _quantile_rows(document)),
         Table(f"Frequent sizes of {channel.name}", ("pixels", "images"), sizes),
         Table(f"Formats and modes of {channel.name}", ("kind", "images"), kinds),
@@ -114,7 +115,9 @@ def _picture_sections(channel: InspectedChannel, image_of: ImageOf, mask_of: Mas
             places.append((Place(channel.name, index, f"record {index}", boxes=boxes), ""))
         name = channel.class_name(int(class_id))
         gallery, jpegs = _pictures(f"{name} of {channel.name}", places, image_of, mask_of)
-        body += html.folded_html(f"{name}: {len(indices):,} images", html.gallery_html(gallery, jpegs), is_open=True)
+        body += html.folded_html(
+            f"{name}: {counted(len(indices), 'image')}", html.gallery_html(gallery, jpegs), is_open=True
+        )
     return [html.Section(f"Classes of {channel.name} in pictures", body)] if body else []
 
 

@@ -23,6 +23,7 @@ from vision.reports.drawing import jpeg_bytes
 from vision.reports.evaluation_json import write_evaluation
 from vision.reports.figures import class_bars, curves_figure, heat_map, learning_curves, learning_panels
 from vision.reports.formatting import duration_text, file_stem, metric_label, metric_text
+from vision.settings.counted import counted
 from vision.settings.errors import DataError
 from vision.training.accelerator import choose_device
 
@@ -62,7 +63,7 @@ def write_report(
         sections.append(html.Section("Settings", html.settings_html(settings)))
     document = html.page(
         title=title,
-        subtitle=f"{evaluation.num_images:,} images, {len(evaluation.class_names):,} classes",
+        subtitle=f"{counted(evaluation.num_images, 'image')}, {counted(len(evaluation.class_names), 'class')}",
         tiles=_tiles(evaluation, history),
         notes=evaluation.notes,
         sections=sections,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from vision.files.write_error import make_folder
+from vision.settings.counted import counted
 from vision.settings.device import VISIBLE, usable_cores
 from vision.settings.errors import UserError
 from vision.sweeps.display import SweepDisplay
@@ -236,7 +237,9 @@ class Driver:
 def gpu_groups(gpus: Sequence[str], size: int) -> list[tuple[str, ...]]:
     """Divide the GPUs into groups of ``size``, each for one trial at a time. Raises UserError if there are too few."""
     if gpus and len(gpus) < size:
-        raise UserError(f"run.devices={size} was asked for, but there are {len(gpus)} GPUs; lower run.devices")
+        raise UserError(
+            f"run.devices={size} was asked for, but this machine has {counted(len(gpus), 'GPU')}; lower run.devices"
+        )
     return [tuple(gpus[start : start + size]) for start in range(0, len(gpus) - size + 1, size)]
 
 

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vision.settings.counted import counted
 from vision.settings.device import VISIBLE, gpu_number
 from vision.settings.errors import UserError
 from vision.settings.run import RunSettings
@@ -35,7 +36,9 @@ def choose_accelerator(run: RunSettings) -> tuple[str, int]:
     if run.devices is None:
         return kind, gpus if kind == "cuda" and number is None else 1
     if kind == "cuda" and run.devices > gpus:
-        raise UserError(f"run.devices={run.devices} was asked for, but there are {gpus} GPUs; lower run.devices")
+        raise UserError(
+            f"run.devices={run.devices} was asked for, but this machine has {counted(gpus, 'GPU')}; lower run.devices"
+        )
     return kind, run.devices
 
 

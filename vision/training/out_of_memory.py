@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from vision.data.cache.free_memory import free_memory_bytes
+from vision.settings.counted import counted
 from vision.settings.errors import UserError, is_out_of_memory
 
 _MAX_TEXT = 200
@@ -21,7 +22,11 @@ def explain_training_memory(
 
     ``mini_batch_size`` images are shared among ``processes`` of this machine; ``precision`` as in the settings.
     """
-    share = f" ({mini_batch_size // processes} images for each of {processes} processes)" if processes > 1 else ""
+    share = (
+        f" ({counted(mini_batch_size // processes, 'image')} for each of {processes} processes)"
+        if processes > 1
+        else ""
+    )
     remedy = "lower hp.mini_batch_size (with run.accumulate=N a step then takes N batches)"
     if precision == "float32":
         remedy += ", or set run.precision=bfloat16, which takes about half"

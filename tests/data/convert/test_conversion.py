@@ -105,5 +105,5 @@ def test_another_image_of_that_name_is_not_overwritten(boxes: Path, tmp_path: Pa
 
 def test_more_classes_than_names(write: Write, tmp_path: Path) -> None:
     root = write({"l.lst": "0\t2\ta.png\n", "a.png": png(), "classes.txt": "zebra\napple\n"})
-    with pytest.raises(UserError, match="has the class 2, but only 2 classes are named"):
+    with pytest.raises(UserError, match="has the class 2, but names for only 2 classes"):
         converted(root / "l.lst", "lst", "manifest", tmp_path / "out")

@@ -106,13 +106,13 @@ def test_two_images_do_not_share_a_label_file(write: Write) -> None:
 
 def test_no_label_at_all_is_no_data_set(write: Write) -> None:
     root = write({"images/a.png": png(), "labels/classes.txt": "cat\n"})
-    with pytest.raises(UserError, match="holds 1 images, but no label file of any of them"):
+    with pytest.raises(UserError, match="holds 1 image, but no label file of any of them"):
         FORMATS["yolo"].source(root, SourceOptions())
 
 
 def test_more_classes_than_names(write: Write, tmp_path: Path) -> None:
     root = write({"images/a.png": png(), "labels/a.txt": DOG, "data.yaml": "names: [cat]"})
-    with pytest.raises(DataError, match="has the class 1, but only 1 classes are named"):
+    with pytest.raises(DataError, match="has the class 1, but names for only 1 class"):
         converted(root, "yolo", "voc", tmp_path / "out")
 
 

@@ -60,9 +60,9 @@ def test_names_of_any_script_are_classes_and_images(tree) -> None:
         (b"caf\xe9/1.png", r"train: holds the folder 'caf\\xe9', whose name is not UTF-8; rename it"),
         (b"cats/caf\xe9.png", r"train/cats: holds the image 'caf\\xe9.png', whose name is not UTF-8; rename it"),
         (b"   /1.png", "holds the class folder '   ', whose name is blank; rename it"),
-        (b"cats/1.HEIC", "holds 1 images of kinds that cannot be read .*first 'cats/1.HEIC'.*save them as JPEG or PNG"),
-        (b"raw/1.cr2", r"holds 1 images of kinds that cannot be read \(1 Canon raw; first 'raw/1.cr2'\)"),
-        (b"1.nef", "holds 1 images without a class"),
+        (b"cats/1.HEIC", "holds 1 image of kinds that cannot be read .*first 'cats/1.HEIC'.*save them as JPEG or PNG"),
+        (b"raw/1.cr2", r"holds 1 image of kinds that cannot be read \(1 Canon raw; first 'raw/1.cr2'\)"),
+        (b"1.nef", "holds 1 image without a class"),
     ],
 )
 def test_what_cannot_be_trained_is_told_when_opened(name: bytes, sentence: str, tree) -> None:
@@ -77,13 +77,13 @@ def test_what_cannot_be_trained_is_told_when_opened(name: bytes, sentence: str, 
 def test_other_files_are_left_out_aloud(tree, caplog: pytest.LogCaptureFixture) -> None:
     root = tree({**PETS, "train/README.txt": "", "train/cats/notes.txt": "", "train/cats/.DS_Store": ""})
     assert len(FolderReader(root / "train")) == 3
-    assert "1 files are no images and left out, first 'cats/notes.txt'" in caplog.text
+    assert "left out 1 file without the suffix of an image, first 'cats/notes.txt'" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("files", "names", "sentence"),
     [
-        ({"train/x.png": None}, None, "holds 1 images without a class (first x.png)"),
+        ({"train/x.png": None}, None, "holds 1 image without a class (first x.png)"),
         ({**PETS, "train/x.png": None}, None, "without a class beside the folders cats, dogs (first x.png)"),
         ({"train/readme.txt": ""}, None, ("holds no images; put each image into a folder named after its class")),
         ({**PETS, "train/birds/x.txt": ""}, None, "class folder 'birds' holds no images"),

@@ -199,7 +199,7 @@ CONTRADICTIONS = {
         "label-format=class-id, which only manifests have; t.rec holds one 0/1 number for each class",
     ),
     "protobuf": ({"t.rec": PROTOBUF}, {"train": "t.rec"}, "t.rec: holds SageMaker's protobuf records"),
-    "loose images": (PICTURES, {"train": "images"}, "holds 1 images without a class (first a.png)"),
+    "loose images": (PICTURES, {"train": "images"}, "holds 1 image without a class (first a.png)"),
     "tfrecord": ({"t.tfrecord": b"\x10" + bytes(20)}, {"train": "t.tfrecord"}, "but a channel is a .rec,"),
 }
 

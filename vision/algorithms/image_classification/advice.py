@@ -12,6 +12,7 @@ from vision.algorithms.image_classification.hyperparameters import (
 )
 from vision.data.inspect.issues import InspectedChannel, Recommendation
 from vision.settings.augmentation import AugmentationSettings
+from vision.settings.counted import counted
 
 # A class is rare in less than this share of the images, or of the images of the largest class.
 _RARE = 0.1
@@ -50,7 +51,7 @@ def _for_rare_classes(train: InspectedChannel) -> list[Recommendation]:
         return [Recommendation("hp.use_weighted_loss", "1", f"a class is in {rarest} of {len(train)} images only")]
     if rarest >= _RARE * most:
         return []
-    return [Recommendation("run.class_weights", "balanced", f"a class has {rarest} images, another {most}")]
+    return [Recommendation("run.class_weights", "balanced", f"a class has {counted(rarest, 'image')}, another {most}")]
 
 
 def _for_sizes(sizes_px: np.ndarray) -> list[Recommendation]:

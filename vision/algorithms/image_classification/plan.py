@@ -7,6 +7,7 @@ from vision.algorithms.image_classification.hyperparameters import SMALL_HEIGHT_
 from vision.algorithms.plan import Plan, batch_size, epochs_within, start_of
 from vision.data.inspect.issues import Recommendation
 from vision.data.look import DataLook
+from vision.settings.counted import counted
 from vision.settings.device import Machine
 
 # The work of a forward pass at 224 pixels, by depth; that of 20 is a network for small images.
@@ -42,7 +43,7 @@ def plan(look: DataLook, machine: Machine) -> Plan:
         Recommendation("hp.use_pretrained_model", str(int(start.is_pretrained)), start.reason),
         Recommendation("hp.image_shape", f"3,{side},{side}", seen),
         Recommendation("hp.resize", str(side), "so that the whole shorter side is seen, and smaller images serve, too"),
-        Recommendation("hp.mini_batch_size", str(batch), f"for {look.num_images:,} images"),
+        Recommendation("hp.mini_batch_size", str(batch), f"for {counted(look.num_images, 'image')}"),
         Recommendation("hp.learning_rate", f"{rate:g}", "for AdamW"),
         Recommendation("hp.epochs", str(epochs), why),
         Recommendation("run.patience", str(max(epochs // 3, 5)), "ends training that no longer helps"),

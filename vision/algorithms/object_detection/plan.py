@@ -9,6 +9,7 @@ from vision.algorithms.object_detection.hyperparameters import ObjectDetectionHy
 from vision.algorithms.plan import Plan, batch_size, epochs_within, start_of
 from vision.data.inspect.issues import Recommendation
 from vision.data.look import DataLook
+from vision.settings.counted import counted
 from vision.settings.device import Machine
 
 _CPU_S, _GPU_S = 1200.0, 1800.0
@@ -30,7 +31,7 @@ def plan(look: DataLook, machine: Machine) -> Plan:
         Recommendation("hp.base_network", network, f"a network for a {'GPU' if machine.has_gpu else 'CPU'}"),
         Recommendation("hp.use_pretrained_model", str(int(start.is_pretrained)), start.reason),
         Recommendation("hp.image_shape", str(side), reason),
-        Recommendation("hp.mini_batch_size", str(batch), f"for {look.num_images:,} images"),
+        Recommendation("hp.mini_batch_size", str(batch), f"for {counted(look.num_images, 'image')}"),
         Recommendation("hp.learning_rate", "0.0005" if start.is_pretrained else "0.001", "for Adam"),
         Recommendation("hp.epochs", str(epochs), why),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from vision.algorithms.plan import Plan, batch_size, epochs_within, start_of
 from vision.data.inspect.issues import Recommendation
 from vision.data.look import DataLook
+from vision.settings.counted import counted
 from vision.settings.device import Machine
 
 _CPU_S, _GPU_S = 1200.0, 1800.0
@@ -30,7 +31,7 @@ def plan(look: DataLook, machine: Machine) -> Plan:
         Recommendation("hp.use_pretrained_model", str(start.is_pretrained), start.reason),
         Recommendation("hp.base_size", str(base), f"half of the images have at most {width}x{height} pixels"),
         Recommendation("hp.crop_size", str(crop), "most of the shorter side"),
-        Recommendation("hp.mini_batch_size", str(batch), f"for {look.num_images:,} images"),
+        Recommendation("hp.mini_batch_size", str(batch), f"for {counted(look.num_images, 'image')}"),
         Recommendation("hp.learning_rate", "0.02", "for SGD with this batch"),
         Recommendation("hp.epochs", str(epochs), why),
     ]

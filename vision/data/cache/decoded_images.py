@@ -17,6 +17,7 @@ from vision.data.augmentations.resize import MAX_PIXELS
 from vision.data.cache.transform_split import FixedPart, TransformSplit
 from vision.data.dataset import ImageDataset
 from vision.files.steady_file import SteadyFile
+from vision.settings.counted import counted
 from vision.settings.device import usable_cores
 from vision.settings.errors import DataError
 
@@ -137,7 +138,7 @@ class Layout:
         readable = self.shapes[self.shapes.prod(axis=1) > 0]
         (low, narrow, _), (high, wide, _) = readable.min(axis=0).tolist(), readable.max(axis=0).tolist()
         sizes = f"{wide}x{high}" if self.common else f"{narrow}x{low} to {wide}x{high}"
-        return f"{len(self.shapes)} images of {sizes}, {self.size / 1e9:.2g} GB"
+        return f"{counted(len(self.shapes), 'image')} of {sizes}, {self.size / 1e9:.2g} GB"
 
 
 def measure(dataset: ImageDataset, fixed: FixedPart) -> Layout:

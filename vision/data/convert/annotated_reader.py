@@ -49,7 +49,7 @@ class AnnotatedReader:
             keys.append(image.key)
             paths.append(str(image.image.resolve()))
             labels.append(np.array(packed_label(placed, size_px, plan), np.float32))
-        problems = skipped.summary("images or boxes")
+        problems = skipped.summary("record")
         if problems:
             raise DataError(
                 str(path),

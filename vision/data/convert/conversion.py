@@ -18,11 +18,12 @@ from vision.data.convert.survey import cannot_hold, doubts, survey
 from vision.data.image_codec import check_image
 from vision.data.labels import TASK_NAMES
 from vision.data.skipped import Skipped
+from vision.settings.counted import counted
 from vision.settings.errors import DataError, UserError
 
 Result = TypeVar("Result")
 # What a message counts as left out.
-SKIPPED_NOUN = "images or boxes"
+SKIPPED_NOUN = "record"
 # Key of ``extra`` of boxes around crowds, which no format may take for single objects.
 IS_CROWD = "coco.iscrowd"
 # Images read ahead at a time.
@@ -45,8 +46,8 @@ class Converted:
 
     def summary(self) -> str:
         """Return the counts as a phrase for the terminal."""
-        boxes = "" if self.objects is None else f", {self.objects:,} boxes"
-        return f"{self.images:,} images{boxes}, {len(self.class_names):,} classes"
+        boxes = "" if self.objects is None else f", {counted(self.objects, 'box')}"
+        return f"{counted(self.images, 'image')}{boxes}, {counted(len(self.class_names), 'class')}"
 
 
 class Loaded(NamedTuple):
@@ -98,7 +99,7 @@ def check_written(count: int, source: Source, skipped: Skipped) -> None:
     """Raise UserError if no image of ``source`` was written."""
     if not count:
         first = f"; first: {skipped.sentences[0]}" if skipped.sentences else ""
-        raise UserError(f"None of {len(source)} images could be written{first}")
+        raise UserError(f"None of {counted(len(source), 'image')} could be written{first}")
 
 
 def write_one(sink: Sink, loaded: Loaded, skipped: Skipped) -> None:

@@ -9,6 +9,7 @@ from vision.data.convert.annotated_image import AnnotatedImage, Plan
 from vision.data.convert.format import DatasetFormat, Source
 from vision.data.convert.label_forms import COLUMNS
 from vision.data.skipped import Skipped
+from vision.settings.counted import counted
 from vision.settings.errors import DataError
 
 MOST_CLASSES = 1_000_000
@@ -64,8 +65,8 @@ def _names(source: Source, seen: set[int]) -> tuple[str, ...]:
     if count > len(names):
         raise DataError(
             "data set",
-            f"has the class {count - 1}, but only {len(names)} classes are named ({', '.join(names)[:100]}): give "
-            "classes=FILE with a name a line",
+            f"has the class {count - 1}, but names for only {counted(len(names), 'class')} ({', '.join(names)[:100]}): "
+            "give classes=FILE with a name a line",
         )
     return names
 

@@ -11,6 +11,7 @@ from vision.data.class_list import YOLO_LISTS, check_fit, find_class_list
 from vision.data.convert.dataset_folder import MAX_INSPECTED, entries, is_part, parts_in
 from vision.data.convert.format import SourceOptions
 from vision.data.readers.file_table import foreign_images_problem, is_image_name, walk_files
+from vision.settings.counted import counted
 from vision.settings.errors import DataError, UserError
 from vision.settings.regular_file import open_regular
 
@@ -47,8 +48,8 @@ class YoloLayout:
         stems = {_paired(name) for name in images}
         if not stems & set(self._labels):
             raise UserError(
-                f"{path} holds {len(images)} images, but no label file of any of them: YOLO has them in labels beside "
-                "images, or beside each image, with the image's name and the suffix .txt."
+                f"{path} holds {counted(len(images), 'image')}, but no label file of any of them: YOLO has them in "
+                "labels beside images, or beside each image, with the image's name and the suffix .txt."
             )
         self.others += [file for stem, file in self._labels.items() if stem not in stems]
         self.images = [name for name in images if split is None or _is_in(name, split)]

@@ -17,6 +17,7 @@ from vision.data.labels import task_of
 from vision.data.masks.label_map import PLAIN, LabelMap
 from vision.data.problems import EqualProblems
 from vision.data.sample import Reader, Remarking
+from vision.settings.counted import counted
 
 # A class this many times rarer than the most frequent one is hard to learn without help.
 RARE_TIMES = 20
@@ -160,13 +161,13 @@ def _class_issues(channel: InspectedChannel) -> list[Issue]:
         hint = ""
         if absent == [0] and not named:
             hint = "; if classes are counted from 1, subtract 1 from each"
-        sentence = f"channel {channel.name}: {len(absent)} classes do not occur: {shown}{hint}"
+        sentence = f"channel {channel.name}: {counted(len(absent), 'class')} that no label names: {shown}{hint}"
         found.append(Issue("absent_class", "warning", sentence, len(absent)))
     rare = [class_id for class_id in np.flatnonzero(counts).tolist() if counts[class_id] * RARE_TIMES < counts.max()]
     if rare:
         shown = ", ".join(f"{channel.class_name(class_id)} {counts[class_id]}" for class_id in rare[:10])
         sentence = (
-            f"channel {channel.name}: {len(rare)} classes are more than {RARE_TIMES} times rarer than "
+            f"channel {channel.name}: {counted(len(rare), 'class')} more than {RARE_TIMES} times rarer than "
             f"{channel.class_name(int(counts.argmax()))} with {counts.max()}: {shown}"
         )
         found.append(Issue("rare_class", "warning", sentence, len(rare)))

@@ -10,6 +10,7 @@ from vision.data.boxes.object_rows import ObjectRows
 from vision.data.inspect.issues import MOST_NAMED, InspectedChannel, Issue, Place, Severity
 from vision.data.inspect.look_alikes import find_look_alikes
 from vision.data.sample import Reader
+from vision.settings.counted import counted
 
 Member = tuple[int, int]
 
@@ -40,9 +41,9 @@ def _exact_issues(
     within = [group for group in groups if len(group) > len({number for number, _ in group})]
     differing = [group for group in groups if len({_label_key(channels[number], index) for number, index in group}) > 1]
     return [
-        *_issues("leak", "error", "images are in more than one channel, byte for byte", across, channels, readers),
-        *_issues("duplicate", "warning", "images occur more than once in a channel", within, channels, readers),
-        *_issues("contradiction", "error", "images occur with different labels", differing, channels, readers),
+        *_issues("leak", "error", "image", "in more than one channel, byte for byte", across, channels, readers),
+        *_issues("duplicate", "warning", "image", "more than once in a channel", within, channels, readers),
+        *_issues("contradiction", "error", "image", "with different labels", differing, channels, readers),
     ]
 
 
@@ -51,16 +52,17 @@ def _near_issues(
 ) -> list[Issue]:
     across = [group for group in groups if len({number for number, _ in group}) > 1]
     within = [group for group in groups if len({number for number, _ in group}) == 1]
-    what = "groups of images that look alike"
+    alike = "of images that look alike"
     return [
-        *_issues("near_leak", "warning", f"{what} are spread over channels", across, channels, readers),
-        *_issues("near_duplicate", "warning", f"{what} are in one channel", within, channels, readers),
+        *_issues("near_leak", "warning", "group", f"{alike}, spread over channels", across, channels, readers),
+        *_issues("near_duplicate", "warning", "group", f"{alike} in one channel", within, channels, readers),
     ]
 
 
 def _issues(
     code: str,
     severity: Severity,
+    noun: str,
     what: str,
     groups: list[list[Member]],
     channels: Sequence[InspectedChannel],
@@ -72,13 +74,13 @@ def _issues(
         tuple(_place(channels[number], index, readers) for number, index in group[:8]) for group in groups[:MOST_NAMED]
     )
     first = "; ".join(f"{place.channel} {place.key} [{place.detail}]" for place in named[0])
-    return [Issue(code, severity, f"{len(groups)} {what}; first: {first}", len(groups), named)]
+    return [Issue(code, severity, f"{counted(len(groups), noun)} {what}; first: {first}", len(groups), named)]
 
 
 def _place(channel: InspectedChannel, index: int, readers: Mapping[str, Reader]) -> Place:
     label = channel.labels[index]
     if isinstance(label, ObjectRows):
-        detail = f"{len(label)} boxes"
+        detail = counted(len(label), "box")
     else:
         detail = ", ".join(channel.class_name(class_id) for class_id in label or ()) or "no class"
     return Place(channel.name, index, readers[channel.name].key(index), detail)

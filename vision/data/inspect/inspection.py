@@ -16,6 +16,7 @@ from vision.data.masks.label_map import PLAIN, LabelMap
 from vision.data.masks.mask_png import IGNORED
 from vision.data.readers.class_names import names_problem
 from vision.data.sample import Reader
+from vision.settings.counted import counted
 
 FORMAT_VERSION = 1
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -61,7 +62,9 @@ def _across(channels: list[InspectedChannel]) -> list[Issue]:
         unknown = [class_id for class_id in np.flatnonzero(other.class_counts).tolist() if class_id not in known]
         if unknown:
             shown = ", ".join(map(other.class_name, unknown[:10]))
-            sentence = f"channel {other.name} has {len(unknown)} classes that channel {train.name} has not: {shown}"
+            sentence = (
+                f"channel {other.name} has {counted(len(unknown), 'class')} that channel {train.name} has not: {shown}"
+            )
             found.append(Issue("unknown_class", "error", sentence, len(unknown)))
     return found
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from vision.data.containers.image_parts import ImageHeader
 from vision.data.image_codec import image_header
+from vision.settings.counted import counted
 from vision.settings.errors import DataError
 from vision.settings.file_names import name_problem, shown_name
 from vision.settings.regular_file import irregular_kind, open_regular
@@ -145,9 +146,11 @@ def foreign_images_problem(paths: Sequence[str]) -> str | None:
         return None
     kinds = Counter(FOREIGN_SUFFIXES[os.path.splitext(path)[1].lower()] for path in foreign)
     named = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    images = counted(len(foreign), "image")
     return (
-        f"holds {len(foreign)} images of kinds that cannot be read ({named}; first {shown_name(foreign[0])}); save "
-        "them as JPEG or PNG (magick mogrify -format jpg, or the program that came with the camera), or take them out"
+        f"holds {images} of kinds that cannot be read ({named}; first {shown_name(foreign[0])}); "
+        "save them as JPEG or PNG (magick mogrify -format jpg, or the program that came with the camera), or take them "
+        "out"
     )
 
 

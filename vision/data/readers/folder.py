@@ -20,6 +20,7 @@ from vision.data.readers.file_table import (
     walk_files,
 )
 from vision.data.sample import Sample
+from vision.settings.counted import counted
 from vision.settings.errors import DataError
 from vision.settings.file_names import same_letters, shown_name
 
@@ -65,7 +66,12 @@ class FolderReader:
         if not paths:
             raise DataError(str(root), "holds no images in its class folders")
         if others:
-            log.warning("%s: %d files are no images and left out, first %s", root, len(others), shown_name(others[0]))
+            log.warning(
+                "%s: left out %s without the suffix of an image, first %s",
+                root,
+                counted(len(others), "file"),
+                shown_name(others[0]),
+            )
         self._files = FileTable(root, paths)
         self._class_ids = np.array(class_ids, np.float32)
 
@@ -108,7 +114,7 @@ def class_folders(root: Path) -> list[str]:
         beside = f" beside the folders {', '.join(folders[:3])}" if folders else ""
         raise DataError(
             str(root),
-            f"holds {len(loose)} images without a class{beside} (first {loose[0]}); put each image into a "
+            f"holds {counted(len(loose), 'image')} without a class{beside} (first {loose[0]}); put each image into a "
             "folder named after its class, or give labels by a .lst file, annotation JSON or a manifest",
         )
     letters: dict[str, str] = {}
