@@ -137,11 +137,13 @@ def _check_manifests(paths: dict[str, Path], folder: Path) -> None:
     """Check Ground Truth manifests by the rules of Custom Labels, which are stricter than SageMaker's."""
     from vision.data.convert.formats import FORMATS
     from vision.data.inspect.ground_truth import check_manifest, manifest_summary
+    from vision.data.readers.image_reference import ImageReferences
 
     checks = {}
     for name, path in paths.items():
         if path.is_file() and path.name.lower().endswith(FORMATS["manifest"].suffixes):
-            checks[name] = check_manifest(path, path.parent, folder / f"{name}.validated.manifest")
+            references = ImageReferences(path.parent)
+            checks[name] = check_manifest(path, references.path, folder / f"{name}.validated.manifest")
     if not checks:
         return
     summary = manifest_summary(checks.get("train"), checks.get("validation"))

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from vision.data.inspect.ground_truth import check_manifest, manifest_summary
+from vision.data.inspect.ground_truth import ManifestCheck, check_manifest, manifest_summary
 from vision.data.inspect.ground_truth_line import check_line
+from vision.data.readers.image_reference import ImageReferences
 
 
 def one_class(**metadata: object) -> dict[str, Any]:
@@ -53,8 +55,8 @@ SIZE = (500, 400)
         (one_class(), (100, 2001), ["ERROR_INVALID_IMAGE_DIMENSION"]),
         (one_class(), (100, 2000), []),
         ({"source-ref": "s3://b/a.jpg"}, SIZE, ["WARNING_UNANNOTATED_RECORD"]),
-        ({"source-ref": "s3://b/a.jpg", "c-metadata": {}}, SIZE, ["WARNING_NO_ATTRIBUTE_ANNOTATIONS"]),
-        (boxes(), SIZE, ["WARNING_NO_ANNOTATIONS"]),
+        ({"source-ref": "s3://b/a.jpg", "c-metadata": {}}, SIZE, ["ERROR_NO_LABEL_ATTRIBUTES"]),
+        (boxes(), SIZE, ["WARNING_NO_ATTRIBUTE_ANNOTATIONS", "WARNING_NO_ANNOTATIONS"]),
         (
             {**one_class(), "c": "dog"},
             SIZE,
@@ -75,7 +77,11 @@ SIZE = (500, 400)
             SIZE,
             ["ERROR_INVALID_LABEL_NAME_LENGTH", "ERROR_NO_VALID_LABEL_ATTRIBUTES"],
         ),
-        (boxes(box(), objects=[{}]), SIZE, ["ERROR_MISSING_BOUNDING_BOX_CONFIDENCE"]),
+        (
+            boxes(box(), objects=[{}]),
+            SIZE,
+            ["ERROR_MISSING_BOUNDING_BOX_CONFIDENCE", "ERROR_NO_VALID_LABEL_ATTRIBUTES"],
+        ),
         (boxes(box(), box(left=-1)), SIZE, ["ERROR_INVALID_BOUNDING_BOX"]),
         (boxes(box(), box(left=471)), SIZE, ["ERROR_INVALID_BOUNDING_BOX"]),
         (boxes(box(), box(left=470)), SIZE, []),
@@ -83,7 +89,7 @@ SIZE = (500, 400)
         # Shrunk from 2560 to 1280 pixels, two of them are one.
         (boxes(box(), box(width=2)), (2560, 400), ["ERROR_BOUNDING_BOX_TOO_SMALL"]),
         (boxes(box(), box(class_id=4)), SIZE, ["ERROR_MISSING_CLASS_MAP_ID"]),
-        (boxes(*[box()] * 51), SIZE, ["ERROR_TOO_MANY_BOUNDING_BOXES"]),
+        (boxes(*[box()] * 51), SIZE, ["ERROR_TOO_MANY_BOUNDING_BOXES", "ERROR_NO_VALID_LABEL_ATTRIBUTES"]),
         (
             boxes(box(width=0)),
             SIZE,
@@ -93,7 +99,29 @@ SIZE = (500, 400)
 )
 def test_codes(line: dict[str, Any], size_px: tuple[int, int] | None, codes: list[str]) -> None:
     problem = None if size_px else "broken"
-    assert [code for code, _ in check_line(line, size_px, problem).errors] == codes
+    assert [error.code for error in check_line(line, size_px, problem).errors] == codes
+
+
+def test_errors_stand_in_the_part_that_has_them_and_the_rest_of_a_line_counts() -> None:
+    line = boxes(box(), box(left=-1), "no box", box(class_id=4))
+    found = check_line(line, SIZE, None)
+    assert found.is_usable
+    assert found.labels("OBJECT_LOCALIZATION") == ["dog"]
+    annotated = found.annotate(line, "cl-")
+    assert "cl-errors" not in annotated
+    codes = [
+        [error["code"] for error in part.get("cl-errors", [])] if isinstance(part, dict) else None
+        for part in (annotated["bb"], *annotated["bb"]["annotations"])
+    ]
+    assert codes == [
+        ["ERROR_INVALID_BOUNDING_BOX"],
+        [],
+        ["ERROR_INVALID_BOUNDING_BOX"],
+        None,
+        ["ERROR_MISSING_CLASS_MAP_ID"],
+    ]
+    # The line that was checked is as it was.
+    assert line == boxes(box(), box(left=-1), "no box", box(class_id=4))
 
 
 def test_a_whole_manifest(tmp_path: Path) -> None:
@@ -103,7 +131,7 @@ def test_a_whole_manifest(tmp_path: Path) -> None:
     lines = [boxes(box()), boxes(), {**boxes(box()), "source-ref": "s3://other/lost.jpg"}]
     text = "".join(json.dumps(line) + "\n" for line in lines) + "{\n"
     (tmp_path / "t.manifest").write_text(text)
-    check = check_manifest(tmp_path / "t.manifest", tmp_path, tmp_path / "checked.manifest")
+    check = check_manifest(tmp_path / "t.manifest", ImageReferences(tmp_path).path, tmp_path / "checked.manifest")
     summary = manifest_summary(check, None)["statistics"]["training"]
     assert {name: summary[name] for name in summary if name != "errors"} == {
         "use_case": "OBJECT_LOCALIZATION",
@@ -119,19 +147,36 @@ def test_a_whole_manifest(tmp_path: Path) -> None:
     ]
     checked = [json.loads(line) for line in (tmp_path / "checked.manifest").read_text().splitlines()]
     assert checked[0] == lines[0]
-    assert [[error["code"] for error in line["errors"]] for line in checked[1:]] == [
-        ["WARNING_NO_ANNOTATIONS"],
+    assert [error["code"] for error in checked[1]["warnings"]] == ["WARNING_NO_ANNOTATIONS"]
+    assert [[error["code"] for error in line["errors"]] for line in checked[2:]] == [
         ["ERROR_INVALID_IMAGE"],
         ["ERROR_INVALID_JSON_LINE"],
     ]
 
 
-def test_labels_of_training_and_test_must_overlap(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("training", "testing", "code"),
+    [
+        ({"IMAGE_LEVEL_LABELS": {"dog"}}, {"IMAGE_LEVEL_LABELS": {"cat"}}, "ERROR_INSUFFICIENT_LABEL_OVERLAP"),
+        (
+            {"IMAGE_LEVEL_LABELS": {"dog"}},
+            {"OBJECT_LOCALIZATION": {"dog"}},
+            "ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP",
+        ),
+        ({"IMAGE_LEVEL_LABELS": {"dog"}}, {"IMAGE_LEVEL_LABELS": {"dog", "cat"}}, None),
+    ],
+)
+def test_labels_of_training_and_test_must_overlap(
+    training: dict[str, set[str]], testing: dict[str, set[str]], code: str | None
+) -> None:
     checks = []
-    for name in ("dog", "cat"):
-        (tmp_path / f"{name}.manifest").write_text("")
-        check = check_manifest(tmp_path / f"{name}.manifest", tmp_path, tmp_path / "out")
-        check.labels.add(name)
-        checks.append(check)
-    assert manifest_summary(*checks)["errors"][0]["code"] == "ERROR_INSUFFICIENT_LABEL_OVERLAP"
-    assert manifest_summary(checks[0], checks[0])["errors"] == []
+    for labels in (training, testing):
+        checks.append(ManifestCheck(given_use_case="IMAGE_LEVEL_LABELS"))
+        checks[-1].labels.update(labels)
+    assert [error["code"] for error in manifest_summary(*checks)["errors"]] == ([code] if code else [])
+
+
+def test_labels_of_the_other_use_case_are_not_usable() -> None:
+    check = ManifestCheck(use_cases=Counter({"IMAGE_LEVEL_LABELS": 3, "OBJECT_LOCALIZATION": 1}))
+    check.labels.update({"IMAGE_LEVEL_LABELS": {"dog"}, "OBJECT_LOCALIZATION": {"cat"}})
+    assert [code for code, _ in check.errors()] == ["ERROR_MANIFEST_TOO_FEW_USABLE_LABELS"]

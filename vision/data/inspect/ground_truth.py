@@ -3,44 +3,105 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vision.data.convert.output_files import TextFile
-from vision.data.inspect.ground_truth_line import LineCheck, check_line
+from vision.data.inspect.ground_truth_line import (
+    IMAGE_LEVEL_LABELS,
+    OBJECT_LOCALIZATION,
+    LineCheck,
+    LineError,
+    check_line,
+)
 from vision.data.readers.file_table import file_size_px
-from vision.data.readers.image_reference import ImageReferences
-from vision.data.readers.manifest_line import iter_lines, parse_line
+from vision.data.readers.manifest_line import RawLine, iter_lines, parse_line
 from vision.files.steady_file import SteadyFile
 from vision.settings.errors import DataError
 
+# Returns the file that a source-ref names; its ValueError holds half a sentence.
+FindImage = Callable[[object], Path]
+
 MOST_INVALID, LEAST_OVERLAP = 0.2, 0.5
-LEAST_LABELS = {"IMAGE_LEVEL_LABELS": 2, "OBJECT_LOCALIZATION": 1}
+LEAST_LABELS = {IMAGE_LEVEL_LABELS: 2, OBJECT_LOCALIZATION: 1}
 MOST_LABELS = 250
+
+
+@dataclass(frozen=True)
+class CheckedLine:
+    """One line: its number from 1, its values if it is JSON, what was found, and image and its size where readable."""
+
+    number: int
+    values: Mapping[str, Any]
+    check: LineCheck
+    image: Path | None = None
+    size_px: tuple[int, int] | None = None
+
+    def annotated(self, prefix: str = "") -> dict[str, Any]:
+        """Return the line with its errors."""
+        return self.check.annotate(self.values, prefix)
 
 
 @dataclass
 class ManifestCheck:
-    """The result for one manifest. ``codes`` counts its lines' error codes, ``first`` names the first line of each."""
+    """The result for one manifest. ``codes`` counts its lines' error codes, ``first`` names the first line of each.
 
+    ``labels`` are by use case; that of most lines counts, unless ``given_use_case`` is that of the training manifest.
+    """
+
+    given_use_case: str | None = None
     total: int = 0
     valid: int = 0
     invalid: int = 0
     ignored: int = 0
-    invalid_lines: list[int] = field(default_factory=list)
+    images: int = 0
+    error_lines: list[int] = field(default_factory=list)
     use_cases: Counter[str] = field(default_factory=Counter)
-    labels: set[str] = field(default_factory=set)
+    labels: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     buckets: set[str] = field(default_factory=set)
     codes: Counter[str] = field(default_factory=Counter)
     first: dict[str, str] = field(default_factory=dict)
 
     @property
     def use_case(self) -> str:
-        """Return the use case of most lines."""
-        return self.use_cases.most_common(1)[0][0] if self.use_cases else "NOT_DETERMINED"
+        """Return the use case that counts."""
+        most = self.use_cases.most_common(1)
+        return self.given_use_case or (most[0][0] if most else "NOT_DETERMINED")
+
+    @property
+    def all_labels(self) -> set[str]:
+        """Return the labels of both use cases."""
+        return set().union(*self.labels.values())
+
+    @property
+    def usable_labels(self) -> set[str]:
+        """Return the labels of the use case that counts."""
+        return self.labels[self.use_case]
+
+    def add(self, line: CheckedLine) -> None:
+        """Count one line."""
+        found = line.check
+        self.total += 1
+        self.images += line.image is not None
+        self.valid += found.is_usable
+        self.ignored += found.is_ignored
+        self.invalid += not found.is_usable and not found.is_ignored
+        if any(not error.is_warning for error in found.errors):
+            self.error_lines.append(line.number)
+        reference = line.values.get("source-ref")
+        if isinstance(reference, str) and reference.startswith("s3://"):
+            self.buckets.add(reference[5:].partition("/")[0])
+        if found.use_case:
+            self.use_cases[found.use_case] += 1
+        if found.is_usable:
+            for use_case in LEAST_LABELS:
+                self.labels[use_case].update(found.labels(use_case))
+        for error in reversed(found.errors):
+            self.first.setdefault(error.code, f"line {line.number}: {error.message}")
+        self.codes.update({error.code for error in found.errors})
 
     def errors(self) -> list[tuple[str, str]]:
         """Return code and message of each error of the whole file."""
@@ -48,25 +109,31 @@ class ManifestCheck:
         if self.total and self.invalid > MOST_INVALID * self.total:
             message = f"{self.invalid} of {self.total} lines are invalid; {MOST_INVALID:.0%} are tolerated"
             found.append(("ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST", message))
+        if self.total and not self.images:
+            found.append(("ERROR_FAILED_IMAGES_S3_COPY", "not one of the images can be read"))
         if len(self.buckets) > 1:
             message = f"the images are in {', '.join(sorted(self.buckets))}; one bucket is allowed"
             found.append(("ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS", message))
-        least = LEAST_LABELS.get(self.use_case, 0)
-        if len(self.labels) < least:
-            found.append(("ERROR_MANIFEST_TOO_FEW_LABELS", f"{len(self.labels)} labels occur; {least} are needed"))
-        if len(self.labels) > MOST_LABELS:
-            message = f"{len(self.labels)} labels occur; {MOST_LABELS} are allowed"
+        every, usable, least = self.all_labels, self.usable_labels, LEAST_LABELS.get(self.use_case, 1)
+        if len(every) < least:
+            found.append(("ERROR_MANIFEST_TOO_FEW_LABELS", f"{len(every)} labels occur; {least} are needed"))
+        elif len(usable) < least:
+            message = f"{len(usable)} labels occur in lines of {self.use_case}; {least} are needed"
+            found.append(("ERROR_MANIFEST_TOO_FEW_USABLE_LABELS", message))
+        if len(every) > MOST_LABELS:
+            message = f"{len(every)} labels occur; {MOST_LABELS} are allowed"
             found.append(("ERROR_MANIFEST_TOO_MANY_LABELS", message))
         return found
 
 
-def check_manifest(path: Path, root: Path, validated: Path) -> ManifestCheck:
+def check_manifest(path: Path, find_image: FindImage, validated: Path) -> ManifestCheck:
     """Check every line, and write the lines to ``validated`` with ``errors`` added where there are some."""
-    check, references = ManifestCheck(), ImageReferences(root)
+    check = ManifestCheck()
     output = TextFile(validated)
     try:
-        for line in iter_lines(SteadyFile(path, str(path))):
-            output.write(_checked_line(line.text, line.number, references, root, check))
+        for line in checked_lines(iter_lines(SteadyFile(path, str(path))), find_image):
+            check.add(line)
+            output.write(json.dumps(line.annotated()) + "\n")
     except BaseException:
         output.discard()
         raise
@@ -74,59 +141,47 @@ def check_manifest(path: Path, root: Path, validated: Path) -> ManifestCheck:
     return check
 
 
-def _checked_line(text: bytes, number: int, references: ImageReferences, root: Path, check: ManifestCheck) -> str:
-    check.total += 1
-    try:
-        line = parse_line(text)
-    except ValueError as error:
-        found = LineCheck([("ERROR_INVALID_JSON_LINE", str(error))])
-        line = {"line": text.decode("utf-8", "replace").rstrip("\r\n")}
-    else:
-        found = check_line(line, *_image_of(line, references, root))
-        reference = line.get("source-ref")
-        if isinstance(reference, str) and reference.startswith("s3://"):
-            check.buckets.add(reference[5:].partition("/")[0])
-    if found.use_case:
-        check.use_cases[found.use_case] += 1
-    check.labels |= found.labels if found.valid else set()
-    check.valid += found.valid
-    check.ignored += found.ignored
-    if not found.valid and not found.ignored:
-        check.invalid += 1
-        check.invalid_lines.append(number)
-    for code in dict.fromkeys(code for code, _ in found.errors):
-        check.codes[code] += 1
-        check.first.setdefault(code, f"line {number}: {dict(reversed(found.errors))[code]}")
-    errors = [{"code": code, "message": message} for code, message in found.errors]
-    return json.dumps({**line, **({"errors": errors} if errors else {})}) + "\n"
-
-
-def _image_of(
-    line: Mapping[str, Any], references: ImageReferences, root: Path
-) -> tuple[tuple[int, int] | None, str | None]:
-    """Return the size of a line's image, or the problem with it."""
-    try:
-        path = root / references.find(line.get("source-ref"))
-        return file_size_px(path, "the image"), None
-    except ValueError as error:
-        return None, f"the image {error}"
-    except DataError as error:
-        return None, str(error)
+def checked_lines(lines: Iterable[RawLine], find_image: FindImage) -> Iterator[CheckedLine]:
+    """Check lines one by one."""
+    for line in lines:
+        try:
+            values = parse_line(line.text)
+        except ValueError as error:
+            yield CheckedLine(line.number, {}, LineCheck([LineError("ERROR_INVALID_JSON_LINE", str(error))]))
+            continue
+        image = size_px = problem = None
+        try:
+            image = find_image(values.get("source-ref"))
+            size_px = file_size_px(image, "the image")
+        except ValueError as error:
+            problem = f"the image {error}"
+        except DataError as error:
+            problem = str(error)
+        yield CheckedLine(line.number, values, check_line(values, size_px, problem), image, size_px)
 
 
 def manifest_summary(training: ManifestCheck | None, testing: ManifestCheck | None) -> dict[str, Any]:
     """Return the content of manifest_summary.json."""
     errors = []
-    if training and testing and training.labels:
-        common = len(training.labels & testing.labels) / len(training.labels)
-        if common < LEAST_OVERLAP:
-            message = f"{common:.0%} of the training labels occur in the test data; {LEAST_OVERLAP:.0%} are needed"
-            errors.append({"code": "ERROR_INSUFFICIENT_LABEL_OVERLAP", "message": message})
+    if training and testing and training.all_labels:
+        usable = _overlap(training.usable_labels, testing.usable_labels)
+        for code, what, share in (
+            ("ERROR_INSUFFICIENT_LABEL_OVERLAP", "labels", _overlap(training.all_labels, testing.all_labels)),
+            ("ERROR_INSUFFICIENT_USABLE_LABEL_OVERLAP", f"labels of {training.use_case}", usable),
+        ):
+            if share < LEAST_OVERLAP:
+                message = f"{share:.0%} of the training {what} occur in the test data; {LEAST_OVERLAP:.0%} are needed"
+                errors.append({"code": code, "message": message})
+                break
     parts = {"training": training, "testing": testing}
     return {
         "statistics": {name: _statistics(check) for name, check in parts.items() if check is not None},
         "errors": errors,
     }
+
+
+def _overlap(training: set[str], testing: set[str]) -> float:
+    return len(training & testing) / max(len(training), 1)
 
 
 def _statistics(check: ManifestCheck) -> dict[str, Any]:
@@ -136,6 +191,6 @@ def _statistics(check: ManifestCheck) -> dict[str, Any]:
         "valid_json_lines": check.valid,
         "invalid_json_lines": check.invalid,
         "ignored_json_lines": check.ignored,
-        "error_json_line_indices": check.invalid_lines,
+        "error_json_line_indices": check.error_lines,
         "errors": [{"code": code, "message": message} for code, message in check.errors()],
     }

@@ -44,6 +44,10 @@ class ImageReferences:
             return _local_file(reference)
         raise ValueError(f"refers to {reference!r}; download the image and give its path instead")
 
+    def path(self, reference: object) -> Path:
+        """Return the path of the image's file. ValueError holds half a sentence."""
+        return self._root / self.find(reference)
+
     def _find_object(self, reference: str, rest: str) -> str:
         parts = [part for part in rest.partition("/")[2].split("/") if part]
         path = next(
