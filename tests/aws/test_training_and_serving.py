@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,45 @@ def test_a_job_trains_and_leaves_its_model_in_the_bucket(clients: Clients, train
     (summary,) = clients.sagemaker.list_training_jobs(NameContains="FIR")["TrainingJobSummaries"]
     assert summary["TrainingJobStatus"] == "Completed"
     assert clients.sagemaker.list_tags(ResourceArn=trained["TrainingJobArn"])["Tags"] == [{"Key": "who", "Value": "me"}]
+
+
+def test_metrics_are_read_from_cloud_watch(clients: Clients, trained: dict[str, Any]) -> None:
+    last = {metric["MetricName"]: metric["Value"] for metric in trained["FinalMetricDataList"]}
+    dimensions = [{"Name": "TrainingJobName", "Value": "first"}]
+    metric = {"Namespace": LOG_GROUP, "MetricName": "validation:accuracy", "Dimensions": dimensions}
+    listed = clients.cloudwatch.list_metrics(Namespace=LOG_GROUP, Dimensions=dimensions)["Metrics"]
+    assert {one["MetricName"] for one in listed} == set(last)
+    assert metric in listed
+    # As the analytics of SDK version 2 ask.
+    times = {"StartTime": trained["TrainingStartTime"], "EndTime": trained["TrainingEndTime"] + timedelta(minutes=1)}
+    points = clients.cloudwatch.get_metric_statistics(
+        **metric, **times, Period=60, Statistics=["Average", "SampleCount", "Maximum"]
+    )["Datapoints"]
+    assert sum(point["SampleCount"] for point in points) == HYPERPARAMETERS["epochs"]
+    assert all(0 <= point["Average"] <= point["Maximum"] <= 1 for point in points)
+    query = {"Id": "a", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}}
+    (result,) = clients.cloudwatch.get_metric_data(MetricDataQueries=[query], **times)["MetricDataResults"]
+    assert result["Values"] == [point["Maximum"] for point in reversed(points)]
+    with pytest.raises(ClientError, match="statistics"):
+        clients.cloudwatch.get_metric_statistics(**metric, **times, Period=60, Statistics=["Median"])
+
+
+def test_two_instances_train_one_model(clients: Clients, trained: dict[str, Any]) -> None:
+    specification = {
+        "TrainingImage": IMAGE,
+        "TrainingInputMode": "File",
+        "MetricDefinitions": [{"Name": "own", "Regex": r"Epoch\[(\d+)\] Validation-accuracy"}],
+    }
+    request = training_request("two", CHANNELS, HyperParameters=TEXTS, AlgorithmSpecification=specification)
+    request["ResourceConfig"]["InstanceCount"] = 2
+    clients.sagemaker.create_training_job(**request)
+    job = clients.sagemaker.describe_training_job(TrainingJobName="two")
+    assert (job["TrainingJobStatus"], job.get("FailureReason")) == ("Completed", None)
+    assert job["ModelArtifacts"]["S3ModelArtifacts"] == "s3://bucket/output/two/output/model.tar.gz"
+    last = {metric["MetricName"]: metric["Value"] for metric in job["FinalMetricDataList"]}
+    assert last["own"] == HYPERPARAMETERS["epochs"] - 1
+    found = clients.logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix="two/")["logStreams"]
+    assert [stream["logStreamName"].split("/")[1][:6] for stream in found] == ["algo-1", "algo-2"]
 
 
 def test_the_log_is_read_page_by_page(clients: Clients, trained: dict[str, Any]) -> None:
@@ -125,8 +165,18 @@ def test_a_model_is_served_asked_and_deleted(clients: Clients, trained: dict[str
             ["xgboost", "image-classification"],
         ),
         (
-            {"ResourceConfig": {"InstanceType": "ml.p3.2xlarge", "InstanceCount": 2, "VolumeSizeInGB": 1}},
-            ["InstanceCount is 2"],
+            {"ResourceConfig": {"InstanceType": "ml.p3.2xlarge", "InstanceCount": 17, "VolumeSizeInGB": 1}},
+            ["'resourceConfig.instanceCount'", "less than or equal to 16"],
+        ),
+        (
+            {
+                "AlgorithmSpecification": {
+                    "TrainingImage": IMAGE,
+                    "TrainingInputMode": "File",
+                    "MetricDefinitions": [{"Name": "a", "Regex": "a=(.*"}, {"Name": "b", "Regex": "b"}],
+                }
+            },
+            ["2 validation errors", "metricDefinitions.0.regex", "regular expression (", "must have a group"],
         ),
         ({"OutputDataConfig": {"S3OutputPath": "s3://no-such/output"}}, ["S3OutputPath", "no-such"]),
         (

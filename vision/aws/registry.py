@@ -89,6 +89,15 @@ class Registry:
                 row = (json.dumps(found.state | changes), time.time(), kind, name)
                 self._connection.execute("update resources set state=?, modified_s=? where kind=? and name=?", row)
 
+    def leave(self, now: str, kind: str, name: str, **changes: Any) -> bool:
+        """Set values of a resource whose status is ``now``. Return False if it has another one by then."""
+        with self._lock:
+            found = self.find(kind, name)
+            if found is None or found.state.get("status") != now:
+                return False
+            self.update(kind, name, **changes)
+            return True
+
     def remove(self, kind: str, name: str) -> None:
         """Remove a resource if it is there."""
         with self._lock:

@@ -12,6 +12,7 @@ from vision.aws.app import build_app
 from vision.aws.identity import iam, sts
 from vision.aws.json_protocol import JsonService
 from vision.aws.logs.cloud_watch_logs import CloudWatchLogs
+from vision.aws.metrics.cloud_watch import CloudWatch
 from vision.aws.page.pages import Pages
 from vision.aws.s3.routes import S3Routes
 from vision.aws.sagemaker.endpoints import Endpoints
@@ -55,6 +56,7 @@ class Services:
             "sts": sts,
             "iam": iam,
             "logs": CloudWatchLogs(workplace.logs).answer,
+            "monitoring": CloudWatch(workplace.metrics).answer,
             "sagemaker": sagemaker,
         }
         self.app: ASGIApp = build_app(services, Pages(workplace).answer, workplace.settings.region)

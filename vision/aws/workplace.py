@@ -1,4 +1,4 @@
-"""What all services of the endpoint share: settings, buckets, registry and logs."""
+"""What all services of the endpoint share: settings, buckets, registry, logs and metrics."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vision.aws.logs.log_store import LogStore
+from vision.aws.metrics.metric_store import MetricStore
 from vision.aws.registry import Registry
 from vision.aws.s3.storage import OWN_FOLDER, Storage
 from vision.aws.settings import AwsSettings
@@ -19,6 +20,7 @@ class Workplace:
     storage: Storage
     registry: Registry
     logs: LogStore
+    metrics: MetricStore
 
     @classmethod
     def open(cls, settings: AwsSettings) -> Workplace:
@@ -26,7 +28,8 @@ class Workplace:
         root = settings.root.absolute()
         storage = Storage(root)
         own = root / OWN_FOLDER
-        return cls(settings, storage, Registry(own / "registry.sqlite"), LogStore(own / "logs"))
+        registry = Registry(own / "registry.sqlite")
+        return cls(settings, storage, registry, LogStore(own / "logs"), MetricStore(own / "metrics"))
 
     @property
     def own_folder(self) -> Path:

@@ -8,7 +8,12 @@ from typing import Protocol
 
 
 class Work(Protocol):
-    """Something with a name that runs once, and may be asked to stop while it waits or runs."""
+    """Something that runs once, and may be asked to stop while it waits or runs.
+
+    ``kind`` and ``name`` are those of its resource, which no two works share.
+    """
+
+    kind: str
 
     @property
     def name(self) -> str: ...
@@ -24,20 +29,20 @@ class Scheduler:
     def __init__(self, parallel: int) -> None:
         self._free = parallel
         self._waiting: deque[Work] = deque()
-        self._known: dict[str, Work] = {}
+        self._known: dict[tuple[str, str], Work] = {}
         self._lock = threading.Lock()
 
     def add(self, work: Work) -> None:
         """Run the work as soon as there is a place."""
         with self._lock:
-            self._known[work.name] = work
+            self._known[work.kind, work.name] = work
             self._waiting.append(work)
         self._start()
 
-    def stop(self, name: str) -> None:
+    def stop(self, kind: str, name: str) -> None:
         """Ask a work to stop. One that waits needs no place to end."""
         with self._lock:
-            work = self._known.get(name)
+            work = self._known.get((kind, name))
             waits = work in self._waiting
             if waits:
                 self._waiting.remove(work)  # type: ignore[arg-type]
@@ -49,9 +54,9 @@ class Scheduler:
     def stop_all(self) -> None:
         """Ask all works to stop, as when the server ends."""
         with self._lock:
-            names = list(self._known)
-        for name in names:
-            self.stop(name)
+            known = list(self._known)
+        for kind, name in known:
+            self.stop(kind, name)
 
     def wait(self, timeout_s: float) -> None:
         """Wait until nothing works, at most that long."""
@@ -72,6 +77,6 @@ class Scheduler:
             work.run()
         finally:
             with self._lock:
-                self._known.pop(work.name, None)
+                self._known.pop((work.kind, work.name), None)
                 self._free += has_place
             self._start()

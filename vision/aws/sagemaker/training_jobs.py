@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -18,12 +20,12 @@ from vision.aws.sagemaker.images import algorithm_of
 from vision.aws.sagemaker.listing import ListRequest, list_page
 from vision.aws.sagemaker.scheduler import Scheduler
 from vision.aws.sagemaker.training_request import TrainingRequest
-from vision.aws.sagemaker.training_run import KIND, TrainingRun, first_state
+from vision.aws.sagemaker.training_run import ENDED, KIND, TrainingRun, first_state
 from vision.aws.workplace import Workplace
+from vision.settings.device import shared_gpus
 from vision.settings.errors import UserError, problems_of
 from vision.settings.nearest import shown
 
-_ENDED = ("Completed", "Failed", "Stopped")
 # Parts of the request that come back as they were given.
 _ECHOED = (
     "HyperParameters",
@@ -55,7 +57,7 @@ class TrainingJobs:
     def recover(self) -> None:
         """End the jobs that an earlier server left unfinished: their processes ended with it."""
         for job in self._workplace.registry.all(KIND):
-            if job.state["status"] not in _ENDED:
+            if job.state["status"] not in ENDED:
                 reason = "InternalServerError: the server ended while the job was not finished; start the job again"
                 now = time.time()
                 self._workplace.registry.update(
@@ -82,10 +84,9 @@ class TrainingJobs:
 
     async def describe(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         """Describe a job, if need be a little later, when it has ended."""
-        job = self._get(values)
         job = await settled(
             lambda: self._get(values),
-            lambda job: job.state["status"] in _ENDED,
+            lambda job: job.state["status"] in ENDED,
             self._workplace.settings.hold_s,
             request,
         )
@@ -109,12 +110,14 @@ class TrainingJobs:
 
     async def stop(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         job = self._get(values)
-        if job.state["status"] != "InProgress":
+        registry = self._workplace.registry
+        if not registry.leave(KIND, job.name, "InProgress", status="Stopping", secondary="Stopping"):
             raise ServiceFailure(
-                400, "ValidationException", f"training job {job.name} is {job.state['status']}, not InProgress"
+                400,
+                "ValidationException",
+                f"training job {job.name} is {self._get(values).state['status']}, not InProgress",
             )
-        self._workplace.registry.update(KIND, job.name, status="Stopping", secondary="Stopping")
-        self._scheduler.stop(job.name)
+        self._scheduler.stop(KIND, job.name)
         return {}
 
     def _get(self, values: dict[str, Any]) -> Resource:
@@ -125,6 +128,13 @@ class TrainingJobs:
                 400, "ValidationException", f"Requested resource not found: training job {shown(name)}"
             )
         return found
+
+    def _last_metrics(self, name: str) -> Sequence[dict[str, str | float]]:
+        return [
+            {"MetricName": one.name, "Value": one.value, "Timestamp": one.time_s}
+            for one in self._workplace.metrics.last(name)
+            if math.isfinite(one.value)
+        ]
 
     def _arn(self, name: str) -> str:
         return arn(self._workplace.settings.region, KIND, name)
@@ -153,7 +163,7 @@ class TrainingJobs:
             TrainingEndTime=ended,
             TrainingTimeInSeconds=seconds,
             BillableTimeInSeconds=seconds,
-            FinalMetricDataList=state.get("metrics") or None,
+            FinalMetricDataList=self._last_metrics(job.name) or None,
             EnableNetworkIsolation=bool(given.get("EnableNetworkIsolation")),
             EnableInterContainerTrafficEncryption=bool(given.get("EnableInterContainerTrafficEncryption")),
             EnableManagedSpotTraining=bool(given.get("EnableManagedSpotTraining")),
@@ -163,10 +173,11 @@ class TrainingJobs:
 def _refusals(asked: TrainingRequest) -> list[str]:
     """Return what cannot be done here."""
     problems = []
-    if asked.resource_config.instance_count > 1:
+    count, gpus = asked.resource_config.instance_count, len(shared_gpus(asked.device))
+    if gpus and count > gpus:
         problems.append(
-            f"ResourceConfig.InstanceCount is {asked.resource_config.instance_count}, but a job runs on this machine"
-            " alone, and uses all its GPUs by itself: set 1"
+            f"ResourceConfig.InstanceCount is {count}, but the GPUs of this machine are divided among the instances,"
+            f" and it has {gpus}: set at most {gpus}"
         )
     specification = asked.algorithm_specification
     if specification.container_entrypoint or specification.container_arguments:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from vision.aws.request_shape import RequestShape
+from vision.sagemaker.container_job import RUN_PREFIX, RUN_VARIABLE
 
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$", max_length=63)]
 S3Address = Annotated[str, Field(pattern=r"^s3://([^/]+)/?(.*)$", max_length=1024)]
 RoleArn = Annotated[str, Field(pattern=r"^arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$", max_length=2048)]
 Mode = Literal["File", "FastFile", "Pipe"]
+
+
+def _with_group(regex: str) -> str:
+    """Check that a text is a regular expression that finds a value. Raises ValueError."""
+    try:
+        groups = re.compile(regex).groups
+    except re.error as error:
+        raise ValueError(f"Member must be a regular expression ({error})") from error
+    if not groups:
+        raise ValueError("Member must have a group, in parentheses, that finds the value")
+    return regex
 
 
 class S3Source(RequestShape):
@@ -45,11 +58,19 @@ class InputChannel(RequestShape):
     shuffle_config: Shuffle | None = None
 
 
+class MetricDefinition(RequestShape):
+    """A metric and the regular expression, with one group, that finds its value in the log."""
+
+    name: Annotated[str, Field(min_length=1, max_length=255)]
+    regex: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_with_group)]
+
+
 class AlgorithmSpecification(RequestShape):
     """Which image trains, and how its channels come."""
 
     training_image: Annotated[str, Field(max_length=255)]
     training_input_mode: Mode = "File"
+    metric_definitions: Annotated[list[MetricDefinition], Field(max_length=40)] = Field(default_factory=list)
     container_entrypoint: list[str] = Field(default_factory=list)
     container_arguments: list[str] = Field(default_factory=list)
 
@@ -60,7 +81,7 @@ class OutputData(RequestShape):
 
 
 class Resources(RequestShape):
-    instance_count: Annotated[int, Field(ge=1)] = 1
+    instance_count: Annotated[int, Field(ge=1, le=16)] = 1
 
 
 class Stopping(RequestShape):
@@ -84,3 +105,8 @@ class TrainingRequest(RequestShape):
     input_data_config: list[InputChannel] = Field(default_factory=list)
     checkpoint_config: Checkpoints | None = None
     environment: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def device(self) -> str:
+        """Return the device that the job's own settings ask for, as ``run.device``."""
+        return self.hyper_parameters.get(f"{RUN_PREFIX}device") or self.environment.get(f"{RUN_VARIABLE}DEVICE", "auto")

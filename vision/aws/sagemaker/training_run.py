@@ -1,33 +1,32 @@
-"""One training job at work: its folder in place of /opt/ml, its process, its log, and what it leaves in the bucket."""
+"""One training job at work: its instances, its log and metrics, and what it leaves in the bucket."""
 
 from __future__ import annotations
 
-import json
+import os
 import re
 import shutil
-import subprocess
+import socket
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vision import algorithms
 from vision.artifacts.archive import pack_archive
-from vision.aws.child_process import GRACE_S, kill_group, start_child
+from vision.aws.child_process import GRACE_S, kill_group
 from vision.aws.s3.buckets import split_uri
-from vision.aws.sagemaker.channel_data import ChannelData, find_data, link_checkpoints, pipe_passes
-from vision.aws.sagemaker.training_request import InputChannel, TrainingRequest
+from vision.aws.sagemaker.training_machine import TrainingMachine, place_problems
+from vision.aws.sagemaker.training_request import TrainingRequest
 from vision.aws.workplace import Workplace
-from vision.sagemaker.container_job import ALGORITHM_VARIABLE, RUN_VARIABLE, ContainerJob
-from vision.sagemaker.pipe_feeder import PipeFeeder
-from vision.sagemaker.prefix import VARIABLE, Prefix
-from vision.sagemaker.run_job import JOB_NAME_VARIABLE
-from vision.settings.errors import SettingsError, UserError, problems_of
+from vision.settings.device import VISIBLE, shared_gpus, usable_cores
+from vision.settings.errors import SettingsError
 
 KIND = "training-job"
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+ENDED = ("Completed", "Failed", "Stopped")
 _LONGEST_REASON = 1024
 _MESSAGES = {
     "Starting": "Starting the training job",
@@ -42,185 +41,161 @@ _MESSAGES = {
 }
 
 
+def _ignored(name: str, value: float) -> None:
+    pass
+
+
 @dataclass
 class TrainingRun:
-    """A job from its preparation to its artifacts. ``stop`` may be called from any thread."""
+    """A job from its preparation to its artifacts. ``stop`` may be called from any thread.
+
+    ``measured`` is called with each metric that the log shows, ``ended`` when the job has ended.
+    """
 
     workplace: Workplace
     request: TrainingRequest
     algorithm: str
+    measured: Callable[[str, float], None] = _ignored
+    ended: Callable[[], None] = lambda: None
+    kind: str = KIND
     _stopping: threading.Event = field(default_factory=threading.Event)
-    _child: subprocess.Popen[str] | None = None
     _timed_out: bool = False
+    _machines: list[TrainingMachine] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         return self.request.training_job_name
 
     @property
-    def prefix(self) -> Prefix:
-        return Prefix(self.workplace.own_folder / "jobs" / self.name)
+    def _folder(self) -> Path:
+        return self.workplace.own_folder / "jobs" / self.name
 
     def prepare(self, known: Sequence[str] = ()) -> None:
-        """Write the config files and link the channels, then check the whole job.
+        """Lay out the job's folders, then check the whole job.
 
         Raises SettingsError with all problems, of which some are ``known`` before.
         """
-        shutil.rmtree(self.prefix.path, ignore_errors=True)
-        self.prefix.config.mkdir(parents=True)
-        self.prefix.data.mkdir()
-        problems = list(known)
-        inputs = {}
-        for channel in self.request.input_data_config:
-            try:
-                found = find_data(self.workplace.storage.buckets, channel)
-            except UserError as error:
-                problems += problems_of(error)
-                continue
-            inputs[channel.channel_name] = self._describe(channel)
-            if self._mode(channel) == "Pipe":
-                # Whoever checks the job looks for the first pipe.
-                (self.prefix.data / f"{channel.channel_name}_0").touch()
-            else:
-                found.link_into(self.prefix.data / channel.channel_name)
-        self._write_config("hyperparameters.json", self.request.hyper_parameters)
-        self._write_config("inputdataconfig.json", inputs)
-        hosts = {"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "lo"}
-        self._write_config("resourceconfig.json", hosts)
-        problems += self._place_problems()
-        try:
-            ContainerJob.read(self.prefix, self._environment())
-        except UserError as error:
-            missing = {f"Channel {channel.channel_name} " for channel in self.request.input_data_config}
-            # A channel whose data are missing has its sentence already.
-            problems += [
-                problem for problem in problems_of(error) if not (problems and problem.startswith(tuple(missing)))
-            ]
-        for pipe in self.prefix.data.glob("*_0"):
-            if pipe.is_file():
-                pipe.unlink()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._machines = self._plan_machines()
+        first, *others = self._machines
+        problems = [*known, *first.lay_out(), *place_problems(self.workplace.storage.buckets, self.request)]
         if problems:
-            shutil.rmtree(self.prefix.path, ignore_errors=True)
+            self.discard()
             raise SettingsError(problems)
+        for machine in others:
+            machine.lay_out()
 
-    def _place_problems(self) -> list[str]:
-        problems = []
-        places = {"OutputDataConfig.S3OutputPath": self.request.output_data_config.s3_output_path}
-        if self.request.checkpoint_config is not None:
-            places["CheckpointConfig.S3Uri"] = self.request.checkpoint_config.s3_uri
-        for name, uri in places.items():
-            try:
-                self.workplace.storage.buckets.folder(split_uri(uri)[0])
-            except Exception as error:
-                problems.append(f"{name} is {uri}: {error}")
-        return problems
-
-    def _mode(self, channel: InputChannel) -> str:
-        mode = channel.input_mode or self.request.algorithm_specification.training_input_mode
-        # The model channel comes as files even where the job's other channels are pipes.
-        return "File" if channel.channel_name == "model" else mode
-
-    def _describe(self, channel: InputChannel) -> dict[str, str]:
-        source = channel.data_source.s3_data_source
-        described = {
-            "TrainingInputMode": self._mode(channel),
-            "S3DistributionType": source.s3_data_distribution_type,
-            "RecordWrapperType": channel.record_wrapper_type,
-        }
-        return described | ({} if channel.content_type is None else {"ContentType": channel.content_type})
-
-    def _write_config(self, name: str, value: object) -> None:
-        (self.prefix.config / name).write_text(json.dumps(value), encoding="utf-8")
-
-    def _environment(self) -> dict[str, str]:
-        """Return the child's variables: of the request's own only settings of ours, since others could run code."""
-        ours = {name: value for name, value in self.request.environment.items() if name.startswith(RUN_VARIABLE)}
-        return {
-            **ours,
-            ALGORITHM_VARIABLE: self.algorithm,
-            JOB_NAME_VARIABLE: self.name,
-            VARIABLE: str(self.prefix.path),
-        }
+    def discard(self) -> None:
+        """Remove the job's folders."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def run(self) -> None:
         """Train, and leave the model in the bucket. Never raises: what goes wrong is the job's FailureReason."""
-        log = self.workplace.logs.writer(LOG_GROUP, f"{self.name}/algo-1-{int(time.time())}")
-        feeders: list[PipeFeeder] = []
         try:
             if self._stopping.is_set():
                 self._end("Stopped", "Stopped")
                 return
             self._step("Downloading")
-            feeders = self._bring()
-            self._step("Training", started_s=time.time())
-            status = self._train(log.write)
-            self._finish(status)
+            statuses = self._train()
+            self._finish(statuses)
         except Exception as error:
-            log.write(f"the job cannot be finished: {error}")
             self._end("Failed", "Failed", f"InternalServerError: {type(error).__name__}: {error}")
         finally:
-            for feeder in feeders:
-                feeder.stop()
-            log.close()
-            shutil.rmtree(self.prefix.path, ignore_errors=True)
+            self.discard()
+            self.ended()
 
     def stop(self, *, timed_out: bool = False) -> None:
         """Ask the job to end, as StopTrainingJob does; it is killed after two minutes."""
         self._timed_out = self._timed_out or timed_out
         self._stopping.set()
-        child = self._child
-        if child is not None and child.poll() is None:
-            child.terminate()
-            killer = threading.Timer(GRACE_S, kill_group, [child])
-            killer.daemon = True
-            killer.start()
+        for machine in self._machines:
+            child = machine.child
+            if child is not None and child.poll() is None:
+                child.terminate()
+                killer = threading.Timer(GRACE_S, kill_group, [child])
+                killer.daemon = True
+                killer.start()
 
-    def _bring(self) -> list[PipeFeeder]:
-        """Start the pipes of the channels in Pipe mode and link the checkpoints."""
-        buckets = self.workplace.storage.buckets
-        feeders = []
-        for channel in self.request.input_data_config:
-            if self._mode(channel) == "Pipe":
-                found: ChannelData = find_data(buckets, channel)
-                feeder = PipeFeeder(self.prefix.data / channel.channel_name, pipe_passes(buckets, channel, found))
-                feeder.start()
-                feeders.append(feeder)
-        if self.request.checkpoint_config is not None:
-            link_checkpoints(buckets, self.request.checkpoint_config.s3_uri, self.prefix.path / "checkpoints")
-        return feeders
+    def _plan_machines(self) -> list[TrainingMachine]:
+        """Return the job's instances. Several find each other under addresses of this computer."""
+        count = self.request.resource_config.instance_count
+        given = (self.workplace.storage.buckets, self.request, self.algorithm)
+        if count == 1:
+            return [TrainingMachine(*given, self._folder / "algo-1")]
+        hosts = sorted(f"127.0.0.{number}" for number in range(1, count + 1))
+        shared = {"MASTER_PORT": str(_free_port())}
+        gpus = shared_gpus(self.request.device)
+        machines = []
+        for number, host in enumerate(hosts):
+            own = {VISIBLE: ",".join(gpus[number::count])} if gpus else {}
+            if not gpus and "OMP_NUM_THREADS" not in os.environ:
+                own["OMP_NUM_THREADS"] = str(max(1, usable_cores() // count))
+            label = f"algo-{number + 1}"
+            machines.append(TrainingMachine(*given, self._folder / label, label, host, hosts, {**shared, **own}))
+        return machines
 
-    def _train(self, write_log: Any) -> int:
-        """Run the process to its end and return its exit status."""
-        definitions = [
-            (one.name, re.compile(one.regex)) for one in algorithms.facts_of(self.algorithm).metric_definitions
-        ]
-        metrics: dict[str, dict[str, str | float]] = {}
-        child = start_child("vision.sagemaker.train", (), self._environment())
-        self._child = child
-        if self._stopping.is_set():
-            self.stop()
-        limit = threading.Timer(
-            self.request.stopping_condition.max_runtime_in_seconds, lambda: self.stop(timed_out=True)
-        )
+    def _train(self) -> list[int]:
+        """Run the processes to their end and return their exit statuses."""
+        limit_s = self.request.stopping_condition.max_runtime_in_seconds
+        limit = threading.Timer(limit_s, lambda: self.stop(timed_out=True))
         limit.daemon = True
-        limit.start()
-        try:
-            assert child.stdout is not None
-            for line in child.stdout:
-                write_log(line)
-                for name, regex in definitions:
-                    found = regex.search(line)
-                    if found is not None:
-                        metrics[name] = {"MetricName": name, "Value": float(found[1]), "Timestamp": time.time()}
-                        self.workplace.registry.update(KIND, self.name, metrics=list(metrics.values()))
-        finally:
-            limit.cancel()
-        return child.wait()
+        with ExitStack() as opened:
+            opened.callback(limit.cancel)
+            readers = []
+            started_s = time.time()
+            metrics = self.workplace.metrics.writer(self.name)
+            opened.callback(metrics.close)
 
-    def _finish(self, status: int) -> None:
+            def note(name: str, value: float) -> None:
+                metrics.write(name, value)
+                self.measured(name, value)
+
+            for machine in self._machines:
+                log = self.workplace.logs.writer(LOG_GROUP, f"{self.name}/{machine.label}-{int(started_s)}")
+                opened.callback(log.close)
+                opened.callback(machine.stop_feeding)
+                # Children end with the thread that starts them: this one, which waits for them.
+                machine.start()
+                readers.append(threading.Thread(target=self._read, args=(machine, log.write, note), daemon=True))
+            self._step("Training", started_s=started_s)
+            if self._stopping.is_set():
+                self.stop()
+            limit.start()
+            for reader in readers:
+                reader.start()
+            statuses = [machine.child.wait() for machine in self._machines if machine.child is not None]
+            for reader in readers:
+                reader.join()
+        return statuses
+
+    def _read(
+        self, machine: TrainingMachine, write_log: Callable[[str], None], note: Callable[[str, float], None]
+    ) -> None:
+        """Keep the log of one instance, and the metrics in it."""
+        definitions = self._definitions()
+        assert machine.child is not None
+        assert machine.child.stdout is not None
+        for line in machine.child.stdout:
+            write_log(line)
+            for name, regex in definitions.items():
+                found = regex.search(line)
+                if found is not None:
+                    try:
+                        note(name, float(found[1]))
+                    except ValueError:
+                        # The expressions of a request may find what is no number.
+                        continue
+
+    def _definitions(self) -> dict[str, re.Pattern[str]]:
+        """Return the algorithm's own metrics and those that the request defines."""
+        own = {one.name: re.compile(one.regex) for one in algorithms.facts_of(self.algorithm).metric_definitions}
+        given = self.request.algorithm_specification.metric_definitions
+        return own | {one.name: re.compile(one.regex) for one in given}
+
+    def _finish(self, statuses: Sequence[int]) -> None:
         stopped = self._stopping.is_set()
-        if status and not stopped:
-            self._end("Failed", "Failed", self._reason(status))
+        if any(statuses) and not stopped:
+            self._end("Failed", "Failed", self._reason(statuses))
             return
         self._step("Uploading")
         artifact = self._upload()
@@ -230,25 +205,28 @@ class TrainingRun:
         else:
             self._end("Completed", "Completed", **changes)
 
-    def _reason(self, status: int) -> str:
-        try:
-            text = self.prefix.failure.read_text(encoding="utf-8", errors="replace").strip()
-        except OSError:
-            text = "AlgorithmError: the process ended without a word"
-        return f"{text[: _LONGEST_REASON - 40]}, exit code: {status}"
+    def _reason(self, statuses: Sequence[int]) -> str:
+        """Return why the first instance failed that says why, with its exit status."""
+        for machine, status in zip(self._machines, statuses, strict=True):
+            if status and machine.prefix.failure.is_file():
+                text = machine.prefix.failure.read_text(encoding="utf-8", errors="replace").strip()
+                return f"{text[: _LONGEST_REASON - 40]}, exit code: {status}"
+        return f"AlgorithmError: the process ended without a word, exit code: {next(filter(None, statuses))}"
 
     def _upload(self) -> str | None:
         """Put model and output into the bucket and return the model's address; None if no model was written."""
+        # The first instance writes the job's output.
+        prefix = self._machines[0].prefix
         output = self.request.output_data_config
         bucket, key = split_uri(f"{output.s3_output_path.rstrip('/')}/{self.name}/output")
-        self._store(self.prefix.output_data, bucket, f"{key}/output.tar.gz")
+        self._store(prefix.output_data, bucket, f"{key}/output.tar.gz")
         if output.compression_type == "GZIP":
             target = f"{key}/model.tar.gz"
-            return f"s3://{bucket}/{target}" if self._store(self.prefix.model, bucket, target) else None
-        names = _files(self.prefix.model)
+            return f"s3://{bucket}/{target}" if self._store(prefix.model, bucket, target) else None
+        names = _files(prefix.model)
         for name in names:
             with self.workplace.storage.staged() as staged:
-                shutil.copyfile(self.prefix.model / name, staged)
+                shutil.copyfile(prefix.model / name, staged)
                 self.workplace.storage.store(staged, bucket, f"{key}/model/{name}")
         return f"s3://{bucket}/{key}/model/" if names else None
 
@@ -298,3 +276,16 @@ def _files(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def _free_port() -> int:
+    """Return a port that is free and whose next one is free too."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("", 0))
+            port = first.getsockname()[1]
+            try:
+                second.bind(("", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return int(port)
