@@ -111,12 +111,9 @@ class TrainingJobs:
     async def stop(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         job = self._get(values)
         registry = self._workplace.registry
-        if not registry.leave(KIND, job.name, "InProgress", status="Stopping", secondary="Stopping"):
-            raise ServiceFailure(
-                400,
-                "ValidationException",
-                f"training job {job.name} is {self._get(values).state['status']}, not InProgress",
-            )
+        if not registry.leave("InProgress", KIND, job.name, status="Stopping", secondary="Stopping"):
+            status = self._get(values).state["status"]
+            raise ServiceFailure(400, "ValidationException", f"training job {job.name} is {status}, not InProgress")
         self._scheduler.stop(KIND, job.name)
         return {}
 
