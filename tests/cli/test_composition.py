@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+import vision
 from vision import algorithms
 from vision.cli import composition
 from vision.cli.help import train_help
 from vision.cli.overrides import read_overrides
+from vision.settings.config_folder import config_folder
 from vision.settings.errors import UserError
 from vision.settings.run import RunSettings
 
@@ -37,7 +39,7 @@ def test_there_is_a_config_for_every_algorithm() -> None:
 
 
 def test_config_files_name_no_classes() -> None:
-    for path in composition.config_folder().rglob("*.yaml"):
+    for path in config_folder().rglob("*.yaml"):
         assert "_target_" not in path.read_text(encoding="utf-8")
 
 
@@ -92,7 +94,7 @@ def test_files_of_the_user_with_unknown_keys(tmp_path: Path) -> None:
 def test_configs_inside_an_installed_package_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "vision"
     (package / "configs").mkdir(parents=True)
-    monkeypatch.setattr(composition.vision, "__file__", str(package / "__init__.py"))
-    assert composition.config_folder() == package / "configs"
+    monkeypatch.setattr(vision, "__file__", str(package / "__init__.py"))
+    assert config_folder() == package / "configs"
     (package / "configs").rmdir()
-    assert composition.config_folder() == tmp_path / "configs"
+    assert config_folder() == tmp_path / "configs"

@@ -11,9 +11,9 @@ from hydra import compose, initialize_config_dir
 
 from vision import algorithms
 from vision.cli import sweep
-from vision.cli.composition import config_folder
 from vision.cli.main import main
 from vision.cli.sweep_words import read_space_file, read_sweep_words
+from vision.settings.config_folder import config_folder
 from vision.settings.errors import UserError
 from vision.settings.hyperparameters import Tunable
 from vision.sweeps.settings import SweepSettings

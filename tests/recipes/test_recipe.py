@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from vision import algorithms
-from vision.cli.composition import config_folder
 from vision.data.labels import Task
 from vision.data.look import DataLook
 from vision.recipes.recipe import Choice, choose, recipe_names
+from vision.settings.config_folder import config_folder
 from vision.settings.device import Machine
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.run import RunSettings

@@ -11,22 +11,15 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import vision
 from vision import algorithms
 from vision.cli.overrides import Overrides, Settings, plain_settings
+from vision.settings.config_folder import config_folder
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.nearest import did_you_mean, shown
 
 ROOT = "train"
 RECIPE = "recipe"
 KEYS = ("algorithm", "hp", "channels", "run")
-
-
-def config_folder() -> Path:
-    """Return the folder of config files: inside the package when installed, beside it in a checkout."""
-    package = Path(vision.__file__).parent
-    installed = package / "configs"
-    return installed if installed.is_dir() else package.parent / "configs"
 
 
 def config_folders(flags: Sequence[str] = ()) -> list[Path]:

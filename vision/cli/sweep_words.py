@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vision import algorithms
-from vision.cli.composition import compose_settings, config_folder, config_groups
+from vision.cli.composition import compose_settings, config_groups
 from vision.cli.overrides import Settings, is_hydra_value, read_overrides
+from vision.settings.config_folder import config_folder
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.nearest import did_you_mean, shown
 from vision.settings.regular_file import open_regular_text
