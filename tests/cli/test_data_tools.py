@@ -126,10 +126,13 @@ def test_inspect_of_clean_data(folder: Path, tmp_path: Path, capsys: pytest.Capt
     output = tmp_path / "report"
     assert main(["inspect", str(folder), f"output={output}", "workers=1"]) == 0
     shown = capsys.readouterr().out
-    assert "hp.num_classes=2 hp.num_training_samples=20" in shown
-    assert json.loads((output / "inspection.json").read_text())["channels"]["train"]["records"] == 20
+    document = json.loads((output / "inspection.json").read_text())
+    assert document["channels"]["train"]["records"] == 20
+    chosen = {one["setting"]: one["value"] for one in document["settings"]}
+    assert (chosen["algorithm"], chosen["hp.image_shape"]) == ("image_classification", "3,48,48")
     page = (output / "inspection.html").read_text()
     assert "Classes of train" in page
+    assert "What vision train chooses" in page
     assert page.count("<script") == 1
     # Eight pictures of each of the two classes.
     assert page.count("data:image/jpeg") == 16
@@ -144,6 +147,19 @@ def test_inspect_of_dirt_fails_and_shows_it(folder: Path, tmp_path: Path, capsys
     assert "error: channel train: 1 of 22 images cannot be decoded; data/dogs/broken.png: not an image" in errors
     assert "error: 1 image with different labels" in errors
     assert (tmp_path / "report" / "inspection.html").read_text().count("data:image/jpeg") >= 2
+
+
+def test_an_empty_class_folder_hides_nothing_of_the_others(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (folder / "birds").mkdir()
+    (folder / "dogs" / "broken.png").write_bytes(b"no image")
+    assert main(["inspect", f"channels.train={folder}", f"output={tmp_path / 'report'}", "workers=1"]) == 1
+    shown = capsys.readouterr()
+    assert "class folder 'birds' holds no images; put some in or remove it" in shown.err
+    assert "1 of 21 images cannot be decoded" in shown.err
+    assert json.loads((tmp_path / "report/inspection.json").read_text())["errors"] == 2
+    assert shown.out.splitlines()[-1] == f"  vision train channels.train={folder} recipe=auto"
 
 
 def test_inspect_of_a_manifest_that_cannot_be_read(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -188,7 +204,7 @@ def test_inspect_reads_masks_by_their_label_map(
     assert main(masked) == 0
     train = json.loads((tmp_path / "report" / "inspection.json").read_text())["channels"]["train"]
     assert (train["pixels"], train["ignored_pixels"]) == ([1, 7], 0)
-    assert "hp.num_classes=2" in capsys.readouterr().out
+    assert len(train["classes"]) == 2
 
     label_map = tmp_path / "maps" / "train_label_map.json"
     label_map.write_text("{}")

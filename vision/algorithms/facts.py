@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,6 @@ from vision.settings.hyperparameters import TrainingHyperparameters
 from vision.settings.run import RunSettings
 
 if TYPE_CHECKING:
-    from vision.data.inspect.issues import InspectedChannel, Recommendation
     from vision.data.labels import Task
     from vision.data.look import DataLook
     from vision.settings.device import Machine
@@ -78,11 +77,6 @@ class Capabilities:
     backbones: bool = False
 
 
-def no_recommendations(channels: Sequence[InspectedChannel]) -> Sequence[Recommendation]:
-    """Recommend nothing beyond what holds for every algorithm."""
-    return ()
-
-
 @dataclass(frozen=True)
 class AlgorithmFacts:
     """One algorithm as the outside sees it.
@@ -92,10 +86,9 @@ class AlgorithmFacts:
     clients that take any; ";verbose" marks ours with class names.
     ``must_match`` are hyperparameters that a model shares with the run that continues it (SageMaker, "Incremental
     Training"), ``head_settings`` those that only concern the last layers, which ``run.new_head`` makes anew,
-    ``measured_by`` those that two models must share to be measured by the same figures. ``recommended_settings`` finds
-    settings that fit inspected channels, of which training's is the first. ``baseline`` are the hyperparameters with
-    which ``Algorithm.fit_baseline`` works; None: it has none. ``plan`` chooses them by a quick look at the
-    data, for people who choose nothing themselves.
+    ``measured_by`` those that two models must share to be measured by the same figures. ``baseline`` are the
+    hyperparameters with which ``Algorithm.fit_baseline`` works; None: it has none. ``plan`` chooses them by a look at
+    the data, for people who choose nothing themselves.
     """
 
     name: str
@@ -112,7 +105,6 @@ class AlgorithmFacts:
     must_match: tuple[str, ...]
     head_settings: tuple[str, ...] = ("num_classes",)
     measured_by: tuple[str, ...] = ()
-    recommended_settings: Callable[[Sequence[InspectedChannel]], Sequence[Recommendation]] = no_recommendations
     baseline: Mapping[str, str] | None = None
     plan: Callable[[DataLook, Machine], Plan] = nothing_planned
 

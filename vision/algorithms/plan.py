@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from vision.data.inspect.issues import Recommendation
     from vision.data.look import DataLook
     from vision.settings.device import Machine
 
@@ -15,9 +14,17 @@ _STEPS_PER_EPOCH = 20
 _BATCHES = (64, 32, 16, 8)
 
 
+class Recommendation(NamedTuple):
+    """A setting by its full name, its value, and the reason in words."""
+
+    setting: str
+    value: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class Plan:
-    """Settings by their full names, each with the reason in words, and what training with them takes.
+    """Settings, and what training with them takes.
 
     ``is_pretrained``: training starts from published weights. ``gflops_per_image`` is the work of one forward pass.
     ``advice`` are sentences on what would help.

@@ -6,25 +6,32 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from vision import algorithms
+from vision.algorithms.plan import Recommendation
 from vision.cli.assignments import read_assignments
+from vision.cli.composition import RECIPE, config_folder
+from vision.data.labels import TASK_NAMES
 from vision.files.atomic_file import check_writable, write_whole
 from vision.recipes.data_finder import find_channels
+from vision.recipes.recipe import AUTO, choose
 from vision.settings.channels import LABEL_MAP, Channel, parse_channels
 from vision.settings.counted import counted
-from vision.settings.errors import DataError, SettingsError
+from vision.settings.device import this_machine, usable_cores
+from vision.settings.errors import DataError, SettingsError, UserError
 from vision.settings.file_names import local_path
+from vision.settings.run import RunSettings
 from vision.settings.table import SettingsTable
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from vision.data.inspect.issues import Issue, Recommendation
+    from vision.data.inspect.issues import InspectedChannel, Issue
     from vision.data.masks.label_map import LabelMap
     from vision.data.sample import Reader
     from vision.reports.inspection_report import ImageOf, MaskOf
@@ -35,10 +42,10 @@ HELP = """\
 Usage: vision inspect PATH [PATH of validation] [channels.NAME=PATH] [name=value ...]
 
 Reads every record and reports counts, balance of classes, image sizes and modes, broken images, copies and near copies
-(also between training and validation), sizes and faults of boxes, pixels and faults of masks, and settings that fit.
-Prints the findings and writes inspection.json and inspection.html with pictures. For Ground Truth manifests of classes
-or boxes it also writes manifest_summary.json and the lines with the error codes of Rekognition Custom Labels.
-Masks are read by the label maps in the folder channels.label_map, as in training.
+(also between training and validation), sizes and faults of boxes, and pixels and faults of masks. Prints the findings
+and the command that trains on the data, and writes inspection.json and inspection.html with pictures. For Ground Truth
+manifests of classes or boxes it also writes manifest_summary.json and the lines with the error codes of Rekognition
+Custom Labels. Masks are read by the label maps in the folder channels.label_map, as in training.
 
   output    folder for the files (default: inspection)
   workers   processes (default: one for each processor)
@@ -71,20 +78,20 @@ def run(argv: Sequence[str]) -> int:
         raise SettingsError(["Channel train or validation is required but missing: give channels.train=PATH."])
     folder = local_path(settings.output)
     check_writable(folder / PAGE)
-    return _inspect(channels, names, folder, settings.workers, given.files)
+    words = [word for word in argv if word.partition("=")[0] not in InspectSettings.model_fields]
+    train = ["vision", "train", *words, *([] if given.files else [f"{RECIPE}={AUTO}"])]
+    return _inspect(channels, names, folder, settings.workers, shlex.join(train))
 
 
-def _inspect(
-    channels: dict[str, Channel], names: Sequence[str], folder: Path, workers: int, paths: Sequence[str]
-) -> int:
-    from vision.algorithms.advice import recommended_settings
+def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, workers: int, train: str) -> int:
+    """Inspect the channels ``names`` and write what was found. ``train`` is the command that trains on them."""
     from vision.data.inspect.inspection import inspect, to_json
     from vision.data.masks.label_map import MOST_CLASSES, read_label_map
+    from vision.data.readers.folder import class_folders
     from vision.data.readers.manifest import ManifestReader
     from vision.data.readers.open import open_channel
     from vision.progress_bar import progress_bar
     from vision.reports.inspection_report import write_inspection_page
-    from vision.settings.device import usable_cores
 
     folder_of_maps = channels[LABEL_MAP].path if LABEL_MAP in channels else None
     label_maps: dict[str, LabelMap] = {}
@@ -96,6 +103,9 @@ def _inspect(
             readers[name] = open_channel(channels, name)
         except DataError as error:
             unreadable.append(error)
+            with suppress(UserError):
+                # An empty class folder stops training, but does not hide what is in the others.
+                readers[name] = open_channel(channels, name, class_folders(channels[name].path))
     # Custom Labels takes no masks.
     masked = [name for name, reader in readers.items() if isinstance(reader, ManifestReader) and reader.has_masks]
     _check_manifests({name: channels[name].path for name in names if name not in masked}, folder)
@@ -105,32 +115,31 @@ def _inspect(
         print(f"error: {problem}", file=sys.stderr)
     if readers:
         with progress_bar("inspecting", sum(map(len, readers.values()))) as advance:
-            inspection = inspect(readers, workers or usable_cores(), advance, recommended_settings, label_maps)
+            inspection = inspect(readers, workers or usable_cores(), advance, label_maps)
         document |= to_json(inspection)
         document["errors"] = errors = errors + inspection.errors
         title = f"Inspection of {', '.join(str(channels[name].path) for name in readers)}"
         # First to the terminal: what was found is not lost where a file cannot be written.
-        _show(inspection.issues, inspection.settings)
-        write_inspection_page(
-            folder / PAGE, inspection, title, _image_reader(readers), _mask_reader(readers, label_maps)
-        )
+        _show(inspection.issues)
+        settings = _chosen(inspection.channels[0]) if "train" in readers else ()
+        document["settings"] = [one._asdict() for one in settings]
+        images, masks = _image_reader(readers), _mask_reader(readers, label_maps)
+        write_inspection_page(folder / PAGE, inspection, settings, title, images, masks)
     text = json.dumps(document, indent=1, allow_nan=False)
     write_whole(folder / "inspection.json", text)
     print(f"{folder}: {counted(errors, 'error')}{'; see inspection.html' if readers else ''}")
     if "train" in readers:
         print(f"train with{', once the errors are mended' if errors else ''}:")
-        print(f"  {_command(paths, channels, inspection.settings)}")
+        print(f"  {train}")
     return ERRORS if errors else 0
 
 
-def _command(paths: Sequence[str], channels: dict[str, Channel], settings: Sequence[Recommendation]) -> str:
-    """Return the command that trains on what was inspected: by its paths alone, or with the settings that fit."""
-    if paths:
-        return shlex.join(["vision", "train", *paths])
-    given = [f"channels.{name}={channel.path}" for name, channel in channels.items()]
-    # Without channel validation a part of the training images takes its place.
-    share = [] if "validation" in channels else ["run.validation_share=0.2"]
-    return shlex.join(["vision", "train", *(f"{each.setting}={each.value}" for each in settings), *given, *share])
+def _chosen(train: InspectedChannel) -> tuple[Recommendation, ...]:
+    """Return what `vision train` would choose for the channel."""
+    machine = this_machine(weights_folder=RunSettings().weights_folder)
+    choice = choose(train.look(), machine, AUTO, [config_folder() / RECIPE])
+    reason = f"labels are {TASK_NAMES[train.label_task]}"
+    return (Recommendation("algorithm", choice.algorithm, reason), *choice.settings)
 
 
 def _check_manifests(paths: dict[str, Path], folder: Path) -> None:
@@ -185,8 +194,7 @@ def _mask_reader(readers: dict[str, Reader], label_maps: dict[str, LabelMap]) ->
     return mask_of
 
 
-def _show(issues: Sequence[Issue], settings: Sequence[Recommendation]) -> None:
+def _show(issues: Sequence[Issue]) -> None:
     for issue in issues:
         stream = sys.stderr if issue.severity == "error" else sys.stdout
         print(f"{issue.severity}: {issue.sentence}", file=stream)
-    print("settings that fit:", " ".join(f"{each.setting}={each.value}" for each in settings))

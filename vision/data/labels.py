@@ -5,7 +5,7 @@ Legend: W numbers of a label vector.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -122,6 +122,19 @@ def shown_label(raw: RawTarget) -> str:
         return f"an image of {len(raw)} bytes"
     held = list(raw) if isinstance(raw, tuple) else raw
     return repr(held)[:40]
+
+
+def class_counts(labels: Sequence[tuple[int, ...] | ObjectRows | None]) -> np.ndarray:
+    """Return the number of images, or boxes, of each class, int64 [K]; invalid class ids do not count."""
+    ids: list[int] = []
+    for label in labels:
+        if isinstance(label, ObjectRows):
+            ids += [
+                int(number) for number in label.class_ids if 0 <= number <= MAX_CLASS_ID and float(number).is_integer()
+            ]
+        else:
+            ids += label or ()
+    return np.bincount(np.array(ids, np.int64)) if ids else np.zeros(0, np.int64)
 
 
 def _is_whole(value: object) -> bool:

@@ -6,14 +6,14 @@ Legend: N images looked at, M objects.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.counting import count_classes
 from vision.data.image_codec import image_size
-from vision.data.labels import Task, read_label, task_of
+from vision.data.labels import Task, class_counts, read_label, task_of
 from vision.data.sample import Reader, Sized
 from vision.settings.errors import DataError
 
@@ -27,7 +27,8 @@ class DataLook:
 
     ``sizes_px`` int64 [N, 2] are widths and heights of images whose header could be read, ``box_sides_unit``
     float64 [M] the roots of the areas of boxes as fractions of their image, ``label_width`` the count of numbers in
-    the longest packed label.
+    the longest packed label, ``class_counts`` int64 [K] those of the looked-at images, or boxes, of each class; empty
+    for masks.
     """
 
     task: Task
@@ -37,6 +38,7 @@ class DataLook:
     sizes_px: np.ndarray
     box_sides_unit: np.ndarray
     label_width: int = 0
+    class_counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def median_px(self) -> tuple[int, int]:
@@ -52,16 +54,18 @@ def look_at(reader: Reader) -> DataLook | None:
     looked = np.unique(np.linspace(0, len(reader) - 1, min(LOOKED_AT, len(reader))).astype(np.int64)).tolist()
     tasks: Counter[Task] = Counter()
     widths, sides, sizes = [0], [np.zeros(0)], []
+    labels: list[tuple[int, ...] | ObjectRows] = []
     for index in looked:
         try:
             raw = reader.target(index)
             task = task_of(raw)
             if task is not None:
                 tasks[task] += 1
-            if task == "boxes" and isinstance(rows := read_label(raw, ""), ObjectRows):
-                spans = np.clip(rows.boxes_xyxy_unit[:, 2:] - rows.boxes_xyxy_unit[:, :2], 0, 1)
-                sides.append(np.sqrt(spans.prod(axis=1)))
-                widths.append(rows.label_width)
+            if task is not None and task != "mask":
+                labels.append(label := read_label(raw, ""))
+                if isinstance(label, ObjectRows):
+                    sides.append(label.sides_unit)
+                    widths.append(label.label_width)
             sizes.append(_size_px(reader, index))
         except DataError:
             continue
@@ -79,6 +83,7 @@ def look_at(reader: Reader) -> DataLook | None:
         np.array(sizes, np.int64).reshape(-1, 2),
         np.concatenate(sides),
         max(widths),
+        class_counts(labels),
     )
 
 

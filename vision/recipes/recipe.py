@@ -10,8 +10,7 @@ import yaml
 
 from vision import algorithms
 from vision.algorithms.facts import AlgorithmFacts
-from vision.algorithms.plan import Plan
-from vision.data.inspect.issues import Recommendation
+from vision.algorithms.plan import Plan, Recommendation
 from vision.data.labels import TASK_NAMES
 from vision.data.look import DataLook
 from vision.settings.device import Machine

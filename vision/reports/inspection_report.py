@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from vision.algorithms.plan import Recommendation
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.inspect.inspection import channel_json
 from vision.data.inspect.issues import InspectedChannel, Inspection, Issue, Place
@@ -32,10 +33,22 @@ ImageOf = Callable[[str, int], "np.ndarray | None"]
 MaskOf = Callable[[str, int], "np.ndarray | None"]
 
 
-def write_inspection_page(path: Path, inspection: Inspection, title: str, image_of: ImageOf, mask_of: MaskOf) -> None:
-    """Write one self-contained HTML file. An image with a mask is shown twice: as it is, and under its mask."""
+def write_inspection_page(
+    path: Path,
+    inspection: Inspection,
+    settings: Sequence[Recommendation],
+    title: str,
+    image_of: ImageOf,
+    mask_of: MaskOf,
+) -> None:
+    """Write one self-contained HTML file. An image with a mask is shown twice: as it is, and under its mask.
+
+    ``settings`` are those that training on the data would choose.
+    """
     sections = [html.Section("Findings", html.table_html(_issues_table(inspection)))]
-    sections += [html.Section("Settings that fit", html.table_html(_settings_table(inspection)))]
+    if settings:
+        chosen = Table("What vision train chooses", ("setting", "value", "why"), tuple(settings))
+        sections.append(html.Section(chosen.title, html.table_html(chosen)))
     for channel in inspection.channels:
         sections += _channel_sections(channel)
         sections += _picture_sections(channel, image_of, mask_of)
@@ -58,10 +71,6 @@ def write_inspection_page(path: Path, inspection: Inspection, title: str, image_
 def _issues_table(inspection: Inspection) -> Table:
     rows = tuple((f.severity, f.code.replace("_", " "), f.count, f.sentence) for f in inspection.issues)
     return Table("Findings", ("", "what", "count", "in words"), rows)
-
-
-def _settings_table(inspection: Inspection) -> Table:
-    return Table("Settings that fit", ("setting", "value", "why"), inspection.settings)
 
 
 def _channel_sections(channel: InspectedChannel) -> list[html.Section]:

@@ -1,15 +1,14 @@
-"""What is said of images that the crop of training does not suit."""
+"""What is said of images that the crop of training does not suit, and of rare classes."""
 
 from __future__ import annotations
-
-from collections import Counter
 
 import numpy as np
 import pytest
 
-from vision.algorithms.image_classification.advice import recommended_settings, size_warnings
+from vision.algorithms.image_classification.advice import rare_class_advice, size_warnings
 from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
-from vision.data.inspect.issues import InspectedChannel
+from vision.data.labels import Task
+from vision.data.look import DataLook
 from vision.settings.augmentation import AugmentationSettings
 
 
@@ -49,29 +48,17 @@ def test_what_is_enlarged_is_not_too_small(given: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("multi_label", "counts", "expected"),
+    ("task", "counts", "remedy"),
     [
-        (False, [50, 50], []),
-        (False, [95, 5], ["run.class_weights=balanced"]),
+        ("single", [50, 50], None),
+        ("single", [95, 5], "5 show the rarest class and 95 the most frequent: run.class_weights=balanced"),
         # A class without an image cannot be learned at any weight.
-        (False, [100, 0], []),
-        (True, [50, 60], ["hp.multi_label=1", "run.objective=mAP"]),
-        (True, [90, 9], ["hp.multi_label=1", "run.objective=mAP", "hp.use_weighted_loss=1"]),
+        ("single", [100, 0], None),
+        ("multi", [50, 60], None),
+        ("multi", [90, 1], "1 shows the rarest class and 90 the most frequent: hp.use_weighted_loss=1"),
     ],
 )
-def test_rare_classes_get_more_weight(multi_label: bool, counts: list[int], expected: list[str]) -> None:
-    empty = np.zeros(0)
-    channel = InspectedChannel(
-        "train",
-        None,
-        "classes",
-        multi_label,
-        np.zeros((100, 2), np.int64),
-        empty,
-        empty,
-        empty,
-        Counter(),
-        [None] * 100,
-        np.array(counts),
-    )
-    assert [f"{one.setting}={one.value}" for one in recommended_settings([channel])] == expected
+def test_rare_classes_are_named(task: Task, counts: list[int], remedy: str | None) -> None:
+    sizes, sides = np.full((100, 2), 64), np.zeros(0)
+    found = rare_class_advice(DataLook(task, 100, None, 2, sizes, sides, class_counts=np.array(counts)))
+    assert [remedy is not None and remedy in sentence for sentence in found] == ([] if remedy is None else [True])

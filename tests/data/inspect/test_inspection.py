@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from vision.algorithms.advice import recommended_settings
 from vision.data.inspect.inspection import inspect, to_json
 from vision.data.inspect.issues import Inspection
+from vision.data.look import DataLook, look_at
 from vision.data.readers.recordio import RecordIOReader
 from vision.data.recordio.record import pack
 from vision.data.recordio.writer import RecordIOWriter
@@ -33,7 +35,7 @@ def inspected(tmp_path: Path, workers: int = 1, **channels: list[tuple[object, b
                 writer.write(number, pack(label, number, encoded))  # type: ignore[arg-type]
         readers[name] = RecordIOReader([tmp_path / f"{name}.rec"])
     done: list[int] = []
-    inspection = inspect(readers, workers, done.append, recommended_settings)
+    inspection = inspect(readers, workers, done.append)
     assert sum(done) == sum(map(len, channels.values()))
     return inspection
 
@@ -52,10 +54,23 @@ def test_clean_classes(workers: int, tmp_path: Path) -> None:
     assert [entry["count"] for entry in document["classes"]] == [5, 5]
     assert document["kinds"] == {"PNG RGB": 10}
     assert document["sizes_px"] == [{"width": 40, "height": 30, "count": 10}]
-    settings = {name: value for name, value, _ in found.settings}
-    assert settings["algorithm"] == "image_classification"
-    assert settings["hp.num_classes"] == "2"
-    assert settings["hp.num_training_samples"] == "10"
+
+
+def test_one_class_alone_is_an_error(tmp_path: Path) -> None:
+    found = inspected(tmp_path, train=[(0, picture(number)) for number in range(3)])
+    assert counts(found) == {"one_class": 1}
+    assert found.errors == 1
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 1], [[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]], "boxes"])
+def test_settings_are_chosen_by_an_inspection_as_by_a_quick_look(labels: Any, tmp_path: Path) -> None:
+    packed = [boxes((1, 0.25, 0.25, 0.75, 0.5)), boxes((0, 0, 0, 1, 1), (1, 0, 0, 0.5, 1)), boxes()]
+    pairs = zip(packed if labels == "boxes" else labels, map(picture, range(3)), strict=True)
+    channel = inspected(tmp_path, train=list(pairs)).channels[0]
+    quick, thorough = look_at(RecordIOReader([tmp_path / "train.rec"])), channel.look()
+    assert quick is not None
+    for field in dataclasses.fields(DataLook):
+        np.testing.assert_array_equal(getattr(thorough, field.name), getattr(quick, field.name), field.name)
 
 
 def test_every_kind_of_dirt(tmp_path: Path) -> None:
@@ -127,7 +142,7 @@ def test_numbers_of_boxes(tmp_path: Path) -> None:
     # Half of 40x30 pixels; the other box is 20x30.
     assert document["height_px"]["middle"] == pytest.approx(15)
     assert document["aspect_ratio"]["least"] == pytest.approx(20 / 30, abs=1e-3)
-    assert ("hp.label_width", "362") in [setting[:2] for setting in found.settings]
+    assert found.channels[0].look().label_width == 362
 
 
 def test_classes_counted_from_one(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vision.algorithms.advice import recommended_settings
 from vision.data.inspect.inspection import inspect, to_json
 from vision.data.masks.mask_png import write_mask
 from vision.data.readers.mask_files import MaskFilesReader
@@ -31,7 +30,7 @@ def test_masks_are_counted_by_pixels_and_classes_and_wrong_ones_named(tmp_path: 
         (tmp_path / "train_annotation" / f"{name}.png").write_bytes(write_mask(np.array(mask, np.uint8)))
     reader = MaskFilesReader(tmp_path / "train", tmp_path / "train_annotation")
 
-    found = inspect({"train": reader}, 1, lambda count: None, recommended_settings)
+    found = inspect({"train": reader}, 1, lambda count: None)
 
     document = to_json(found)["channels"]["train"]
     assert document["pixels"] == [5, 2]
@@ -40,4 +39,4 @@ def test_masks_are_counted_by_pixels_and_classes_and_wrong_ones_named(tmp_path: 
     sentences = {issue.code: issue.sentence for issue in found.issues}
     assert "1 of 3 masks show one class alone; b.png (train_annotation/b.png): shows 0 alone" in sentences["pure_mask"]
     assert "the mask has 2x1 pixels, but its image has 2x2" in sentences["unusable_label"]
-    assert ("algorithm", "semantic_segmentation") in [(name, value) for name, value, _ in found.settings]
+    assert found.channels[0].look().task == "mask"

@@ -1,18 +1,14 @@
-"""Settings of image classification that fit an inspected data set."""
+"""Sentences on images and classes that training would not suit."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 
 from vision.algorithms.image_classification.hyperparameters import (
-    SMALL_HEIGHT_PX,
     ImageClassificationHyperparameters,
 )
-from vision.data.inspect.issues import InspectedChannel, Recommendation
+from vision.data.look import DataLook
 from vision.settings.augmentation import AugmentationSettings
-from vision.settings.counted import counted
 
 # A class is rare in less than this share of the images, or of the images of the largest class.
 _RARE = 0.1
@@ -22,54 +18,19 @@ _LITTLE = 0.5
 _USUAL_RESIZE = 256 / 224
 
 
-def recommended_settings(channels: Sequence[InspectedChannel]) -> list[Recommendation]:
-    """Return the settings that fit the training channel, which is the first of ``channels``."""
-    train = channels[0]
-    sound = train.sizes_px[train.sizes_px[:, 0] > 0]
-    found = for_several_labels() if train.multi_label else []
-    found += _for_rare_classes(train)
-    return found + (_for_sizes(sound) if len(sound) else [])
-
-
-def for_several_labels() -> list[Recommendation]:
-    """Return the settings for images that have several classes or none."""
-    return [
-        Recommendation("hp.multi_label", "1", "images have several classes or none"),
-        Recommendation("run.objective", "mAP", "accuracy is high as well where nothing is found"),
-    ]
-
-
-def _for_rare_classes(train: InspectedChannel) -> list[Recommendation]:
-    """Return what keeps training from forgetting classes that hardly occur."""
-    counts = train.class_counts[train.class_counts > 0]
+def rare_class_advice(look: DataLook) -> tuple[str, ...]:
+    """Return a sentence on what keeps training from forgetting classes that hardly occur, if there are some."""
+    counts = look.class_counts[look.class_counts > 0]
     if len(counts) < 2:
-        return []
-    rarest, most = int(counts.min()), int(counts.max())
-    if train.multi_label:
-        if rarest >= _RARE * len(train):
-            return []
-        return [Recommendation("hp.use_weighted_loss", "1", f"a class is in {rarest} of {len(train)} images only")]
-    if rarest >= _RARE * most:
-        return []
-    return [Recommendation("run.class_weights", "balanced", f"a class has {counted(rarest, 'image')}, another {most}")]
-
-
-def _for_sizes(sizes_px: np.ndarray) -> list[Recommendation]:
-    width, height = (int(side) for side in np.median(sizes_px, axis=0))
-    seen = f"half of the images are at most {width}x{height} pixels"
-    if max(width, height) <= SMALL_HEIGHT_PX:
-        side = min(width, height)
-        return [
-            Recommendation("hp.image_shape", f"3,{side},{side}", seen),
-            Recommendation("hp.num_layers", "20", "a network for small images"),
-        ]
-    resize = min(width, height)
-    if resize < 224:
-        return [Recommendation("hp.image_shape", f"3,{resize},{resize}", seen)]
-    return [
-        Recommendation("hp.image_shape", "3,224,224", seen),
-        Recommendation("hp.resize", "256", "shorter edge before the crop"),
-    ]
+        return ()
+    rarest, most, several = int(counts.min()), int(counts.max()), look.task == "multi"
+    if rarest >= _RARE * (len(look.sizes_px) if several else most):
+        return ()
+    remedy = "hp.use_weighted_loss=1" if several else "run.class_weights=balanced"
+    return (
+        f"of the images looked at, {rarest} show{'s' if rarest == 1 else ''} the rarest class and {most} the most "
+        f"frequent: {remedy} keeps training from forgetting it",
+    )
 
 
 def size_warnings(

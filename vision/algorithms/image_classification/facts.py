@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vision.algorithms.facts import (
@@ -17,18 +16,10 @@ from vision.settings.channels import MODEL, TRAIN, VALIDATION, ChannelFacts
 
 if TYPE_CHECKING:
     from vision.algorithms.plan import Plan
-    from vision.data.inspect.issues import InspectedChannel, Recommendation
     from vision.data.look import DataLook
     from vision.settings.device import Machine
 
 _NUMBER = r"([0-9.eE+-]+)"
-
-
-def _recommended_settings(channels: Sequence[InspectedChannel]) -> list[Recommendation]:
-    # NumPy is loaded where the settings are asked for, here and below: facts are read before every command.
-    from vision.algorithms.image_classification.advice import recommended_settings
-
-    return recommended_settings(channels)
 
 
 def _plan(look: DataLook, machine: Machine) -> Plan:
@@ -88,6 +79,5 @@ FACTS = AlgorithmFacts(
     measured_by=("multi_label",),
     # Depth and epochs have no meaning there; the others say how images are prepared.
     baseline={"image_shape": "3,128,128", "resize": "128", "num_layers": "18", "epochs": "1"},
-    recommended_settings=_recommended_settings,
     plan=_plan,
 )

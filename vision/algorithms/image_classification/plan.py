@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from vision.algorithms.image_classification.advice import for_several_labels
+from vision.algorithms.image_classification.advice import rare_class_advice
 from vision.algorithms.image_classification.hyperparameters import SMALL_HEIGHT_PX
-from vision.algorithms.plan import Plan, batch_size, epochs_within, start_of
-from vision.data.inspect.issues import Recommendation
+from vision.algorithms.plan import Plan, Recommendation, batch_size, epochs_within, start_of
 from vision.data.look import DataLook
 from vision.settings.counted import counted
 from vision.settings.device import Machine
@@ -49,8 +48,12 @@ def plan(look: DataLook, machine: Machine) -> Plan:
         Recommendation("run.patience", str(max(epochs // 3, 5)), "ends training that no longer helps"),
     ]
     if look.task == "multi":
-        found += for_several_labels()
-    return Plan(tuple(found), start.is_pretrained, gflops, () if small else start.advice)
+        found += [
+            Recommendation("hp.multi_label", "1", "images have several classes or none"),
+            Recommendation("run.objective", "mAP", "accuracy is high as well where nothing is found"),
+        ]
+    advice = (*(() if small else start.advice), *rare_class_advice(look))
+    return Plan(tuple(found), start.is_pretrained, gflops, advice)
 
 
 def _side_px(look: DataLook, small: bool, machine: Machine, is_pretrained: bool) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vision.algorithms.facts import (
@@ -20,16 +19,8 @@ _TRAIN_LOSS = rf"#quality_metric: {_HOST}, epoch=\S+, batch=\S+ train "
 
 if TYPE_CHECKING:
     from vision.algorithms.plan import Plan
-    from vision.data.inspect.issues import InspectedChannel, Recommendation
     from vision.data.look import DataLook
     from vision.settings.device import Machine
-
-
-def _recommended_settings(channels: Sequence[InspectedChannel]) -> list[Recommendation]:
-    # NumPy is loaded where the settings are asked for, here and below: facts are read before every command.
-    from vision.algorithms.object_detection.advice import recommended_settings
-
-    return recommended_settings(channels)
 
 
 def _plan(look: DataLook, machine: Machine) -> Plan:
@@ -91,6 +82,5 @@ FACTS = AlgorithmFacts(
         sample_data=True,
     ),
     must_match=("base_network", "num_classes"),
-    recommended_settings=_recommended_settings,
     plan=_plan,
 )

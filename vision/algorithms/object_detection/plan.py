@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from vision.algorithms.object_detection.advice import SMALL_BOX_PX_OF_300
 from vision.algorithms.object_detection.hyperparameters import ObjectDetectionHyperparameters
-from vision.algorithms.plan import Plan, batch_size, epochs_within, start_of
-from vision.data.inspect.issues import Recommendation
+from vision.algorithms.plan import Plan, Recommendation, batch_size, epochs_within, start_of
 from vision.data.look import DataLook
 from vision.settings.counted import counted
 from vision.settings.device import Machine
 
+# Below this many pixels of 300 half of the boxes are seen by the finest feature map only.
+_SMALL_BOX_PX_OF_300 = 30.0
 _CPU_S, _GPU_S = 1200.0, 1800.0
 _GFLOPS_AT_300 = {"resnet-18": 5.0, "resnet-50": 12.0}
 
@@ -21,7 +21,7 @@ def plan(look: DataLook, machine: Machine) -> Plan:
     network = "resnet-50" if machine.has_gpu else "resnet-18"
     start = start_of(network.replace("-", ""), machine)
     median = float(np.median(look.box_sides_unit)) * 300 if len(look.box_sides_unit) else 300.0
-    side = 512 if machine.has_gpu and median < SMALL_BOX_PX_OF_300 else 300
+    side = 512 if machine.has_gpu and median < _SMALL_BOX_PX_OF_300 else 300
     gflops = _GFLOPS_AT_300[network] * (side / 300) ** 2
     seconds = _GPU_S if machine.has_gpu else _CPU_S
     batch = min(batch_size(look.num_images), 16)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from vision.algorithms.plan import Plan, batch_size, epochs_within, start_of
-from vision.data.inspect.issues import Recommendation
+from vision.algorithms.plan import Plan, Recommendation, batch_size, epochs_within, start_of
 from vision.data.look import DataLook
 from vision.settings.counted import counted
 from vision.settings.device import Machine

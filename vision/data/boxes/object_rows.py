@@ -43,6 +43,11 @@ class ObjectRows:
     def __len__(self) -> int:
         return len(self.class_ids)
 
+    @property
+    def sides_unit(self) -> np.ndarray:
+        """The root of each box's area as a fraction of the image, float64 [M]."""
+        return np.sqrt(np.clip(self.boxes_xyxy_unit[:, 2:] - self.boxes_xyxy_unit[:, :2], 0, 1).prod(axis=1))
+
     @classmethod
     def joined(cls, parts: Sequence[ObjectRows]) -> ObjectRows:
         """Join the objects of several images of one form; ``label_width`` is the largest."""

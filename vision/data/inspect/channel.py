@@ -13,7 +13,7 @@ from vision.data.boxes.object_rows import ObjectRows
 from vision.data.inspect.box_issues import box_issues
 from vision.data.inspect.issues import MOST_NAMED, InspectedChannel, Issue, Place, Severity
 from vision.data.inspect.scan import Part, scan
-from vision.data.labels import task_of
+from vision.data.labels import class_counts, task_of
 from vision.data.masks.label_map import PLAIN, LabelMap
 from vision.data.problems import EqualProblems
 from vision.data.sample import Reader, Remarking
@@ -54,7 +54,7 @@ def inspect_channel(
         thumbnails=np.concatenate([part.thumbnails for part in parts]),
         kinds=Counter(kind for part in parts for kind in part.kinds),
         labels=kept,
-        class_counts=_class_counts(kept),
+        class_counts=class_counts(kept),
         pixels=np.sum([part.pixels for part in parts], axis=0) if has_masks else None,
     )
     add = channel.issues.extend
@@ -88,19 +88,6 @@ def _single_classes(
     for index, label in enumerate(labels):
         if isinstance(label, tuple) and len(label) == 1:
             yield index, label
-
-
-def _class_counts(labels: Sequence[tuple[int, ...] | ObjectRows | None]) -> np.ndarray:
-    """Return the number of images, or boxes, of each class, int64 [K]; invalid class ids do not count."""
-    ids: list[int] = []
-    for label in labels:
-        if isinstance(label, ObjectRows):
-            ids += [
-                int(number) for number in label.class_ids if 0 <= number <= 1_000_000 and float(number).is_integer()
-            ]
-        else:
-            ids += label or ()
-    return np.bincount(np.array(ids, np.int64)) if ids else np.zeros(0, np.int64)
 
 
 def _problems(

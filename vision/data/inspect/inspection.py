@@ -1,8 +1,8 @@
-"""Inspect a data set: every channel, copies across channels, settings that fit; and its JSON form."""
+"""Inspect a data set: every channel, copies across channels; and its JSON form."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.inspect.channel import inspect_channel
 from vision.data.inspect.copies import copies
-from vision.data.inspect.issues import InspectedChannel, Inspection, Issue, Recommendation
+from vision.data.inspect.issues import InspectedChannel, Inspection, Issue
 from vision.data.masks.label_map import PLAIN, LabelMap
 from vision.data.masks.mask_png import IGNORED
 from vision.data.readers.class_names import names_problem
@@ -26,13 +26,12 @@ def inspect(
     readers: Mapping[str, Reader],
     workers: int,
     advance: Callable[[int], None],
-    recommend: Callable[[Sequence[InspectedChannel]], tuple[Recommendation, ...]],
     label_maps: Mapping[str, LabelMap] = MappingProxyType({}),
 ) -> Inspection:
     """Read every record of the channels and judge them; ``advance`` is called with the number of records read.
 
-    ``readers`` are in the order of importance, the training channel first. ``recommend`` finds settings that fit them.
-    ``label_maps`` say by channel what the pixels of masks mean, where that is not their value.
+    ``readers`` are in the order of importance, the training channel first. ``label_maps`` say by channel what the
+    pixels of masks mean, where that is not their value.
     """
     channels = [
         inspect_channel(name, reader, workers, advance, label_maps.get(name, PLAIN)) for name, reader in readers.items()
@@ -41,7 +40,7 @@ def inspect(
     issues += _across(channels)
     issues += copies(channels, readers)
     issues.sort(key=lambda issue: issue.severity != "error")
-    return Inspection(tuple(channels), tuple(issues), recommend(channels))
+    return Inspection(tuple(channels), tuple(issues))
 
 
 def _across(channels: list[InspectedChannel]) -> list[Issue]:
@@ -49,6 +48,9 @@ def _across(channels: list[InspectedChannel]) -> list[Issue]:
     found = []
     train = channels[0]
     known = set(np.flatnonzero(train.class_counts).tolist())
+    if train.label_task == "single" and len(known) == 1 and len(train.class_names or ()) < 2:
+        sentence = f"channel {train.name} shows one class alone, and a classifier needs two to tell apart"
+        found.append(Issue("one_class", "error", sentence, 1))
     for other in channels[1:]:
         if other.task != train.task:
             sentence = f"channel {train.name} has {train.task}, but channel {other.name} has {other.task}"
@@ -77,7 +79,6 @@ def to_json(inspection: Inspection) -> dict[str, Any]:
         "warnings": len(inspection.issues) - inspection.errors,
         "channels": {channel.name: channel_json(channel) for channel in inspection.channels},
         "findings": [issue.to_json() for issue in inspection.issues],
-        "settings": [{"name": name, "value": value, "reason": reason} for name, value, reason in inspection.settings],
     }
 
 

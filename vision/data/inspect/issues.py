@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.labels import Task
+from vision.data.look import DataLook
 from vision.data.readers.class_names import class_name
 
 Severity = Literal["error", "warning"]
@@ -51,14 +52,6 @@ class Issue:
             "count": self.count,
             "records": groups,
         }
-
-
-class Recommendation(NamedTuple):
-    """A setting that fits the data, its value and the reason in words."""
-
-    setting: str
-    value: str
-    reason: str
 
 
 @dataclass
@@ -106,6 +99,21 @@ class InspectedChannel:
         """Return the count of numbers in the longest packed label, 0 where no image has objects."""
         return max((label.label_width for label in self.labels if isinstance(label, ObjectRows)), default=0)
 
+    def look(self) -> DataLook:
+        """Return what a quick look would find, from all images."""
+        _, boxes = self.objects()
+        sides = np.zeros(0) if boxes is None else boxes.sides_unit
+        return DataLook(
+            self.label_task,
+            len(self),
+            self.class_names,
+            max(len(self.class_names or ()), len(self.class_counts)),
+            self.sizes_px[self.sizes_px[:, 0] > 0],
+            sides,
+            self.label_width(),
+            self.class_counts,
+        )
+
     def class_name(self, class_id: int) -> str:
         """Return the name of a class, its number where none is stated."""
         return class_name(self.class_names, class_id)
@@ -113,11 +121,10 @@ class InspectedChannel:
 
 @dataclass(frozen=True)
 class Inspection:
-    """All channels, all issues, and settings that fit the data."""
+    """All channels and all issues."""
 
     channels: tuple[InspectedChannel, ...]
     issues: tuple[Issue, ...]
-    settings: tuple[Recommendation, ...]
 
     @property
     def errors(self) -> int:
