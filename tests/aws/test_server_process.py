@@ -84,6 +84,8 @@ def test_a_killed_server_leaves_no_process_and_a_true_state(tmp_path: Path) -> N
     server.clients.sagemaker.create_training_job(**again)
     job = server.clients.sagemaker.describe_training_job(TrainingJobName="again")
     assert job["TrainingJobStatus"] == "Completed"
+    # Clients whose variables were printed for another state of the folder still find their config file.
+    assert (root / ".vision" / "sagemaker-sdk.yaml").is_file()
     assert server.end() == 0
 
 

@@ -42,9 +42,7 @@ def trained(clients: Clients, tmp_path_factory: pytest.TempPathFactory) -> dict[
     request = training_request("first", CHANNELS, HyperParameters=TEXTS, Tags=[{"Key": "who", "Value": "me"}])
     arn = clients.sagemaker.create_training_job(**request)["TrainingJobArn"]
     assert arn == "arn:aws:sagemaker:eu-west-1:123456789012:training-job/first"
-    clients.sagemaker.get_waiter("training_job_completed_or_stopped").wait(
-        TrainingJobName="first", WaiterConfig={"Delay": 1}
-    )
+    clients.sagemaker.get_waiter("training_job_completed_or_stopped").wait(TrainingJobName="first")
     job: dict[str, Any] = clients.sagemaker.describe_training_job(TrainingJobName="first")
     return job
 
@@ -105,6 +103,8 @@ def test_two_instances_train_one_model(clients: Clients, trained: dict[str, Any]
 
 def test_the_log_is_read_page_by_page(clients: Clients, trained: dict[str, Any]) -> None:
     (stream,) = clients.logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix="first/")["logStreams"]
+    groups = clients.logs.describe_log_groups(logGroupNamePrefix="/aws/sagemaker/T")["logGroups"]
+    assert [group["logGroupName"] for group in groups] == [LOG_GROUP]
     place = {"logGroupName": LOG_GROUP, "logStreamName": stream["logStreamName"]}
     whole = [event["message"] for event in clients.logs.get_log_events(**place, startFromHead=True)["events"]]
     assert any("Validation-accuracy=" in line for line in whole)

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vision.aws.failure import ServiceFailure, internal_failure
+from vision.aws.waiter import is_waiter, keep_waiting
 from vision.files.write_error import machine_trouble
 from vision.settings.errors import UserError
 from vision.settings.nearest import did_you_mean
@@ -34,6 +35,9 @@ class JsonService:
 
     async def answer(self, request: Request) -> Response:
         """Return the answer, or the error in the protocol's shape."""
+        return await (keep_waiting(self._answer, request) if is_waiter(request) else self._answer(request))
+
+    async def _answer(self, request: Request) -> Response:
         try:
             return _response(await self._call(request), 200)
         except ServiceFailure as error:

@@ -7,6 +7,7 @@ import socket
 
 import uvicorn
 
+from vision.aws.client_environment import write_sdk_config
 from vision.aws.services import Services
 from vision.aws.settings import AwsSettings
 from vision.aws.workplace import Workplace
@@ -30,6 +31,7 @@ def serve(settings: AwsSettings) -> int:
     with (settings.root / ".lock").open("w") as lock:
         if not try_lock(lock.fileno()):
             raise UserError(f"another server works in {settings.root}: end it, or give another root=FOLDER")
+        write_sdk_config(settings)
         services = Services(Workplace.open(settings))
         config = uvicorn.Config(
             AccessControl(services.app, settings),

@@ -32,8 +32,8 @@ class AwsSettings(SettingsTable):
         default=20.0,
         ge=0,
         le=50,
-        description="how long a Describe of a job may wait for its end, so that clients that ask every two minutes"
-        " learn of it in seconds; 0 answers at once",
+        description="how long a Describe of young work may wait for its end, so that clients that ask every 30 seconds"
+        " learn of it at once; boto3's waiters wait to the end; 0 answers all at once",
     )
     hosts: tuple[str, ...] = Field(
         default=(), description="further host names that requests may use, as a proxy passes them on"

@@ -26,6 +26,12 @@ class _LogShape(RequestShape):
     }
 
 
+class _Groups(_LogShape):
+    log_group_name_prefix: str = ""
+    limit: Annotated[int, Field(ge=1, le=50)] = 50
+    next_token: str | None = None
+
+
 class _Streams(_LogShape):
     log_group_name: str
     log_stream_name_prefix: str = ""
@@ -62,11 +68,21 @@ class CloudWatchLogs:
     def __init__(self, store: LogStore) -> None:
         self._store = store
         operations: dict[str, Operation] = {
+            "DescribeLogGroups": self.describe_log_groups,
             "DescribeLogStreams": self.describe_log_streams,
             "GetLogEvents": self.get_log_events,
             "FilterLogEvents": self.filter_log_events,
         }
         self.answer = JsonService("Logs_20140328", operations).answer
+
+    async def describe_log_groups(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
+        asked = _Groups.read(values)
+        names = await asyncio.to_thread(self._store.groups)
+        found = [name for name in names if name.startswith(asked.log_group_name_prefix)]
+        start = _number(asked.next_token, "") or 0
+        end = start + asked.limit
+        groups = [{"logGroupName": name} for name in found[start:end]]
+        return {"logGroups": groups, **({"nextToken": str(end)} if end < len(found) else {})}
 
     async def describe_log_streams(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         asked = _Streams.read(values)
