@@ -1,51 +1,42 @@
-"""SageMaker's operations on endpoints, and the calls to them: one address for all, a process for each."""
+"""SageMaker's operations on endpoints: one address for all of them, and a process for each of their variants."""
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import Response
 
 from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
-from vision.aws.request_shape import RequestShape
+from vision.aws.request_shape import RequestShape, validation_failure
 from vision.aws.sagemaker.arns import arn
 from vision.aws.sagemaker.described import settled, without_none
-from vision.aws.sagemaker.endpoint_worker import EndpointWorker
 from vision.aws.sagemaker.listing import ListRequest, list_page
-from vision.aws.sagemaker.local_connection import LocalConnections
-from vision.aws.sagemaker.models import CONFIG, MODEL, ModelRequest, Models, model_place
+from vision.aws.sagemaker.live_endpoints import KIND, LiveEndpoints
+from vision.aws.sagemaker.models import CONFIG, ConfigRequest, Models
 from vision.aws.sagemaker.training_request import Name
 from vision.aws.workplace import Workplace
-from vision.serving.request_failure import PlatformFailure, failure_response
-from vision.settings.nearest import shown
+from vision.settings.nearest import did_you_mean, shown
 
-KIND = "endpoint"
-LOG_GROUP = "/aws/sagemaker/Endpoints/"
 _WORKING = ("Creating", "Updating")
-_MOST_BODY = 25 << 20
-# Between this server and the client, or this server and the process: not the other one's business.
-_NOT_FORWARDED = frozenset(
-    {"host", "connection", "content-length", "transfer-encoding", "expect", "authorization", "date", "server", "te"}
-)
 
 
 class EndpointRequest(RequestShape):
     endpoint_name: Name
     endpoint_config_name: Name
+    retain_all_variant_properties: bool = False
 
 
-@dataclass
-class _Live:
-    """What answers for an endpoint: the worker in service, and one that is to replace it."""
+class VariantWeight(RequestShape):
+    variant_name: Name
+    desired_weight: Annotated[float, Field(ge=0)] | None = None
 
-    worker: EndpointWorker | None = None
-    connections: LocalConnections | None = None
-    coming: EndpointWorker | None = None
+
+class WeightsRequest(RequestShape):
+    endpoint_name: Name
+    desired_weights_and_capacities: Annotated[list[VariantWeight], Field(min_length=1)]
 
 
 class Endpoints:
@@ -54,11 +45,13 @@ class Endpoints:
     def __init__(self, workplace: Workplace, models: Models) -> None:
         self._workplace = workplace
         self._models = models
-        self._live: dict[str, _Live] = {}
-        self._lock = threading.RLock()
+        self._live = LiveEndpoints(workplace, models)
+        self.invoke = self._live.invoke
+        self.end_all = self._live.end_all
         self.operations: dict[str, Operation] = {
             "CreateEndpoint": self.create,
             "UpdateEndpoint": self.update,
+            "UpdateEndpointWeightsAndCapacities": self.update_weights,
             "DescribeEndpoint": self.describe,
             "ListEndpoints": self.list,
             "DeleteEndpoint": self.delete,
@@ -70,17 +63,9 @@ class Endpoints:
             if endpoint.state["status"] != "Failed":
                 self._workplace.registry.update(KIND, endpoint.name, status="Creating")
                 try:
-                    self._start(endpoint.name, endpoint.state["config"])
+                    self._live.start(endpoint.name, endpoint.state["config"], endpoint.state.get("weights", {}))
                 except ServiceFailure as error:
                     self._workplace.registry.update(KIND, endpoint.name, status="Failed", failure=error.sentence)
-
-    def end_all(self) -> None:
-        """End all processes; the endpoints come back with the next server."""
-        with self._lock:
-            for live in self._live.values():
-                for worker in (live.worker, live.coming):
-                    if worker is not None:
-                        worker.end()
 
     async def create(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         asked = EndpointRequest.read(values)
@@ -95,26 +80,49 @@ class Endpoints:
                 f'Cannot create already existing endpoint "{self._arn(asked.endpoint_name)}"',
             ) from None
         try:
-            self._start(asked.endpoint_name, asked.endpoint_config_name)
+            self._live.start(asked.endpoint_name, asked.endpoint_config_name, {})
         except BaseException:
             self._workplace.registry.remove(KIND, asked.endpoint_name)
             raise
         return {"EndpointArn": self._arn(asked.endpoint_name)}
 
     async def update(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
-        """Start the new model's process; the old one answers until the new one does."""
+        """Start the processes of another configuration; those of the old one answer until they do."""
         asked = EndpointRequest.read(values)
         endpoint = self._get(asked.endpoint_name)
-        self._models.get(CONFIG, asked.endpoint_config_name)
         if endpoint.state["status"] in _WORKING:
             raise ServiceFailure(
                 400,
                 "ValidationException",
                 f"Cannot update in-progress endpoint {shown(endpoint.name)}: wait until it is InService",
             )
-        self._workplace.registry.update(KIND, endpoint.name, status="Updating", config=asked.endpoint_config_name)
-        self._start(asked.endpoint_name, asked.endpoint_config_name)
+        weights = endpoint.state.get("weights", {}) if asked.retain_all_variant_properties else {}
+        with self._live.lock:
+            self._live.start(endpoint.name, asked.endpoint_config_name, weights)
+            self._workplace.registry.update(
+                KIND, endpoint.name, status="Updating", coming=asked.endpoint_config_name, weights=weights
+            )
         return {"EndpointArn": self._arn(asked.endpoint_name)}
+
+    async def update_weights(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
+        """Share the calls out among the variants in another way, from the next call on."""
+        asked = WeightsRequest.read(values)
+        endpoint = self._get(asked.endpoint_name)
+        known = self._weights(endpoint)
+        unknown = [one.variant_name for one in asked.desired_weights_and_capacities if one.variant_name not in known]
+        changed = {
+            one.variant_name: one.desired_weight
+            for one in asked.desired_weights_and_capacities
+            if one.desired_weight is not None
+        }
+        if unknown or endpoint.state["status"] != "InService" or not any((known | changed).values()):
+            raise validation_failure(
+                [f"{shown(name)} is no variant of the endpoint: {did_you_mean(name, known)}" for name in unknown]
+                or [f"endpoint {endpoint.name} is {endpoint.state['status']}, and one weight must be above 0"]
+            )
+        self._workplace.registry.update(KIND, endpoint.name, weights=known | changed)
+        self._live.set_weights(endpoint.name, changed)
+        return {"EndpointArn": self._arn(endpoint.name)}
 
     async def describe(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         name = str(values.get("EndpointName", ""))
@@ -125,7 +133,7 @@ class Endpoints:
             request,
         )
         config = self._workplace.registry.find(CONFIG, endpoint.state["config"])
-        variants = [] if config is None else config.state["request"]["ProductionVariants"]
+        capture = None if config is None else ConfigRequest.read(config.state["request"]).data_capture_config
         return without_none(
             EndpointName=endpoint.name,
             EndpointArn=self._arn(endpoint.name),
@@ -134,15 +142,24 @@ class Endpoints:
             FailureReason=endpoint.state.get("failure"),
             ProductionVariants=[
                 {
-                    "VariantName": variant["VariantName"],
-                    "CurrentWeight": 1.0,
-                    "DesiredWeight": 1.0,
+                    "VariantName": name,
+                    "CurrentWeight": weight,
+                    "DesiredWeight": weight,
                     "CurrentInstanceCount": 1,
                     "DesiredInstanceCount": 1,
                 }
-                for variant in variants
+                for name, weight in self._weights(endpoint).items()
             ]
             or None,
+            DataCaptureConfig=None
+            if capture is None
+            else {
+                "EnableCapture": capture.enable_capture,
+                "CaptureStatus": "Started" if capture.enable_capture else "Stopped",
+                "CurrentSamplingPercentage": capture.initial_sampling_percentage,
+                "DestinationS3Uri": capture.destination_s3_uri,
+                "KmsKeyId": "",
+            },
             CreationTime=endpoint.created_s,
             LastModifiedTime=endpoint.modified_s,
         )
@@ -165,84 +182,15 @@ class Endpoints:
 
     async def delete(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         endpoint = self._get(str(values.get("EndpointName", "")))
-        with self._lock:
-            self._workplace.registry.remove(KIND, endpoint.name)
-            live = self._live.pop(endpoint.name, _Live())
-        for worker in (live.worker, live.coming):
-            if worker is not None:
-                worker.end()
+        self._live.remove(endpoint.name)
         return {}
 
-    async def invoke(self, request: Request) -> Response:
-        """Pass a call on to the endpoint's process and its answer back."""
-        name = request.url.path.split("/")[2]
-        live = self._live.get(name)
-        if live is None or live.connections is None:
-            endpoint = self._workplace.registry.find(KIND, name)
-            state = "does not exist: create it first" if endpoint is None else f"is {endpoint.state['status']}"
-            return failure_response(PlatformFailure(400, f"Endpoint {shown(name)} {state}"), request.scope)
-        body = bytearray()
-        async for piece in request.stream():
-            body += piece
-            if len(body) > _MOST_BODY:
-                failure = PlatformFailure(413, f"the body is larger than {_MOST_BODY >> 20} MiB")
-                return failure_response(failure, request.scope)
-        headers = {key: value for key, value in request.headers.items() if key not in _NOT_FORWARDED}
-        try:
-            answer = await live.connections.ask(request.method, request.url.path, headers, bytes(body))
-        except OSError as error:
-            failure = PlatformFailure(500, f"the process of endpoint {shown(name)} did not answer: {error}")
-            return failure_response(failure, request.scope)
-        response = Response(bytes(answer.body), answer.status)
-        for key, value in answer.headers:
-            if key not in _NOT_FORWARDED:
-                response.headers[key] = value
-        return response
-
-    def _start(self, name: str, config_name: str) -> None:
-        """Start a process for the endpoint's model. Raises ServiceFailure."""
-        config = self._models.get(CONFIG, config_name)
-        model = self._models.get(MODEL, config.state["request"]["ProductionVariants"][0]["ModelName"])
-        container = ModelRequest.read(model.state["request"]).container
-        assert container is not None
-        place = model_place(self._workplace, container)
-        variant = config.state["request"]["ProductionVariants"][0]["VariantName"]
-        with self._lock:
-            live = self._live.setdefault(name, _Live())
-            live.coming = EndpointWorker(
-                name,
-                place,
-                container.environment,
-                multi_model=container.mode == "MultiModel",
-                log=self._workplace.logs.writer(f"{LOG_GROUP}{name}", f"{variant}/local"),
-                ready=lambda worker: self._take_over(name, worker),
-                ended=lambda worker, words: self._fail(name, worker, words),
-            )
-
-    def _take_over(self, name: str, worker: EndpointWorker) -> None:
-        with self._lock:
-            live = self._live.get(name)
-            if live is None or live.coming is not worker:
-                worker.end()
-                return
-            former = live.worker
-            live.worker, live.connections, live.coming = worker, LocalConnections(worker.port), None
-            self._workplace.registry.update(KIND, name, status="InService", failure=None)
-        if former is not None:
-            former.end()
-
-    def _fail(self, name: str, worker: EndpointWorker, words: str) -> None:
-        """Note that a process has ended by itself; an update that failed leaves the old one in service."""
-        with self._lock:
-            live = self._live.get(name)
-            if live is None or worker not in (live.worker, live.coming):
-                return
-            if worker is live.worker:
-                live.worker = live.connections = None
-            else:
-                live.coming = None
-            status = "Failed" if live.worker is None else "InService"
-            self._workplace.registry.update(KIND, name, status=status, failure=words[:1024])
+    def _weights(self, endpoint: Resource) -> dict[str, float]:
+        """Return the weights of an endpoint's variants; empty if its configuration was deleted."""
+        config = self._workplace.registry.find(CONFIG, endpoint.state["config"])
+        variants = [] if config is None else ConfigRequest.read(config.state["request"]).production_variants
+        changed = endpoint.state.get("weights", {})
+        return {one.variant_name: changed.get(one.variant_name, one.initial_variant_weight) for one in variants}
 
     def _get(self, name: str) -> Resource:
         found = self._workplace.registry.find(KIND, name)

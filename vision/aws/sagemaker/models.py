@@ -14,6 +14,7 @@ from vision.aws.registry import Resource
 from vision.aws.request_shape import RequestShape, validation_failure
 from vision.aws.s3.buckets import split_uri
 from vision.aws.sagemaker.arns import arn
+from vision.aws.sagemaker.data_capture import CaptureRequest
 from vision.aws.sagemaker.described import without_none
 from vision.aws.sagemaker.images import algorithm_of
 from vision.aws.sagemaker.listing import ListRequest, list_page
@@ -63,17 +64,13 @@ class Variant(RequestShape):
     variant_name: Name
     model_name: Name
     initial_instance_count: Annotated[int, Field(ge=1)] = 1
-    initial_variant_weight: float = 1.0
-
-
-class DataCapture(RequestShape):
-    enable_capture: bool = False
+    initial_variant_weight: Annotated[float, Field(ge=0)] = 1.0
 
 
 class ConfigRequest(RequestShape):
     endpoint_config_name: Name
-    production_variants: Annotated[list[Variant], Field(min_length=1)]
-    data_capture_config: DataCapture = DataCapture()
+    production_variants: Annotated[list[Variant], Field(min_length=1, max_length=10)]
+    data_capture_config: CaptureRequest | None = None
 
 
 class Models:
@@ -133,15 +130,19 @@ class Models:
     async def create_config(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         asked = ConfigRequest.read(values)
         problems = []
-        if len(asked.production_variants) > 1:
-            problems.append(
-                f"ProductionVariants has {len(asked.production_variants)} entries, but an endpoint here has one variant"
-            )
+        names = [variant.variant_name for variant in asked.production_variants]
+        problems += [f"variant {name} is given twice" for name in sorted({n for n in names if names.count(n) > 1})]
+        if not any(variant.initial_variant_weight for variant in asked.production_variants):
+            problems.append("InitialVariantWeight is 0 for all variants, but one must take the calls: give it more")
         for variant in asked.production_variants:
             if self._workplace.registry.find(MODEL, variant.model_name) is None:
                 problems.append(f"Could not find model {variant.model_name!r}: create it first")
-        if asked.data_capture_config.enable_capture:
-            problems.append("DataCaptureConfig.EnableCapture is true, but requests are not captured here: leave it out")
+        if asked.data_capture_config is not None:
+            uri = asked.data_capture_config.destination_s3_uri
+            try:
+                self._workplace.storage.buckets.folder(split_uri(uri)[0])
+            except ServiceFailure as error:
+                problems.append(f"DataCaptureConfig.DestinationS3Uri is {uri}: {error.sentence}")
         if problems:
             raise validation_failure(problems)
         self._add(CONFIG, asked.endpoint_config_name, values, "endpoint configuration")
