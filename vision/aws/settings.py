@@ -35,6 +35,11 @@ class AwsSettings(SettingsTable):
         description="how long a Describe of young work may wait for its end, so that clients that ask every 30 seconds"
         " learn of it at once; boto3's waiters wait to the end; 0 answers all at once",
     )
+    train_words: str = Field(
+        default="",
+        description="words of vision train for models of Custom Labels, beside those that recipe=auto chooses",
+        examples=["hp.epochs=20 run.weights_folder=weights"],
+    )
     hosts: tuple[str, ...] = Field(
         default=(), description="further host names that requests may use, as a proxy passes them on"
     )

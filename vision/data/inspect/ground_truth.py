@@ -40,10 +40,6 @@ class CheckedLine:
     image: Path | None = None
     size_px: tuple[int, int] | None = None
 
-    def annotated(self, prefix: str = "") -> dict[str, Any]:
-        """Return the line with its errors."""
-        return self.check.annotate(self.values, prefix)
-
 
 @dataclass
 class ManifestCheck:
@@ -133,7 +129,7 @@ def check_manifest(path: Path, find_image: FindImage, validated: Path) -> Manife
     try:
         for line in checked_lines(iter_lines(SteadyFile(path, str(path))), find_image):
             check.add(line)
-            output.write(json.dumps(line.annotated()) + "\n")
+            output.write(json.dumps(line.check.annotate(line.values)) + "\n")
     except BaseException:
         output.discard()
         raise

@@ -1,0 +1,188 @@
+"""One model version at work: its data checked, its model trained and evaluated, its files put into the bucket."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from vision.aws.child_process import GRACE_S, kill_group, start_child
+from vision.aws.logs.log_store import LogWriter
+from vision.aws.registry import Resource
+from vision.aws.rekognition.dataset_entries import BucketImages, ManifestError
+from vision.aws.rekognition.resources import Resources, number_of
+from vision.aws.rekognition.training_data import TEST, TRAIN, TrainingData
+from vision.aws.workplace import Workplace
+from vision.data.readers.manifest_line import RawLine
+
+LOG_GROUP = "/aws/rekognition/CustomLabels"
+ENDED_BY_SERVER = "The server ended while the model was being trained: train it again under another name."
+_LAST_LINES = 5
+_LONGEST_MESSAGE = 1024
+# What is kept of a version, by the name under which the state has its key, and the name in the bucket.
+_NAMES = {
+    "summary": "ManifestSummary",
+    TRAIN: "TrainingGroundTruth",
+    f"{TRAIN}-validation": "TrainingManifestWithValidation",
+    TEST: "TestingGroundTruth",
+    f"{TEST}-validation": "TestingManifestWithValidation",
+    "evaluation": "EvaluationResultSummary",
+}
+Lines = Callable[[], Iterable[RawLine]]
+
+
+class TrainingFailed(Exception):
+    """Ends a training with a sentence for the user."""
+
+
+class VersionTraining:
+    """The work of CreateProjectVersion. ``testing`` is None where a fifth of the training lines is the test."""
+
+    def __init__(
+        self, workplace: Workplace, resources: Resources, version: Resource, training: Lines, testing: Lines | None
+    ) -> None:
+        self._workplace = workplace
+        self._resources = resources
+        self._version = version
+        self._training, self._testing = training, testing
+        self._stopping = threading.Event()
+        self._child: subprocess.Popen[str] | None = None
+
+    @property
+    def name(self) -> str:
+        return self._version.name
+
+    def run(self) -> None:
+        """Train, and leave the files in the bucket. Never raises: what goes wrong is the version's StatusMessage."""
+        state = self._version.state
+        log = self._workplace.logs.writer(LOG_GROUP, f"{state['project_name']}/{state['version_name']}/training")
+        started_s = time.time()
+        try:
+            results = self._work(log)
+        except (ManifestError, TrainingFailed) as error:
+            self._fail(log, str(error), started_s)
+        except Exception as error:
+            self._fail(log, f"{type(error).__name__}: {error}", started_s)
+        else:
+            self._end("TRAINING_COMPLETED", "The model is ready to run.", started_s, **results)
+        finally:
+            log.close()
+
+    def stop(self) -> None:
+        """Ask the work to end, as when the server does; it is killed after two minutes."""
+        self._stopping.set()
+        child = self._child
+        if child is not None and child.poll() is None:
+            child.terminate()
+            killer = threading.Timer(GRACE_S, kill_group, [child])
+            killer.daemon = True
+            killer.start()
+
+    def _work(self, log: LogWriter) -> dict[str, Any]:
+        images = BucketImages(self._workplace.storage.buckets)
+        data = TrainingData.check(self._training(), None if self._testing is None else self._testing(), images)
+        folder = version_folder(self._workplace, self._version)
+        shutil.rmtree(folder, ignore_errors=True)
+        self._publish(data.write_validation(folder / "validation"))
+        problem = data.problem()
+        if problem is not None:
+            raise TrainingFailed(problem)
+        channels = data.write_channels(folder / "data")
+        words = ["recipe=auto", f"channels.train={channels[TRAIN]}", f"run.output={folder / 'run'}", "run.report=false"]
+        if not data.holds_out:
+            log.write("vision: a label has too few images to hold some out: the test images choose the epoch\n")
+            words.append(f"channels.validation={channels[TEST]}")
+        self._run(log, "train", *words, *shlex.split(self._workplace.settings.train_words))
+        evaluation = folder / "evaluation"
+        self._run(
+            log, "evaluate", f"model={folder / 'run'}", f"channels.validation={channels[TEST]}", f"output={evaluation}"
+        )
+        # The model stays, as what can be resumed does not.
+        shutil.rmtree(folder / "run" / "checkpoints", ignore_errors=True)
+        return self._results(evaluation)
+
+    def _run(self, log: LogWriter, *words: str) -> None:
+        """Run a command of this package to its end. Raises TrainingFailed."""
+        if self._stopping.is_set():
+            raise TrainingFailed(ENDED_BY_SERVER)
+        log.write(f"vision {shlex.join(words)}\n")
+        self._child = child = start_child("vision", words, {})
+        if self._stopping.is_set():
+            self.stop()
+        last: deque[str] = deque(maxlen=_LAST_LINES)
+        assert child.stdout is not None
+        for line in child.stdout:
+            log.write(line)
+            last.append(line.strip())
+        status = child.wait()
+        if self._stopping.is_set():
+            raise TrainingFailed(ENDED_BY_SERVER)
+        if status:
+            raise TrainingFailed(f"vision {words[0]} failed: {' '.join(last) or f'exit status {status}'}")
+
+    def _results(self, evaluation: Path) -> dict[str, Any]:
+        """Put the evaluation into the bucket under the names of this version, and return what is described of it."""
+        (summary_path,) = evaluation.glob("EvaluationSummary-*.json")
+        summary = json.loads(summary_path.read_text(encoding="utf-8"))
+        summary["EvaluationDetails"]["ProjectVersionArn"] = self._resources.arn(self.name)
+        summary_path.write_text(json.dumps(summary, indent=1), encoding="utf-8")
+        paths = {"evaluation": summary_path}
+        for path in evaluation.glob("EvaluationManifest-*.manifest"):
+            self._name_objects(path)
+            paths[TEST] = path
+        self._publish(paths)
+        labels = summary["LabelEvaluationResults"]
+        return {
+            "f1": summary["AggregatedEvaluationResults"]["F1Score"],
+            "thresholds": {one["Label"]: one["Metrics"]["Threshold"] for one in labels},
+        }
+
+    def _name_objects(self, manifest: Path) -> None:
+        """Write the addresses of objects in place of the paths of their files."""
+        lines = []
+        for line in manifest.read_text(encoding="utf-8").splitlines():
+            entry = json.loads(line)
+            key = Path(entry["source-ref"]).relative_to(self._workplace.settings.root.absolute())
+            lines.append(json.dumps(entry | {"source-ref": f"s3://{key.as_posix()}"}) + "\n")
+        manifest.write_text("".join(lines), encoding="utf-8")
+
+    def _publish(self, paths: dict[str, Path]) -> None:
+        found = self._resources.find(self._version.kind, self.name)
+        if found is not None:
+            self._resources.update(found, files=found.state["files"] | publish(self._workplace, found, paths))
+
+    def _fail(self, log: LogWriter, message: str, started_s: float) -> None:
+        log.write(f"{message}\n")
+        self._end("TRAINING_FAILED", message[:_LONGEST_MESSAGE], started_s)
+
+    def _end(self, status: str, message: str, started_s: float, **changes: Any) -> None:
+        now = time.time()
+        seconds = max(1, round(now - started_s))
+        self._resources.update(
+            self._version, status=status, message=message, ended_s=now, seconds=seconds, **changes
+        )
+
+
+def version_folder(workplace: Workplace, version: Resource) -> Path:
+    """Return the folder of a version's model and evaluation."""
+    return workplace.own_folder / "custom-labels" / "versions" / str(number_of(version))
+
+
+def publish(workplace: Workplace, version: Resource, paths: dict[str, Path]) -> dict[str, str]:
+    """Copy files into the version's place in its bucket, and return their keys by what they hold."""
+    state, keys = version.state, {}
+    prefix = state["prefix"].strip("/")
+    for what, path in paths.items():
+        name = f"{_NAMES[what]}-{state['project_name']}-{state['version_name']}.json"
+        keys[what] = f"{prefix}/{name}" if prefix else name
+        with workplace.storage.staged() as staged:
+            shutil.copyfile(path, staged)
+            workplace.storage.store(staged, state["bucket"], keys[what])
+    return keys
