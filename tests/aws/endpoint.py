@@ -43,10 +43,10 @@ class Clients:
 
 
 @contextmanager
-def local_endpoint(root: Path) -> Iterator[Clients]:
-    """Serve buckets below ``root`` and yield clients."""
+def local_endpoint(root: Path, **changes: str) -> Iterator[Clients]:
+    """Serve buckets below ``root`` and yield clients; ``changes`` are further settings."""
     root.mkdir(parents=True, exist_ok=True)
-    settings = AwsSettings.parse({"root": str(root), "region": REGION, "hold_s": 50})
+    settings = AwsSettings.parse({"root": str(root), "region": REGION, "hold_s": 50, **changes})
     services = Services(Workplace.open(settings))
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(AccessControl(services.app, settings), lifespan="off", log_config=None, access_log=False)

@@ -13,6 +13,6 @@ class ServiceFailure(Exception):
         super().__init__(sentence)
 
 
-def internal_failure() -> ServiceFailure:
-    """Return a failure that says nothing of the server's inside."""
-    return ServiceFailure(500, "InternalFailure", "the server failed on this call; its log says why")
+def internal_failure(code: str = "InternalFailure") -> ServiceFailure:
+    """Return a failure that says nothing of the server's inside; services have different names for it."""
+    return ServiceFailure(500, code, "the server failed on this call; its log says why")

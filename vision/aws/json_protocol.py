@@ -27,11 +27,17 @@ _MEDIA_TYPE = "application/x-amz-json-1.1"
 
 
 class JsonService:
-    """Answers the operations of one service. ``prefix`` stands before their names in X-Amz-Target."""
+    """Answers the operations of one service.
 
-    def __init__(self, prefix: str, operations: Mapping[str, Operation]) -> None:
+    ``prefix`` stands before their names in X-Amz-Target; ``internal_error`` is its name for faults of its own.
+    """
+
+    def __init__(
+        self, prefix: str, operations: Mapping[str, Operation], internal_error: str = "InternalFailure"
+    ) -> None:
         self._prefix = prefix
         self._operations = operations
+        self._internal_error = internal_error
 
     async def answer(self, request: Request) -> Response:
         """Return the answer, or the error in the protocol's shape."""
@@ -48,11 +54,14 @@ class JsonService:
             trouble = machine_trouble(error)
             if trouble is None:
                 log.exception("a call of %s failed", self._prefix)
-            failure = internal_failure() if trouble is None else ServiceFailure(500, "InternalFailure", trouble)
+            failure = self._internal() if trouble is None else ServiceFailure(500, self._internal_error, trouble)
         except Exception:
             log.exception("a call of %s failed", self._prefix)
-            failure = internal_failure()
+            failure = self._internal()
         return error_response(failure)
+
+    def _internal(self) -> ServiceFailure:
+        return internal_failure(self._internal_error)
 
     async def _call(self, request: Request) -> dict[str, Any]:
         if request.method != "POST" or request.url.path != "/":

@@ -14,6 +14,7 @@ from vision.aws.json_protocol import JsonService
 from vision.aws.logs.cloud_watch_logs import CloudWatchLogs
 from vision.aws.metrics.cloud_watch import CloudWatch
 from vision.aws.page.pages import Pages
+from vision.aws.rekognition.custom_labels import CustomLabels
 from vision.aws.s3.routes import S3Routes
 from vision.aws.sagemaker.endpoints import Endpoints
 from vision.aws.sagemaker.models import Models
@@ -36,6 +37,7 @@ class Services:
         self._endpoints = Endpoints(workplace, models)
         self._jobs.recover()
         self._endpoints.recover()
+        self._custom_labels = CustomLabels(workplace, self._scheduler)
         control = JsonService(
             "SageMaker",
             {
@@ -58,11 +60,13 @@ class Services:
             "logs": CloudWatchLogs(workplace.logs).answer,
             "monitoring": CloudWatch(workplace.metrics).answer,
             "sagemaker": sagemaker,
+            "rekognition": self._custom_labels.answer,
         }
         self.app: ASGIApp = build_app(services, Pages(workplace).answer, workplace.settings.region)
 
     def end(self) -> None:
         """Stop the jobs, whose models so far are kept, and end the endpoints, which come back with the next server."""
         self._endpoints.end_all()
+        self._custom_labels.end()
         self._scheduler.stop_all()
         self._scheduler.wait(_END_S)

@@ -34,7 +34,7 @@ TARGET = "RekognitionService.DetectCustomLabels"
 # The threshold of labels for which the model has none.
 DEFAULT_THRESHOLD = 0.5
 
-# Rekognition's, for DetectCustomLabels with bytes.
+# Rekognition's, for DetectCustomLabels with bytes; a server that takes larger bodies takes larger images, too.
 MOST_IMAGE_BYTES = 4 * MEBIBYTE
 _LONGEST_ARN = 2048
 # A body holds one long text and few small values; thousands of values are an attack on the parser's memory.
@@ -76,7 +76,8 @@ class CustomLabels:
     async def _receive(self, request: Request) -> LabelRequest:
         settings = self._service.settings
         body = await read_body(request, settings.max_payload_bytes, settings.timeout_s)
-        return await asyncio.to_thread(read_label_request, body, settings.max_pixels)
+        most_bytes = max(MOST_IMAGE_BYTES, settings.max_payload_bytes * 2 // 3)
+        return await asyncio.to_thread(read_label_request, body, settings.max_pixels, most_bytes)
 
     async def _answer(self, asked: LabelRequest) -> bytes:
         async with self._model(asked.arn) as hosted:
@@ -145,7 +146,7 @@ def custom_labels(
     return labels[: asked.max_results]
 
 
-def read_label_request(body: bytes, max_pixels: int) -> LabelRequest:
+def read_label_request(body: bytes, max_pixels: int, most_bytes: int = MOST_IMAGE_BYTES) -> LabelRequest:
     """Read and check a request, but for the content of its image. Raises ExceptionByName."""
     values = _json_object(body)
     arn = values.get("ProjectVersionArn")
@@ -156,10 +157,10 @@ def read_label_request(body: bytes, max_pixels: int) -> LabelRequest:
         raise _invalid(f"MinConfidence is {shown(least)}, but a number from 0 to 100 is needed")
     if most is not None and not (isinstance(most, int) and not isinstance(most, bool) and most >= 0):
         raise _invalid(f"MaxResults is {shown(most)}, but an integer of at least 0 is needed")
-    return LabelRequest(arn, _image(values.get("Image"), max_pixels), least, most)
+    return LabelRequest(arn, _image(values.get("Image"), max_pixels, most_bytes), least, most)
 
 
-def _image(value: object, max_pixels: int) -> bytes:
+def _image(value: object, max_pixels: int, most_bytes: int) -> bytes:
     if not isinstance(value, dict):
         raise _invalid('Image is missing: give {"Bytes": the image file in base64}')
     encoded, s3_object = value.get("Bytes"), value.get("S3Object")
@@ -177,8 +178,8 @@ def _image(value: object, max_pixels: int) -> bytes:
         image = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as error:
         raise _unreadable(f"Image.Bytes is not base64 ({error})") from None
-    if len(image) > MOST_IMAGE_BYTES:
-        raise _too_large(f"Image.Bytes has {len(image)} bytes, more than the {MOST_IMAGE_BYTES} that are allowed")
+    if len(image) > most_bytes:
+        raise _too_large(f"Image.Bytes has {len(image)} bytes, more than the {most_bytes} that are allowed")
     try:
         header = read_header(image)
     except BadHeaderError:

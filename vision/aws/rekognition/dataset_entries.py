@@ -82,7 +82,9 @@ class BucketImages:
 def read_lines(manifest: Path) -> Iterator[RawLine]:
     """Yield the lines of a manifest or of a data set's file. Raises ManifestError."""
     if manifest.stat().st_size > MOST_BYTES:
-        raise ManifestError("ERROR_MANIFEST_SIZE_TOO_LARGE", "The manifest file size exceeds the maximum supported size.")
+        raise ManifestError(
+            "ERROR_MANIFEST_SIZE_TOO_LARGE", "The manifest file size exceeds the maximum supported size."
+        )
     try:
         file = SteadyFile(manifest, manifest.name)
     except PermissionError:

@@ -6,13 +6,11 @@ import asyncio
 import base64
 import binascii
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field
 from starlette.requests import Request
 
 from vision.aws.failure import ServiceFailure
@@ -30,8 +28,14 @@ from vision.aws.rekognition.dataset_entries import (
     read_lines,
     store_entries,
 )
-from vision.aws.rekognition.resources import DATASET, PROJECT, VERSION, Paged, Resources, S3Object, failure, number_of
-from vision.aws.request_shape import RequestShape
+from vision.aws.rekognition.dataset_requests import (
+    DatasetCreation,
+    DatasetSource,
+    DatasetUpdate,
+    Distribution,
+    EntryFilter,
+)
+from vision.aws.rekognition.resources import DATASET, PROJECT, VERSION, Resources, failure, number_of
 from vision.aws.sagemaker.described import without_none
 from vision.aws.workplace import Workplace
 from vision.data.readers.manifest_line import RawLine
@@ -40,56 +44,6 @@ _WORKING = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
 _MOST_CHANGES = 5 << 20
 _SPLIT = "ERROR_INSUFFICIENT_IMAGES_PER_LABEL_FOR_DISTRIBUTE"
 _CREATED = "The dataset was successfully created from the manifest file."
-
-
-class Manifest(RequestShape):
-    s3_object: S3Object
-
-
-class _Source(RequestShape):
-    ground_truth_manifest: Manifest | None = None
-    dataset_arn: str | None = None
-
-
-class _Create(RequestShape):
-    project_arn: str
-    dataset_type: Literal["TRAIN", "TEST"]
-    dataset_source: _Source = _Source()
-    tags: dict[str, str] = Field(default_factory=dict)
-
-
-class _OfDataset(Paged):
-    dataset_arn: str
-    contains_labels: Annotated[list[str], Field(min_length=1, max_length=10)] | None = None
-    labeled: bool | None = None
-    source_ref_contains: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
-    has_errors: bool | None = None
-
-    def wants(self, entry: dict[str, Any], text: str) -> bool:
-        """Return whether an entry, whose JSON is ``text``, passes the filters."""
-        return (
-            (self.labeled is None or entry["cl-metadata"]["is_labeled"] == self.labeled)
-            and (self.source_ref_contains is None or self.source_ref_contains in entry["source-ref"])
-            and (self.has_errors is None or ('"cl-errors"' in text) == self.has_errors)
-            and (self.contains_labels is None or not labels_of(entry).isdisjoint(self.contains_labels))
-        )
-
-
-class _Changes(RequestShape):
-    ground_truth: str
-
-
-class _Update(RequestShape):
-    dataset_arn: str
-    changes: _Changes
-
-
-class _Arn(RequestShape):
-    arn: str
-
-
-class _Distribute(RequestShape):
-    datasets: Annotated[list[_Arn], Field(min_length=2, max_length=2)]
 
 
 class Datasets:
@@ -125,7 +79,7 @@ class Datasets:
         return self._folder / f"{number_of(dataset)}.manifest"
 
     async def create(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
-        asked = _Create.read(values)
+        asked = DatasetCreation.read(values)
         project = self._resources.get(PROJECT, asked.project_arn)
         if any(one.state["type"] == asked.dataset_type for one in self._resources.all(DATASET, project)):
             raise failure(
@@ -151,7 +105,7 @@ class Datasets:
         return {"DatasetArn": self._resources.arn(dataset.name)}
 
     async def describe(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
-        dataset = self._resources.get(DATASET, _OfDataset.read(values).dataset_arn)
+        dataset = self._resources.get(DATASET, EntryFilter.read(values).dataset_arn)
         counts = dataset.state["counts"]
         described = {
             "CreationTimestamp": dataset.created_s,
@@ -169,19 +123,19 @@ class Datasets:
         return {"DatasetDescription": described}
 
     async def delete(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
-        dataset = self._idle(_OfDataset.read(values).dataset_arn)
+        dataset = self._idle(EntryFilter.read(values).dataset_arn)
         self._resources.remove(dataset)
         self.file(dataset).unlink(missing_ok=True)
         return {}
 
     async def list_entries(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
-        asked = _OfDataset.read(values)
+        asked = EntryFilter.read(values)
         dataset = self._ready(asked.dataset_arn)
         found, token = await asyncio.to_thread(self._page, asked, self.file(dataset))
         return without_none(DatasetEntries=found, NextToken=token)
 
     async def list_labels(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
-        asked = _OfDataset.read(values)
+        asked = EntryFilter.read(values)
         labels = self._ready(asked.dataset_arn).state["labels"]
         found, token = asked.page(
             [
@@ -193,7 +147,7 @@ class Datasets:
 
     async def update(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         """Add entries, and replace those whose image has one already."""
-        asked = _Update.read(values)
+        asked = DatasetUpdate.read(values)
         dataset = self._idle(asked.dataset_arn)
         try:
             text = base64.b64decode(asked.changes.ground_truth, validate=True)
@@ -209,14 +163,12 @@ class Datasets:
             raise failure("InvalidParameterException", "Changes.GroundTruth holds no line")
         self._resources.update(dataset, status="UPDATE_IN_PROGRESS", message="The dataset is being updated.")
         words = "The dataset was successfully updated."
-        await self._while_short(
-            lambda: self._fill(dataset, self._merged(self.file(dataset), lines), "UPDATE", words)
-        )
+        await self._while_short(lambda: self._fill(dataset, self._merged(self.file(dataset), lines), "UPDATE", words))
         return {}
 
     async def distribute(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         """Move a fifth of the training entries, of each label in proportion, into the empty test set."""
-        asked = _Distribute.read(values)
+        asked = Distribution.read(values)
         pair = {one.state["type"]: one for one in (self._ready(each.arn) for each in asked.datasets)}
         if set(pair) != {"TRAIN", "TEST"} or len({one.state["project"] for one in pair.values()}) != 1:
             raise failure("InvalidParameterException", "Datasets must be the TRAIN and the TEST data set of a project")
@@ -231,7 +183,7 @@ class Datasets:
         await self._while_short(lambda: self._divide(train, test))
         return {}
 
-    def _lines(self, source: _Source) -> tuple[Iterable[RawLine] | None, str]:
+    def _lines(self, source: DatasetSource) -> tuple[Iterable[RawLine] | None, str]:
         """Return the lines that a data set is to be made of, and what to say of it then. Raises ServiceFailure."""
         if source.ground_truth_manifest is not None and source.dataset_arn is not None:
             raise failure("InvalidParameterException", "DatasetSource has two sources: give one")
@@ -267,9 +219,7 @@ class Datasets:
         else:
             self._end(dataset, f"{verb}_COMPLETE", words, "SUCCESS", counts)
 
-    def _end(
-        self, dataset: Resource, status: str, message: str, code: str, counts: EntryCounts | None = None
-    ) -> None:
+    def _end(self, dataset: Resource, status: str, message: str, code: str, counts: EntryCounts | None = None) -> None:
         changes: dict[str, Any] = {}
         if counts is not None:
             totals = {"total": counts.total, "labeled": counts.labeled, "with_errors": counts.with_errors}
@@ -299,13 +249,11 @@ class Datasets:
             chosen = [entry for entry, is_one in zip(entries, is_test, strict=True) if is_one == part]
             self._fill(dataset, raw_lines(chosen), "UPDATE", words)
 
-    def _page(self, asked: _OfDataset, path: Path) -> tuple[list[str], str | None]:
+    def _page(self, asked: EntryFilter, path: Path) -> tuple[list[str], str | None]:
         """Return a page of entries that pass the filters. The token is the number of entries before the page."""
         asked.page([])
         start = int(asked.next_token or 0)
-        wanted = (
-            text for entry in read_entries(path) if asked.wants(entry, text := json.dumps(entry))
-        )
+        wanted = (text for entry in read_entries(path) if asked.wants(entry, text := json.dumps(entry)))
         found = list(islice(wanted, start, start + asked.max_results + 1))
         is_more = len(found) > asked.max_results
         return found[: asked.max_results], str(start + asked.max_results) if is_more else None

@@ -230,7 +230,9 @@ def _check(image: bytes) -> None:
         raise failure("InvalidImageFormatException", "the image is neither a JPEG nor a PNG file")
     size = f"the image has {header.width}x{header.height} pixels"
     if max(header.width, header.height) > _MOST_SIDE_PX:
-        raise failure("ImageTooLargeException", f"{size}, and {_MOST_SIDE_PX} is the most on a side: send a smaller one")
+        raise failure(
+            "ImageTooLargeException", f"{size}, and {_MOST_SIDE_PX} is the most on a side: send a smaller one"
+        )
     if min(header.width, header.height) < _LEAST_SIDE_PX:
         raise failure("InvalidParameterException", f"{size}, and {_LEAST_SIDE_PX} is the least on a side")
 

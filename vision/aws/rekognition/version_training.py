@@ -17,7 +17,7 @@ from vision.aws.child_process import GRACE_S, kill_group, start_child
 from vision.aws.logs.log_store import LogWriter
 from vision.aws.registry import Resource
 from vision.aws.rekognition.dataset_entries import BucketImages, ManifestError
-from vision.aws.rekognition.resources import Resources, number_of
+from vision.aws.rekognition.resources import VERSION, Resources, number_of
 from vision.aws.rekognition.training_data import TEST, TRAIN, TrainingData
 from vision.aws.workplace import Workplace
 from vision.data.readers.manifest_line import RawLine
@@ -44,6 +44,8 @@ class TrainingFailed(Exception):
 
 class VersionTraining:
     """The work of CreateProjectVersion. ``testing`` is None where a fifth of the training lines is the test."""
+
+    kind = VERSION
 
     def __init__(
         self, workplace: Workplace, resources: Resources, version: Resource, training: Lines, testing: Lines | None
@@ -165,9 +167,7 @@ class VersionTraining:
     def _end(self, status: str, message: str, started_s: float, **changes: Any) -> None:
         now = time.time()
         seconds = max(1, round(now - started_s))
-        self._resources.update(
-            self._version, status=status, message=message, ended_s=now, seconds=seconds, **changes
-        )
+        self._resources.update(self._version, status=status, message=message, ended_s=now, seconds=seconds, **changes)
 
 
 def version_folder(workplace: Workplace, version: Resource) -> Path:

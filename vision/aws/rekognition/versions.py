@@ -14,7 +14,8 @@ from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
 from vision.aws.rekognition.dataset_entries import ManifestError, raw_lines, read_entries, read_lines
-from vision.aws.rekognition.datasets import Datasets, Manifest
+from vision.aws.rekognition.dataset_requests import Manifest
+from vision.aws.rekognition.datasets import Datasets
 from vision.aws.rekognition.resources import DATASET, PROJECT, VERSION, Bucket, Name, Paged, Resources, failure
 from vision.aws.rekognition.training_data import TEST, TRAIN
 from vision.aws.rekognition.version_training import ENDED_BY_SERVER, Lines, VersionTraining, publish, version_folder
@@ -79,9 +80,7 @@ class _OfVersion(RequestShape):
 class Versions:
     """Trains, describes, copies and deletes model versions."""
 
-    def __init__(
-        self, workplace: Workplace, resources: Resources, datasets: Datasets, scheduler: Scheduler
-    ) -> None:
+    def __init__(self, workplace: Workplace, resources: Resources, datasets: Datasets, scheduler: Scheduler) -> None:
         self._workplace = workplace
         self._resources = resources
         self._datasets = datasets
@@ -146,7 +145,9 @@ class Versions:
         if source.state["project"] != origin.name:
             raise failure("InvalidParameterException", "SourceProjectVersionArn is not of the project SourceProjectArn")
         if source.state["status"] not in _TRAINED:
-            raise failure("InvalidParameterException", f"the model is {source.state['status']}: only trained ones are copied")
+            raise failure(
+                "InvalidParameterException", f"the model is {source.state['status']}: only trained ones are copied"
+            )
         kept = ("f1", "thresholds", "training_input", "testing_input", "description", "seconds", "ended_s")
         state = {
             **self._new(project, asked, "COPYING_IN_PROGRESS", "The model is being copied."),
@@ -166,7 +167,9 @@ class Versions:
         except (OSError, ServiceFailure) as error:
             self._resources.update(version, status="COPYING_FAILED", message=f"The model cannot be copied: {error}")
         else:
-            self._resources.update(version, status="COPYING_COMPLETED", message="The model is ready to run.", files=files)
+            self._resources.update(
+                version, status="COPYING_COMPLETED", message="The model is ready to run.", files=files
+            )
 
     def _data(self, project: Resource, asked: _Create) -> tuple[Lines, Lines | None]:
         """Return what gives the lines to train and to test on. Raises ServiceFailure."""
@@ -179,7 +182,11 @@ class Versions:
         if not given:
             for kind in ("TRAIN", "TEST"):
                 dataset = sets.get(kind)
-                if dataset is None or dataset.state["status"] not in _USABLE or not dataset.state["counts"].get("total"):
+                if (
+                    dataset is None
+                    or dataset.state["status"] not in _USABLE
+                    or not dataset.state["counts"].get("total")
+                ):
                     raise failure(
                         "InvalidParameterException",
                         f"the project has no {kind} data set with entries: create it, and fill it with"
@@ -207,7 +214,8 @@ class Versions:
                 path = self._workplace.storage.buckets.existing(place.bucket, place.name)
             except ServiceFailure as error:
                 raise ManifestError(
-                    "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT", f"The manifest cannot be read: {error.sentence}"
+                    "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT",
+                    f"The manifest cannot be read: {error.sentence}",
                 ) from error
             for line in read_lines(path):
                 count += 1
@@ -250,9 +258,7 @@ class Versions:
 
     def _described(self, version: Resource) -> dict[str, Any]:
         state = version.state
-        objects = {
-            what: {"S3Object": {"Bucket": state["bucket"], "Name": key}} for what, key in state["files"].items()
-        }
+        objects = {what: {"S3Object": {"Bucket": state["bucket"], "Name": key}} for what, key in state["files"].items()}
         results = {}
         for name, part, given in (
             ("TrainingDataResult", TRAIN, state.get("training_input")),
@@ -283,4 +289,3 @@ class Versions:
             VersionDescription=state.get("description"),
             Feature="CUSTOM_LABELS",
         )
-
