@@ -75,7 +75,10 @@ def test_all_problems_of_all_channels_at_once(rec: Path) -> None:
     missing, unknown, required = caught.value.problems
     assert "/no/a" in missing
     assert "'other'" in unknown
-    assert required == "Channel validation is required but missing: give channels.validation=PATH."
+    assert required == (
+        "Channel validation is required but missing: give channels.validation=PATH, or "
+        "run.validation_share=0.2 to hold a fifth of channel train out."
+    )
 
 
 @pytest.mark.parametrize(

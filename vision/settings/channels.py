@@ -119,12 +119,17 @@ def parse_channels(
             channels[name] = Channel.parse(name, value)
         except SettingsError as error:
             problems += error.problems
-    problems += [
-        f"Channel {name} is required but missing: give channels.{name}=PATH." for name in required if name not in given
-    ]
+    problems += [_missing(name, required) for name in required if name not in given]
     if problems:
         raise SettingsError(problems)
     return channels
+
+
+def _missing(name: str, required: Sequence[str]) -> str:
+    """Return a sentence on a channel that is not given. Only training requires both train and validation."""
+    held_out = ", or run.validation_share=0.2 to hold a fifth of channel train out"
+    instead = held_out if name == "validation" and "train" in required else ""
+    return f"Channel {name} is required but missing: give channels.{name}=PATH{instead}."
 
 
 def _path_problems(name: str, path: object, pipe: bool) -> list[str]:
