@@ -71,6 +71,16 @@ def test_weights_that_are_there_are_used(no_weights: Path) -> None:
     assert (values(on_gpu)["hp.num_layers"], values(on_gpu)["hp.image_shape"]) == ("18", "3,224,224")
 
 
+def test_a_network_that_the_user_names_is_fine_tuned() -> None:
+    small, name = look(size_px=(32, 32)), "timm:convnext_tiny"
+    own, named = choose(small, CPU, "auto", OURS), choose(small, CPU, "auto", OURS, backbone=name)
+    assert "hp.num_layers" not in values(named)
+    assert values(named)["hp.use_pretrained_model"] == "1"
+    assert values(named)["hp.image_shape"] == "3,224,224"
+    assert float(values(named)["hp.learning_rate"]) < float(values(own)["hp.learning_rate"])
+    assert name in " ".join(one.reason for one in named.settings)
+
+
 def test_a_recipe_of_ones_own_stands_above_what_the_data_say(tmp_path: Path) -> None:
     text = (
         "image_classification:\n  always: {hp: {epochs: 3, lr_scheduler_step: [1, 2]}}\n  scratch: {run: {seed: 4}}\n"

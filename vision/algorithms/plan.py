@@ -36,7 +36,7 @@ class Plan:
     advice: tuple[str, ...] = ()
 
 
-def nothing_planned(look: DataLook, machine: Machine) -> Plan:
+def nothing_planned(look: DataLook, machine: Machine, backbone: str | None = None) -> Plan:
     """Leave everything to the defaults."""
     return Plan(())
 

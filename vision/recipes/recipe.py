@@ -39,17 +39,23 @@ def recipe_names(folders: Iterable[Path]) -> tuple[str, ...]:
 
 
 def choose(
-    look: DataLook, machine: Machine, recipe: str, folders: Sequence[Path], algorithm: str | None = None
+    look: DataLook,
+    machine: Machine,
+    recipe: str,
+    folders: Sequence[Path],
+    algorithm: str | None = None,
+    backbone: str | None = None,
 ) -> Choice:
     """Return what a recipe makes of some data. Raises UserError where no algorithm learns from their labels.
 
     Values of the recipe's file stand above those chosen by the data. ``folders`` may hold the file.
+    ``backbone`` is the network that the user names, if any.
     """
     facts = _algorithm_for(look) if algorithm is None else algorithms.facts_of(algorithm)
     if recipe == SAGEMAKER:
         return Choice(facts.name, (), Plan(()))
     sections = _read(recipe, folders).get(facts.name, {})
-    plan = facts.plan(look, machine)
+    plan = facts.plan(look, machine, backbone)
     kinds = (_ALWAYS, _PRETRAINED if plan.is_pretrained else _SCRATCH)
     fixed = {
         f"{section}.{name}": value

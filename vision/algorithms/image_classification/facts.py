@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 _NUMBER = r"([0-9.eE+-]+)"
 
 
-def _plan(look: DataLook, machine: Machine) -> Plan:
+def _plan(look: DataLook, machine: Machine, backbone: str | None = None) -> Plan:
     from vision.algorithms.image_classification.plan import plan
 
-    return plan(look, machine)
+    return plan(look, machine, backbone)
 
 
 FACTS = AlgorithmFacts(

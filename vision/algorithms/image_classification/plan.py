@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vision.algorithms.image_classification.advice import rare_class_advice
 from vision.algorithms.image_classification.hyperparameters import SMALL_HEIGHT_PX
-from vision.algorithms.plan import Plan, Recommendation, batch_size, epochs_within, start_of
+from vision.algorithms.plan import Plan, Recommendation, Start, batch_size, epochs_within, start_of
 from vision.data.look import DataLook
 from vision.settings.counted import counted
 from vision.settings.device import Machine
@@ -19,8 +19,10 @@ _STEP_PX, _LEAST_PX, _LIGHT_PX, _MOST_PX = 16, 48, 128, 224
 _RATE, _FINE_TUNING_RATE = 0.003, 0.0003
 
 
-def plan(look: DataLook, machine: Machine) -> Plan:
-    """Return settings for training on what was looked at."""
+def plan(look: DataLook, machine: Machine, backbone: str | None = None) -> Plan:
+    """Return settings for training on what was looked at, by a network of ours or the trained one that a user names."""
+    if backbone is not None:
+        return _fine_tuning(look, machine, backbone)
     small = 0 < max(look.median_px) <= SMALL_HEIGHT_PX
     wanted = (20,) if small else (50, 18) if machine.has_gpu else (18,)
     starts = {depth: start_of(f"resnet{depth}", machine) for depth in wanted}
@@ -30,18 +32,33 @@ def plan(look: DataLook, machine: Machine) -> Plan:
         depth = 34
     side = _side_px(look, small, machine, start.is_pretrained)
     gflops = _GFLOPS_AT_224[depth] * (side / 224) ** 2
+    kind = "small images" if small else "a GPU" if machine.has_gpu else "a CPU"
+    network = Recommendation("hp.num_layers", str(depth), f"a network for {kind}")
+    settings = (network, *_settings(look, machine, start, side, gflops))
+    return Plan(settings, start.is_pretrained, gflops, (*(() if small else start.advice), *rare_class_advice(look)))
+
+
+def _fine_tuning(look: DataLook, machine: Machine, backbone: str) -> Plan:
+    # How much work a library's network is, only the library knows, and it loads torch.
+    start, gflops = Start(True, f"from the trained weights of {backbone}"), _GFLOPS_AT_224[50]
+    return Plan(_settings(look, machine, start, _MOST_PX, gflops), True, gflops, rare_class_advice(look))
+
+
+def _settings(
+    look: DataLook, machine: Machine, start: Start, side_px: int, gflops_per_image: float
+) -> tuple[Recommendation, ...]:
+    """Return all but the network, whose input has sides of ``side_px``."""
     batch = batch_size(look.num_images)
     least, most = (5, 20) if start.is_pretrained else (10, 100)
     seconds = 1800.0 if machine.has_gpu else 600.0
-    epochs, why = epochs_within(seconds, look.num_images, gflops, machine, least, most)
+    epochs, why = epochs_within(seconds, look.num_images, gflops_per_image, machine, least, most)
     rate = _FINE_TUNING_RATE if start.is_pretrained else _RATE
     seen = "half of the images have at most {}x{} pixels".format(*look.median_px)
-    kind = "small images" if small else "a GPU" if machine.has_gpu else "a CPU"
+    whole = "so that the whole shorter side is seen, and smaller images serve, too"
     found = [
-        Recommendation("hp.num_layers", str(depth), f"a network for {kind}"),
         Recommendation("hp.use_pretrained_model", str(int(start.is_pretrained)), start.reason),
-        Recommendation("hp.image_shape", f"3,{side},{side}", seen),
-        Recommendation("hp.resize", str(side), "so that the whole shorter side is seen, and smaller images serve, too"),
+        Recommendation("hp.image_shape", f"3,{side_px},{side_px}", seen),
+        Recommendation("hp.resize", str(side_px), whole),
         Recommendation("hp.mini_batch_size", str(batch), f"for {counted(look.num_images, 'image')}"),
         Recommendation("hp.learning_rate", f"{rate:g}", "for AdamW"),
         Recommendation("hp.epochs", str(epochs), why),
@@ -52,8 +69,7 @@ def plan(look: DataLook, machine: Machine) -> Plan:
             Recommendation("hp.multi_label", "1", "images have several classes or none"),
             Recommendation("run.objective", "mAP", "accuracy is high as well where nothing is found"),
         ]
-    advice = (*(() if small else start.advice), *rare_class_advice(look))
-    return Plan(tuple(found), start.is_pretrained, gflops, advice)
+    return tuple(found)
 
 
 def _side_px(look: DataLook, small: bool, machine: Machine, is_pretrained: bool) -> int:

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from vision.settings.device import Machine
 
 
-def _plan(look: DataLook, machine: Machine) -> Plan:
+def _plan(look: DataLook, machine: Machine, backbone: str | None = None) -> Plan:
     from vision.algorithms.object_detection.plan import plan
 
-    return plan(look, machine)
+    return plan(look, machine, backbone)
 
 
 FACTS = AlgorithmFacts(

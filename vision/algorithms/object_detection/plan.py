@@ -16,7 +16,7 @@ _CPU_S, _GPU_S = 1200.0, 1800.0
 _GFLOPS_AT_300 = {"resnet-18": 5.0, "resnet-50": 12.0}
 
 
-def plan(look: DataLook, machine: Machine) -> Plan:
+def plan(look: DataLook, machine: Machine, backbone: str | None = None) -> Plan:
     """Return settings for training on what was looked at."""
     network = "resnet-50" if machine.has_gpu else "resnet-18"
     start = start_of(network.replace("-", ""), machine)

@@ -20,11 +20,11 @@ _MASK = ".png"
 WHOLE_IMAGES = "whole_images_"
 
 
-def _plan(look: DataLook, machine: Machine) -> Plan:
+def _plan(look: DataLook, machine: Machine, backbone: str | None = None) -> Plan:
     # NumPy is loaded where the settings are asked for: facts are read before every command.
     from vision.algorithms.semantic_segmentation.plan import plan
 
-    return plan(look, machine)
+    return plan(look, machine, backbone)
 
 
 FACTS = AlgorithmFacts(

@@ -13,7 +13,7 @@ _GFLOPS_AT_240 = {"resnet-18": 8.0, "resnet-50": 30.0}
 _STEP_PX = 8
 
 
-def plan(look: DataLook, machine: Machine) -> Plan:
+def plan(look: DataLook, machine: Machine, backbone: str | None = None) -> Plan:
     """Return settings for training on what was looked at."""
     network = "resnet-50" if machine.has_gpu else "resnet-18"
     start = start_of(network.replace("-", ""), machine)
