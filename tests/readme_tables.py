@@ -28,6 +28,28 @@ PLAIN_TYPES = {
     "integers": "Sequence[int] | str",
     "names": "Sequence[str] | str",
 }
+KEYWORDS_HEAD = '''\
+"""The keywords of ``vision.fit`` and its neighbors, typed; written by python -m tests.readme_tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+if TYPE_CHECKING:
+    import albumentations as A
+'''
+TRAINING_KEYWORDS = '''
+
+class TrainingKeywords(TypedDict, total=False):
+    """What every training takes."""
+
+    hyperparameters: Mapping[str, object] | None
+    recipe: str | Path | None
+    run: RunKeywords | Mapping[str, object] | None
+    transform: A.BasicTransform | A.BaseCompose | None
+'''
 END = "<!-- end of settings tables -->\n"
 
 
@@ -68,23 +90,35 @@ def keywords_source() -> str:
     tables: dict[str, type[SettingsTable]] = {
         name: algorithms.facts_of(name).hyperparameters for name in algorithms.names()
     }
+    types = {name: _types(table) for name, table in tables.items()}
+    every = sorted({setting for one in types.values() for setting in one})
+    any_of = {name: _union([one[name] for one in types.values() if name in one]) for name in every}
     classes = [
-        _keywords("".join(map(str.capitalize, name.split("_"))), f"Hyperparameters of {name}.", table)
-        for name, table in tables.items()
+        _keywords(f"{''.join(map(str.capitalize, name.split('_')))}Keywords", f"Hyperparameters of {name}.", one)
+        for name, one in types.items()
     ]
-    classes.append(_keywords("Run", "Run settings.", RunSettings))
-    head = (
-        '"""The keywords of ``vision.fit`` and its neighbors, typed; written by python -m tests.readme_tables."""\n\n'
-        "from __future__ import annotations\n\nfrom collections.abc import Sequence\nfrom pathlib import Path\n"
-        "from typing import Literal, TypedDict\n"
-    )
-    return head + "".join(classes)
+    classes.append(_keywords("AnyKeywords", "Hyperparameters of all algorithms, for data that choose theirs.", any_of))
+    run = _keywords("RunKeywords", "Run settings.", _types(RunSettings), base="TypedDict")
+    return KEYWORDS_HEAD + run + TRAINING_KEYWORDS + "".join(classes)
 
 
-def _keywords(name: str, docstring: str, table: type[SettingsTable]) -> str:
-    lines = [f'\n\nclass {name}Keywords(TypedDict, total=False):\n    """{docstring}"""\n\n']
-    for setting, form in sorted(table.forms().items()):
-        line = f"    {setting}: {_type_of(form)}\n"
+def _types(table: type[SettingsTable]) -> dict[str, str]:
+    """The type of each keyword of a table, as Python writes it."""
+    return {name: _type_of(form) for name, form in table.forms().items()}
+
+
+def _union(types: list[str]) -> str:
+    """One type for values of any of these; choices become one list."""
+    found = dict.fromkeys(part for one in types for part in one.split(" | ") if not part.startswith("Literal["))
+    listed = [part for one in types for part in one.split(" | ") if part.startswith("Literal[")]
+    choices = dict.fromkeys(choice for part in listed for choice in part[len("Literal[") : -1].split(", "))
+    return " | ".join([*found, *([f"Literal[{', '.join(choices)}]"] if choices else [])])
+
+
+def _keywords(name: str, docstring: str, types: dict[str, str], base: str = "TrainingKeywords") -> str:
+    lines = [f'\n\nclass {name}({base}, total=False):\n    """{docstring}"""\n\n']
+    for setting, kind in sorted(types.items()):
+        line = f"    {setting}: {kind}\n"
         lines.append(
             line if len(line) <= 120 else line.replace("Literal[", "Literal[\n        ").replace("]", "\n    ]")
         )

@@ -137,7 +137,7 @@ def test_results_are_shown_by_notebooks_and_pandas(tmp_path: Path, channels: dic
     hyperparameters: Any = {"num_layers": 20, "image_shape": "3,16,16", "mini_batch_size": 20, "epochs": 1}
     run = {"output": tmp_path / "run", "device": "cpu", "workers": 0, "progress": "none"}
     result = vision.fit("image_classification", channels, run=run, **hyperparameters)
-    assert repr(result).startswith(f"<TrainingResult {tmp_path / 'run'}: 1 epochs, accuracy ")
+    assert repr(result).startswith(f"<TrainingResult {tmp_path / 'run'}: 1 epoch, accuracy ")
     assert result.to_pandas()["epoch"].tolist() == [1]
     assert result.plot().size[0] > 500
     assert "data:image/jpeg" in result._repr_html_()

@@ -91,9 +91,59 @@ def test_people_see_epochs_and_own_callbacks_are_called(
     assert not shown.out
 
 
-def test_a_path_in_place_of_channels_is_refused_with_an_example() -> None:
-    with pytest.raises(vision.UserError, match='"train": PATH'):
-        vision.fit("image_classification", "photos")  # type: ignore[call-overload]
+def photo_folders(root: Path, counts: dict[str, int]) -> None:
+    """Write a folder of photos for each part and class."""
+    rng = np.random.default_rng(0)
+    for part, count in counts.items():
+        for label, name in enumerate(NAMES):
+            folder = root / part / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                (folder / f"{number}.png").write_bytes(picture(label, rng, size=40))
+
+
+def test_a_path_alone_trains_what_it_chooses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    photo_folders(tmp_path, {"photos": 6, "more": 2})
+    transform = A.Compose([A.HorizontalFlip(p=0.5)])
+    result = vision.fit("photos", transform=transform, epochs=1, run={**RUN, "output": "first", "warmup_epochs": 0})
+    shown = capsys.readouterr().err
+    assert "photos: 18 images of 3 classes (blue, green, red)" in shown
+    assert result.proposal is not None and result.proposal.settings["hp.optimizer"] == "adamw"
+    assert (result.job.hyperparameters.epochs, result.job.run.validation_share) == (1, 0.2)
+    assert result.job.run.warmup_epochs == 0
+    # The call that is shown is the same job, but for the transform, which is an object.
+    call = shown.partition("the same in full:\n")[2].partition("\n)")[0] + ")"
+    again = eval(call.replace("'first'", "'second'"), {"vision": vision})
+    assert again.job.hyperparameters == result.job.hyperparameters
+    assert again.job.run.validation_share == 0.2 and again.job.run.augmentation is None
+    assert again.proposal is None
+
+    # The second path is that of validation. Where an algorithm is named, the documented defaults hold.
+    small = {"hyperparameters": SMALL, "run": {**RUN, "output": "third"}}
+    named = vision.fit("image-classification", tmp_path / "photos", recipe="auto", **small)
+    assert (named.job.hyperparameters.optimizer, named.job.hyperparameters.num_layers) == ("adamw", 20)
+    (tmp_path / "mine.yaml").write_text("image_classification: {always: {hp: {momentum: 0.5}}}")
+    two = vision.fit("photos", "more", recipe="mine.yaml", hyperparameters=SMALL, run={**RUN, "output": "fourth"})
+    assert two.job.channels["validation"].path == Path("more")
+    assert two.job.hyperparameters.momentum == 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("photoz",), "'photoz' is neither a path that exists nor an algorithm, which are image_classification"),
+        (("image_classification",), '"train": PATH'),
+        (("image_clasification", {"train": "x"}), "did you mean image_classification"),
+        (("semantic_segmentation", {}), "Channel train is required"),
+    ],
+)
+def test_what_says_no_data_is_refused_with_an_example(arguments: tuple[Any, ...], problem: str) -> None:
+    with pytest.raises(vision.UserError, match=problem):
+        vision.fit(*arguments)
 
 
 def test_a_hyperparameter_may_be_called_algorithm() -> None:
@@ -107,13 +157,8 @@ def test_the_keywords_are_those_of_the_tables() -> None:
 
 def test_the_tutorial_says_what_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(0)
-    for channel, count in (("train", 8), ("validation", 4)):
-        for label, name in enumerate(NAMES):
-            folder = tmp_path / "photos" / channel / name
-            folder.mkdir(parents=True)
-            for number in range(count):
-                (folder / f"{number}.png").write_bytes(picture(label, rng, size=40))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    photo_folders(tmp_path / "photos", {"train": 8, "validation": 4})
     found = doctest.testmod(vision.python)
     assert found.attempted > 10
     assert not found.failed

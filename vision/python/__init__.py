@@ -1,19 +1,14 @@
 """The Python front door: what ``vision.fit`` and its neighbors are.
 
-From folders of photos, one for each class, to a model:
+From folders of photos, one for each class, to a model. The data choose what is not given, as in ``vision train
+photos``, which prints what it chose and why:
 
 >>> import vision
->>> result = vision.fit(
-...     "image_classification",
-...     {"train": "photos/train", "validation": "photos/validation"},
-...     num_layers=20,
-...     image_shape=(3, 32, 32),
-...     resize=32,
-...     epochs=2,
-...     mini_batch_size=8,
-... )
+>>> result = vision.fit("photos", epochs=2)
 >>> result.metrics["accuracy"] <= 1
 True
+>>> result.proposal.algorithm, result.proposal.settings["hp.num_layers"]
+('image_classification', '18')
 
 A notebook shows ``result``, ``result.evaluation`` and ``result.report`` as they are; pictures and data frames of them
 are a call away:
@@ -39,6 +34,20 @@ Later, and elsewhere, it is loaded from the run's folder:
 >>> evaluation = vision.evaluate(result.folder.path)
 >>> evaluation.num_images
 12
+
+With an algorithm and channels all else begins at SageMaker's documented defaults:
+
+>>> documented = vision.fit(
+...     "image_classification",
+...     {"train": "photos/train", "validation": "photos/validation"},
+...     num_layers=20,
+...     image_shape=(3, 32, 32),
+...     resize=32,
+...     epochs=1,
+...     mini_batch_size=8,
+... )
+>>> documented.proposal is None
+True
 
 What a user can mend is a sentence:
 

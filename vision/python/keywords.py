@@ -2,105 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
-
-class ImageClassificationKeywords(TypedDict, total=False):
-    """Hyperparameters of image_classification."""
-
-    augmentation_type: Literal["crop", "crop_color", "crop_color_transform"]
-    beta_1: float
-    beta_2: float
-    checkpoint_frequency: int
-    early_stopping: bool
-    early_stopping_min_epochs: int
-    early_stopping_patience: int
-    early_stopping_tolerance: float
-    epochs: int
-    eps: float
-    gamma: float
-    image_shape: tuple[int, int, int] | str
-    kv_store: Literal["dist_sync", "dist_async"]
-    learning_rate: float
-    lr_scheduler_factor: float
-    lr_scheduler_step: Sequence[int] | str
-    mini_batch_size: int
-    momentum: float
-    multi_label: bool | Literal[0, 1]
-    num_classes: int
-    num_layers: Literal[18, 34, 50, 101, 152, 200, 20, 32, 44, 56, 110]
-    num_training_samples: int
-    optimizer: Literal["sgd", "adam", "rmsprop", "nag", "adamw"]
-    precision_dtype: Literal["float32", "float16"]
-    resize: int
-    top_k: int
-    use_pretrained_model: bool | Literal[0, 1]
-    use_weighted_loss: bool | Literal[0, 1]
-    weight_decay: float
-
-
-class ObjectDetectionKeywords(TypedDict, total=False):
-    """Hyperparameters of object_detection."""
-
-    base_network: Literal["vgg-16", "resnet-50", "resnet-18", "resnet-34"]
-    early_stopping: bool
-    early_stopping_min_epochs: int
-    early_stopping_patience: int
-    early_stopping_tolerance: float
-    epochs: int
-    freeze_layer_pattern: str
-    image_shape: int
-    kv_store: Literal["dist_sync", "dist_async"]
-    label_width: int
-    learning_rate: float
-    lr_scheduler_factor: float
-    lr_scheduler_step: Sequence[int] | str
-    mini_batch_size: int
-    momentum: float
-    nms_threshold: float
-    nms_topk: int
-    num_classes: int
-    num_training_samples: int
-    optimizer: Literal["sgd", "adam", "rmsprop", "adadelta", "adamw"]
-    overlap_threshold: float
-    use_pretrained_model: bool | Literal[0, 1]
-    weight_decay: float
-
-
-class SemanticSegmentationKeywords(TypedDict, total=False):
-    """Hyperparameters of semantic_segmentation."""
-
-    algorithm: Literal["fcn", "psp", "deeplab"]
-    aux_loss: bool
-    aux_weight: float
-    backbone: Literal["resnet-50", "resnet-101", "resnet-18", "resnet-34"]
-    base_size: int
-    class_weights: str
-    crop_size: int
-    early_stopping: bool
-    early_stopping_min_epochs: int
-    early_stopping_patience: int
-    early_stopping_tolerance: float
-    epochs: int
-    gamma1: float
-    gamma2: float
-    learning_rate: float
-    lr_scheduler: Literal["poly", "cosine", "step"]
-    lr_scheduler_factor: float
-    lr_scheduler_step: Sequence[int] | str
-    mini_batch_size: int
-    momentum: float
-    num_classes: int
-    num_training_samples: int
-    optimizer: Literal["sgd", "adam", "adagrad", "nag", "rmsprop", "adamw"]
-    precision_dtype: Literal["float32", "float16"]
-    pretrained_on: Literal["imagenet", "coco"]
-    syncbn: bool
-    use_pretrained_model: bool
-    validation_mini_batch_size: int
-    weight_decay: float
+if TYPE_CHECKING:
+    import albumentations as A
 
 
 class RunKeywords(TypedDict, total=False):
@@ -159,3 +66,161 @@ class RunKeywords(TypedDict, total=False):
     warmup_epochs: float
     weights_folder: str | Path
     workers: int
+
+
+class TrainingKeywords(TypedDict, total=False):
+    """What every training takes."""
+
+    hyperparameters: Mapping[str, object] | None
+    recipe: str | Path | None
+    run: RunKeywords | Mapping[str, object] | None
+    transform: A.BasicTransform | A.BaseCompose | None
+
+
+class ImageClassificationKeywords(TrainingKeywords, total=False):
+    """Hyperparameters of image_classification."""
+
+    augmentation_type: Literal["crop", "crop_color", "crop_color_transform"]
+    beta_1: float
+    beta_2: float
+    checkpoint_frequency: int
+    early_stopping: bool
+    early_stopping_min_epochs: int
+    early_stopping_patience: int
+    early_stopping_tolerance: float
+    epochs: int
+    eps: float
+    gamma: float
+    image_shape: tuple[int, int, int] | str
+    kv_store: Literal["dist_sync", "dist_async"]
+    learning_rate: float
+    lr_scheduler_factor: float
+    lr_scheduler_step: Sequence[int] | str
+    mini_batch_size: int
+    momentum: float
+    multi_label: bool | Literal[0, 1]
+    num_classes: int
+    num_layers: Literal[18, 34, 50, 101, 152, 200, 20, 32, 44, 56, 110]
+    num_training_samples: int
+    optimizer: Literal["sgd", "adam", "rmsprop", "nag", "adamw"]
+    precision_dtype: Literal["float32", "float16"]
+    resize: int
+    top_k: int
+    use_pretrained_model: bool | Literal[0, 1]
+    use_weighted_loss: bool | Literal[0, 1]
+    weight_decay: float
+
+
+class ObjectDetectionKeywords(TrainingKeywords, total=False):
+    """Hyperparameters of object_detection."""
+
+    base_network: Literal["vgg-16", "resnet-50", "resnet-18", "resnet-34"]
+    early_stopping: bool
+    early_stopping_min_epochs: int
+    early_stopping_patience: int
+    early_stopping_tolerance: float
+    epochs: int
+    freeze_layer_pattern: str
+    image_shape: int
+    kv_store: Literal["dist_sync", "dist_async"]
+    label_width: int
+    learning_rate: float
+    lr_scheduler_factor: float
+    lr_scheduler_step: Sequence[int] | str
+    mini_batch_size: int
+    momentum: float
+    nms_threshold: float
+    nms_topk: int
+    num_classes: int
+    num_training_samples: int
+    optimizer: Literal["sgd", "adam", "rmsprop", "adadelta", "adamw"]
+    overlap_threshold: float
+    use_pretrained_model: bool | Literal[0, 1]
+    weight_decay: float
+
+
+class SemanticSegmentationKeywords(TrainingKeywords, total=False):
+    """Hyperparameters of semantic_segmentation."""
+
+    algorithm: Literal["fcn", "psp", "deeplab"]
+    aux_loss: bool
+    aux_weight: float
+    backbone: Literal["resnet-50", "resnet-101", "resnet-18", "resnet-34"]
+    base_size: int
+    class_weights: str
+    crop_size: int
+    early_stopping: bool
+    early_stopping_min_epochs: int
+    early_stopping_patience: int
+    early_stopping_tolerance: float
+    epochs: int
+    gamma1: float
+    gamma2: float
+    learning_rate: float
+    lr_scheduler: Literal["poly", "cosine", "step"]
+    lr_scheduler_factor: float
+    lr_scheduler_step: Sequence[int] | str
+    mini_batch_size: int
+    momentum: float
+    num_classes: int
+    num_training_samples: int
+    optimizer: Literal["sgd", "adam", "adagrad", "nag", "rmsprop", "adamw"]
+    precision_dtype: Literal["float32", "float16"]
+    pretrained_on: Literal["imagenet", "coco"]
+    syncbn: bool
+    use_pretrained_model: bool
+    validation_mini_batch_size: int
+    weight_decay: float
+
+
+class AnyKeywords(TrainingKeywords, total=False):
+    """Hyperparameters of all algorithms, for data that choose theirs."""
+
+    algorithm: Literal["fcn", "psp", "deeplab"]
+    augmentation_type: Literal["crop", "crop_color", "crop_color_transform"]
+    aux_loss: bool
+    aux_weight: float
+    backbone: Literal["resnet-50", "resnet-101", "resnet-18", "resnet-34"]
+    base_network: Literal["vgg-16", "resnet-50", "resnet-18", "resnet-34"]
+    base_size: int
+    beta_1: float
+    beta_2: float
+    checkpoint_frequency: int
+    class_weights: str
+    crop_size: int
+    early_stopping: bool
+    early_stopping_min_epochs: int
+    early_stopping_patience: int
+    early_stopping_tolerance: float
+    epochs: int
+    eps: float
+    freeze_layer_pattern: str
+    gamma: float
+    gamma1: float
+    gamma2: float
+    image_shape: tuple[int, int, int] | str | int
+    kv_store: Literal["dist_sync", "dist_async"]
+    label_width: int
+    learning_rate: float
+    lr_scheduler: Literal["poly", "cosine", "step"]
+    lr_scheduler_factor: float
+    lr_scheduler_step: Sequence[int] | str
+    mini_batch_size: int
+    momentum: float
+    multi_label: bool | Literal[0, 1]
+    nms_threshold: float
+    nms_topk: int
+    num_classes: int
+    num_layers: Literal[18, 34, 50, 101, 152, 200, 20, 32, 44, 56, 110]
+    num_training_samples: int
+    optimizer: Literal["sgd", "adam", "rmsprop", "nag", "adamw", "adadelta", "adagrad"]
+    overlap_threshold: float
+    precision_dtype: Literal["float32", "float16"]
+    pretrained_on: Literal["imagenet", "coco"]
+    resize: int
+    syncbn: bool
+    top_k: int
+    use_pretrained_model: bool | Literal[0, 1]
+    use_weighted_loss: bool | Literal[0, 1]
+    validation_mini_batch_size: int
+    weight_decay: float

@@ -18,6 +18,7 @@ from vision.metrics.bootstrap import Comparison
 from vision.metrics.evaluation import Evaluation
 from vision.python.model import Model, load
 from vision.python.notebook import data_frame, metrics_table, picture_html, tables_html
+from vision.recipes.proposal import Proposal
 from vision.reports import comparison as comparison_words
 from vision.reports.figures import class_bars, heat_map, learning_curves
 from vision.reports.formatting import metric_label, metric_text
@@ -81,6 +82,8 @@ class TrainingResult(RunResult):
     evaluation: EvaluationResult
     network: nn.Module | None = None
     """The network that was given to ``fit``, as it was before training."""
+    proposal: Proposal | None = None
+    """What a recipe found in the data and chose for them; None where none was used."""
 
     def __repr__(self) -> str:
         return f"<TrainingResult {self.folder.path}: {counted(len(self.history), 'epoch')}, {_shown(self.metrics)}>"
