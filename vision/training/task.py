@@ -218,7 +218,7 @@ class TrainingTask(pl.LightningModule):
         hp = self.hyperparameters
         rules = GroupRules(self.stages, self.run.base_rate_factor, self.run.decay_weights_only)
         # Clipped gradients must have lost float16's scale before, which fused kernels take away themselves.
-        may_fuse = self.run.clip_gradient_norm is None
+        may_fuse = self.run.clip_gradient_norm is None or self.trainer.precision == "32-true"
         optimizer = build_optimizer(self.network, hp.optimizer, hp.optimizer_settings(), rules, may_fuse=may_fuse)
         updates_per_epoch = -(-self.steps_per_epoch // self.run.accumulate)
         schedule = build_schedule(optimizer, hp, updates_per_epoch, self.run)
