@@ -1,14 +1,12 @@
-"""The curves of a job: the numbers that its log lines name, drawn as SVG."""
+"""The curves of a job: its metrics over time, drawn as SVG."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from html import escape
 
-from vision.algorithms.facts import MetricDefinition
-from vision.aws.logs.log_store import LogEvent
+from vision.aws.metrics.metric_store import MetricValue
 
 Points = list[tuple[float, float]]
 
@@ -17,40 +15,27 @@ _MOST_POINTS = 500
 _COLORS = ("var(--accent)", "var(--truth)", "var(--wrong)", "var(--note-line)")
 
 
-def metric_points(events: Iterable[LogEvent], definitions: Sequence[MetricDefinition]) -> dict[str, Points]:
-    """Return (seconds since the first line, value) of each metric that the lines name."""
-    patterns = [(one.name, re.compile(one.regex)) for one in definitions]
-    found: dict[str, Points] = {}
-    start_ms: int | None = None
-    for event in events:
-        start_ms = event.time_ms if start_ms is None else start_ms
-        for name, pattern in patterns:
-            match = pattern.search(event.message)
-            value = math.nan if match is None else float(match[1])
-            if math.isfinite(value):
-                found.setdefault(name, []).append(((event.time_ms - start_ms) / 1000, value))
-    return found
-
-
-def curves_html(metrics: Mapping[str, Points]) -> str:
+def curves_html(values: Iterable[MetricValue]) -> str:
     """Return a chart for each quantity: ``train:accuracy`` and ``validation:accuracy`` are two lines of one."""
     charts: dict[str, dict[str, Points]] = {}
-    for name, points in metrics.items():
-        charts.setdefault(name.rpartition(":")[2], {})[name] = points
+    for one in values:
+        if math.isfinite(one.value):
+            lines = charts.setdefault(one.name.rpartition(":")[2], {})
+            lines.setdefault(one.name, []).append((one.time_s, one.value))
     return f'<div class="panels">{"".join(_chart(title, lines) for title, lines in charts.items())}</div>'
 
 
 def _chart(title: str, lines: Mapping[str, Points]) -> str:
     times, values = zip(*(point for points in lines.values() for point in points), strict=True)
-    last, low, high = max(times) or 1.0, min(values), max(values)
-    span = high - low or 1.0
+    first, low, high = min(times), min(values), max(values)
+    seconds, span = max(times) - first or 1.0, high - low or 1.0
     drawn, legend = [], []
     for place, (name, points) in enumerate(lines.items()):
         color = _COLORS[place % len(_COLORS)]
         step = math.ceil(len(points) / _MOST_POINTS)
         places = [
             (
-                _EDGE + (_WIDTH - 2 * _EDGE) * time_s / last,
+                _EDGE + (_WIDTH - 2 * _EDGE) * (time_s - first) / seconds,
                 _HEIGHT - _EDGE - (_HEIGHT - 2 * _EDGE) * (value - low) / span,
             )
             for time_s, value in [*points[:-1:step], points[-1]]
@@ -66,7 +51,7 @@ def _chart(title: str, lines: Mapping[str, Points]) -> str:
         f'<text x="{_EDGE}" y="10" font-size="10" style="fill:var(--faint)">{high:.4g}</text>'
         f'<text x="{_EDGE}" y="{_HEIGHT - 1}" font-size="10" style="fill:var(--faint)">{low:.4g}</text>'
         f'<text x="{_WIDTH - _EDGE}" y="{_HEIGHT - 1}" font-size="10" text-anchor="end" style="fill:var(--faint)">'
-        f"{last:.0f} s</text>"
+        f"{seconds:.0f} s</text>"
     )
     return (
         f'<figure style="margin:0"><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">'

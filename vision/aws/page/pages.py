@@ -16,10 +16,9 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from vision import algorithms
 from vision.artifacts.tar_stream import BadArchiveError, TarStream
 from vision.aws.failure import ServiceFailure
-from vision.aws.page.curves import curves_html, metric_points
+from vision.aws.page.curves import curves_html
 from vision.aws.registry import Resource
 from vision.aws.s3.buckets import split_uri
 from vision.aws.workplace import Workplace
@@ -28,8 +27,9 @@ from vision.reports.page import Section, Tile, page, policy, settings_html
 from vision.settings.regular_file import open_regular
 
 # The kinds of resources in the order of their use; others follow under their own names.
+_JOB = "training-job"
 _TITLES = {
-    "training-job": "Training jobs",
+    _JOB: "Training jobs",
     "hyper-parameter-tuning-job": "Tuning jobs",
     "transform-job": "Transform jobs",
     "endpoint": "Endpoints",
@@ -38,12 +38,11 @@ _TITLES = {
     "model": "Models",
     "endpoint-config": "Endpoint configurations",
 }
-_MOST_ROWS = 200
+_MOST_ROWS = 100
 _MOST_SETTINGS = 200
 _LONGEST_VALUE = 500
 _REFRESH_S = "5"
 _SHOWN_LOG_BYTES = 64 << 10
-_CURVE_LOG_BYTES = 4 << 20
 _WHOLE_LOG_BYTES = 256 << 20
 _MOST_REPORT_BYTES = 64 << 20
 _MOST_UNPACKED_BYTES = 1 << 30
@@ -88,7 +87,7 @@ class Pages:
             *(Tile(_title(kind).lower(), str(counts[kind])) for kind in kinds[:4]),
             Tile("buckets", str(len(names))),
         ]
-        sections = [_kind_section(kind, latest[kind], counts[kind]) for kind in kinds]
+        sections = [self._kind_section(kind, latest[kind], counts[kind]) for kind in kinds]
         rows = [(escape(name), escape(f"s3://{name}"), escape(str(buckets.root / name))) for name in names[:_MOST_ROWS]]
         sections.append(Section("Buckets", _table(("name", "address", "folder"), rows)))
         return _page_response(
@@ -100,6 +99,21 @@ class Pages:
             refreshes=bool(working),
         )
 
+    def _kind_section(self, kind: str, found: Sequence[Resource], count: int) -> Section:
+        """Return the latest resources of a kind as a table."""
+        rows = [
+            (
+                _link(_address("/resource", kind=kind, name=one.name), one.name),
+                _status_html(one),
+                escape(", ".join(f"{metric} {value:.4g}" for metric, value in self._metrics(one).items())),
+                _time(one.created_s),
+                _time(one.modified_s),
+            )
+            for one in found
+        ]
+        more = f"<p>the latest {len(rows)} of {count}</p>" if count > len(rows) else ""
+        return Section(_title(kind), more + _table(("name", "status", "metrics", "created", "changed"), rows))
+
     def _resource(self, query: Mapping[str, str]) -> Response:
         kind, name = query.get("kind", ""), query.get("name", "")
         found = self._workplace.registry.find(kind, name)
@@ -107,17 +121,19 @@ class Pages:
             return PlainTextResponse("vision: this resource does not exist, or no longer\n", 404)
         state = found.state
         tiles = [Tile("status", _status(found) or "exists")]
-        tiles += [Tile(metric, f"{value:.4g}") for metric, value in _metrics(found).items()]
+        tiles += [Tile(metric, f"{value:.4g}") for metric, value in self._metrics(found).items()]
         tiles.append(Tile("since it was asked for", duration_text(max(0.0, _end_s(found) - found.created_s))))
         streams = list(self._streams(kind, name))
-        sections = [*self._curves(found, streams), *(self._log_section(*stream) for stream in streams)]
+        metrics = self._workplace.metrics.values(name) if kind == _JOB else ()
+        sections = [Section("Curves", curves_html(metrics))] if metrics else []
+        sections += [self._log_section(*stream) for stream in streams]
         sections.append(Section("As it was asked for", settings_html(dict(_flat(state.get("request", state))))))
         links = [("Overview", "/")]
-        if kind == "training-job" and _status(found) == "Completed":
+        if kind == _JOB and _status(found) == "Completed":
             links.append(("Report", _address("/report", kind=kind, name=name)))
         return _page_response(
             title=name,
-            subtitle=f"{_title(kind)}, since {_time(found.created_s)}",
+            subtitle=f"{kind.replace('-', ' ').capitalize()}, since {_time(found.created_s)}",
             tiles=tiles,
             notes=[state["failure"]] if state.get("failure") else (),
             sections=sections,
@@ -137,17 +153,14 @@ class Pages:
                 continue
             yield from ((group, stream[0]) for stream in self._workplace.logs.streams(group, prefix) or ())
 
-    def _curves(self, found: Resource, streams: Sequence[tuple[str, str]]) -> list[Section]:
-        algorithm = found.state.get("algorithm")
-        if algorithm not in algorithms.names() or not streams:
-            return []
-        events = chain.from_iterable(self._workplace.logs.last_events(*one, _CURVE_LOG_BYTES) for one in streams[:1])
-        metrics = metric_points(events, algorithms.facts_of(algorithm).metric_definitions)
-        return [Section("Curves", curves_html(metrics))] if metrics else []
+    def _metrics(self, resource: Resource) -> dict[str, float]:
+        """Return the last value of each metric of a training job; empty for others."""
+        found = self._workplace.metrics.last(resource.name) if resource.kind == _JOB else ()
+        return {one.name: one.value for one in found}
 
     def _log_section(self, group: str, stream: str) -> Section:
         events = self._workplace.logs.last_events(group, stream, _SHOWN_LOG_BYTES)
-        link = f'<p><a href="{escape(_address("/log", group=group, stream=stream))}">the whole log as text</a></p>'
+        link = f"<p>{_link(_address('/log', group=group, stream=stream), 'the whole log as text')}</p>"
         text = escape("\n".join(printable(event.message) for event in events)) or "no line yet"
         return Section(
             f"Log {stream}", f'{link}<div class="scroll"><pre style="margin:0;padding:10px">{text}</pre></div>'
@@ -164,7 +177,7 @@ class Pages:
 
     def _report(self, query: Mapping[str, str]) -> Response:
         """Send the report out of the job's output.tar.gz, a page that may do nothing here: it is a bucket's content."""
-        found = self._workplace.registry.find("training-job", query.get("name", ""))
+        found = self._workplace.registry.find(_JOB, query.get("name", ""))
         report = None if found is None else self._read_report(found)
         if report is None:
             return PlainTextResponse("vision: this job has no report in its output.tar.gz\n", 404)
@@ -205,20 +218,8 @@ def _page_response(
     return Response(document.encode(errors="replace"), headers=headers, media_type="text/html")
 
 
-def _kind_section(kind: str, found: Sequence[Resource], count: int) -> Section:
-    """Return the latest resources of a kind as a table."""
-    rows = [
-        (
-            f'<a href="{escape(_address("/resource", kind=kind, name=one.name))}">{escape(printable(one.name))}</a>',
-            _status_html(one),
-            escape(", ".join(f"{metric} {value:.4g}" for metric, value in _metrics(one).items())),
-            _time(one.created_s),
-            _time(one.modified_s),
-        )
-        for one in found
-    ]
-    more = f"<p>the latest {len(rows)} of {count}</p>" if count > len(rows) else ""
-    return Section(_title(kind), more + _table(("name", "status", "metrics", "created", "changed"), rows))
+def _link(address: str, text: str) -> str:
+    return f'<a href="{escape(address)}">{escape(printable(text))}</a>'
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -245,10 +246,6 @@ def _status_html(resource: Resource) -> str:
     failed = "fail" in status.lower()
     color = "wrong" if failed else "truth" if status in _GOOD else "accent" if _is_working(resource) else "faint"
     return f'<span style="color:var(--{color})">\u25cf</span> {escape(status)}'
-
-
-def _metrics(resource: Resource) -> dict[str, float]:
-    return {one["MetricName"]: one["Value"] for one in resource.state.get("metrics") or ()}
 
 
 def _end_s(resource: Resource) -> float:
