@@ -137,7 +137,8 @@ def test_help_needs_no_data(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("free_bytes", "remedy"), [(5_000_000, "hp.mini_batch_size="), (1000, "not even one image fits")]
+    ("free_bytes", "remedy"),
+    [(5_000_000, "run.fit_memory=true divides such batches"), (1000, "not even one image fits")],
 )
 def test_a_batch_that_does_not_fit_the_memory(
     records: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, free_bytes: int, remedy: str

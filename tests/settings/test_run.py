@@ -23,6 +23,7 @@ DEFAULTS = {
     "compile": False,
     "deterministic": False,
     "accumulate": 1,
+    "fit_memory": False,
     "folds": None,
     "validation_share": None,
     "max_broken": 0.01,

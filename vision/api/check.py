@@ -229,9 +229,10 @@ def _look_at_network(
     text = f"{parameters / 1e6:.1f} million weights; training takes about {needed / 1e9:.1f} GB in float32"
     shared = f", {counted(share, 'image')} for each of {processes} processes" if processes > 1 else ""
     result.facts.append(("network", f"{text} with mini_batch_size={hp.mini_batch_size}{shared}"))
-    if needed > available > 0:
+    if needed > available > 0 and not job.run.fit_memory:
         fitting = memory.largest_batch(available) * processes
-        remedy = f"hp.mini_batch_size={fitting} fits" if fitting else "not even one image fits: take a smaller network"
+        fits = f"run.fit_memory=true divides such batches, and hp.mini_batch_size={fitting} fits"
+        remedy = fits if fitting else "not even one image fits: take a smaller network"
         result.warnings.append(f"{text}, more than the {available / 1e9:.1f} GB that are there: {remedy}")
 
 

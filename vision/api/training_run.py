@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 
 from vision import algorithms
 from vision.algorithms.algorithm import AnyAlgorithm
+from vision.api.divided_batch import divide_batch
 from vision.api.evaluation import evaluate_stored
 from vision.api.held_out import HeldOut
 from vision.api.run_data import RunData, open_run_data, run_names, settle_counts
@@ -211,6 +212,8 @@ def _prepare(job: TrainingJob, folder: RunFolder, data: RunData | None, stack: E
     job = replace(job, hyperparameters=hp)
     # Before the folder is taken: what is wrong with the network must not stand in the way of another try.
     start = start_model(algorithm, job)
+    if job.run.fit_memory:
+        job = divide_batch(algorithm, job, data, start, folder.settings if job.run.resume else None)
     facts = {"train images": len(data.train), "validation images": len(data.validation)}
     stack.enter_context(open_run_folder(job, facts, folder))
     if data.held_out is not None and is_first_process():

@@ -36,6 +36,7 @@ class RunKeywords(TypedDict, total=False):
     devices: int
     ema_decay: float
     enlarge_small_images: bool
+    fit_memory: bool
     folds: int
     freeze: str
     freeze_batch_norm: bool

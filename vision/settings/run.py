@@ -140,6 +140,11 @@ class RunSettings(LearningSettings, AugmentationSettings):
         description="use only GPU kernels that give the same bits in every run, slower; runs on a CPU always do",
     )
     accumulate: int = Field(default=1, ge=1, description="batches whose gradients are added before a step")
+    fit_memory: bool = Field(
+        default=False,
+        description="divide mini_batch_size by the smallest number with which a step fits the memory, and multiply "
+        "accumulate by it (one process)",
+    )
     folds: int | None = Field(
         default=None,
         ge=2,

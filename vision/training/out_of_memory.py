@@ -27,7 +27,7 @@ def explain_training_memory(
         if processes > 1
         else ""
     )
-    remedy = "lower hp.mini_batch_size (with run.accumulate=N a step then takes N batches)"
+    remedy = "run.fit_memory=true makes each step of several smaller batches, a lower hp.mini_batch_size smaller steps"
     if precision == "float32":
         remedy += ", or set run.precision=bfloat16, which takes about half"
     with explain_out_of_memory(f"hp.mini_batch_size={mini_batch_size}{share} in {precision}", device, remedy):
