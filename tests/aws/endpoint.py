@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -90,3 +90,19 @@ def training_request(name: str, channels: dict[str, str], **changes: Any) -> dic
         "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
         **changes,
     }
+
+
+def until_ended(describe: Callable[[], dict[str, Any]], status: str) -> dict[str, Any]:
+    """Return what a job's Describe says when the value of ``status`` is final. The server answers late, not at once."""
+    while True:
+        described = describe()
+        if described[status] in ("Completed", "Failed", "Stopped"):
+            return described
+
+
+def ended_training(clients: Clients, name: str) -> dict[str, Any]:
+    """Return what DescribeTrainingJob says of a job that has ended."""
+    return until_ended(
+        lambda: clients.sagemaker.describe_training_job(TrainingJobName=name),
+        "TrainingJobStatus",
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.aws.endpoint import Clients, training_request
+from tests.aws.endpoint import Clients, ended_training, training_request
 from tests.contract.training_jobs import HYPERPARAMETERS, records
 from tests.free_ports import free_port
 from vision.cli.main import main
@@ -73,7 +73,7 @@ def test_a_killed_server_leaves_no_process_and_a_true_state(tmp_path: Path) -> N
 
     server = Server(root)
     for name in ("at-work", "waiting"):
-        job = server.clients.sagemaker.describe_training_job(TrainingJobName=name)
+        job = ended_training(server.clients, name)
         assert job["TrainingJobStatus"] == "Failed"
         assert job["FailureReason"].startswith("InternalServerError: the server ended")
         assert "ModelArtifacts" not in job
@@ -82,7 +82,7 @@ def test_a_killed_server_leaves_no_process_and_a_true_state(tmp_path: Path) -> N
     # The same calls go on.
     again = training_request("again", channels, HyperParameters=texts | {"epochs": "1"})
     server.clients.sagemaker.create_training_job(**again)
-    job = server.clients.sagemaker.describe_training_job(TrainingJobName="again")
+    job = ended_training(server.clients, "again")
     assert job["TrainingJobStatus"] == "Completed"
     # Clients whose variables were printed for another state of the folder still find their config file.
     assert (root / ".vision" / "sagemaker-sdk.yaml").is_file()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.aws.endpoint import ROLE, Clients, local_endpoint, training_request
+from tests.aws.endpoint import ROLE, Clients, ended_training, training_request
 from tests.contract.training_jobs import HYPERPARAMETERS, images, records
 
 pytestmark = pytest.mark.timeout(600)
@@ -21,18 +20,6 @@ TEXTS = {name: str(value) for name, value in HYPERPARAMETERS.items()}
 CHANNELS = {"train": "s3://bucket/data/train/", "validation": "s3://bucket/data/train/data.rec"}
 IMAGE = "813361260812.dkr.ecr.eu-central-1.amazonaws.com/image-classification:1"
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("aws")
-
-
-@pytest.fixture(scope="module")
-def clients(root: Path) -> Iterator[Clients]:
-    with local_endpoint(root) as clients:
-        clients.s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-        yield clients
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +79,7 @@ def test_two_instances_train_one_model(clients: Clients, trained: dict[str, Any]
     request = training_request("two", CHANNELS, HyperParameters=TEXTS, AlgorithmSpecification=specification)
     request["ResourceConfig"]["InstanceCount"] = 2
     clients.sagemaker.create_training_job(**request)
-    job = clients.sagemaker.describe_training_job(TrainingJobName="two")
+    job = ended_training(clients, "two")
     assert (job["TrainingJobStatus"], job.get("FailureReason")) == ("Completed", None)
     assert job["ModelArtifacts"]["S3ModelArtifacts"] == "s3://bucket/output/two/output/model.tar.gz"
     last = {metric["MetricName"]: metric["Value"] for metric in job["FinalMetricDataList"]}
@@ -211,7 +198,7 @@ def test_a_stopped_job_keeps_the_model_it_has(clients: Clients, trained: dict[st
     while "Validation-accuracy" not in str(_log(clients, place)):
         assert clients.sagemaker.list_training_jobs(StatusEquals="InProgress")["TrainingJobSummaries"]
     clients.sagemaker.stop_training_job(TrainingJobName="long")
-    job = clients.sagemaker.describe_training_job(TrainingJobName="long")
+    job = ended_training(clients, "long")
     assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "Stopped")
     assert job["ModelArtifacts"]["S3ModelArtifacts"] == "s3://bucket/output/long/output/model.tar.gz"
 
@@ -228,7 +215,7 @@ def test_a_failed_job_says_why(clients: Clients, trained: dict[str, Any]) -> Non
     clients.s3.put_object(Bucket="bucket", Key="broken/data.rec", Body=b"not a record file" * 40)
     channels = {"train": "s3://bucket/data/train/", "validation": "s3://bucket/broken/"}
     clients.sagemaker.create_training_job(**training_request("broken", channels, HyperParameters=TEXTS))
-    job = clients.sagemaker.describe_training_job(TrainingJobName="broken")
+    job = ended_training(clients, "broken")
     assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Failed", "Failed")
     assert re.match(r"ClientError: .*data\.rec.*, exit code: 2$", job["FailureReason"], re.DOTALL)
     assert "ModelArtifacts" not in job

@@ -21,6 +21,7 @@ from vision.aws.sagemaker.models import Models
 from vision.aws.sagemaker.scheduler import Scheduler
 from vision.aws.sagemaker.tags import Tags
 from vision.aws.sagemaker.training_jobs import TrainingJobs
+from vision.aws.sagemaker.tuning_jobs import TuningJobs
 from vision.aws.workplace import Workplace
 
 _INVOCATION = re.compile(r"/endpoints/[^/]+/invocations")
@@ -33,15 +34,18 @@ class Services:
     def __init__(self, workplace: Workplace) -> None:
         self._scheduler = Scheduler(workplace.settings.parallel)
         self._jobs = TrainingJobs(workplace, self._scheduler)
+        tuning = TuningJobs(workplace, self._scheduler)
         models = Models(workplace)
         self._endpoints = Endpoints(workplace, models)
         self._jobs.recover()
+        tuning.recover()
         self._endpoints.recover()
         self._custom_labels = CustomLabels(workplace, self._scheduler)
         control = JsonService(
             "SageMaker",
             {
                 **self._jobs.operations,
+                **tuning.operations,
                 **models.operations,
                 **self._endpoints.operations,
                 **Tags(workplace).operations,

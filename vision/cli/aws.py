@@ -13,7 +13,7 @@ Usage: vision aws serve root=FOLDER [port=4566] [NAME=VALUE ...]
        vision aws env root=FOLDER [port=4566]
 
 serve answers boto3, the AWS CLI and the SageMaker SDK on this machine: buckets (s3://bucket/key is the
-file FOLDER/bucket/key), training jobs of the three algorithms, and their logs. Signatures are not
+file FOLDER/bucket/key), training and tuning jobs of the three algorithms, and their logs. Signatures are not
 checked, so only this machine is listened to.
 env prints what to export so that clients come here: eval "$(vision aws env root=FOLDER)"
 

@@ -20,6 +20,7 @@ from vision.settings.errors import SettingsError, UserError, problems_of
 from vision.settings.job import Job, TrainingJob
 
 ALGORITHM_VARIABLE = "VISION_ALGORITHM"
+JOB_NAME_VARIABLE = "TRAINING_JOB_NAME"
 RUN_PREFIX = "run."
 RUN_VARIABLE = "VISION_RUN_"
 # Written by the SDK's script mode, whose code does not run here.

@@ -13,6 +13,7 @@ from vision.api.training_run import RunResult, train
 from vision.files.atomic_file import atomic_file
 from vision.files.write_error import WriteError, make_folder
 from vision.reports.report import write_run_report
+from vision.sagemaker.container_job import JOB_NAME_VARIABLE
 from vision.sagemaker.prefix import Prefix
 from vision.settings.job import TrainingJob
 from vision.training.processes import is_first_process
@@ -20,7 +21,6 @@ from vision.training.termination import Terminated
 
 log = logging.getLogger(__name__)
 
-JOB_NAME_VARIABLE = "TRAINING_JOB_NAME"
 MODEL_JSON = "model.json"
 
 

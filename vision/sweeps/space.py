@@ -60,6 +60,10 @@ class SearchSpace:
                 found[name] = _draw(trial, name, self.dimensions[name])
         return found
 
+    def read_values(self, settings: Mapping[str, str]) -> dict[str, float | int | str]:
+        """Return the values of the texts that ``suggest`` returned. Raises ValueError for one outside the space."""
+        return {name: _read_value(values, settings.get(name, "")) for name, values in self.dimensions.items()}
+
     def to_json(self) -> dict[str, object]:
         """Return the space as JSON for the sweep's file."""
         return {
@@ -232,6 +236,19 @@ def _above(values: Tunable, excluded: float | None) -> Tunable:
     if excluded is None or values.low is None or values.low > excluded:
         return values
     return Tunable(values.kind, excluded + SMALLEST_ABOVE_ZERO, values.high, scale=values.scale)
+
+
+def _read_value(values: Tunable, text: str) -> float | int | str:
+    if values.kind == "categorical":
+        if text not in values.choices:
+            raise ValueError(f"{shown(text)} is none of {', '.join(values.choices)}")
+        return text
+    assert values.low is not None
+    assert values.high is not None
+    number = int(text) if values.kind == "integer" else float(text)
+    if not values.low <= number <= values.high:
+        raise ValueError(f"{shown(text)} does not lie between {values.low:g} and {values.high:g}")
+    return number
 
 
 def _draw(trial: Suggester, name: str, values: Tunable) -> str:

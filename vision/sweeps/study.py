@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
-    from optuna.trial import FrozenTrial
+    from optuna.trial import FixedTrial, FrozenTrial
     from optuna.trial import Trial as OptunaTrial
 
 State = Literal["running", "complete", "pruned", "failed"]
@@ -43,23 +43,21 @@ class TrialRecord:
 
 
 class Study:
-    """Draws the values of trials and keeps their results; higher is better."""
+    """Draws the values of trials and keeps their results; higher is better. Without a ``path`` it is not on disk."""
 
-    def __init__(self, path: Path, space: SearchSpace, settings: SweepSettings, epochs: int) -> None:
+    def __init__(self, path: Path | None, space: SearchSpace, settings: SweepSettings, epochs: int) -> None:
         try:
             import optuna
         except ModuleNotFoundError as error:
             raise UserError("sweeps need optuna, which is not installed: pip install 'vision[sweep]'") from error
-        from sqlalchemy import URL
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
         self.space = space
         self.settings = settings
-        url = URL.create("sqlite", database=str(path.absolute())).render_as_string()
         try:
             self._study: OptunaStudy = optuna.create_study(
-                storage=optuna.storages.RDBStorage(url),
+                storage=None if path is None else optuna.storages.RDBStorage(_address(path)),
                 study_name="sweep",
                 direction="maximize",
                 pruner=_pruner(settings, epochs),
@@ -87,6 +85,24 @@ class Study:
         number = len(self._study.get_trials(deepcopy=False))
         self._study.sampler = _sampler(self.settings, number)
         return self._open(self._study.ask(), set())
+
+    def plan(self, settings: Mapping[str, str]) -> None:
+        """Let a coming trial have these values instead of drawn ones. Raises ValueError outside the space."""
+        self._study.enqueue_trial(self._fixed(settings).params)
+
+    def learn(self, settings: Mapping[str, str], value: float) -> None:
+        """Take account of a result from elsewhere, as a complete trial. Raises ValueError outside the space."""
+        from optuna.trial import create_trial
+
+        fixed = self._fixed(settings)
+        self._study.add_trial(create_trial(params=fixed.params, distributions=fixed.distributions, value=value))
+
+    def _fixed(self, settings: Mapping[str, str]) -> FixedTrial:
+        from optuna.trial import FixedTrial
+
+        fixed = FixedTrial(self.space.read_values(settings))
+        self.space.suggest(fixed)
+        return fixed
 
     def _open(self, trial: OptunaTrial, reported: set[int]) -> OpenTrial:
         # Values that were drawn before a kill are drawn again unchanged.
@@ -205,6 +221,12 @@ def _pruner(settings: SweepSettings, epochs: int) -> BasePruner:
         return HyperbandPruner(min_resource=lowest, max_resource=epochs, reduction_factor=3)
     # Optuna's steps are epochs from 1: no trial is judged before this one is over.
     return MedianPruner(n_startup_trials=settings.startup_trials, n_warmup_steps=settings.startup_epochs)
+
+
+def _address(path: Path) -> str:
+    from sqlalchemy import URL
+
+    return URL.create("sqlite", database=str(path.absolute())).render_as_string()
 
 
 def _first_line(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -29,12 +29,16 @@ class ListRequest(RequestShape):
 
 
 def list_page(
-    found: Sequence[Resource], asked: ListRequest, status_of: Callable[[Resource], str] = lambda resource: ""
+    found: Sequence[Resource],
+    asked: ListRequest,
+    status_of: Callable[[Resource], str] = lambda resource: "",
+    value_of: Callable[[Resource], float | None] = lambda resource: None,
 ) -> tuple[list[Resource], str | None]:
     """Return one page of the resources and the token of the next, or None."""
-    keys: dict[str, Callable[[Resource], object]] = {
+    keys: dict[str, Callable[[Resource], Any]] = {
         "Name": lambda resource: resource.name,
         "Status": status_of,
+        "FinalObjectiveMetricValue": lambda resource: value_of(resource) or 0.0,
     }
     wanted = [resource for resource in found if _matches(resource, asked, status_of)]
     key = keys.get(asked.sort_by, lambda resource: resource.created_s)

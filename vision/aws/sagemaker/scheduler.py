@@ -32,12 +32,16 @@ class Scheduler:
         self._known: dict[tuple[str, str], Work] = {}
         self._lock = threading.Lock()
 
-    def add(self, work: Work) -> None:
-        """Run the work as soon as there is a place."""
+    def add(self, work: Work, *, needs_place: bool = True) -> None:
+        """Run the work as soon as there is a place, or at once if it needs none, as one that only waits for others."""
         with self._lock:
             self._known[work.kind, work.name] = work
-            self._waiting.append(work)
-        self._start()
+            if needs_place:
+                self._waiting.append(work)
+        if needs_place:
+            self._start()
+        else:
+            self._run_in_thread(work, False)
 
     def stop(self, kind: str, name: str) -> None:
         """Ask a work to stop. One that waits needs no place to end."""
@@ -49,7 +53,7 @@ class Scheduler:
         if work is not None:
             work.stop()
             if waits:
-                threading.Thread(target=self._run, args=(work, False), daemon=True).start()
+                self._run_in_thread(work, False)
 
     def stop_all(self) -> None:
         """Ask all works to stop, as when the server ends."""
@@ -70,7 +74,10 @@ class Scheduler:
                 return
             self._free -= 1
             work = self._waiting.popleft()
-        threading.Thread(target=self._run, args=(work, True), name=f"job {work.name}", daemon=True).start()
+        self._run_in_thread(work, True)
+
+    def _run_in_thread(self, work: Work, has_place: bool) -> None:
+        threading.Thread(target=self._run, args=(work, has_place), name=f"job {work.name}", daemon=True).start()
 
     def _run(self, work: Work, has_place: bool) -> None:
         try:

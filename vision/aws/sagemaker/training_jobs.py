@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -20,12 +18,13 @@ from vision.aws.sagemaker.images import algorithm_of
 from vision.aws.sagemaker.listing import ListRequest, list_page
 from vision.aws.sagemaker.scheduler import Scheduler
 from vision.aws.sagemaker.training_request import TrainingRequest
-from vision.aws.sagemaker.training_run import ENDED, KIND, TrainingRun, first_state
+from vision.aws.sagemaker.training_run import TrainingRun
+from vision.aws.sagemaker.training_state import ENDED, KIND, first_state
 from vision.aws.workplace import Workplace
-from vision.settings.device import shared_gpus
 from vision.settings.errors import UserError, problems_of
 from vision.settings.nearest import shown
 
+TUNING = "hyper-parameter-tuning-job"
 # Parts of the request that come back as they were given.
 _ECHOED = (
     "HyperParameters",
@@ -73,7 +72,7 @@ class TrainingJobs:
         self._workplace.registry.add(KIND, asked.training_job_name, first_state(values, algorithm))
         run = TrainingRun(self._workplace, asked, algorithm)
         try:
-            await asyncio.to_thread(run.prepare, _refusals(asked))
+            await asyncio.to_thread(run.prepare)
         except BaseException as error:
             self._workplace.registry.remove(KIND, asked.training_job_name)
             if isinstance(error, UserError):
@@ -126,13 +125,6 @@ class TrainingJobs:
             )
         return found
 
-    def _last_metrics(self, name: str) -> Sequence[dict[str, str | float]]:
-        return [
-            {"MetricName": one.name, "Value": one.value, "Timestamp": one.time_s}
-            for one in self._workplace.metrics.last(name)
-            if math.isfinite(one.value)
-        ]
-
     def _arn(self, name: str) -> str:
         return arn(self._workplace.settings.region, KIND, name)
 
@@ -144,10 +136,11 @@ class TrainingJobs:
         echoed.setdefault("StoppingCondition", {"MaxRuntimeInSeconds": 86400})
         started, ended = state.get("started_s"), state.get("ended_s")
         seconds = None if started is None or ended is None else max(1, round(ended - started))
-        artifact = state.get("artifact")
+        artifact, tuning = state.get("artifact"), state.get("tuning")
         return without_none(
             TrainingJobName=job.name,
             TrainingJobArn=self._arn(job.name),
+            TuningJobArn=None if tuning is None else arn(self._workplace.settings.region, TUNING, tuning["job"]),
             TrainingJobStatus=state["status"],
             SecondaryStatus=state["secondary"],
             SecondaryStatusTransitions=state["transitions"],
@@ -160,25 +153,8 @@ class TrainingJobs:
             TrainingEndTime=ended,
             TrainingTimeInSeconds=seconds,
             BillableTimeInSeconds=seconds,
-            FinalMetricDataList=self._last_metrics(job.name) or None,
+            FinalMetricDataList=state.get("metrics") or None,
             EnableNetworkIsolation=bool(given.get("EnableNetworkIsolation")),
             EnableInterContainerTrafficEncryption=bool(given.get("EnableInterContainerTrafficEncryption")),
             EnableManagedSpotTraining=bool(given.get("EnableManagedSpotTraining")),
         )
-
-
-def _refusals(asked: TrainingRequest) -> list[str]:
-    """Return what cannot be done here."""
-    problems = []
-    count, gpus = asked.resource_config.instance_count, len(shared_gpus(asked.device))
-    if gpus and count > gpus:
-        problems.append(
-            f"ResourceConfig.InstanceCount is {count}, but the GPUs of this machine are divided among the instances,"
-            f" and it has {gpus}: set at most {gpus}"
-        )
-    specification = asked.algorithm_specification
-    if specification.container_entrypoint or specification.container_arguments:
-        problems.append("AlgorithmSpecification.ContainerEntrypoint and ContainerArguments cannot be set here")
-    names = [channel.channel_name for channel in asked.input_data_config]
-    problems += [f"channel {name} is given twice" for name in sorted({name for name in names if names.count(name) > 1})]
-    return problems

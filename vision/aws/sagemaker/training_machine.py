@@ -12,10 +12,9 @@ from vision.aws.child_process import start_child
 from vision.aws.s3.buckets import Buckets, split_uri
 from vision.aws.sagemaker.channel_data import find_data, link_checkpoints, pipe_passes
 from vision.aws.sagemaker.training_request import InputChannel, TrainingRequest
-from vision.sagemaker.container_job import ALGORITHM_VARIABLE, RUN_VARIABLE, ContainerJob
+from vision.sagemaker.container_job import ALGORITHM_VARIABLE, JOB_NAME_VARIABLE, RUN_VARIABLE, ContainerJob
 from vision.sagemaker.pipe_feeder import PipeFeeder
 from vision.sagemaker.prefix import VARIABLE, Prefix
-from vision.sagemaker.run_job import JOB_NAME_VARIABLE
 from vision.settings.errors import UserError, problems_of
 
 

@@ -8,11 +8,10 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from vision import algorithms
 from vision.artifacts.archive import pack_archive
@@ -20,32 +19,19 @@ from vision.aws.child_process import GRACE_S, kill_group
 from vision.aws.s3.buckets import split_uri
 from vision.aws.sagemaker.training_machine import TrainingMachine, place_problems
 from vision.aws.sagemaker.training_request import TrainingRequest
+from vision.aws.sagemaker.training_state import KIND, LONGEST_REASON, TrainingState
 from vision.aws.workplace import Workplace
 from vision.settings.device import VISIBLE, shared_gpus, usable_cores
 from vision.settings.errors import SettingsError
 
-KIND = "training-job"
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-ENDED = ("Completed", "Failed", "Stopped")
-_LONGEST_REASON = 1024
-_MESSAGES = {
-    "Starting": "Starting the training job",
-    "Downloading": "Downloading input data",
-    "Training": "Training image download completed. Training in progress.",
-    "Uploading": "Uploading generated training model",
-    "Completed": "Training job completed",
-    "Failed": "Training job failed",
-    "Stopping": "Stopping the training job",
-    "Stopped": "Training job stopped",
-    "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds",
-}
 
 
 def _ignored(name: str, value: float) -> None:
     pass
 
 
-@dataclass
+@dataclass(eq=False)
 class TrainingRun:
     """A job from its preparation to its artifacts. ``stop`` may be called from any thread.
 
@@ -62,6 +48,9 @@ class TrainingRun:
     _timed_out: bool = False
     _machines: list[TrainingMachine] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._state = TrainingState(self.workplace.registry, self.name)
+
     @property
     def name(self) -> str:
         return self.request.training_job_name
@@ -70,15 +59,13 @@ class TrainingRun:
     def _folder(self) -> Path:
         return self.workplace.own_folder / "jobs" / self.name
 
-    def prepare(self, known: Sequence[str] = ()) -> None:
-        """Lay out the job's folders, then check the whole job.
-
-        Raises SettingsError with all problems, of which some are ``known`` before.
-        """
+    def prepare(self) -> None:
+        """Lay out the job's folders, then check the whole job. Raises SettingsError with all problems."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._machines = self._plan_machines()
         first, *others = self._machines
-        problems = [*known, *first.lay_out(), *place_problems(self.workplace.storage.buckets, self.request)]
+        places = place_problems(self.workplace.storage.buckets, self.request)
+        problems = [*_refusals(self.request), *first.lay_out(), *places]
         if problems:
             self.discard()
             raise SettingsError(problems)
@@ -93,13 +80,13 @@ class TrainingRun:
         """Train, and leave the model in the bucket. Never raises: what goes wrong is the job's FailureReason."""
         try:
             if self._stopping.is_set():
-                self._end("Stopped", "Stopped")
+                self._state.end("Stopped", "Stopped")
                 return
-            self._step("Downloading")
+            self._state.enter("Downloading")
             statuses = self._train()
             self._finish(statuses)
         except Exception as error:
-            self._end("Failed", "Failed", f"InternalServerError: {type(error).__name__}: {error}")
+            self._state.end("Failed", "Failed", f"InternalServerError: {type(error).__name__}: {error}")
         finally:
             self.discard()
             self.ended()
@@ -148,6 +135,7 @@ class TrainingRun:
 
             def note(name: str, value: float) -> None:
                 metrics.write(name, value)
+                self._state.note(name, value)
                 self.measured(name, value)
 
             for machine in self._machines:
@@ -157,7 +145,7 @@ class TrainingRun:
                 # Children end with the thread that starts them: this one, which waits for them.
                 machine.start()
                 readers.append(threading.Thread(target=self._read, args=(machine, log.write, note), daemon=True))
-            self._step("Training", started_s=started_s)
+            self._state.enter("Training", started_s=started_s)
             if self._stopping.is_set():
                 self.stop()
             limit.start()
@@ -195,22 +183,22 @@ class TrainingRun:
     def _finish(self, statuses: Sequence[int]) -> None:
         stopped = self._stopping.is_set()
         if any(statuses) and not stopped:
-            self._end("Failed", "Failed", self._reason(statuses))
+            self._state.end("Failed", "Failed", self._reason(statuses))
             return
-        self._step("Uploading")
+        self._state.enter("Uploading")
         artifact = self._upload()
         changes = {} if artifact is None else {"artifact": artifact}
         if stopped:
-            self._end("Stopped", "MaxRuntimeExceeded" if self._timed_out else "Stopped", **changes)
+            self._state.end("Stopped", "MaxRuntimeExceeded" if self._timed_out else "Stopped", **changes)
         else:
-            self._end("Completed", "Completed", **changes)
+            self._state.end("Completed", "Completed", **changes)
 
     def _reason(self, statuses: Sequence[int]) -> str:
         """Return why the first instance failed that says why, with its exit status."""
         for machine, status in zip(self._machines, statuses, strict=True):
             if status and machine.prefix.failure.is_file():
                 text = machine.prefix.failure.read_text(encoding="utf-8", errors="replace").strip()
-                return f"{text[: _LONGEST_REASON - 40]}, exit code: {status}"
+                return f"{text[: LONGEST_REASON - 40]}, exit code: {status}"
         return f"AlgorithmError: the process ended without a word, exit code: {next(filter(None, statuses))}"
 
     def _upload(self) -> str | None:
@@ -238,37 +226,22 @@ class TrainingRun:
                 self.workplace.storage.store(staged, bucket, key)
         return bool(names)
 
-    def _step(self, secondary: str, **changes: Any) -> None:
-        """Enter the next of the job's secondary states."""
-        found = self.workplace.registry.find(KIND, self.name)
-        if found is None:
-            return
-        now = time.time()
-        transitions: list[dict[str, Any]] = found.state["transitions"]
-        if transitions:
-            transitions[-1].setdefault("EndTime", now)
-        entry = {"Status": secondary, "StartTime": now, "StatusMessage": _MESSAGES[secondary]}
-        self.workplace.registry.update(
-            KIND, self.name, secondary=secondary, transitions=[*transitions, entry], **changes
+
+def _refusals(request: TrainingRequest) -> list[str]:
+    """Return what cannot be done here."""
+    problems = []
+    count, gpus = request.resource_config.instance_count, len(shared_gpus(request.device))
+    if gpus and count > gpus:
+        problems.append(
+            f"ResourceConfig.InstanceCount is {count}, but the GPUs of this machine are divided among the instances,"
+            f" and it has {gpus}: set at most {gpus}"
         )
-
-    def _end(self, status: str, secondary: str, reason: str | None = None, **changes: Any) -> None:
-        if reason is not None:
-            changes["failure"] = reason[:_LONGEST_REASON]
-        self._step(secondary, status=status, ended_s=time.time(), **changes)
-
-
-def first_state(raw: Mapping[str, Any], algorithm: str) -> dict[str, Any]:
-    """Return the state of a job that has just been asked for."""
-    entry = {"Status": "Starting", "StartTime": time.time(), "StatusMessage": _MESSAGES["Starting"]}
-    return {
-        "request": dict(raw),
-        "algorithm": algorithm,
-        "status": "InProgress",
-        "secondary": "Starting",
-        "transitions": [entry],
-        "tags": list(raw.get("Tags") or ()),
-    }
+    specification = request.algorithm_specification
+    if specification.container_entrypoint or specification.container_arguments:
+        problems.append("AlgorithmSpecification.ContainerEntrypoint and ContainerArguments cannot be set here")
+    names = [channel.channel_name for channel in request.input_data_config]
+    problems += [f"channel {name} is given twice" for name in sorted({name for name in names if names.count(name) > 1})]
+    return problems
 
 
 def _files(folder: Path) -> list[str]:
