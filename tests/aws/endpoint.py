@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import uvicorn
 from botocore.config import Config
+from starlette.types import ASGIApp
 
 from vision.aws.services import Services
 from vision.aws.settings import AwsSettings
@@ -43,13 +44,20 @@ class Clients:
 
 
 @contextmanager
-def local_endpoint(root: Path, **changes: str) -> Iterator[Clients]:
-    """Serve buckets below ``root`` and yield clients; ``changes`` are further settings."""
+def local_endpoint(
+    root: Path, wrap: Callable[[ASGIApp], ASGIApp] = lambda app: app, **changes: str
+) -> Iterator[Clients]:
+    """Serve buckets below ``root`` and yield clients; ``changes`` are further settings.
+
+    ``wrap`` may put something in front of the endpoint.
+    """
     root.mkdir(parents=True, exist_ok=True)
     settings = AwsSettings.parse({"root": str(root), "region": REGION, "hold_s": 50, **changes})
     services = Services(Workplace.open(settings))
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(AccessControl(services.app, settings), lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(
+        wrap(AccessControl(services.app, settings)), lifespan="off", log_config=None, access_log=False
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
