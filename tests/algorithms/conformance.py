@@ -415,6 +415,23 @@ class Conformance:
         assert json.loads(output.read_text())
         assert len(list(drawn.iterdir())) == 1
 
+    def test_images_are_searchable_as_declared(
+        self, channels: Channels, trained: TrainingResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        image = tmp_path / "image.png"
+        image.write_bytes(self.image(channels))
+        words = ["index", str(image), f"model={trained.folder.path}", f"output={tmp_path / 'index'}", "run.device=cpu"]
+        is_offered = algorithms.facts_of(self.name).capabilities.embedding
+        assert main(words) == (0 if is_offered else 2)
+        if not is_offered:
+            assert "makes no vectors" in capsys.readouterr().err
+            return
+        capsys.readouterr()
+        assert main(["search", str(tmp_path / "index"), str(image), "run.device=cpu"]) == 0
+        (found,) = json.loads(capsys.readouterr().out)["found"]
+        assert found["file"] == str(image)
+        assert found["similarity"] == pytest.approx(1, abs=1e-3)
+
     def test_a_recipe_holds_out_a_part_of_the_channel_which_evaluation_finds_again(
         self, channels: Channels, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

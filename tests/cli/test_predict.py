@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import FakeApi
+from vision.cli.given_images import encoded_images, find_images
 from vision.cli.main import main
-from vision.cli.predict import encoded_images, find_images
 from vision.data.readers import file_table
 from vision.data.recordio.record import pack
 from vision.data.recordio.writer import RecordIOWriter

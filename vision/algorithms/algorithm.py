@@ -204,6 +204,14 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
         """Return the stages of the base network; what is in none is the head. A network may have no base apart."""
         return ()
 
+    def embed(self, network: N, images: Tensor) -> Tensor:
+        """Return what the base network sees in images uint8 [N, 3, H, W], as vectors [N, D] for an index.
+
+        Of like images they point in like directions; they are not scaled. For algorithms that declare ``embedding``.
+        Raises UserError where a network has no base.
+        """
+        raise NotImplementedError
+
     def fit_baseline(self, images: np.ndarray, targets: Tensor, hyperparameters: H, seed: int) -> tuple[A, N, Table]:
         """Return what people used before networks, trained, with its plan and a table of what was tried.
 

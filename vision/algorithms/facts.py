@@ -62,7 +62,7 @@ class Capabilities:
     ``sample_data``: ``vision sample-data`` makes some. ``label_smoothing``: its loss follows ``run.label_smoothing``.
     ``mixing``: its losses take the labels of mixed images (``TrainingTask.soft_targets``). ``balanced_sampling``:
     ``class_ids`` says which classes an image shows.
-    ``backbones``: ``run.backbone`` names its network.
+    ``backbones``: ``run.backbone`` names its network. ``embedding``: ``embed`` makes vectors of images, for an index.
     """
 
     decoded_cache: bool = False
@@ -75,6 +75,7 @@ class Capabilities:
     mixing: bool = False
     balanced_sampling: bool = False
     backbones: bool = False
+    embedding: bool = False
 
 
 @dataclass(frozen=True)

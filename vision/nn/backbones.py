@@ -14,7 +14,7 @@ from copy import deepcopy
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from vision.nn.normalize import IMAGENET_MEAN, IMAGENET_STD
 from vision.settings.errors import UserError
@@ -50,6 +50,10 @@ class Backbones(ABC):
     def stage_modules(self, network: nn.Module) -> tuple[str, ...]:
         """Return the names of the modules with which the stages of the base network begin, behind its stem."""
         return ()
+
+    def embed(self, network: nn.Module, x: Tensor) -> Tensor:
+        """Return vectors [N, D] of normalized images, which are like for like images. Raises UserError."""
+        raise UserError(f"A {type(network).__name__} of this library has no vectors to compare images by.")
 
     def load_pretrained(self, name: str, network: nn.Module, size_px: tuple[int, int], folder: Path | None) -> str:
         """Put trained weights below the head, and return a sentence that says which. Raises UserError."""

@@ -187,4 +187,8 @@ class PreactResNet(PreactResNetTrunk):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits [N,K] of raw images [N,C,H,W], 0..255."""
-        return self.fc1(self.avgpool(self.relu(self.bn1(super().forward(x)))).flatten(1))
+        return self.fc1(self.avgpool(self.last_map(x)).flatten(1))
+
+    def last_map(self, x: Tensor) -> Tensor:
+        """Return what is pooled for the logits, [N,C,h,w], not negative."""
+        return self.relu(self.bn1(super().forward(x)))

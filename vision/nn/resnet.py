@@ -158,4 +158,8 @@ class ResNet(ResNetTrunk):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits [N,K] of normalized images [N,3,H,W]."""
-        return self.fc(self.avgpool(super().forward(x)).flatten(1))
+        return self.fc(self.avgpool(self.last_map(x)).flatten(1))
+
+    def last_map(self, x: Tensor) -> Tensor:
+        """Return what is pooled for the logits, [N,C,h,w], not negative."""
+        return super().forward(x)

@@ -66,6 +66,12 @@ class TimmBackbones(Backbones):
         described = getattr(network, "feature_info", None) or []
         return tuple(part["module"] for part in described)
 
+    def embed(self, network: nn.Module, x: Tensor) -> Tensor:
+        features: Tensor = network.forward_features(x)  # type: ignore[operator]
+        # What a classifier of timm reads before its last layer: transformers pool their tokens in ways of their own.
+        vectors: Tensor = network.forward_head(features, pre_logits=True)  # type: ignore[operator]
+        return vectors
+
     def load_pretrained(self, name: str, network: nn.Module, size_px: tuple[int, int], folder: Path | None) -> str:
         file = _find(name, folder)
         state = read_weights(file)

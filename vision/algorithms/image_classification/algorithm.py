@@ -155,6 +155,9 @@ class ImageClassification(
             raise UserError("channel 'model' holds a baseline, which does not learn on: leave the channel out")
         return super().continue_architecture(plan, hyperparameters)
 
+    def embed(self, network: Classifier, images: Tensor) -> Tensor:
+        return network.embed(images)
+
     def fit_baseline(
         self, images: np.ndarray, targets: Tensor, hyperparameters: ImageClassificationHyperparameters, seed: int
     ) -> tuple[AnyArchitecture, Classifier, Table]:

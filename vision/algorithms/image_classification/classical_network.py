@@ -62,11 +62,14 @@ class ClassicalClassifier(Classifier):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits float32 [N,K] of images uint8 [N,3,H,W], RGB."""
+        return self.logits(self.embed(images)).float()
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the features float32 [N,D] of images as ``forward`` takes them."""
         pixels = images.permute(0, 2, 3, 1).contiguous().byte().cpu().numpy()
         codebook = self.codebook.cpu().numpy()
         rows = [describe(image, self.architecture.kinds, codebook) for image in pixels]
-        features = torch.from_numpy(np.stack(rows)).to(images.device)
-        return self.logits(features).float()
+        return torch.from_numpy(np.stack(rows)).to(images.device)
 
     def logits(self, normalized: Tensor) -> Tensor:
         """Return the logits [N,K] of features float32 [N,D]."""

@@ -70,6 +70,7 @@ FACTS = AlgorithmFacts(
         detect_custom_labels=True,
         mxnet_export=True,
         sample_data=True,
+        embedding=True,
         label_smoothing=True,
         mixing=True,
         balanced_sampling=True,

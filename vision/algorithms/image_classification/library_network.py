@@ -61,6 +61,9 @@ class LibraryClassifier(Classifier):
         logits: Tensor = self.network(normalized)
         return logits
 
+    def embedding(self, normalized: Tensor) -> Tensor:
+        return library(self.architecture.library).embed(self.network, normalized)
+
 
 def library_architecture_for(hyperparameters: ImageClassificationHyperparameters, backbone: str) -> LibraryArchitecture:
     """Return the plan of a new network of that name, LIBRARY:NAME. Raises UserError."""

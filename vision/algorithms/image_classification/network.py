@@ -22,6 +22,7 @@ from vision.algorithms.image_classification.hyperparameters import (
     ImageClassificationHyperparameters,
 )
 from vision.artifacts.export import BATCH, ExportHeads, HeadOutput, Heads
+from vision.nn.generalized_mean import generalized_mean
 from vision.nn.init import initialize
 from vision.nn.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize, to_grey
 from vision.nn.preact_resnet import PreactPlan, PreactResNet, plan_for
@@ -137,13 +138,24 @@ class Classifier(nn.Module):
 
         A network for grey images takes [N,1,H,W], too.
         """
+        return self.logits(self._normalized(images)).float()
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return vectors [N,D] of images as ``forward`` takes them."""
+        return self.embedding(self._normalized(images)).float()
+
+    def _normalized(self, images: Tensor) -> Tensor:
         if self.takes_grey:
             grey = to_grey(images) if images.shape[1] == 3 else images
             images = grey.expand(-1, self.normalize.mean.shape[1], -1, -1)
-        return self.logits(self.normalize(images)).float()
+        return self.normalize(images)
 
     def logits(self, normalized: Tensor) -> Tensor:
         """Return the logits [N,K] of normalized images [N,C,H,W]."""
+        raise NotImplementedError
+
+    def embedding(self, normalized: Tensor) -> Tensor:
+        """Return vectors [N,D] of normalized images [N,C,H,W]. Raises UserError."""
         raise NotImplementedError
 
 
@@ -170,6 +182,9 @@ class ImageClassifier(Classifier):
     def logits(self, normalized: Tensor) -> Tensor:
         logits: Tensor = self.resnet(normalized)
         return logits
+
+    def embedding(self, normalized: Tensor) -> Tensor:
+        return generalized_mean(self.resnet.last_map(normalized))
 
 
 def build_network(architecture: Architecture) -> ImageClassifier:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from torch import Tensor
 
 from vision.algorithms.algorithm import Algorithm, LabeledChannel, Mark, ScoredLabel, Stage, TargetSummary
 from vision.algorithms.facts import AlgorithmFacts
@@ -102,6 +103,9 @@ class ObjectDetection(
 
     def stages(self, network: SSD) -> Stages:
         return stages_below("base", network.base.stages)
+
+    def embed(self, network: SSD, images: Tensor) -> Tensor:
+        return network.embed(images)
 
     def task(
         self, network: SSD, hyperparameters: ObjectDetectionHyperparameters, run: RunSettings, facts: TrainingFacts

@@ -80,6 +80,7 @@ FACTS = AlgorithmFacts(
         mxnet_export=True,
         balanced_sampling=True,
         sample_data=True,
+        embedding=True,
     ),
     must_match=("base_network", "num_classes"),
     plan=_plan,

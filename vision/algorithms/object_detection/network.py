@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vision.algorithms.object_detection.anchors import Anchors, make_anchors
 from vision.algorithms.object_detection.architecture import Architecture, ExtraLayer
+from vision.nn.generalized_mean import generalized_mean
 from vision.nn.init import initialize, xavier_gaussian_in, xavier_uniform_average
 from vision.nn.mxnet_names import mxnet_names as names_of_layers
 from vision.nn.normalize import Normalize
@@ -112,6 +113,11 @@ class SSD(nn.Module):
         for extra in self.extras:
             maps.append(extra(maps[-1]))
         return maps
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return vectors [N, C] of images as ``forward`` takes them: the base network's last map, pooled."""
+        last = self.base.features(self.normalize(images))[_BASE_MAPS[self.architecture.family][-1]]
+        return generalized_mean(last).float()
 
     def forward(self, images: Tensor) -> SSDOutput:
         """Return the raw outputs for ``images`` [N, 3, S, S], uint8 or float, 0..255, RGB."""

@@ -106,6 +106,9 @@ class SemanticSegmentation(
     def stages(self, network: SegmentationNetwork) -> Stages:
         return stages_below("backbone", network.backbone.stages)
 
+    def embed(self, network: SegmentationNetwork, images: Tensor) -> Tensor:
+        return network.embed(images)
+
     def task(
         self,
         network: SegmentationNetwork,

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vision.algorithms.semantic_segmentation.architecture import Architecture
 from vision.algorithms.semantic_segmentation.pyramid_pooling import ASPP, PyramidPooling
+from vision.nn.generalized_mean import generalized_mean
 from vision.nn.init import initialize
 from vision.nn.normalize import Normalize
 from vision.nn.pretrained import copy_weights, load_coco, load_imagenet
@@ -62,6 +63,10 @@ class SegmentationNetwork(nn.Module):
         if self.aux_classifier is None or not self.training:
             return SegmentationOutput(logits, None)
         return SegmentationOutput(logits, self._scaled_up(self.aux_classifier(maps["layer3"]), size_px))
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return vectors [N,C] of images as ``forward`` takes them: the backbone's last map, pooled."""
+        return generalized_mean(self.backbone(self.normalize(images))).float()
 
     def _scaled_up(self, logits: Tensor, size_px: tuple[int, ...]) -> Tensor:
         corners = self.architecture.align_corners

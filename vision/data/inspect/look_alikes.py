@@ -73,7 +73,7 @@ def find_look_alikes(digests: np.ndarray, hashes: np.ndarray, thumbnails: np.nda
     # Of exact copies one stands for all.
     single = np.sort(first)[sound[np.sort(first)]]
     pairs, complete = near_duplicates(hashes[single], thumbnails[single])
-    return LookAlikes(exact, _connected(single[pairs]), complete)
+    return LookAlikes(exact, connected(single[pairs]), complete)
 
 
 def groups_to_keep(found: LookAlikes, count: int) -> tuple[np.ndarray, int]:
@@ -107,7 +107,7 @@ def joined(groups: Sequence[Sequence[int]], count: int) -> np.ndarray:
     """Return the group number of each of ``count`` places, int64 [N]; groups that share a place are joined."""
     pairs = np.array([(group[0], place) for group in groups for place in group[1:]], np.int64).reshape(-1, 2)
     group_of = np.arange(count)
-    for group in _connected(pairs):
+    for group in connected(pairs):
         group_of[group] = group[0]
     return group_of
 
@@ -121,7 +121,7 @@ def _grouped(places: np.ndarray, group_of: np.ndarray) -> list[list[int]]:
     return list(members.values())
 
 
-def _connected(pairs: np.ndarray) -> list[list[int]]:
+def connected(pairs: np.ndarray) -> list[list[int]]:
     """Return the connected components of the pairs."""
     parent: dict[int, int] = {}
 

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from tests.search.pictures import picture, reencoded, turned
+from vision.search.copies import candidate_pairs, find_copies
+from vision.search.image_index import IndexEntries
+
+
+def vector_of(image: np.ndarray) -> np.ndarray:
+    """Return colors of a small copy, which choose candidates as well as a network does here."""
+    return cv2.resize(image, (4, 4), interpolation=cv2.INTER_AREA).ravel().astype(np.float32)
+
+
+def test_copies_are_found_whatever_was_done_to_them_and_nothing_else() -> None:
+    images = {f"{seed}": picture(seed) for seed in range(6)}
+    images |= {
+        "0 re-encoded": reencoded(images["0"]),
+        "1 cropped": np.ascontiguousarray(images["1"][20:220, 30:230]),
+        "2 mirrored": cv2.flip(images["2"], 1),
+        "3 turned": turned(images["3"], 20),
+        "4 equal": images["4"],
+        "5 gone": images["5"],
+    }
+    digests = [np.full(32, 4 if name.startswith("4") else place + 100, np.uint8) for place, name in enumerate(images)]
+    vectors = np.stack([vector_of(image) for image in images.values()])
+    entries = IndexEntries(tuple(images), np.stack(digests), vectors)
+    found = find_copies(entries, lambda name: None if name == "5 gone" else images[name])
+    assert found.exact == [["4", "4 equal"]]
+    assert sorted(map(sorted, found.near)) == [
+        ["0", "0 re-encoded"],
+        ["1", "1 cropped"],
+        ["2", "2 mirrored"],
+        ["3", "3 turned"],
+    ]
+    assert found.unread == ["5 gone"]
+
+
+def test_candidates_are_neighbors_and_all_that_are_similar() -> None:
+    vectors = np.array([[np.cos(angle), np.sin(angle)] for angle in np.linspace(0, 3, 12)])
+    pairs = candidate_pairs(vectors, 0.99)
+    steps = pairs[:, 1] - pairs[:, 0]
+    # 5 neighbors reach 3 or 4 places to a side, and at the ends 5.
+    assert (pairs[:, 0] < pairs[:, 1]).all()
+    assert steps.max() == 5
+    assert candidate_pairs(np.zeros((0, 3)), 0.9).tolist() == []

@@ -1,0 +1,124 @@
+"""``vision search``: the images of an index that look like a photo."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, TextIO
+
+from vision.cli.assignments import fill_places, read_assignments
+from vision.cli.given_images import encoded_images, find_images
+from vision.data.problems import EqualProblems
+from vision.files.atomic_file import AtomicFile
+from vision.settings.errors import SettingsError
+from vision.settings.file_names import local_path
+from vision.settings.nearest import shown
+from vision.settings.run import RunSettings
+
+if TYPE_CHECKING:
+    from vision.search.found_images import FoundImage
+
+HELP = """\
+Usage: vision search INDEX FILE|FOLDER|GLOB|FILE.rec ... [top=10] [rerank=geometry] [whiten=true]
+                     [model=MODEL] [output=FILE.jsonl] [run.NAME=VALUE]
+
+  index   the folder that `vision index` made
+  top     how many images to show for each
+  rerank  geometry: of the 50 most similar those first that show the same object or scene, by local features (SIFT)
+          on which one change of view agrees
+  whiten  let all directions in which the vectors of this index vary count alike
+  model   the model by which the index was made, where it does not lie in its place any more
+  output  write JSON lines to this file; without it, a terminal gets tables, and a file or pipe JSON lines
+  run     run settings, for example run.device=cpu (vision train --help lists them)
+
+The exit status is 1 if an image could not be read.
+
+Example: vision search index photo.jpg top=5"""
+
+SOME_FAILED = 1
+_MOST_SENTENCES = 10
+_MOST_SHOWN = 1000
+_RERANK = ("none", "geometry")
+_SWITCH = {"true": True, "1": True, "false": False, "0": False}
+
+
+def run(argv: Sequence[str]) -> int:
+    """Search for every image. Returns the exit status."""
+    if {"-h", "--help"}.intersection(argv):
+        print(HELP)
+        return 0
+    names = ("index", "top", "rerank", "whiten", "model", "output")
+    words = read_assignments(argv, names=names, sections=("run",), allow_files=True)
+    given = fill_places(words, ("index",), takes_more=True)
+    problems = []
+    if not given.names.get("index"):
+        problems.append("Setting index is required but missing: give index=PATH.")
+    top, rerank, whiten = (given.names.get(n, d) for n, d in (("top", "10"), ("rerank", "none"), ("whiten", "false")))
+    if not (top.isascii() and top.isdigit() and 1 <= int(top) <= _MOST_SHOWN):
+        problems.append(f"Setting top is {shown(top)} but must be a whole number from 1 to {_MOST_SHOWN}.")
+    if rerank not in _RERANK:
+        problems.append(f"Setting rerank is {shown(rerank)} but must be one of {', '.join(_RERANK)}.")
+    if whiten not in _SWITCH:
+        problems.append(f"Setting whiten is {shown(whiten)} but must be true or false.")
+    settings = RunSettings()
+    try:
+        settings = RunSettings.parse(given.sections["run"])
+    except SettingsError as error:
+        problems += error.problems
+    if problems:
+        raise SettingsError(problems)
+    paths = find_images(given.files)
+    # Imported after the settings are checked: importing torch takes seconds.
+    from vision.search.embedding_model import Content, EmbeddingModel
+    from vision.search.found_images import RERANKED, ImageSearch, pixels_of_file, ranked_by_views
+    from vision.search.image_index import ImageIndex
+
+    index = ImageIndex.open(local_path(given.names["index"]))
+    model = EmbeddingModel.open(given.names.get("model", index.description.model), settings)
+    index.check(model.sha256, model.name)
+    search = ImageSearch(index.entries(), whiten=_SWITCH[whiten])
+    failed = EqualProblems()
+    for_people = "output" not in given.names and sys.stdout.isatty()
+    with ExitStack() as stack:
+        lines: TextIO | AtomicFile = sys.stdout
+        if "output" in given.names:
+            lines = stack.enter_context(AtomicFile(local_path(given.names["output"])))
+        for embedded in model.embed(Content(name, encoded) for name, encoded in encoded_images(paths)):
+            if isinstance(embedded.vector, str):
+                failed.add_sentence(embedded.vector)
+                lines.write(json.dumps({"file": embedded.name, "error": embedded.vector}) + "\n")
+                continue
+            wanted = max(int(top), RERANKED) if rerank == "geometry" else int(top)
+            found = search.nearest(embedded.vector[None], wanted)[0]
+            pixels = pixels_of_file(embedded.name) if rerank == "geometry" else None
+            if pixels is not None:
+                found = ranked_by_views(pixels, found, pixels_of_file)
+            found = found[: int(top)]
+            if for_people:
+                _print_table(embedded.name, found)
+            else:
+                lines.write(json.dumps({"file": embedded.name, "found": [_described(one) for one in found]}) + "\n")
+    for sentence in failed.lines(_MOST_SENTENCES):
+        print(f"vision: not searched: {sentence}", file=sys.stderr)
+    return SOME_FAILED if failed.count else 0
+
+
+def _described(one: FoundImage) -> dict[str, object]:
+    agreeing = {} if one.agreeing is None else {"agreeing": one.agreeing}
+    return {"file": one.name, "similarity": round(one.similarity, 4), **agreeing}
+
+
+def _print_table(name: str, found: Sequence[FoundImage]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("similarity", "image", title=Text(name), title_justify="left")
+    has_views = any(one.agreeing is not None for one in found)
+    if has_views:
+        table.add_column("features that agree", justify="right")
+    for one in found:
+        table.add_row(f"{one.similarity:.3f}", Text(one.name), *([str(one.agreeing)] if has_views else []))
+    Console().print(table)

@@ -1,0 +1,79 @@
+"""Search an index by an image: the most similar by the network, and of these first what shows the same thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vision.data.image_codec import decode_rgb
+from vision.search.image_index import IndexEntries
+from vision.search.matching_views import LEAST_INLIERS, agreeing_matches, local_features
+from vision.search.nearest_images import Vectors
+from vision.settings.errors import DataError
+from vision.settings.regular_file import open_regular
+
+# Candidates whose local features are compared.
+RERANKED = 50
+
+
+@dataclass(frozen=True)
+class FoundImage:
+    """An image of the index: its ``name``, cosine ``similarity`` -1..1, and how many local features agree.
+
+    ``agreeing`` is None where features were not compared.
+    """
+
+    name: str
+    similarity: float
+    agreeing: int | None = None
+
+
+class ImageSearch:
+    """All entries of an index in memory, ready to be asked."""
+
+    def __init__(self, entries: IndexEntries, *, whiten: bool = False) -> None:
+        self._names = entries.names
+        self._vectors = Vectors(entries.vectors, whiten=whiten)
+
+    def nearest(self, queries: np.ndarray, top: int) -> list[list[FoundImage]]:
+        """Return the most similar images of each query vector float32 [Q, D]."""
+        found = self._vectors.nearest(queries, top)
+        return [
+            [
+                FoundImage(self._names[place], float(similarity))
+                for place, similarity in zip(places, similarities, strict=True)
+            ]
+            for places, similarities in zip(found.places.tolist(), found.similarities, strict=True)
+        ]
+
+
+def ranked_by_views(
+    query: np.ndarray, candidates: Sequence[FoundImage], image_of: Callable[[str], np.ndarray | None]
+) -> list[FoundImage]:
+    """Put those first that show the same object or scene as ``query`` uint8 [H, W, 3], by agreeing local features.
+
+    ``image_of`` gives the pixels of a name, None if they cannot be read. The others keep their order.
+    """
+    features = local_features(query)
+    counted = []
+    for candidate in candidates:
+        pixels = image_of(candidate.name)
+        agreeing = 0 if pixels is None else agreeing_matches(features, local_features(pixels))
+        counted.append(FoundImage(candidate.name, candidate.similarity, agreeing))
+    return sorted(counted, key=lambda one: -_weight(one.agreeing))
+
+
+def pixels_of_file(name: str) -> np.ndarray | None:
+    """Return an image uint8 [H, W, 3] of an index by its name; None where no such file can be read any more."""
+    try:
+        with open_regular(Path(name)) as file:
+            return decode_rgb(file.read(), name)
+    except (OSError, DataError):
+        return None
+
+
+def _weight(agreeing: int | None) -> int:
+    return agreeing if agreeing is not None and agreeing >= LEAST_INLIERS else 0

@@ -1,0 +1,176 @@
+"""An index of images on disk: for each the vector by which it is found, its file and the digest of its bytes.
+
+A folder with ``index.json`` and parts of safetensors, which are written whole or not at all, so that an interrupted
+run goes on where it stopped. Legend: N images of a part or of the index, D the length of a vector.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import safetensors.numpy
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vision.files.atomic_file import write_whole
+from vision.files.write_error import make_folder
+from vision.settings.errors import UserError
+from vision.settings.regular_file import open_regular
+
+INDEX_JSON = "index.json"
+DIGEST_BYTES = 32
+_PART = "part-{:06d}.safetensors"
+_PARTS = "part-??????.safetensors"
+_MAX_JSON_BYTES = 2**20
+_MAX_PART_BYTES = 2**30
+
+
+class IndexDescription(BaseModel):
+    """What ``index.json`` says: which network made the vectors, and how long they are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    model: str
+    model_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    dimension: Annotated[int, Field(ge=1, le=100_000)]
+
+
+@dataclass(frozen=True)
+class IndexEntries:
+    """``names`` of N images, ``digests`` uint8 [N, 32] of their bytes (SHA-256), ``vectors`` float16 [N, D]."""
+
+    names: tuple[str, ...]
+    digests: np.ndarray
+    vectors: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def taken(self, places: np.ndarray) -> IndexEntries:
+        """Return the entries at these places."""
+        return IndexEntries(tuple(self.names[place] for place in places), self.digests[places], self.vectors[places])
+
+    @classmethod
+    def joined(cls, parts: Sequence[IndexEntries], dimension: int) -> IndexEntries:
+        """Return all entries, of several with one name the last."""
+        parts = [*parts, cls((), np.zeros((0, DIGEST_BYTES), np.uint8), np.zeros((0, dimension), np.float16))]
+        names = [name for part in parts for name in part.names]
+        digests = np.concatenate([part.digests for part in parts])
+        found = cls(tuple(names), digests, np.concatenate([part.vectors for part in parts]))
+        last = {name: place for place, name in enumerate(names)}
+        return found if len(last) == len(names) else found.taken(np.array(sorted(last.values()), np.int64))
+
+
+class ImageIndex:
+    """The folder of an index. Raises UserError where it holds something else or is damaged."""
+
+    def __init__(self, folder: Path, description: IndexDescription) -> None:
+        self.folder = folder
+        self.description = description
+
+    @classmethod
+    def open(cls, folder: Path) -> ImageIndex:
+        """Open an index that is there."""
+        path = folder / INDEX_JSON
+        try:
+            with open_regular(path) as file:
+                return cls(folder, IndexDescription.model_validate_json(file.read(_MAX_JSON_BYTES)))
+        except FileNotFoundError as error:
+            raise UserError(
+                f"{folder} holds no index: `vision index images={folder} output=INDEX` makes one"
+            ) from error
+        except OSError as error:
+            raise UserError(f"{path} cannot be read ({error.strerror})") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "its text"
+            raise UserError(f"{path} is damaged: {where}: {first['msg']}; make the index again") from error
+
+    @classmethod
+    def open_or_make(cls, folder: Path, description: IndexDescription) -> ImageIndex:
+        """Open the index to add to it, or begin one. Raises UserError if other weights made its vectors."""
+        if not (folder / INDEX_JSON).exists():
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                raise UserError(f"{folder} is not empty and holds no index: give an empty or new folder as output")
+            make_folder(folder)
+            write_whole(folder / INDEX_JSON, description.model_dump_json(indent=2) + "\n")
+            return cls(folder, description)
+        found = cls.open(folder)
+        found.check(description.model_sha256, description.model)
+        return found
+
+    def check(self, model_sha256: str, model: str) -> None:
+        """Raise UserError unless these weights made the vectors; ``model`` names them."""
+        if self.description.model_sha256 != model_sha256:
+            raise UserError(
+                f"{self.folder} holds vectors of {self.description.model}, whose weights differ from those of "
+                f"{model}: give the model by which the index was made, or make another index"
+            )
+
+    def entries(self) -> IndexEntries:
+        """Read all entries."""
+        return IndexEntries.joined([self._read(path) for path in self._parts()], self.description.dimension)
+
+    def add(self, entries: IndexEntries) -> None:
+        """Append entries as a part; one with a name that is there replaces it."""
+        last = max((int(path.stem.rpartition("-")[2]) for path in self._parts()), default=0)
+        write_whole(self.folder / _PART.format(last + 1), _encoded(entries))
+
+    def remove(self, names: Iterable[str]) -> int:
+        """Remove the entries of these names, and return how many there were."""
+        gone = set(names)
+        removed = set()
+        for path in self._parts():
+            part = self._read(path)
+            kept = np.array([place for place, name in enumerate(part.names) if name not in gone], np.int64)
+            removed |= gone.intersection(part.names)
+            if not len(kept):
+                path.unlink()
+            elif len(kept) < len(part):
+                write_whole(path, _encoded(part.taken(kept)))
+        return len(removed)
+
+    def _parts(self) -> list[Path]:
+        return sorted(self.folder.glob(_PARTS))
+
+    def _read(self, path: Path) -> IndexEntries:
+        try:
+            with open_regular(path) as file:
+                data = file.read(_MAX_PART_BYTES + 1)
+            if len(data) > _MAX_PART_BYTES:
+                raise ValueError(f"it has more than {_MAX_PART_BYTES} bytes")
+            return _checked(safetensors.numpy.load(data), self.description.dimension)
+        except OSError as error:
+            raise UserError(f"{path} cannot be read ({error.strerror})") from error
+        # safetensors and json raise many kinds of error on bytes that are wrong.
+        except Exception as error:
+            raise UserError(f"{path} is damaged ({str(error)[:100]}): remove it and index again") from error
+
+
+def _encoded(entries: IndexEntries) -> bytes:
+    lines = "".join(json.dumps(name) + "\n" for name in entries.names).encode()
+    tensors = {"digests": entries.digests, "names": np.frombuffer(lines, np.uint8), "vectors": entries.vectors}
+    return safetensors.numpy.save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()})
+
+
+def _checked(tensors: Mapping[str, np.ndarray], dimension: int) -> IndexEntries:
+    """Return the entries of a part. Raises ValueError or KeyError where shapes or types do not fit."""
+    names = tuple(_names(tensors["names"].tobytes()))
+    digests, vectors = tensors["digests"], tensors["vectors"]
+    for tensor, dtype, width in ((digests, np.uint8, DIGEST_BYTES), (vectors, np.float16, dimension)):
+        if tensor.dtype != dtype or tensor.shape != (len(names), width):
+            raise ValueError(f"{len(names)} names, but a tensor {tensor.dtype} {list(tensor.shape)}")
+    return IndexEntries(names, digests, vectors)
+
+
+def _names(lines: bytes) -> Iterator[str]:
+    for line in lines.splitlines():
+        name = json.loads(line)
+        if not isinstance(name, str):
+            raise ValueError("a name is no text")
+        yield name
