@@ -16,9 +16,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # They need versions of their own, and dev needs none: it holds tools.
 WITHOUT_CONSTRAINTS = {"hydra-sweep", "mxnet", "dev"}
+# Extras that only name other extras.
+OWN = "vision["
 CONSTRAINED = [
     *PROJECT["dependencies"],
-    *(text for name in EXTRAS.keys() - WITHOUT_CONSTRAINTS for text in EXTRAS[name]),
+    *(text for name in EXTRAS.keys() - WITHOUT_CONSTRAINTS for text in EXTRAS[name] if not text.startswith(OWN)),
 ]
 LINES = (ROOT / "docker" / "constraints.txt").read_text().splitlines()
 PINNED = dict(line.split("==") for line in LINES if line and not line.startswith("#"))
