@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from vision.cli.assignments import read_assignments
@@ -11,19 +12,23 @@ from vision.settings.nearest import did_you_mean, shown
 HELP = """\
 Usage: vision aws serve root=FOLDER [port=4566] [NAME=VALUE ...]
        vision aws env root=FOLDER [port=4566]
+       vision aws notebook root=FOLDER [port=4566]
+       vision aws doctor
 
 serve answers boto3, the AWS CLI and the SageMaker SDK on this machine: buckets (s3://bucket/key is the
 file FOLDER/bucket/key), training and tuning jobs of the three algorithms, and their logs. Signatures are not
 checked, so only this machine is listened to.
 env prints what to export so that clients come here: eval "$(vision aws env root=FOLDER)"
+notebook prints the same as the first cell of a notebook, with a role in place of get_execution_role().
+doctor says where the clients of this environment go. It exits with 1 if calls would reach AWS or nobody.
 
 {settings}"""
 
-_WORDS = ("serve", "env")
+_WORDS = ("serve", "env", "notebook", "doctor")
 
 
 def run(argv: Sequence[str]) -> int:
-    """Serve, or print the exports. Returns the exit status."""
+    """Serve, or print how clients come here. Return the exit status."""
     try:
         from vision.aws.settings import AwsSettings
     except ModuleNotFoundError as error:
@@ -34,12 +39,20 @@ def run(argv: Sequence[str]) -> int:
     word, *rest = argv
     if word not in _WORDS:
         raise UserError(f"vision aws {shown(word)} is unknown: {did_you_mean(word, _WORDS)}")
+    if word == "doctor":
+        if rest:
+            raise UserError(f"vision aws doctor takes no settings, but there is {shown(rest[0])}: leave it out")
+        from vision.aws.doctor import diagnosis
+
+        text, is_well = diagnosis(os.environ)
+        print(text)
+        return 0 if is_well else 1
     given = read_assignments(rest, names=tuple(AwsSettings.model_fields), sections=())
     settings = AwsSettings.parse(given.names)
-    if word == "env":
-        from vision.aws.client_environment import exports
+    if word != "serve":
+        from vision.aws.client_environment import exports, notebook_cell
 
-        print(exports(settings))
+        print(exports(settings) if word == "env" else notebook_cell(settings))
         return 0
     from vision.aws.server import serve
 
