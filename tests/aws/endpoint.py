@@ -5,15 +5,15 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import boto3
-import uvicorn
 from botocore.config import Config
 from starlette.types import ASGIApp
 
+from vision.aws.server import Server
 from vision.aws.services import Services
 from vision.aws.settings import AwsSettings
 from vision.aws.workplace import Workplace
@@ -43,6 +43,12 @@ class Clients:
         return self._made[name]
 
 
+class _ServerInThread(Server):
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        """Leave signals alone: only a process's first thread may handle them."""
+        return nullcontext()
+
+
 @contextmanager
 def local_endpoint(
     root: Path, wrap: Callable[[ASGIApp], ASGIApp] = lambda app: app, **changes: str
@@ -55,10 +61,7 @@ def local_endpoint(
     settings = AwsSettings.parse({"root": str(root), "region": REGION, "hold_s": 50, **changes})
     services = Services(Workplace.open(settings))
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        wrap(AccessControl(services.app, settings)), lifespan="off", log_config=None, access_log=False
-    )
-    server = uvicorn.Server(config)
+    server = _ServerInThread(wrap(AccessControl(services.app, settings)), settings)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

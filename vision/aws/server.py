@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import logging
+import math
 import socket
+from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from vision.aws.client_environment import write_sdk_config
 from vision.aws.services import Services
@@ -14,12 +19,16 @@ from vision.aws.workplace import Workplace
 from vision.files.file_lock import try_lock
 from vision.files.write_error import make_folder
 from vision.serving.access_control import AccessControl
+from vision.serving.connections import KEEP_ALIVE_S, ConnectionLimits, Connections
+from vision.serving.guarded_protocol import GuardedProtocol
+from vision.serving.metrics import Metrics
 from vision.serving.signalled_server import SignalledServer
 from vision.settings.errors import UserError
 
 log = logging.getLogger(__name__)
 
-_MOST_REQUESTS = 256
+# Uploads are written as they come: no body is held whole.
+_LIMITS = ConnectionLimits(connections=1024, head_timeout_s=10.0, body_bytes=math.inf)
 
 
 def serve(settings: AwsSettings) -> int:
@@ -33,33 +42,42 @@ def serve(settings: AwsSettings) -> int:
             raise UserError(f"another server works in {settings.root}: end it, or give another root=FOLDER")
         write_sdk_config(settings)
         services = Services(Workplace.open(settings))
-        config = uvicorn.Config(
-            AccessControl(services.app, settings),
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            limit_concurrency=_MOST_REQUESTS,
-            timeout_graceful_shutdown=5,
-        )
-        _Server(config, settings).run(sockets=[listener])
+        Server(AccessControl(services.app, settings), settings).run(sockets=[listener])
         services.end()
     return 0
 
 
-class _Server(SignalledServer):
-    """Says that it answers when signals, too, are waited for."""
+class Server(SignalledServer):
+    """Says that it answers when signals, too, are waited for. Slow clients give way to others."""
 
-    def __init__(self, config: uvicorn.Config, settings: AwsSettings) -> None:
-        super().__init__(config)
+    def __init__(self, app: ASGIApp, settings: AwsSettings) -> None:
         self._root = settings.root
+        self._connections = Connections(_LIMITS, Metrics())
+        self._connections.fit_open_files()
+        protocol: Any = functools.partial(GuardedProtocol, self._connections)
+        config = uvicorn.Config(
+            app,
+            http=protocol,
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=5,
+        )
+        super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._watch = asyncio.create_task(self._connections.watch())
         assert sockets is not None
         host, port = sockets[0].getsockname()[:2]
         log.info("vision: AWS clients are answered on http://%s:%d; buckets lie in %s", host, port, self._root)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        self._watch.cancel()
 
 
 def _listen(settings: AwsSettings) -> socket.socket:

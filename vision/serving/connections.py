@@ -12,12 +12,12 @@ import logging
 import os
 import resource
 import time
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from vision.data.allocation import return_freed_memory
 from vision.serving.metrics import Metrics
-from vision.serving.settings import ServingSettings
 from vision.settings.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -59,17 +59,26 @@ class Connection(Protocol):
         """Close at once, because others need the place or the memory."""
 
 
+@dataclass(frozen=True)
+class ConnectionLimits:
+    """``connections`` at once, ``head_timeout_s`` for the head of a request, and ``body_bytes`` of all together."""
+
+    connections: int
+    head_timeout_s: float
+    body_bytes: float
+
+
 class Connections:
     """All connections, by stage and in the order in which they entered it."""
 
-    def __init__(self, settings: ServingSettings, metrics: Metrics) -> None:
+    def __init__(self, limits: ConnectionLimits, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._limits_s = {Stage.IDLE: KEEP_ALIVE_S, Stage.HEAD: settings.head_timeout_s, Stage.REST: _REST_S}
+        self._limits_s = {Stage.IDLE: KEEP_ALIVE_S, Stage.HEAD: limits.head_timeout_s, Stage.REST: _REST_S}
         self._entered_s: dict[Stage, dict[Connection, float]] = {stage: {} for stage in Stage}
         self._stages: dict[Connection, Stage] = {}
-        self._wanted = settings.connection_count()
+        self._wanted = limits.connections
         self.places = self._wanted
-        self._most_body_bytes = settings.max_requests * settings.max_payload_bytes
+        self._most_body_bytes = limits.body_bytes
         self._body_bytes = self._peak_body_bytes = 0
         self._closed = 0
         self._logged_s = -_SECONDS_BETWEEN_LOGS

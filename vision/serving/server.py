@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vision.data.allocation import keep_large_blocks, return_freed_memory
 from vision.serving.access_control import AccessControl
-from vision.serving.connections import KEEP_ALIVE_S, Connections
+from vision.serving.connections import KEEP_ALIVE_S, ConnectionLimits, Connections
 from vision.serving.guarded_protocol import GuardedProtocol
 from vision.serving.metrics import Metrics
 from vision.serving.request_failure import RequestFailure, failure_response
@@ -72,7 +72,10 @@ class Server(SignalledServer):
         self._settings = settings
         self._metrics = metrics
         self._startup = StartupApp()
-        self._connections = Connections(settings, metrics)
+        limits = ConnectionLimits(
+            settings.connection_count(), settings.head_timeout_s, settings.max_requests * settings.max_payload_bytes
+        )
+        self._connections = Connections(limits, metrics)
         protocol: Any = functools.partial(GuardedProtocol, self._connections)
         config = uvicorn.Config(
             AccessControl(self._startup, settings),
