@@ -68,7 +68,7 @@ def test_extras_name_what_they_lack(
 def test_a_checkout_knows_the_extras_of_its_own_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "format=json"]) == 0
     extras = json.loads(capsys.readouterr().out)["extras"]
-    assert {"aws", "baseline", "serve", "timm"} <= extras.keys()
+    assert {"aws", "baseline", "heif", "serve", "timm"} <= extras.keys()
 
 
 def test_wrong_settings_are_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,6 +95,8 @@ def test_verbose_by_setting_where_the_model_can(accept: str, form: str) -> None:
         ("image/png; charset=binary", "image"),
         ("application/x-image", "image"),
         ("image/webp", "image"),
+        ("image/avif", "image"),
+        ("image/heic", "image"),
         ("application/x-recordio", "recordio"),
         ("application/x-recordio-protobuf", None),
         ("application/json", None),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 
-from vision.data.containers import avif
+from vision.data.containers import heif
 
 _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "a ZIP archive"),
@@ -46,7 +46,6 @@ _PICTURES: tuple[tuple[bytes, str], ...] = (
     (b"II+\0", "a BigTIFF image"),
     (b"MM\0+", "a BigTIFF image"),
 )
-_HEIC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
 _PRINTABLE = frozenset(string.printable.encode())
 
 
@@ -57,7 +56,7 @@ def why_unreadable(data: bytes | memoryview) -> str:
         return f"{picture}, which is not read here; save it as JPEG or PNG"
     return (
         f"not an image but {describe_bytes(data)}; JPEG and PNG are expected "
-        "(GIF, WebP, BMP, TIFF and AVIF are read too)"
+        "(GIF, WebP, BMP, TIFF, AVIF and HEIC are read too)"
     )
 
 
@@ -67,9 +66,6 @@ def _foreign_picture(start: bytes) -> str | None:
             return name
     if start[4:12] == b"ftypcrx ":
         return "a Canon CR3 raw image"
-    if start[4:8] == b"ftyp" and start[8:12] in _HEIC_BRANDS and not avif.is_avif(start):
-        # The library that reads it for Python, pi-heif 1.4, crashes on damaged files.
-        return "an HEIC image, as phones take them"
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     return "an SVG drawing" if text[:1] == b"<" and b"<svg" in text else None
 
@@ -88,7 +84,8 @@ def describe_bytes(data: bytes | memoryview) -> str:
         if start.startswith(signature):
             return name
     if start[4:8] == b"ftyp":
-        return "an AVIF image" if avif.is_avif(start) else "an MP4 or QuickTime video"
+        form = heif.format_of(start)
+        return "an MP4 or QuickTime video" if form is None else f"an {form} image"
     if start[:4] == b"RIFF":
         return "an AVI video" if start[8:12] == b"AVI " else "a RIFF file"
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()

@@ -18,6 +18,7 @@ import numpy as np
 from vision.data.allocation import keep_freed_memory
 from vision.data.containers.image_parts import BadBodyError, BadHeaderError, Bytes, ImageBody, ImageHeader
 from vision.data.foreign_bytes import why_unreadable
+from vision.data.heic_decoder import can_decode, decode_heic
 from vision.data.image_header import read_body, read_header
 from vision.data.sample import Reader
 from vision.settings.errors import DataError
@@ -67,8 +68,8 @@ def decode_checked(header: ImageHeader, body: ImageBody, key: str, *, needed: Ne
     """Decode what ``check_image`` has found: the second half of ``decode_rgb``."""
     divisor = 1 if needed is None else _divisor(header, needed)
     image = _decode(body, header, key, divisor)
-    # TIFF files are turned upright by OpenCV itself, whatever flags it is given.
-    if image is not None and header.format != "TIFF" and header.orientation != 1:
+    # TIFF and HEIC files are turned upright by their libraries, whatever they are asked for.
+    if image is not None and header.format not in ("TIFF", "HEIC") and header.orientation != 1:
         image = turn_upright(image, header.orientation)
     if image is None or image.shape[1::-1] != _reduced_size(header, divisor):
         raise DataError(
@@ -123,6 +124,8 @@ def image_header(encoded: Bytes, key: str, max_pixels: int = MAX_PIXELS) -> Imag
             f"the {_named(header)} has {header.pixels} pixels, more than the {max_pixels} "
             "that max_pixels allows; shrink it",
         )
+    if header.format == "HEIC" and not can_decode():
+        raise DataError(key, "an HEIC image: pip install 'vision[heif]' to have them read, or save it as JPEG or PNG")
     return header
 
 
@@ -152,6 +155,8 @@ def _decode(body: ImageBody, header: ImageHeader, key: str, divisor: int) -> np.
     if header.format == "AVIF":
         _require_avif(key)
         return _decode_by_pillow(body.encoded, header)
+    if header.format == "HEIC":
+        return decode_heic(body.encoded)
     try:
         encoded = np.frombuffer(body.encoded, np.uint8)
         if body.is_premultiplied:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from types import ModuleType
 
-from vision.data.containers import avif, bmp, gif, jpeg, png, tiff, webp
+from vision.data.containers import bmp, gif, heif, jpeg, png, tiff, webp
 from vision.data.containers.image_parts import BadHeaderError, Bytes, ImageBody, ImageHeader, cut_off
 
 _JPEG_START = b"\xff\xd8\xff"
@@ -21,12 +21,13 @@ _BODIES = {
     "WebP": webp.read_body,
     "BMP": bmp.read_body,
     "TIFF": tiff.read_body,
-    "AVIF": avif.read_body,
+    "AVIF": heif.read_body,
+    "HEIC": heif.read_body,
 }
 
 
 def read_header(encoded: Bytes) -> ImageHeader | None:
-    """Return the header of a JPEG, PNG, GIF, WebP, BMP, TIFF or AVIF file, None for anything else.
+    """Return the header of a JPEG, PNG, GIF, WebP, BMP, TIFF, AVIF or HEIC file, None for anything else.
 
     Raises BadHeaderError if the header is damaged.
     """
@@ -67,6 +68,6 @@ def _container_of(start: bytes) -> ModuleType | None:
     # "BM" alone could begin a text; the two reserved words behind the length are zero.
     if start[:2] == b"BM" and start[6:10] == bytes(4):
         return bmp
-    if avif.is_avif(start):
-        return avif
+    if heif.format_of(start) is not None:
+        return heif
     return None

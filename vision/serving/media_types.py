@@ -13,7 +13,9 @@ BodyKind = Literal["image", "recordio", "any"]
 
 _IMAGE_TYPES = frozenset(("application/x-image", "image/jpeg", "image/jpg", "image/png"))
 _UNSPECIFIC_TYPES = frozenset(("", "application/octet-stream", "binary/octet-stream", "image/*", "*/*"))
-_OTHER_IMAGES = frozenset(("image/gif", "image/webp", "image/bmp", "image/tiff"))
+_OTHER_IMAGES = frozenset(
+    ("image/gif", "image/webp", "image/bmp", "image/tiff", "image/avif", "image/heic", "image/heif")
+)
 _HINTS = {
     "multipart/form-data": "; send the file itself as the body, not a form",
     "application/x-www-form-urlencoded": "; as in curl -H 'Content-Type: image/jpeg' --data-binary @FILE",

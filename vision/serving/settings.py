@@ -99,8 +99,8 @@ class ServingSettings(SettingsTable):
         default=10.0,
         ge=1,
         le=3600,
-        description="processor time for decoding an expensive image (a progressive one of many megapixels, AVIF), which"
-        " a process of its own decodes; images that take longer are refused",
+        description="processor time for decoding an expensive image (a progressive one of many megapixels, AVIF, HEIC),"
+        " which a process of its own decodes; images that take longer are refused",
     )
     device: str = device_field()
     prepack: bool = Field(

@@ -13,6 +13,7 @@ import resource
 import sys
 import time
 import zlib
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -32,10 +33,13 @@ _SAVED: dict[str, list[dict[str, object]]] = {
     "BMP": [{}],
     "AVIF": [{}],
 }
+_HEIC = Path(__file__).parents[2] / "fixtures" / "heic" / "gradient.heic"
 
 
 def originals(form: str) -> list[bytes]:
     """Small files of the format in its usual kinds."""
+    if form == "HEIC":
+        return [_HEIC.read_bytes()]
     y, x = np.mgrid[0 : SIDES[1], 0 : SIDES[0]]
     picture = Image.fromarray(np.stack([x * 2, y * 3, (x * y) % 251], -1).astype(np.uint8))
     found = []

@@ -109,7 +109,7 @@ def test_folders_and_images_whose_names_are_not_utf8(name: bytes, sentence: str 
 
 
 def test_images_of_kinds_that_cannot_be_read_are_counted_and_named() -> None:
-    names = ["a.jpg", "b/1.HEIC", "b/2.heif", "c.cr2", "notes.txt", "d.avif"]
+    names = ["a.jpg", "b/1.JXL", "b/2.psd", "c.cr2", "notes.txt", "d.avif"]
     assert foreign_images_problem(["a.jpg", "notes.txt"]) is None
     problem = foreign_images_problem([name for name in names if not is_image_name(name)])
     assert problem is not None

@@ -60,7 +60,7 @@ def test_names_of_any_script_are_classes_and_images(tree) -> None:
         (b"caf\xe9/1.png", r"train: holds the folder 'caf\\xe9', whose name is not UTF-8; rename it"),
         (b"cats/caf\xe9.png", r"train/cats: holds the image 'caf\\xe9.png', whose name is not UTF-8; rename it"),
         (b"   /1.png", "holds the class folder '   ', whose name is blank; rename it"),
-        (b"cats/1.HEIC", "holds 1 image of kinds that cannot be read .*first 'cats/1.HEIC'.*save them as JPEG or PNG"),
+        (b"cats/1.JXL", "holds 1 image of kinds that cannot be read .*first 'cats/1.JXL'.*save them as JPEG or PNG"),
         (b"raw/1.cr2", r"holds 1 image of kinds that cannot be read \(1 Canon raw; first 'raw/1.cr2'\)"),
         (b"1.nef", "holds 1 image without a class"),
     ],

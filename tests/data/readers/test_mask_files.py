@@ -67,7 +67,7 @@ def test_missing_masks_are_counted_and_the_first_ten_named(tree) -> None:
         ({"train/a.jpg": b"", "train_annotation/a.json": b""}, "holds no PNG files; it holds files ending in .json"),
         ({"train/a.jpg": b"", "train_annotation/x/a.png": b""}, "no PNG files at its top, but the folder x/"),
         ({"train/x/a.jpg": b"", "train_annotation/a.png": b""}, "no images at its top, but the folder x/"),
-        ({"train/a.heic": b"", "train_annotation/a.png": b""}, "1 image of kinds that cannot be read"),
+        ({"train/a.jxl": b"", "train_annotation/a.png": b""}, "1 image of kinds that cannot be read"),
         ({"train/a.jpg": b"", "train_annotation": b""}, "is no folder; one PNG file for each image must lie there"),
         ({**MASKS, "train/a.png": b""}, "a.png: could belong to a.jpg, a.png; give each its own name"),
         ({**MASKS, "train_annotation/a.PNG": b""}, "a.png: belongs to the same image as a.PNG; keep one of the two"),

@@ -32,6 +32,7 @@ _SUFFIXES = {
     "BMP": ".bmp",
     "TIFF": ".tif",
     "AVIF": ".avif",
+    "HEIC": ".heic",
 }
 
 

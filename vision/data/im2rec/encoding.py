@@ -139,7 +139,7 @@ def _reencode(encoded: bytes, options: PackOptions) -> bytes:
 
 def _decode(encoded: bytes, header: ImageHeader, body: ImageBody, options: PackOptions) -> np.ndarray:
     """Return the pixels, uint8 [H, W, 3] BGR or [H, W] gray."""
-    if header.format == "AVIF":
+    if header.format in ("AVIF", "HEIC"):
         # What MXNet's OpenCV does not know is read as everywhere here.
         try:
             rgb = decode_rgb(encoded, "")

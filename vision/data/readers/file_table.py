@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from vision.data.containers.image_parts import ImageHeader
+from vision.data.heic_decoder import can_decode
 from vision.data.image_codec import image_header
 from vision.settings.counted import counted
 from vision.settings.errors import DataError
@@ -18,9 +19,11 @@ from vision.settings.file_names import name_problem, shown_name
 from vision.settings.regular_file import irregular_kind, open_regular
 
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif"))
+# Read where their library is installed.
+HEIC_SUFFIXES = frozenset((".heic", ".heif", ".hif"))
 # Images of kinds that are not read, with what to call them.
 FOREIGN_SUFFIXES = {
-    **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
+    **dict.fromkeys(HEIC_SUFFIXES, "HEIC"),
     ".avifs": "AVIF sequence",
     **dict.fromkeys((".jp2", ".j2k", ".jpx", ".jpf", ".jpc"), "JPEG 2000"),
     **dict.fromkeys((".cr2", ".cr3", ".crw"), "Canon raw"),
@@ -129,14 +132,14 @@ def path_problem(root: Path, path: str) -> str | None:
 
 
 def is_image_name(path: str) -> bool:
-    """Return whether the suffix is one of an image."""
-    return os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES
+    """Return whether the suffix is one of an image that can be read here."""
+    suffix = os.path.splitext(path)[1].lower()
+    return suffix in IMAGE_SUFFIXES or (suffix in HEIC_SUFFIXES and can_decode())
 
 
 def is_foreign_image_name(path: str) -> bool:
     """Return whether the suffix is one of an image that cannot be read."""
-    suffix = os.path.splitext(path)[1].lower()
-    return suffix in FOREIGN_SUFFIXES and suffix not in IMAGE_SUFFIXES
+    return os.path.splitext(path)[1].lower() in FOREIGN_SUFFIXES and not is_image_name(path)
 
 
 def foreign_images_problem(paths: Sequence[str]) -> str | None:
@@ -147,10 +150,11 @@ def foreign_images_problem(paths: Sequence[str]) -> str | None:
     kinds = Counter(FOREIGN_SUFFIXES[os.path.splitext(path)[1].lower()] for path in foreign)
     named = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     images = counted(len(foreign), "image")
+    extra = "pip install 'vision[heif]' to have HEIC read, or " if "HEIC" in kinds else ""
     return (
         f"holds {images} of kinds that cannot be read ({named}; first {shown_name(foreign[0])}); "
-        "save them as JPEG or PNG (magick mogrify -format jpg, or the program that came with the camera), or take them "
-        "out"
+        f"{extra}save them as JPEG or PNG (magick mogrify -format jpg, or the program that came with the camera), or "
+        "take them out"
     )
 
 

@@ -1,4 +1,4 @@
-"""AVIF: boxes in boxes, as in HEIC; the primary item is the picture, its size and its turn are properties of it."""
+"""HEIC and AVIF: boxes in boxes; the primary item is the picture, its size and its turn are properties of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import NamedTuple
 from vision.data.containers.image_parts import BadBodyError, BadHeaderError, Bytes, ImageBody, ImageHeader, cut_off
 
 AVIF_BRANDS = frozenset((b"avif", b"avis"))
+HEIC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
 # A phone's photo has some ten boxes at each level, and 50 to 500 items: its tiles, a thumbnail, metadata.
 MAX_BOXES = 1 << 12
 MAX_ITEMS = 1 << 14
@@ -33,16 +34,20 @@ class _Box(NamedTuple):
     end: int
 
 
-def is_avif(start: bytes) -> bool:
-    """Return whether the brands of the first box are those of AVIF."""
+def format_of(start: bytes) -> str | None:
+    """Return AVIF or HEIC by the brands of the first box, None for other files of boxes, such as videos."""
     if start[4:8] != b"ftyp":
-        return False
+        return None
     size = min(struct.unpack_from(">I", start)[0], _BRAND_BYTES, len(start))
-    return bool(AVIF_BRANDS & {start[8:12], *(start[at : at + 4] for at in range(16, size - 3, 4))})
+    if AVIF_BRANDS & {start[8:12], *(start[at : at + 4] for at in range(16, size - 3, 4))}:
+        return "AVIF"
+    return "HEIC" if start[8:12] in HEIC_BRANDS else None
 
 
 def read_header(encoded: Bytes) -> ImageHeader:
     """Read size and turn of the primary item."""
+    form = format_of(bytes(encoded[:_BRAND_BYTES]))
+    assert form is not None, "the caller looks at the brands"
     meta = _meta(encoded)
     properties = _primary_properties(encoded, meta)
     sizes = [struct.unpack_from(">II", encoded, box.start + 4) for box in properties if box.name == b"ispe"]
@@ -51,7 +56,11 @@ def read_header(encoded: Bytes) -> ImageHeader:
     turns = next((encoded[box.start] & 3 for box in properties if box.name == b"irot"), 0)
     mirror = next((encoded[box.start] & 1 for box in properties if box.name == b"imir"), None)
     width, height = sizes[0]
-    return ImageHeader("AVIF", width, height, _ORIENTATIONS[turns, mirror])
+    clean = next((box for box in properties if box.name == b"clap"), None)
+    if clean is not None and form == "HEIC":
+        # The rest of the coded picture is cut away. Pillow leaves it on an AVIF.
+        width, height = _clean_size(encoded, clean)
+    return ImageHeader(form, width, height, _ORIENTATIONS[turns, mirror])
 
 
 def read_body(encoded: bytes, header: ImageHeader) -> ImageBody:
@@ -73,6 +82,14 @@ def read_body(encoded: bytes, header: ImageHeader) -> ImageBody:
     except (struct.error, IndexError):
         raise cut_off(encoded, "its header") from None
     return ImageBody(encoded, LEAST_WORK + 16 * header.pixels)
+
+
+def _clean_size(encoded: Bytes, box: _Box) -> tuple[int, int]:
+    """Return width and height, which are written as fractions."""
+    width, width_parts, height, height_parts = struct.unpack_from(">4I", encoded, box.start)
+    if not width_parts or not height_parts:
+        raise BadHeaderError("cuts its picture to no size; the file is damaged")
+    return width // width_parts, height // height_parts
 
 
 def _check_length(encoded: bytes, end: int, what: str) -> None:
