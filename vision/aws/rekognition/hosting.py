@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import json
 import threading
 from dataclasses import dataclass
@@ -18,21 +16,18 @@ from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
 from vision.aws.logs.log_store import LogWriter
 from vision.aws.registry import Resource
-from vision.aws.rekognition.resources import VERSION, Resources, S3Object, failure
+from vision.aws.rekognition.request_image import RequestImage
+from vision.aws.rekognition.resources import VERSION, Resources, failure
 from vision.aws.rekognition.version_training import LOG_GROUP, version_folder
 from vision.aws.request_shape import RequestShape
 from vision.aws.sagemaker.endpoint_worker import EndpointWorker
 from vision.aws.sagemaker.local_connection import LocalConnections
 from vision.aws.workplace import Workplace
-from vision.data.image_header import BadHeaderError, read_header
 from vision.settings.nearest import shown
 
 _TARGET = "RekognitionService.DetectCustomLabels"
-_MOST_BYTES, _MOST_OBJECT_BYTES = 4 << 20, 15 << 20
 # Two thirds of a body may be an image, whose base64 is a third longer.
 _ENVIRONMENT = {"VISION_SERVE_MAX_PAYLOAD_MB": "22.5"}
-_LEAST_SIDE_PX, _MOST_SIDE_PX = 64, 4096
-_FORMATS = ("JPEG", "PNG")
 _STARTABLE = ("TRAINING_COMPLETED", "STOPPED", "COPYING_COMPLETED", "FAILED")
 # Percent: of labels that no test image showed, as of a model without thresholds.
 _DEFAULT_THRESHOLD = 50.0
@@ -48,14 +43,9 @@ class _Stop(RequestShape):
     project_version_arn: str
 
 
-class _Image(RequestShape):
-    bytes: str | None = None
-    s3_object: S3Object | None = None
-
-
 class _Detect(RequestShape):
     project_version_arn: str
-    image: _Image
+    image: RequestImage
     max_results: Annotated[int, Field(ge=0)] | None = None
     min_confidence: Annotated[float, Field(ge=0, le=100)] | None = None
 
@@ -129,7 +119,7 @@ class Hosting:
             raise failure(
                 "ResourceNotReadyException", f"the model is {version.state['status']}, not RUNNING: start it, and wait"
             )
-        image = await asyncio.to_thread(self._image, asked.image)
+        image = await asyncio.to_thread(asked.image.base64_bytes, self._workplace.storage.buckets)
         least = asked.min_confidence
         body = {
             "ProjectVersionArn": asked.project_version_arn,
@@ -153,36 +143,6 @@ class Hosting:
             raise ServiceFailure(answer.status, values["__type"], values["message"])
         labels: list[dict[str, Any]] = values["CustomLabels"]
         return labels
-
-    def _image(self, given: _Image) -> str:
-        """Return the bytes of an image in base64. Raises ServiceFailure."""
-        if (given.bytes is None) == (given.s3_object is None):
-            raise failure("InvalidParameterException", "Image needs either Bytes or S3Object")
-        if given.bytes is not None:
-            try:
-                image = base64.b64decode(given.bytes, validate=True)
-            except (binascii.Error, ValueError) as error:
-                raise failure("InvalidParameterException", f"Image.Bytes is not base64 ({error})") from None
-            most = _MOST_BYTES
-        else:
-            assert given.s3_object is not None
-            image, most = self._object(given.s3_object), _MOST_OBJECT_BYTES
-        if len(image) > most:
-            raise failure("ImageTooLargeException", f"the image has more than {most >> 20} MiB: send a smaller one")
-        _check(image)
-        return given.bytes if given.bytes is not None else base64.b64encode(image).decode("ascii")
-
-    def _object(self, place: S3Object) -> bytes:
-        try:
-            path = self._workplace.storage.buckets.existing(place.bucket, place.name)
-            with path.open("rb") as file:
-                return file.read(_MOST_OBJECT_BYTES + 1)
-        except (ServiceFailure, OSError) as error:
-            raise failure(
-                "InvalidS3ObjectException",
-                "Unable to get object metadata from S3. Check object key, region and/or access permissions:"
-                f" {error.sentence if isinstance(error, ServiceFailure) else error.strerror}",
-            ) from None
 
     def _host(self, version: Resource) -> None:
         name, state = version.name, version.state
@@ -218,23 +178,6 @@ class Hosting:
             if live is not None and live.worker is worker:
                 del self._live[version.name]
                 self._resources.update(version, status="FAILED", message=f"The model has ended: {words}"[:1024])
-
-
-def _check(image: bytes) -> None:
-    """Raise ServiceFailure for a file that is no image for this call, but for the content of its body."""
-    try:
-        header = read_header(image)
-    except BadHeaderError as error:
-        raise failure("InvalidImageFormatException", f"the image {error}") from None
-    if header is None or header.format not in _FORMATS:
-        raise failure("InvalidImageFormatException", "the image is neither a JPEG nor a PNG file")
-    size = f"the image has {header.width}x{header.height} pixels"
-    if max(header.width, header.height) > _MOST_SIDE_PX:
-        raise failure(
-            "ImageTooLargeException", f"{size}, and {_MOST_SIDE_PX} is the most on a side: send a smaller one"
-        )
-    if min(header.width, header.height) < _LEAST_SIDE_PX:
-        raise failure("InvalidParameterException", f"{size}, and {_LEAST_SIDE_PX} is the least on a side")
 
 
 def _wrong_state(version: Resource, needed: str) -> ServiceFailure:
