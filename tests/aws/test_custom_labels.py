@@ -156,35 +156,42 @@ def test_the_life_of_a_classifier(clients: Clients, root: Path, tmp_path: Path) 
     assert list((root / ".vision/custom-labels/versions").iterdir()) == []
 
 
-def test_a_detector_of_manifests_comes_back_with_the_next_server(clients: Clients, root: Path, tmp_path: Path) -> None:
-    rekognition = clients.rekognition
+def test_a_detector_of_manifests_comes_back_with_the_next_server(tmp_path: Path) -> None:
+    root = tmp_path / "root"
     lines = write_scenes(root / "bucket/scenes", "s3://bucket/scenes", count=10)
-    clients.s3.put_object(Bucket="bucket", Key="scenes.manifest", Body=manifest(lines))
-    project = rekognition.create_project(ProjectName="scenes")["ProjectArn"]
-    arn = rekognition.create_project_version(
-        ProjectArn=project,
-        VersionName="v1",
-        OutputConfig=OUTPUT,
-        TrainingData={"Assets": [of_bucket("scenes.manifest")]},
-        TestingData={"AutoCreate": True},
-    )["ProjectVersionArn"]
-    waiting = {"ProjectArn": project, "VersionNames": ["v1"], "WaiterConfig": FAST}
-    rekognition.get_waiter("project_version_training_completed").wait(**waiting)
-    described = describe(clients, project, "v1")
-    assert described["TestingDataResult"]["Input"] == {"AutoCreate": True}
-    assert described["TrainingDataResult"]["Input"] == {"Assets": [of_bucket("scenes.manifest")]}
-    statistics = json.loads(content(root, described["ManifestSummary"]))["statistics"]
-    assert [statistics[part]["total_json_lines"] for part in ("training", "testing")] == [8, 2]
-    summary = json.loads(content(root, described["EvaluationResult"]["Summary"]))
-    f1 = summary["AggregatedEvaluationResults"]["F1Score"]
-    assert described["EvaluationResult"]["F1Score"] == f1 == f1_of_evaluate(root, arn, tmp_path)
-    rekognition.start_project_version(ProjectVersionArn=arn, MinInferenceUnits=1)
-    rekognition.get_waiter("project_version_running").wait(**waiting)
-    image = {"S3Object": {"Bucket": "bucket", "Name": "scenes/0.jpg"}}
-    call = {"ProjectVersionArn": arn, "Image": image, "MinConfidence": 0}
-    found = rekognition.detect_custom_labels(**call)["CustomLabels"]
-    assert {label["Name"] for label in found} <= {"digit 0", "digit 1"}
-    assert set(found[0]["Geometry"]["BoundingBox"]) == {"Left", "Top", "Width", "Height"}
+    (root / "bucket/scenes.manifest").write_bytes(manifest(lines))
+    call = {"Image": {"S3Object": {"Bucket": "bucket", "Name": "scenes/0.jpg"}}, "MinConfidence": 0}
+    with local_endpoint(root, train_words=ONE_EPOCH) as clients:
+        project = clients.rekognition.create_project(ProjectName="scenes")["ProjectArn"]
+        request = {
+            "ProjectArn": project,
+            "OutputConfig": OUTPUT,
+            "TrainingData": {"Assets": [of_bucket("scenes.manifest")]},
+            "TestingData": {"AutoCreate": True},
+        }
+        arn = clients.rekognition.create_project_version(VersionName="v1", **request)["ProjectVersionArn"]
+        waiting = {"ProjectArn": project, "VersionNames": ["v1"], "WaiterConfig": FAST}
+        clients.rekognition.get_waiter("project_version_training_completed").wait(**waiting)
+        described = describe(clients, project, "v1")
+        assert described["TestingDataResult"]["Input"] == request["TestingData"]
+        assert described["TrainingDataResult"]["Input"] == request["TrainingData"]
+        statistics = json.loads(content(root, described["ManifestSummary"]))["statistics"]
+        assert [statistics[part]["total_json_lines"] for part in ("training", "testing")] == [8, 2]
+        summary = json.loads(content(root, described["EvaluationResult"]["Summary"]))
+        f1 = summary["AggregatedEvaluationResults"]["F1Score"]
+        assert described["EvaluationResult"]["F1Score"] == f1 == f1_of_evaluate(root, arn, tmp_path)
+        clients.rekognition.start_project_version(ProjectVersionArn=arn, MinInferenceUnits=1)
+        clients.rekognition.get_waiter("project_version_running").wait(**waiting)
+        found = clients.rekognition.detect_custom_labels(ProjectVersionArn=arn, **call)["CustomLabels"]
+        assert {label["Name"] for label in found} <= {"digit 0", "digit 1"}
+        assert set(found[0]["Geometry"]["BoundingBox"]) == {"Left", "Top", "Width", "Height"}
+        clients.rekognition.create_project_version(VersionName="cut", **request)
+    with local_endpoint(root) as clients:
+        cut = describe(clients, project, "cut")
+        assert (cut["Status"], "server ended" in cut["StatusMessage"]) == ("TRAINING_FAILED", True)
+        clients.rekognition.get_waiter("project_version_running").wait(**waiting)
+        again = clients.rekognition.detect_custom_labels(ProjectVersionArn=arn, **call)["CustomLabels"]
+        assert again == found
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ import pytest
 
 from tests.aws.custom_labels import boxes, manifest, one_label, write_digits
 from tests.aws.endpoint import Clients, local_endpoint
+from vision.aws.rekognition import dataset_entries
 
 LINE = "s3://bucket/images/0-0.png"
+MANY = [one_label(f"s3://bucket/{number}.png", f"label {number}") for number in range(251)]
 
 
 @pytest.fixture(scope="module")
@@ -117,14 +119,18 @@ def test_entries_are_listed_filtered_changed_and_copied(
         (b"", "ERROR_EMPTY_MANIFEST"),
         (b"\x89PNG\r\n\x1a\n", "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT"),
         (manifest([one_label(LINE, "a")]) + b"{\n", "ERROR_TOO_MANY_RECORDS_IN_ERROR"),
-        (
-            manifest([one_label(f"s3://bucket/{n}.png", f"label {n}") for n in range(251)]),
-            "ERROR_MANIFEST_TOO_MANY_LABELS",
-        ),
-        (b"{}\n" * 250_001, "ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM"),
+        (manifest(MANY), "ERROR_MANIFEST_TOO_MANY_LABELS"),
+        (manifest(MANY[:21]), "ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM"),
+        (manifest([{**one_label(LINE, "a"), "note": "x" * 50_000}]), "ERROR_MANIFEST_SIZE_TOO_LARGE"),
     ],
 )
-def test_manifests_that_make_no_data_set(clients: Clients, project: str, body: bytes, code: str) -> None:
+def test_manifests_that_make_no_data_set(
+    clients: Clients, project: str, body: bytes, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if code == "ERROR_MANIFEST_ROWS_EXCEEDS_MAXIMUM":
+        monkeypatch.setattr(dataset_entries, "MOST_LINES", 20)
+    if code == "ERROR_MANIFEST_SIZE_TOO_LARGE":
+        monkeypatch.setattr(dataset_entries, "MOST_BYTES", 50_000)
     dataset = create(clients, project, body)
     described = clients.rekognition.describe_dataset(DatasetArn=dataset)["DatasetDescription"]
     assert (described["Status"], described["StatusMessageCode"]) == ("CREATE_FAILED", "CLIENT_ERROR")
