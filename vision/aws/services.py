@@ -21,6 +21,7 @@ from vision.aws.sagemaker.models import Models
 from vision.aws.sagemaker.scheduler import Scheduler
 from vision.aws.sagemaker.tags import Tags
 from vision.aws.sagemaker.training_jobs import TrainingJobs
+from vision.aws.sagemaker.transform_jobs import TransformJobs
 from vision.aws.sagemaker.tuning_jobs import TuningJobs
 from vision.aws.workplace import Workplace
 
@@ -36,9 +37,11 @@ class Services:
         self._jobs = TrainingJobs(workplace, self._scheduler)
         tuning = TuningJobs(workplace, self._scheduler)
         models = Models(workplace)
+        transforms = TransformJobs(workplace, models, self._scheduler)
         self._endpoints = Endpoints(workplace, models)
         self._jobs.recover()
         tuning.recover()
+        transforms.recover()
         self._endpoints.recover()
         self._custom_labels = CustomLabels(workplace, self._scheduler)
         control = JsonService(
@@ -46,6 +49,7 @@ class Services:
             {
                 **self._jobs.operations,
                 **tuning.operations,
+                **transforms.operations,
                 **models.operations,
                 **self._endpoints.operations,
                 **Tags(workplace).operations,

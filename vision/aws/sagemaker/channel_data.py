@@ -16,7 +16,7 @@ from typing import Any
 from vision.aws.failure import ServiceFailure
 from vision.aws.s3.buckets import Buckets, split_uri
 from vision.aws.s3.listing import list_page
-from vision.aws.sagemaker.training_request import InputChannel
+from vision.aws.sagemaker.training_request import InputChannel, S3Source
 from vision.data.readers.manifest_line import iter_lines, parse_line
 from vision.files.steady_file import SteadyFile
 from vision.sagemaker.pipe_feeder import Passes, file_bytes, wrap
@@ -35,21 +35,41 @@ class ChannelData:
     files: tuple[tuple[str, Path], ...]
     folder: Path | None = None
 
+    @property
+    def named_files(self) -> Sequence[tuple[str, Path]]:
+        """Return all files by their path within the channel, in order."""
+        if self.folder is None:
+            return self.files
+        paths = sorted(path for path in self.folder.rglob("*") if path.is_file())
+        return [(path.relative_to(self.folder).as_posix(), path) for path in paths]
+
     def link_into(self, place: Path) -> None:
         """Make the channel's folder out of links."""
         if self.folder is not None:
             place.symlink_to(self.folder)
             return
         place.mkdir()
-        for name, path in self.files:
-            link = place / name
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(path)
+        link_files(self.files, place)
+
+
+def link_files(files: Sequence[tuple[str, Path]], folder: Path) -> None:
+    """Link files into a folder by their names there."""
+    for name, path in files:
+        link = folder / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(path)
 
 
 def find_data(buckets: Buckets, channel: InputChannel) -> ChannelData:
     """Return the files of a channel. Raises UserError if there are none."""
-    source = channel.data_source.s3_data_source
+    try:
+        return find_objects(buckets, channel.data_source.s3_data_source)
+    except UserError as error:
+        raise UserError(f"channel {channel.channel_name}: {error}") from error
+
+
+def find_objects(buckets: Buckets, source: S3Source) -> ChannelData:
+    """Return the files that an address means. Raises UserError if there are none."""
     try:
         bucket, prefix = split_uri(source.s3_uri)
         if source.s3_data_type == "S3Prefix":
@@ -59,12 +79,9 @@ def find_data(buckets: Buckets, channel: InputChannel) -> ChannelData:
         else:
             found = ChannelData(((Path(prefix).name, buckets.existing(bucket, prefix)),))
     except (ServiceFailure, ValueError) as error:
-        raise UserError(f"channel {channel.channel_name}: {error}") from error
+        raise UserError(str(error)) from error
     if not found.files and found.folder is None:
-        raise UserError(
-            f"channel {channel.channel_name}: no object's key begins with that of {shown(source.s3_uri)}: upload the"
-            " data first"
-        )
+        raise UserError(f"no object's key begins with that of {shown(source.s3_uri)}: upload the data first")
     return found
 
 
@@ -115,9 +132,7 @@ def pipe_passes(buckets: Buckets, channel: InputChannel, found: ChannelData) -> 
     source = channel.data_source.s3_data_source
     if source.s3_data_type == "AugmentedManifestFile":
         return _augmented(buckets, found.files[0][1], source.attribute_names, seed)
-    paths = [path for _, path in found.files]
-    if found.folder is not None:
-        paths = sorted(path for path in found.folder.rglob("*") if path.is_file())
+    paths = [path for _, path in found.named_files]
     if seed is None:
         return file_bytes(paths)
 
