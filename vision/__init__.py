@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 if TYPE_CHECKING:
-    from vision.python import compare, cross_validate, evaluate, fit, load
+    from vision.python import compare, cross_validate, evaluate, find_rate, fit, load
     from vision.settings.errors import UserError
 
-__all__ = ["UserError", "__version__", "compare", "cross_validate", "evaluate", "fit", "load"]
+__all__ = ["UserError", "__version__", "compare", "cross_validate", "evaluate", "find_rate", "fit", "load"]
 
 
 def __getattr__(name: str) -> Any:

@@ -40,6 +40,11 @@ def test_a_rate_is_suggested_and_its_curve_written(
     assert "<img" in (folder / "rate_curve.html").read_text()
 
 
+def test_the_folder_of_the_run_is_that_of_the_curve(words: list[str], tmp_path: Path) -> None:
+    assert main(["find-rate", *words[:-1], f"run.output={tmp_path / 'run'}", "updates=20"]) == 0
+    assert (tmp_path / "run" / "rate_curve.html").is_file()
+
+
 @pytest.mark.parametrize(
     ("more", "part"),
     [

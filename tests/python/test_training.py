@@ -44,6 +44,19 @@ def test_folds_have_a_function_of_their_own(tmp_path: Path, train: Path, capsys:
     assert repr(found).startswith("<CrossValidationResult of 2 folds: ")
 
 
+def test_a_rate_is_found(tmp_path: Path, train: Path) -> None:
+    channels, run = {"train": train, "validation": train}, {**RUN, "output": tmp_path / "rates"}
+    found = vision.find_rate("image_classification", channels, low=1e-5, high=1e-2, updates=20, run=run, **SMALL)
+    assert (len(found.rates), found.rates[0]) == (20, pytest.approx(1e-5))
+    assert found.to_pandas()["loss"].tolist() == found.losses.tolist()
+    assert found.plot().width > 300
+    assert "<img" in found._repr_html_()
+    assert (tmp_path / "rates" / "rate_curve.html").is_file()
+    for wrong in ({"low": 1.0, "high": 0.1}, {"updates": 3}):
+        with pytest.raises(vision.UserError, match=r"low is 1 and|updates is 3"):
+            vision.find_rate("image_classification", channels, run=run, **SMALL, **wrong)
+
+
 def test_a_pipeline_from_python_augments_and_stands_in_the_settings_of_the_run(tmp_path: Path, train: Path) -> None:
     channels, pipeline = {"train": train, "validation": train}, A.Compose([A.InvertImg(p=1.0), A.HorizontalFlip(p=0.5)])
     runs = {}

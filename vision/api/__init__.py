@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from vision.api.cross_validation import CrossValidation, cross_validate
     from vision.api.evaluation import EvaluatedModel, evaluate, evaluate_model
     from vision.api.model import Model, load
+    from vision.api.rate_finder import find_rate
     from vision.api.training_run import RunResult, train
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "cross_validate",
     "evaluate",
     "evaluate_model",
+    "find_rate",
     "load",
     "train",
 ]
@@ -32,6 +34,7 @@ _HOMES = {
     "EvaluatedModel": "evaluation",
     "evaluate": "evaluation",
     "evaluate_model": "evaluation",
+    "find_rate": "rate_finder",
     "Model": "model",
     "load": "model",
     "RunResult": "training_run",

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from vision import algorithms
+from vision.api.divided_batch import divide_batch
 from vision.api.run_data import open_run_data, run_names, settle_counts
 from vision.api.start_model import start_model
 from vision.api.task_and_data import task_and_data
@@ -17,12 +18,18 @@ from vision.training.progress import quiet_lightning
 from vision.training.rate_range import RangeTried, RateCurve, RateRange
 from vision.training.trainer import build_trainer
 
+FEWEST_UPDATES = 20
+
 
 def find_rate(job: TrainingJob, *, low: float = 1e-6, high: float = 1.0, updates: int = 100) -> RateCurve:
     """Return the loss of the job's training at rates from ``low`` to ``high``, one update each. Raises UserError.
 
     The network, the images and their augmentation are those of the job; its schedule and warm-up are left out.
     """
+    if not 0 < low < high:
+        raise UserError(f"low is {low:g} and high is {high:g}, but low must be above 0 and below high: change one.")
+    if updates < FEWEST_UPDATES:
+        raise UserError(f"updates is {updates}, but must be at least {FEWEST_UPDATES}.")
     quiet_lightning()
     refuse_unsupported(job)
     if not reads_rate(job.hyperparameters.optimizer):
@@ -31,11 +38,15 @@ def find_rate(job: TrainingJob, *, low: float = 1e-6, high: float = 1.0, updates
     data = open_run_data(algorithm, job)
     held_out = 0 if data.held_out is None else len(data.validation)
     hp = settle_counts(job.hyperparameters, len(data.train), held_out=held_out)
-    epochs = -(-updates * job.run.accumulate // (len(data.train) // hp.mini_batch_size)) + 1
-    hp = hp.model_copy(update={"epochs": epochs, "learning_rate": high})
+    hp = hp.model_copy(update={"learning_rate": high})
     plain = {"schedule": "constant", "warmup_epochs": 0.0, "momentum_correction": False, "devices": 1}
     job = replace(job, hyperparameters=hp, run=job.run.model_copy(update=plain))
     start = start_model(algorithm, job)
+    if job.run.fit_memory:
+        job = divide_batch(algorithm, job, data, start)
+    batches = len(data.train) // job.hyperparameters.mini_batch_size
+    hp = job.hyperparameters.model_copy(update={"epochs": -(-updates * job.run.accumulate // batches) + 1})
+    job = replace(job, hyperparameters=hp)
     names = run_names(data.class_names, start.class_names, job)
     task, module = task_and_data(algorithm, job, data, start, names)
     rates = RateRange(low, high, updates)

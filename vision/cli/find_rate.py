@@ -23,12 +23,12 @@ Usage: vision find-rate PATH [recipe=NAME] [hp.NAME=VALUE] [run.NAME=VALUE] [nam
 
 Takes what `vision train` takes and trains for a hundred updates, each at a higher learning rate than the one before.
 While the rate is too low the loss stays, then it falls, and where the rate is too high it rises steeply. Prints the
-rate at which it has fallen half of its way, and writes the curve as PNG, HTML and CSV. No model is kept.
+rate in the middle of its longest fall, and writes the curve as PNG, HTML and CSV. No model is kept.
 
   low       the lowest rate (default: 1e-06)
   high      the highest rate (default: 1)
   updates   how many rates are tried (default: 100)
-  output    folder for the files (default: find-rate)
+  output    folder for the files (default: run.output, else find-rate)
 
 Example: vision find-rate photos/ hp.optimizer=adamw"""
 
@@ -48,7 +48,7 @@ class FindRateSettings(SettingsTable):
     low: float = Field(1e-6, gt=0, description="the lowest rate")
     high: float = Field(1.0, gt=0, description="the highest rate")
     updates: int = Field(100, ge=20, le=100_000, description="how many rates are tried")
-    output: str = Field("find-rate", description="folder for the files")
+    output: str | None = Field(None, description="folder for the files")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -63,7 +63,7 @@ def run(argv: Sequence[str]) -> int:
     if overrides.problems:
         raise SettingsError(overrides.problems)
     job = job_of(compose_settings(overrides, words))
-    folder = local_path(given.output)
+    folder = local_path(given.output or job.run.output or "find-rate")
     check_writable(folder / "rate_curve.html")
     print("vision: loading PyTorch", file=sys.stderr, flush=True)
     # Imported after the settings are checked: importing torch takes seconds.

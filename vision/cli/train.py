@@ -132,8 +132,8 @@ def check_settings(settings: Settings) -> TrainingJob:
         known = " or ".join(algorithms.names())
         raise SettingsError(
             [
-                f"Setting algorithm is required but missing: give algorithm={known}, or the path of your images"
-                " alone, as in vision train photos/."
+                f"Setting algorithm is required but missing: give algorithm={known}, or the path of your images alone"
+                ", for example photos/."
             ]
         )
     facts = algorithms.facts_of(str(name))

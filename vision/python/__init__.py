@@ -35,6 +35,12 @@ Later, and elsewhere, it is loaded from the run's folder:
 >>> evaluation.num_images
 12
 
+A short training finds a learning rate:
+
+>>> curve = vision.find_rate("photos", updates=20)
+>>> len(curve.rates)
+20
+
 With an algorithm and channels all else begins at SageMaker's documented defaults:
 
 >>> documented = vision.fit(
@@ -62,6 +68,7 @@ from __future__ import annotations
 
 from vision.python.evaluation import compare, evaluate
 from vision.python.model import load
+from vision.python.rate import find_rate
 from vision.python.training import cross_validate, fit
 
-__all__ = ["compare", "cross_validate", "evaluate", "fit", "load"]
+__all__ = ["compare", "cross_validate", "evaluate", "find_rate", "fit", "load"]

@@ -37,8 +37,8 @@ def explain(curve: RateCurve) -> str:
             " updates or larger batches."
         )
     return (
-        f"At {curve.suggestion:g} the loss has fallen half of its way. That is a starting point: with a schedule that"
-        " falls, two or three times as much may be better."
+        f"At {curve.suggestion:g} the loss is in the middle of its longest fall. That is a starting point: a rate three"
+        " times as high or as low may be as good."
     )
 
 

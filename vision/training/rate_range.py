@@ -5,6 +5,7 @@ As long as the rate is too low the loss stays, then it falls, and beyond the net
 
 from __future__ import annotations
 
+import bisect
 import math
 from dataclasses import dataclass
 
@@ -13,12 +14,14 @@ import pytorch_lightning as pl
 
 from vision.training.task import TrainingTask
 
-_SMOOTHING = 0.9
+_SMOOTHING = 0.98
 # The loss over its lowest at which there is nothing more to learn from higher rates.
 _ENDS_AT = 4.0
 _FEWEST_RATES = 10
-# What the loss must fall by, as a share of what it is at the lowest rates, to be more than chance.
-_CLEAR_FALL = 0.1
+# Losses that are compared by their mean: of noise alone, one curve in twenty falls clearly.
+_COMPARED = 15
+# The first rates, whose average is one of few losses, and the last, at which the loss may explode, as fastai has it.
+_SKIPPED_SHARE, _SKIPPED_AT_END = 10, 5
 
 
 @dataclass(frozen=True)
@@ -39,20 +42,36 @@ class RateCurve:
 
     @property
     def suggestion(self) -> float | None:
-        """The rate at which the smooth loss has fallen half of its way to its lowest; None if it does not fall clearly.
+        """The rate in the middle of the longest fall of the smooth loss; None if it does not fall clearly.
 
-        Beyond it the loss falls still, but the way to rates at which it rises is short.
+        That is the rule "valley" of fastai: there the loss has fallen for long, and the rates at which it rises are
+        far. A fall is clear that is larger than the losses of single batches scatter.
         """
-        smooth = self.smooth_losses
-        if len(smooth) <= _FEWEST_RATES:
+        kept = slice(len(self.losses) // _SKIPPED_SHARE, len(self.losses) - _SKIPPED_AT_END)
+        smooth, rates = self.smooth_losses[kept], self.rates[kept]
+        if len(smooth) < _FEWEST_RATES:
             return None
-        start = float(self.losses[:_FEWEST_RATES].mean())
-        lowest = _FEWEST_RATES + int(np.argmin(smooth[_FEWEST_RATES:]))
-        fall = start - smooth[lowest]
-        if fall < _CLEAR_FALL * abs(start):
+        means = np.convolve(self.losses, np.full(_COMPARED, 1 / _COMPARED), "valid")
+        lowest = int(np.argmin(means))
+        scatter = float(np.std(np.diff(self.losses[: lowest + _COMPARED]))) / math.sqrt(2)
+        if means[0] - means[lowest] <= scatter:
             return None
-        above = np.flatnonzero(smooth[:lowest] > start - fall / 2)
-        return float(f"{self.rates[above[-1] + 1 if len(above) else 0]:.2g}")
+        end, length = _longest_fall(smooth)
+        return float(f"{rates[end - length // 2]:.2g}")
+
+
+def _longest_fall(values: np.ndarray) -> tuple[int, int]:
+    """Return where the longest falling subsequence of ``values`` first ends, and its length."""
+    lowest_ends: list[float] = []
+    end = 0
+    for place, value in enumerate(values.tolist()):
+        length = bisect.bisect_left(lowest_ends, -value)
+        if length == len(lowest_ends):
+            lowest_ends.append(-value)
+            end = place
+        else:
+            lowest_ends[length] = -value
+    return end, len(lowest_ends)
 
 
 class RangeTried(Exception):
