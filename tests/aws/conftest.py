@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.aws import fake_training
 from tests.aws.endpoint import Clients, local_endpoint
-from vision.aws.child_process import start_child
 from vision.aws.sagemaker import training_machine
 
 
@@ -29,7 +28,4 @@ def clients(root: Path) -> Iterator[Clients]:
 def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the jobs of servers in this process run ``tests/aws/fake_training.py``."""
 
-    def start(module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
-        return start_child("tests.aws.fake_training", arguments, environment)
-
-    monkeypatch.setattr(training_machine, "start_child", start)
+    monkeypatch.setattr(training_machine, "start_child", fake_training.start_instead)

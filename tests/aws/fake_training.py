@@ -1,6 +1,7 @@
 """Stands for ``vision.sagemaker.train`` where a test is about jobs, not about training: needs no torch.
 
 The accuracy rises with the epoch towards the learning rate. ``momentum`` 0.1 fails, 0.2 shows no metric.
+``python -m tests.aws.fake_training serve NAME=VALUE ...`` is ``vision aws serve`` with such jobs.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -39,5 +42,21 @@ def main() -> None:
         time.sleep(float(settings.get("run.stall_timeout_s", 0)))
 
 
+def serve(words: Sequence[str]) -> int:
+    # Imported late: a job needs none of it, and there are many.
+    from vision.aws.sagemaker import training_machine
+    from vision.cli.main import main as vision
+
+    training_machine.start_child = start_instead
+    return vision(["aws", "serve", *words])
+
+
+def start_instead(module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    """Start this program in place of another."""
+    from vision.aws.child_process import start_child
+
+    return start_child("tests.aws.fake_training", arguments, environment)
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(serve(sys.argv[2:]) if sys.argv[1:2] == ["serve"] else main())

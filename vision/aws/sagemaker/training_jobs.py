@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from typing import Any
 
@@ -19,7 +20,7 @@ from vision.aws.sagemaker.images import algorithm_of
 from vision.aws.sagemaker.listing import ListRequest, list_page
 from vision.aws.sagemaker.scheduler import Scheduler
 from vision.aws.sagemaker.training_request import TrainingRequest
-from vision.aws.sagemaker.training_run import TrainingRun
+from vision.aws.sagemaker.training_run import TrainingRun, jobs_folder
 from vision.aws.sagemaker.training_state import ENDED, KIND, first_state
 from vision.aws.workplace import Workplace
 from vision.settings.errors import UserError, problems_of
@@ -56,6 +57,7 @@ class TrainingJobs:
 
     def recover(self) -> None:
         """End the jobs that an earlier server left unfinished: their processes ended with it."""
+        shutil.rmtree(jobs_folder(self._workplace), ignore_errors=True)
         for job in self._workplace.registry.all(KIND):
             if job.state["status"] not in ENDED:
                 reason = "InternalServerError: the server ended while the job was not finished; start the job again"

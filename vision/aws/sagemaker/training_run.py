@@ -57,7 +57,7 @@ class TrainingRun:
 
     @property
     def _folder(self) -> Path:
-        return self.workplace.own_folder / "jobs" / self.name
+        return jobs_folder(self.workplace) / self.name
 
     def prepare(self) -> None:
         """Lay out the job's folders, then check the whole job. Raises SettingsError with all problems."""
@@ -225,6 +225,11 @@ class TrainingRun:
                 pack_archive(folder, names, staged)
                 self.workplace.storage.store(staged, bucket, key)
         return bool(names)
+
+
+def jobs_folder(workplace: Workplace) -> Path:
+    """Return the folder in which jobs have theirs while they train."""
+    return workplace.own_folder / "jobs"
 
 
 def _refusals(request: TrainingRequest) -> list[str]:

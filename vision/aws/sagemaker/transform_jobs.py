@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +25,7 @@ from vision.aws.sagemaker.models import MODEL, ModelRequest, Models, model_place
 from vision.aws.sagemaker.scheduler import Scheduler
 from vision.aws.sagemaker.training_state import ENDED
 from vision.aws.sagemaker.transform_request import TransformRequest
-from vision.aws.sagemaker.transform_run import KIND, TransformRun
+from vision.aws.sagemaker.transform_run import KIND, TransformRun, transforms_folder
 from vision.aws.workplace import Workplace
 from vision.settings.errors import UserError, problems_of
 from vision.settings.nearest import shown
@@ -59,7 +60,8 @@ class TransformJobs:
         }
 
     def recover(self) -> None:
-        """End the jobs that an earlier server left unfinished."""
+        """End the jobs that an earlier server left unfinished: their processes ended with it."""
+        shutil.rmtree(transforms_folder(self._workplace), ignore_errors=True)
         for job in self._workplace.registry.all(KIND):
             if job.state["status"] not in ENDED:
                 reason = "InternalServerError: the server ended while the job was not finished; start the job again"

@@ -56,7 +56,7 @@ class TransformRun:
 
     @property
     def _folder(self) -> Path:
-        return self.workplace.own_folder / "transforms" / self.name
+        return transforms_folder(self.workplace) / self.name
 
     def run(self) -> None:
         """Answer all objects. Never raises: what goes wrong is the job's FailureReason."""
@@ -174,3 +174,8 @@ class TransformRun:
     def _end(self, status: str, reason: str | None = None) -> None:
         changes: dict[str, Any] = {} if reason is None else {"failure": reason[:_LONGEST_REASON]}
         self.workplace.registry.update(KIND, self.name, status=status, ended_s=time.time(), **changes)
+
+
+def transforms_folder(workplace: Workplace) -> Path:
+    """Return the folder in which jobs have theirs while they work."""
+    return workplace.own_folder / "transforms"
