@@ -253,3 +253,5 @@ def test_policies_have_revisions_and_every_resource_has_tags(clients: Clients) -
     rekognition.untag_resource(ResourceArn=project, TagKeys=["who"])
     assert rekognition.list_tags_for_resource(ResourceArn=project)["Tags"] == {"why": "test"}
     rekognition.delete_project(ProjectArn=project)
+    # A name may come back, an ARN never does.
+    assert rekognition.create_project(ProjectName="shared")["ProjectArn"] != project

@@ -18,6 +18,7 @@ create table if not exists resources (
     kind text, name text, created_s real, modified_s real, state text, primary key (kind, name)
 ) without rowid
 """
+_NUMBERS = "create table if not exists numbers (number integer primary key autoincrement)"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Registry:
         self._connection.execute("pragma journal_mode=wal")
         self._connection.execute("pragma synchronous=full")
         self._connection.execute(_TABLE)
+        self._connection.execute(_NUMBERS)
 
     def add(self, kind: str, name: str, state: Mapping[str, Any]) -> Resource:
         """Add a resource. Raises ServiceFailure if the name is taken."""
@@ -53,6 +55,14 @@ class Registry:
                 400, "ResourceInUse", f"{kind.replace('-', ' ')} {name} already exists: take another name"
             ) from None
         return Resource(kind, name, now, now, dict(state))
+
+    def draw_number(self) -> int:
+        """Return a number from 1 on that was never returned before."""
+        with self._lock:
+            number = self._connection.execute("insert into numbers default values").lastrowid
+            self._connection.execute("delete from numbers")
+        assert number is not None
+        return number
 
     def find(self, kind: str, name: str) -> Resource | None:
         """Return a resource, or None."""

@@ -135,7 +135,7 @@ class Pages:
             title=name,
             subtitle=f"{kind.replace('-', ' ').capitalize()}, since {_time(found.created_s)}",
             tiles=tiles,
-            notes=[state["failure"]] if state.get("failure") else (),
+            notes=[state[name] for name in ("failure", "message") if state.get(name)],
             sections=sections,
             links=links,
             refreshes=_is_working(found),

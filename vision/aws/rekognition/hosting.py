@@ -14,7 +14,6 @@ from starlette.requests import Request
 from vision.algorithms.json_answer import json_percent
 from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
-from vision.aws.logs.log_store import LogWriter
 from vision.aws.registry import Resource
 from vision.aws.rekognition.request_image import RequestImage
 from vision.aws.rekognition.resources import VERSION, Resources, failure
@@ -145,7 +144,7 @@ class Hosting:
         return labels
 
     def _host(self, version: Resource) -> None:
-        name, state = version.name, version.state
+        name = version.name
         with self._lock:
             self._live[name] = _Live(
                 EndpointWorker(
@@ -153,14 +152,11 @@ class Hosting:
                     version_folder(self._workplace, version) / "run",
                     _ENVIRONMENT,
                     multi_model=False,
-                    log=self._log(state),
+                    log=self._workplace.logs.writer(LOG_GROUP, f"{name}/hosting"),
                     ready=lambda worker: self._ready(version, worker),
                     ended=lambda worker, words: self._ended(version, worker, words),
                 )
             )
-
-    def _log(self, state: dict[str, Any]) -> LogWriter:
-        return self._workplace.logs.writer(LOG_GROUP, f"{state['project_name']}/{state['version_name']}/hosting")
 
     def _ready(self, version: Resource, worker: EndpointWorker) -> None:
         with self._lock:

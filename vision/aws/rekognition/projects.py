@@ -118,7 +118,7 @@ class Projects:
             raise failure("MalformedPolicyDocumentException", "PolicyDocument must be a JSON object with a Statement")
         if former is None and len(policies) >= _MOST_POLICIES:
             raise failure("LimitExceededException", f"a project has at most {_MOST_POLICIES} policies")
-        now, revision = time.time(), f"{self._resources.next_number():032x}"
+        now, revision = time.time(), f"{self._resources.draw_number():032x}"
         policy = {
             "document": asked.policy_document,
             "revision": revision,

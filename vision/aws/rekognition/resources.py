@@ -15,7 +15,7 @@ from vision.aws.settings import ACCOUNT
 from vision.aws.workplace import Workplace
 from vision.settings.nearest import shown
 
-PROJECT, DATASET, VERSION = "custom-labels-project", "custom-labels-dataset", "custom-labels-version"
+PROJECT, DATASET, VERSION = "project", "dataset", "project-version"
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.\-]+$", min_length=1, max_length=255)]
 Bucket = Annotated[str, Field(pattern=r"^[0-9A-Za-z\.\-_]*$", min_length=3, max_length=255)]
 _NAMES = {
@@ -24,7 +24,6 @@ _NAMES = {
     VERSION: r"project/[\w.-]{1,255}/version/[\w.-]{1,255}/\d+",
 }
 _ARN = r"arn:[a-z\d-]+:rekognition:[a-z\d-]+:\d{{12}}:({name})"
-_NUMBERS, _LAST = "custom-labels", "numbers"
 _Item = TypeVar("_Item")
 
 
@@ -59,19 +58,16 @@ class Resources:
 
     def add(self, kind: str, name: str, state: Mapping[str, Any]) -> Resource:
         """Add a resource; ``name``, as ``project/birds``, gets a number that no other has had."""
-        return self._registry.add(kind, f"{name}/{self.next_number()}", state)
+        return self._registry.add(kind, f"{name}/{self.draw_number()}", state)
 
-    def next_number(self) -> int:
+    def draw_number(self) -> int:
         """Return a number that was never given before."""
-        found = self._registry.find(_NUMBERS, _LAST) or self._registry.add(_NUMBERS, _LAST, {"last": 0})
-        number = int(found.state["last"]) + 1
-        self._registry.update(_NUMBERS, _LAST, last=number)
-        return number
+        return self._registry.draw_number()
 
     def get(self, kind: str, arn: str) -> Resource:
         """Return the resource of an ARN. Raises ServiceFailure."""
         name = re.fullmatch(_ARN.format(name=_NAMES[kind]), arn, re.ASCII)
-        noun = kind.rpartition("-")[2]
+        noun = kind.replace("-", " ")
         if name is None:
             raise failure("InvalidParameterException", f"{shown(arn)} is not the ARN of a {noun}")
         found = self._registry.find(kind, name[1])

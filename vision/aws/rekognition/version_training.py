@@ -22,7 +22,7 @@ from vision.aws.rekognition.training_data import TEST, TRAIN, TrainingData
 from vision.aws.workplace import Workplace
 from vision.data.readers.manifest_line import RawLine
 
-LOG_GROUP = "/aws/rekognition/CustomLabels"
+LOG_GROUP = "/aws/rekognition/ProjectVersions"
 ENDED_BY_SERVER = "The server ended while the model was being trained: train it again under another name."
 _LAST_LINES = 5
 _LONGEST_MESSAGE = 1024
@@ -63,8 +63,7 @@ class VersionTraining:
 
     def run(self) -> None:
         """Train, and leave the files in the bucket. Never raises: what goes wrong is the version's StatusMessage."""
-        state = self._version.state
-        log = self._workplace.logs.writer(LOG_GROUP, f"{state['project_name']}/{state['version_name']}/training")
+        log = self._workplace.logs.writer(LOG_GROUP, f"{self.name}/training")
         started_s = time.time()
         try:
             results = self._work(log)
