@@ -17,7 +17,14 @@ class TestImageClassification(Conformance):
         "epochs": 12,
         "learning_rate": 0.05,
     }
-    formats: ClassVar = {"folder": "", "lst": ".lst", "manifest": ".manifest", "recordio": ".rec"}
+    formats: ClassVar = {
+        "folder": "",
+        "lst": ".lst",
+        "label_studio": ".json",
+        "cvat": ".xml",
+        "manifest": ".manifest",
+        "recordio": ".rec",
+    }
 
     @classmethod
     def write_images(cls, folder: Path, count: int) -> dict[str, str]:

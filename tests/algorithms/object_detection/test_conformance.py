@@ -20,7 +20,15 @@ class TestObjectDetection(Conformance):
         "optimizer": "adam",
         "learning_rate": 0.003,
     }
-    formats: ClassVar = {"coco": ".json", "voc": "", "annotation_json": "", "manifest": ".manifest", "recordio": ".rec"}
+    formats: ClassVar = {
+        "coco": ".json",
+        "voc": "",
+        "label_studio": ".json",
+        "cvat": ".xml",
+        "annotation_json": "",
+        "manifest": ".manifest",
+        "recordio": ".rec",
+    }
 
     @classmethod
     def prepare(cls, patch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,12 +16,16 @@ from vision.data.convert.format import ChannelForm, DatasetFormat, Sink, Source,
 from vision.data.convert.image_finder import ImageFinder
 from vision.data.convert.label_forms import number
 from vision.data.convert.output_files import ImagePlacer, below_images_folder, write_beside
-from vision.data.convert.voc_files import ANNOTATIONS, JPEG_IMAGES, Element, VocLayout, read_xml, text_of
+from vision.data.convert.safe_xml import Element, read_xml, text_of
+from vision.data.convert.voc_files import ANNOTATIONS, JPEG_IMAGES, VocLayout
 from vision.data.labels import Task
 from vision.data.skipped import Skipped
 from vision.files.write_error import make_folder
 from vision.settings.errors import DataError, UserError
 
+ROOT = "annotation"
+# <annotations> begins a file of CVAT.
+_ROOT_TAG = re.compile(rb"<annotation[\s>]")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 # What an object states by default is not kept.
 DEFAULTS = {"truncated": ("0", ""), "occluded": ("0", ""), "pose": ("Unspecified", "")}
@@ -66,7 +71,7 @@ class VocSource(Source):
                 skipped.add(error.key, error.reason)
 
     def _image(self, file: str, skipped: Skipped) -> AnnotatedImage:
-        root = read_xml(self._annotations / file, file)
+        root = read_xml(self._annotations / file, file, ROOT)
         name, path = self._find_image(file, text_of(root, "filename"), skipped)
         sides = text_of(root, "size/width"), text_of(root, "size/height")
         size_px = stated_size(*sides)
@@ -121,7 +126,7 @@ class VocSource(Source):
         found: set[str] = set()
         for folder, file in self._layout.all_files():
             try:
-                root = read_xml(folder / file, file)
+                root = read_xml(folder / file, file, ROOT)
             except DataError:
                 continue
             found.update(text_of(element, "name") for element in root.findall("object"))
@@ -190,7 +195,7 @@ def _corner(text: str, corner: str, key: str) -> float:
 
 def _recognize(path: Path) -> str | None:
     folder = VocLayout(path).annotations
-    is_meant = any(b"<annotation" in head(file) for file in first_files(folder, ".xml"))
+    is_meant = any(_ROOT_TAG.search(head(file)) for file in first_files(folder, ".xml"))
     return f"{folder.name}/" if is_meant else None
 
 

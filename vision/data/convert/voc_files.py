@@ -1,4 +1,4 @@
-"""The files of a VOC data set: folders of annotations and images, lists of images, and safe reading of XML."""
+"""The files of a VOC data set: folders of annotations and images, lists of images."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn, TypeAlias
-from xml.etree import ElementTree
-from xml.parsers import expat
 
 from vision.data.convert.dataset_folder import siblings
 from vision.data.readers.file_table import is_image_name, walk_files
 from vision.data.skipped import Skipped
-from vision.settings.errors import DataError, UserError
+from vision.settings.errors import UserError
 from vision.settings.file_names import strip_blanks
-from vision.settings.regular_file import open_regular, open_regular_text
+from vision.settings.regular_file import open_regular_text
 
 ANNOTATIONS, JPEG_IMAGES, LISTS = "Annotations", "JPEGImages", "ImageSets/Main"
 _ANNOTATION_FOLDERS = ("annotations", "annotation", "xmls", "xml", "labels")
@@ -24,10 +21,6 @@ _LIST_FOLDERS = (LISTS, "ImageSets", "")
 _SUFFIX = ".xml"
 # What the class lists of the PASCAL challenges put behind a name: absent, difficult, present.
 _FLAGS = ("-1", "0", "1")
-Element: TypeAlias = ElementTree.Element
-MAX_BYTES = 16 << 20
-# Real annotations have a depth of 4 or 5, and some ten elements for each object.
-MAX_DEPTH, MAX_ELEMENTS = 64, 100_000
 
 
 class VocLayout:
@@ -122,67 +115,3 @@ def _subfolders(path: Path, names: Sequence[str]) -> list[Path]:
     except OSError:
         return []
     return sorted(found, key=lambda entry: (names.index(entry.name.lower()), entry.name))
-
-
-def read_xml(path: Path, key: str) -> Element:
-    """Return the ``annotation`` element of an XML file. Raises DataError."""
-    try:
-        with open_regular(path) as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise DataError(key, f"cannot be read ({error.strerror})") from None
-    if len(content) > MAX_BYTES:
-        raise DataError(key, f"has more than {MAX_BYTES} bytes, the most that an annotation may have")
-    try:
-        root = _parse(content)
-    except _ForbiddenError as error:
-        raise DataError(key, str(error)) from None
-    except (expat.ExpatError, ValueError, LookupError) as error:
-        raise DataError(key, f"is not XML: {error}") from None
-    if root.tag != "annotation":
-        raise DataError(key, f"begins with <{root.tag[:40]}>, where VOC's <annotation> is expected")
-    return root
-
-
-class _ForbiddenError(Exception):
-    """XML that annotations do not need; the message continues a sentence."""
-
-
-def _parse(content: bytes) -> Element:
-    """Return the root of a document without declarations and within the limits of depth and number of elements.
-
-    Expat reports declarations in every encoding; searching the bytes for words would miss UTF-16.
-    """
-    builder, depth, count = ElementTree.TreeBuilder(), 0, 0
-
-    def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal depth, count
-        depth, count = depth + 1, count + 1
-        if depth > MAX_DEPTH or count > MAX_ELEMENTS:
-            raise _ForbiddenError(
-                f"nests more than {MAX_DEPTH} elements, or has more than {MAX_ELEMENTS}, which no annotation needs"
-            )
-        builder.start(tag, attributes)
-
-    def end(tag: str) -> None:
-        nonlocal depth
-        depth -= 1
-        builder.end(tag)
-
-    def refuse(*declared: object) -> NoReturn:
-        # Entities could expand to any size, and a DOCTYPE can name other files.
-        raise _ForbiddenError("declares a DOCTYPE or entities, which annotations do not need; remove them")
-
-    parser = expat.ParserCreate()
-    parser.buffer_text = True
-    parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.CharacterDataHandler = builder.data
-    parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = parser.UnparsedEntityDeclHandler = refuse
-    parser.ExternalEntityRefHandler = refuse
-    parser.Parse(content, True)
-    return builder.close()
-
-
-def text_of(element: Element, path: str) -> str:
-    """Return the text of the element at ``path`` without surrounding blanks; empty if there is none."""
-    return strip_blanks(element.findtext(path) or "")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vision.data.convert.voc_files import read_xml, text_of
+from vision.data.convert.safe_xml import read_xml, text_of
 from vision.settings.errors import DataError
 
 GOOD = '<?xml version="1.0" encoding="{}"?><annotation><object><name>Tür</name></object></annotation>'
@@ -27,11 +27,11 @@ def encoded(text: str, encoding: str) -> bytes:
 def test_every_encoding_is_read_and_none_passes_a_declaration(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "a.xml"
     path.write_bytes(encoded(GOOD, encoding))
-    assert text_of(read_xml(path, "a.xml"), "object/name") == "Tür"
+    assert text_of(read_xml(path, "a.xml", "annotation"), "object/name") == "Tür"
     for hostile in (BOMB, OUTSIDE):
         path.write_bytes(encoded(hostile, encoding))
         with pytest.raises(DataError, match=r"a\.xml: declares a DOCTYPE or entities"):
-            read_xml(path, "a.xml")
+            read_xml(path, "a.xml", "annotation")
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_hostile_bytes_are_a_sentence_within_bounds(tmp_path: Path, content: byt
     tracemalloc.start()
     try:
         with pytest.raises(DataError, match=words):
-            read_xml(path, "a.xml")
+            read_xml(path, "a.xml", "annotation")
         assert tracemalloc.get_traced_memory()[1] < 200e6
     finally:
         tracemalloc.stop()
