@@ -129,7 +129,7 @@ def test_inspect_of_clean_data(folder: Path, tmp_path: Path, capsys: pytest.Capt
     document = json.loads((output / "inspection.json").read_text())
     assert document["channels"]["train"]["records"] == 20
     chosen = {one["setting"]: one["value"] for one in document["settings"]}
-    assert (chosen["algorithm"], chosen["hp.image_shape"]) == ("image_classification", "3,48,48")
+    assert (chosen["algorithm"], chosen["hp.image_shape"]) == ("image_classification", "3,32,32")
     page = (output / "inspection.html").read_text()
     assert "Classes of train" in page
     assert "What vision train chooses" in page

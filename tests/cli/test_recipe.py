@@ -31,7 +31,7 @@ def test_a_path_alone_trains(api: FakeApi, photos: Path, capsys: pytest.CaptureF
     assert main(["train", "my photos", "hp.epochs=3", "run.seed=7"]) == 0
     ((_, job),) = api.calls
     assert (job.algorithm, job.channels["train"].path) == ("image_classification", Path("my photos"))
-    assert (job.hyperparameters.epochs, job.hyperparameters.image_shape) == (3, (3, 48, 48))
+    assert (job.hyperparameters.epochs, job.hyperparameters.image_shape) == (3, (3, 32, 32))
     assert (job.run.validation_share, job.run.seed) == (0.2, 7)
     printed = capsys.readouterr().err
     assert "my photos: 6 images of 2 classes (Bär, fuchs), half of them at most 64x48 pixels" in printed
@@ -53,7 +53,7 @@ def test_documented_defaults_where_the_algorithm_is_named(api: FakeApi, photos: 
         assert (job.hyperparameters.num_layers, job.hyperparameters.learning_rate) == (152, 0.1)
         assert job.run.validation_share == 0.2
     assert main(["train", "my photos", "algorithm=image_classification", "recipe=auto"]) == 0
-    assert api.calls[2][1].hyperparameters.num_layers == 18
+    assert api.calls[2][1].hyperparameters.num_layers == 20
 
 
 def test_validation_of_ones_own(api: FakeApi, photos: Path) -> None:
@@ -126,7 +126,7 @@ def test_few_images_are_better_divided_often(photos: Path, capsys: pytest.Captur
 def test_several_values_of_a_chosen_setting(api: FakeApi, photos: Path) -> None:
     assert main(["train", "-m", "my photos", "hp.epochs=1,2", "run.output=runs/several"]) == 0
     assert [job.hyperparameters.epochs for _, job in api.calls] == [1, 2]
-    assert {job.hyperparameters.num_layers for _, job in api.calls} == {18}
+    assert {job.hyperparameters.num_layers for _, job in api.calls} == {20}
 
 
 def test_the_path_of_a_detector_leads_to_one(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

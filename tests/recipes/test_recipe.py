@@ -51,11 +51,13 @@ def test_what_is_chosen_is_allowed(task: Task, num_images: int, size_px: tuple[i
     assert all(one.reason for one in choice.settings)
 
 
-def test_photos_are_seen_whole_and_small_ones_used() -> None:
-    large, small = (values(choose(look(size_px=size), CPU, "auto", OURS)) for size in ((4000, 3000), (150, 100)))
-    for found in (large, small):
-        assert found["hp.image_shape"].split(",")[1] == found["hp.resize"]
-    assert int(small["hp.resize"]) <= 100 < int(large["hp.resize"])
+@pytest.mark.parametrize(
+    ("size_px", "depth", "side"),
+    [((4000, 3000), "18", "128"), ((150, 100), "20", "32"), ((40, 20), "20", "32"), ((28, 28), "20", "28")],
+)
+def test_photos_are_seen_whole_and_small_ones_used(size_px: tuple[int, int], depth: str, side: str) -> None:
+    found = values(choose(look(size_px=size_px), CPU, "auto", OURS))
+    assert (found["hp.num_layers"], found["hp.image_shape"], found["hp.resize"]) == (depth, f"3,{side},{side}", side)
 
 
 def test_weights_that_are_there_are_used(no_weights: Path) -> None:

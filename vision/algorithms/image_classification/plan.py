@@ -24,16 +24,21 @@ def plan(look: DataLook, machine: Machine, backbone: str | None = None) -> Plan:
     if backbone is not None:
         return _fine_tuning(look, machine, backbone)
     small = 0 < max(look.median_px) <= SMALL_HEIGHT_PX
-    wanted = (20,) if small else (50, 18) if machine.has_gpu else (18,)
-    starts = {depth: start_of(f"resnet{depth}", machine) for depth in wanted}
-    depth = next((depth for depth, start in starts.items() if start.is_pretrained), wanted[-1])
-    start = starts[depth]
-    if machine.has_gpu and not start.is_pretrained and look.num_images > _MANY:
-        depth = 34
-    side = _side_px(look, small, machine, start.is_pretrained)
+    published = () if small else (50, 18) if machine.has_gpu else (18,)
+    starts = {depth: start_of(f"resnet{depth}", machine) for depth in published}
+    pretrained = next((depth for depth, start in starts.items() if start.is_pretrained), None)
+    start = starts[pretrained or 18] if published else start_of("resnet20", machine)
+    # Many epochs of a light network on reduced images teach random weights more than few of a large one.
+    light = not pretrained and not machine.has_gpu and 0 < min(look.median_px) <= _LIGHT_PX
+    if small or light:
+        depth, side = 20, min(look.median_px) if small else SMALL_HEIGHT_PX
+    else:
+        depth = pretrained or (34 if machine.has_gpu and look.num_images > _MANY else 18)
+        side = _side_px(look, machine, start.is_pretrained)
     gflops = _GFLOPS_AT_224[depth] * (side / 224) ** 2
     kind = "small images" if small else "a GPU" if machine.has_gpu else "a CPU"
-    network = Recommendation("hp.num_layers", str(depth), f"a network for {kind}")
+    why = f"a network for {kind}" if small or not light else "a light one, which learns most on a CPU in the same time"
+    network = Recommendation("hp.num_layers", str(depth), why)
     settings = (network, *_settings(look, machine, start, side, gflops))
     return Plan(settings, start.is_pretrained, gflops, (*(() if small else start.advice), *rare_class_advice(look)))
 
@@ -72,14 +77,12 @@ def _settings(
     return tuple(found)
 
 
-def _side_px(look: DataLook, small: bool, machine: Machine, is_pretrained: bool) -> int:
+def _side_px(look: DataLook, machine: Machine, is_pretrained: bool) -> int:
     """Return the side of the network's input: that of the images, as far as the machine is fast enough.
 
     Published weights know images of 224 pixels, to which smaller ones are enlarged.
     """
-    shorter = min(look.median_px) or _MOST_PX
-    if small:
-        return shorter
     if is_pretrained:
         return _MOST_PX
+    shorter = min(look.median_px) or _MOST_PX
     return max(min(shorter // _STEP_PX * _STEP_PX, _MOST_PX if machine.has_gpu else _LIGHT_PX), _LEAST_PX)
