@@ -59,8 +59,11 @@ def train_baseline(job: TrainingJob) -> RunResult:
             epoch=0,
         )
         save_model(folder.model, description, network.state_dict(), best=True, keep=False)
-        folder.pack()
         evaluation = evaluate_stored(load_model(folder.model), job.channels, job.run, data.validation, alone=True)
+        metrics = {f"validation_{name}": value for name, value in evaluation.metrics.items()}
+        measured = description.model_copy(update={"metrics": metrics})
+        save_model(folder.model, measured, network.state_dict(), best=True, keep=False)
+        folder.pack()
         evaluation = replace(evaluation, tables=(table, *evaluation.tables))
         return RunResult(folder, job, [], evaluation, data.validation)
 

@@ -20,6 +20,7 @@ from vision.api.run_folder import RunFolder, checkpoint_to_resume, new_run_folde
 from vision.api.start_model import StartModel, start_model
 from vision.api.task_and_data import task_and_data
 from vision.api.unsupported import refuse_unsupported
+from vision.api.yardstick import baseline_sentence
 from vision.artifacts.model_card import CardFacts, model_card
 from vision.artifacts.model_description import MODEL_JSON, ModelDescription
 from vision.artifacts.model_folder import StoredModel, load_model, save_model
@@ -48,13 +49,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunResult:
-    """A finished run: its folder, the history by epoch, and the evaluation of the model that was kept."""
+    """A finished run: its folder, the history by epoch, and the evaluation of the model that was kept.
+
+    ``yardstick`` is a sentence on the baseline that was trained on the same images, if one was.
+    """
 
     folder: RunFolder
     job: TrainingJob
     history: list[Row]
     evaluation: Evaluation
     validation: Reader
+    yardstick: str | None = None
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -68,7 +73,7 @@ class RunResult:
         if found is None:
             return ()
         chosen = selection_sentence([row.get(f"validation_{found.metric}", math.nan) for row in self.history])
-        return (*found.sentences(), *([chosen] if chosen else []))
+        return (*found.sentences(), *(sentence for sentence in (self.yardstick, chosen) if sentence))
 
 
 @dataclass(frozen=True)
@@ -240,4 +245,6 @@ def _finish(run: _Run, trainer: pl.Trainer, task: TrainingTask, history: History
     reader = run.data.validation if is_apart else given
     evaluation = evaluate_stored(stored, run.job.channels, run.job.run, reader, alone=True)
     run.write_card(stored, evaluation)
-    return RunResult(run.folder, run.job, history.rows, evaluation, run.data.validation)
+    metric = "" if evaluation.verdict is None else evaluation.verdict.metric
+    yardstick = baseline_sentence(run.folder.path, metric, evaluation.metrics.get(metric, math.nan))
+    return RunResult(run.folder, run.job, history.rows, evaluation, run.data.validation, yardstick)

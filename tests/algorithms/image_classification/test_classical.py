@@ -185,6 +185,10 @@ def test_a_folder_of_photos_becomes_a_yardstick(
     assert vision.evaluate(run, run={"device": "cpu"}).metrics == metrics
     assert metrics["accuracy"] > 0.9
     assert vision.compare(run, run, run={"device": "cpu"}, resamples=100).decisive.difference.value == 0
+    # It is the yardstick of a network that is trained on the same photos.
+    small = ["hp.num_layers=20", "hp.image_shape=3,16,16", "hp.resize=16", "hp.epochs=1", "run.device=cpu"]
+    assert main(["train", str(tmp_path / "photos"), f"run.output={tmp_path / 'network'}", *small]) == 0
+    assert f"The baseline in {run}," in " ".join(capsys.readouterr().out.split())
     assert main(["export", f"model={run}", "format=onnx", f"output={tmp_path / 'x.onnx'}"]) == 2
     assert "A baseline cannot be exported" in capsys.readouterr().err
     assert main(["baseline", str(tmp_path / "photos"), f"run.output={run}"]) == 2
