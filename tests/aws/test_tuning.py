@@ -91,6 +91,8 @@ def test_real_jobs_train_and_the_best_one_is_found(clients: Clients, root: Path)
     name = job["BestTrainingJob"]["TrainingJobName"]
     assert (root / f"bucket/output/{name}/output/model.tar.gz").is_file()
     training = clients.sagemaker.describe_training_job(TrainingJobName=name)
+    # SDK version 2 removes it from both when it attaches to a job.
+    assert job["TrainingJobDefinition"]["StaticHyperParameters"]["_tuning_objective_metric"] == "validation:accuracy"
     assert training["TuningJobArn"] == job["HyperParameterTuningJobArn"]
     tuned = job["BestTrainingJob"]["TunedHyperParameters"]
     assert training["HyperParameters"].items() >= tuned.items()

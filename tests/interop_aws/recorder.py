@@ -15,7 +15,8 @@ from vision.aws.signed_scope import SignedScope
 _KEPT = ("content-type", "accept", "x-amz-copy-source", "range")
 # Names with the clock in them, the starts of log streams, moments, and what comes out of earlier answers.
 _SCRUBBED = (
-    (r"((?:v2|v3)-[a-z]+)-\d{14}", r"\1"),
+    (r"(v3-[a-z]+)-\d{14}", r"\1"),
+    (r"image-classification-[\d-]{23}", "image-classification"),
     (r"algo-(\d)-\d{10}", r"algo-\1-<start>"),
     (r'("[nN]extToken": )"[^"]*"', r'\1"<token>"'),
     (r'("startTime": )\d+', r"\g<1>0"),

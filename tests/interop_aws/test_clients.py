@@ -72,7 +72,11 @@ def python_of(variable: str) -> str:
     [
         ("v2", "estimator"),
         ("v2", "silent"),
+        ("v2", "tuner"),
+        ("v2", "transformer"),
         ("v3", "trainer"),
+        ("v3", "tuner"),
+        ("v3", "transformer"),
     ],
 )
 def test_a_notebook_runs_as_it_is(sdk: str, flow: str, folder: Path, endpoint: tuple[dict[str, str], Recorder]) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 from starlette.requests import Request
 
-from vision import algorithms
 from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
@@ -21,7 +20,7 @@ from vision.aws.sagemaker.listing import ListRequest, list_page
 from vision.aws.sagemaker.scheduler import Scheduler
 from vision.aws.sagemaker.training_request import TrainingRequest
 from vision.aws.sagemaker.training_run import TrainingRun, jobs_folder
-from vision.aws.sagemaker.training_state import ENDED, KIND, first_state
+from vision.aws.sagemaker.training_state import ENDED, KIND, first_state, with_metrics
 from vision.aws.workplace import Workplace
 from vision.settings.errors import UserError, problems_of
 from vision.settings.nearest import shown
@@ -136,12 +135,7 @@ class TrainingJobs:
         echoed = {name: given[name] for name in _ECHOED if name in given}
         # SDK version 2 reads it when it attaches to a job.
         echoed["OutputDataConfig"] = {"KmsKeyId": "", **given["OutputDataConfig"]}
-        # It also reads there which metrics a job has; those of built-in algorithms are not in the request.
-        specification = given["AlgorithmSpecification"]
-        defined = {one.name: one.regex for one in algorithms.facts_of(state["algorithm"]).metric_definitions}
-        defined |= {one["Name"]: one["Regex"] for one in specification.get("MetricDefinitions") or ()}
-        definitions = [{"Name": name, "Regex": regex} for name, regex in defined.items()]
-        echoed["AlgorithmSpecification"] = {**specification, "MetricDefinitions": definitions}
+        echoed["AlgorithmSpecification"] = with_metrics(given["AlgorithmSpecification"], state["algorithm"])
         echoed.setdefault("StoppingCondition", {"MaxRuntimeInSeconds": 86400})
         started, ended = state.get("started_s"), state.get("ended_s")
         seconds = None if started is None or ended is None else max(1, round(ended - started))

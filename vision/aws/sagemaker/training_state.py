@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from vision import algorithms
 from vision.aws.registry import Registry
 
 KIND = "training-job"
@@ -37,6 +38,17 @@ def first_state(raw: Mapping[str, Any], algorithm: str) -> dict[str, Any]:
         "transitions": [entry],
         "tags": list(raw.get("Tags") or ()),
     }
+
+
+def with_metrics(specification: Mapping[str, Any], algorithm: str) -> dict[str, Any]:
+    """Return a job's AlgorithmSpecification as Describe calls show it: with the metrics of a built-in algorithm.
+
+    SDK version 2 reads there which metrics a job has.
+    """
+    defined = {one.name: one.regex for one in algorithms.facts_of(algorithm).metric_definitions}
+    defined |= {one["Name"]: one["Regex"] for one in specification.get("MetricDefinitions") or ()}
+    definitions = [{"Name": name, "Regex": regex} for name, regex in defined.items()]
+    return {**specification, "MetricDefinitions": definitions}
 
 
 class TrainingState:

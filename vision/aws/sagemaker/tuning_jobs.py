@@ -23,20 +23,19 @@ from vision.aws.sagemaker.training_request import TrainingRequest
 from vision.aws.sagemaker.training_run import TrainingRun
 from vision.aws.sagemaker.training_state import ENDED
 from vision.aws.sagemaker.training_state import KIND as TRAINING
+from vision.aws.sagemaker.tuning_description import (
+    echoed,
+    objective,
+    objective_counters,
+    objective_status,
+    status_counters,
+)
 from vision.aws.sagemaker.tuning_request import TuningRequest, training_values
 from vision.aws.sagemaker.tuning_run import KIND, TuningRun, definition_of, jobs_of, objective_of, tuned_of
 from vision.aws.sagemaker.tuning_space import TuningSpace
 from vision.aws.workplace import Workplace
 from vision.settings.errors import UserError, problems_of
 from vision.settings.nearest import shown
-
-# Parts of the request that come back as they were given.
-_ECHOED = (
-    "HyperParameterTuningJobConfig",
-    "TrainingJobDefinition",
-    "TrainingJobDefinitions",
-    "WarmStartConfig",
-)
 
 
 class TuningJobs:
@@ -99,12 +98,12 @@ class TuningJobs:
             HyperParameterTuningJobName=job.name,
             HyperParameterTuningJobArn=self._arn(job.name),
             HyperParameterTuningJobStatus=job.state["status"],
-            **{name: given[name] for name in _ECHOED if name in given},
+            **echoed(given),
             CreationTime=job.created_s,
             LastModifiedTime=job.modified_s,
             HyperParameterTuningEndTime=ended,
-            TrainingJobStatusCounters=_status_counters(jobs),
-            ObjectiveStatusCounters=_objective_counters(jobs),
+            TrainingJobStatusCounters=status_counters(jobs),
+            ObjectiveStatusCounters=objective_counters(jobs),
             BestTrainingJob=self._best(given, jobs),
             OverallBestTrainingJob=overall,
             FailureReason=job.state.get("failure"),
@@ -127,8 +126,8 @@ class TuningJobs:
                     CreationTime=job.created_s,
                     HyperParameterTuningEndTime=job.state.get("ended_s"),
                     LastModifiedTime=job.modified_s,
-                    TrainingJobStatusCounters=_status_counters(jobs),
-                    ObjectiveStatusCounters=_objective_counters(jobs),
+                    TrainingJobStatusCounters=status_counters(jobs),
+                    ObjectiveStatusCounters=objective_counters(jobs),
                     ResourceLimits=config["ResourceLimits"],
                 )
             )
@@ -155,7 +154,7 @@ class TuningJobs:
 
     def _measured(self, tuning: Resource, job: Resource) -> dict[str, float]:
         """Return the objective of a job that ended just before its server, if it is known."""
-        wanted = _objective(tuning.state["request"])
+        wanted = objective(tuning.state["request"])
         found = [one.value for one in self._workplace.metrics.values(job.name) if one.name == wanted["MetricName"]]
         if job.state["status"] == "Failed" or not found:
             return {}
@@ -232,12 +231,12 @@ class TuningJobs:
         ]
         if not measured:
             return None
-        sign = 1 if _objective(given)["Type"] == "Maximize" else -1
+        sign = 1 if objective(given)["Type"] == "Maximize" else -1
         return self._summary(given, max(measured, key=lambda pair: sign * pair[0])[1])
 
     def _summary(self, given: Mapping[str, Any], job: Resource) -> dict[str, Any]:
-        value, objective = objective_of(job), _objective(given)
-        metric = None if value is None else {**objective, "Value": value}
+        value = objective_of(job)
+        metric = None if value is None else {**objective(given), "Value": value}
         return without_none(
             TrainingJobDefinitionName=definition_of(given).get("DefinitionName"),
             TrainingJobName=job.name,
@@ -250,7 +249,7 @@ class TuningJobs:
             TunedHyperParameters=tuned_of(job),
             FailureReason=job.state.get("failure"),
             FinalHyperParameterTuningJobObjectiveMetric=metric,
-            ObjectiveStatus=_objective_status(job),
+            ObjectiveStatus=objective_status(job),
         )
 
     def _get(self, values: Mapping[str, Any]) -> Resource:
@@ -262,31 +261,3 @@ class TuningJobs:
 
     def _arn(self, name: str) -> str:
         return arn(self._workplace.settings.region, KIND, name)
-
-
-def _objective(given: Mapping[str, Any]) -> dict[str, str]:
-    config = given["HyperParameterTuningJobConfig"]
-    objective = config.get("HyperParameterTuningJobObjective") or definition_of(given)["TuningObjective"]
-    return {name: objective[name] for name in ("Type", "MetricName")}
-
-
-def _objective_status(job: Resource) -> str:
-    if objective_of(job) is not None:
-        return "Succeeded"
-    return "Failed" if "objective" in job.state else "Pending"
-
-
-def _objective_counters(jobs: Sequence[Resource]) -> dict[str, int]:
-    found = [_objective_status(job) for job in jobs]
-    return {status: found.count(status) for status in ("Succeeded", "Pending", "Failed")}
-
-
-def _status_counters(jobs: Sequence[Resource]) -> dict[str, int]:
-    found = [job.state["status"] for job in jobs]
-    return {
-        "Completed": found.count("Completed"),
-        "InProgress": len([status for status in found if status not in ENDED]),
-        "RetryableError": 0,
-        "NonRetryableError": found.count("Failed"),
-        "Stopped": found.count("Stopped"),
-    }
