@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from tests.training.small_run import SmallNetwork, SmallRun
+from vision.training import processes
 from vision.training.batch_norm import measure_statistics
 
 
@@ -28,6 +29,19 @@ def test_statistics_are_the_means_of_the_batches() -> None:
     assert (norm.momentum, norm.num_batches_tracked.item()) == (0.1, 1)
     assert network[1].training
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_processes_share_what_each_has_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand: another process has the means 5 and 1 and the variances 7 and 3 of the two layers."""
+    network = nn.Sequential(nn.BatchNorm1d(1), nn.BatchNorm1d(1))
+    from_another = iter([5.0, 7.0, 1.0, 3.0])
+    monkeypatch.setattr(processes, "is_one_of_several", lambda: True)
+    monkeypatch.setattr("torch.distributed.get_world_size", lambda: 2)
+    monkeypatch.setattr("torch.distributed.all_reduce", lambda tensor: tensor.add_(next(from_another)))
+    measure_statistics(network, [torch.tensor([[1.0], [3.0]])], list(network))
+    # Of this one's batch, the first layer's are 2 and 2, the second's those of normalized values.
+    assert [norm.running_mean.item() for norm in network] == pytest.approx([3.5, 0.5], abs=1e-4)
+    assert [norm.running_var.item() for norm in network] == pytest.approx([4.5, 2.5], abs=1e-4)
 
 
 def test_what_is_frozen_or_idle_in_an_evaluation_keeps_its_statistics() -> None:

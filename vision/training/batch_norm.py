@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from vision.data.collate import Batch
+from vision.training.processes import average_over_processes
 from vision.training.task import TrainingTask
 
 
@@ -59,7 +60,7 @@ class BatchNormStatistics(pl.Callback):
 
 @torch.no_grad()
 def measure_statistics(network: nn.Module, batches: Sequence[Tensor], norms: Sequence[_BatchNorm]) -> None:
-    """Replace the running statistics of ``norms`` by the means of those of ``batches``, images for ``network``.
+    """Replace the running statistics of ``norms`` by the means of those of all processes' ``batches`` of images.
 
     Norms that are at work in training only keep theirs. All else is as in an evaluation, so that no random number is
     drawn.
@@ -80,6 +81,9 @@ def measure_statistics(network: nn.Module, batches: Sequence[Tensor], norms: Seq
         if not norm.num_batches_tracked:
             for name, value in norm.named_buffers():
                 value.copy_(buffers[name])
+        else:
+            # Each process has seen batches of its own.
+            average_over_processes(value for value in (norm.running_mean, norm.running_var) if value is not None)
         norm.num_batches_tracked.copy_(buffers["num_batches_tracked"])
     for module, mode in modes.items():
         module.training = mode

@@ -6,7 +6,7 @@ import atexit
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,7 +15,7 @@ import numpy as np
 from vision.settings.errors import UserError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 Answer = Callable[[], int | None]
 
@@ -136,6 +136,16 @@ def share_buffers(module: nn.Module) -> None:
     if is_one_of_several():
         for buffer in module.buffers():
             dist.broadcast(buffer, src=0)
+
+
+def average_over_processes(tensors: Iterable[Tensor]) -> None:
+    """Replace each tensor by its mean over all processes."""
+    import torch.distributed as dist
+
+    if is_one_of_several():
+        for tensor in tensors:
+            dist.all_reduce(tensor)
+            tensor /= dist.get_world_size()
 
 
 def gather_arrays(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
