@@ -98,7 +98,8 @@ def test_the_life_of_a_classifier(clients: Clients, root: Path, tmp_path: Path) 
     summary = json.loads(content(root, described["EvaluationResult"]["Summary"]))
     assert described["EvaluationResult"]["Summary"]["S3Object"]["Name"] == "out/EvaluationResultSummary-digits-v1.json"
     assert summary["EvaluationDetails"]["ProjectVersionArn"] == arn
-    assert summary["EvaluationDetails"]["NumberOfTestingImages"] == 4
+    counts = [summary["EvaluationDetails"][f"NumberOf{part}Images"] for part in ("Training", "Testing")]
+    assert counts == [16, 4]
     f1 = described["EvaluationResult"]["F1Score"]
     assert f1 == summary["AggregatedEvaluationResults"]["F1Score"] == f1_of_evaluate(root, arn, tmp_path)
     snapshot = content(root, described["TestingDataResult"]["Output"]["Assets"][0]["GroundTruthManifest"])
@@ -186,7 +187,12 @@ def test_a_detector_of_manifests_comes_back_with_the_next_server(tmp_path: Path)
         assert {label["Name"] for label in found} <= {"digit 0", "digit 1"}
         assert set(found[0]["Geometry"]["BoundingBox"]) == {"Left", "Top", "Width", "Height"}
         clients.rekognition.create_project_version(VersionName="cut", **request)
+    own = root / ".vision/custom-labels"
+    # What a killed server has not finished to delete.
+    (own / "versions/9").mkdir()
+    (own / "datasets/9.manifest").touch()
     with local_endpoint(root) as clients:
+        assert sorted(path.name for path in own.rglob("[0-9]*") if path.parent.parent == own) == ["2", "3"]
         cut = describe(clients, project, "cut")
         assert (cut["Status"], "server ended" in cut["StatusMessage"]) == ("TRAINING_FAILED", True)
         clients.rekognition.get_waiter("project_version_running").wait(**waiting)

@@ -67,7 +67,11 @@ class Datasets:
         }
 
     def recover(self) -> None:
-        """Say of data sets that an earlier server left in work that they have failed."""
+        """Say of data sets that an earlier server left in work that they have failed, and finish its deletions."""
+        known = {self.file(dataset) for dataset in self._resources.all(DATASET)}
+        for file in self._folder.iterdir():
+            if file not in known:
+                file.unlink()
         for dataset in self._resources.all(DATASET):
             if dataset.state["status"] in _WORKING:
                 status = dataset.state["status"].replace("IN_PROGRESS", "FAILED")

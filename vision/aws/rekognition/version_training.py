@@ -107,7 +107,7 @@ class VersionTraining:
         )
         # The model stays, as what can be resumed does not.
         shutil.rmtree(folder / "run" / "checkpoints", ignore_errors=True)
-        return self._results(evaluation)
+        return self._results(evaluation, data)
 
     def _run(self, log: LogWriter, *words: str) -> None:
         """Run a command of this package to its end. Raises TrainingFailed."""
@@ -128,11 +128,14 @@ class VersionTraining:
         if status:
             raise TrainingFailed(f"vision {words[0]} failed: {' '.join(last) or f'exit status {status}'}")
 
-    def _results(self, evaluation: Path) -> dict[str, Any]:
+    def _results(self, evaluation: Path, data: TrainingData) -> dict[str, Any]:
         """Put the evaluation into the bucket under the names of this version, and return what is described of it."""
         (summary_path,) = evaluation.glob("EvaluationSummary-*.json")
         summary = json.loads(summary_path.read_text(encoding="utf-8"))
-        summary["EvaluationDetails"]["ProjectVersionArn"] = self._resources.arn(self.name)
+        details = summary["EvaluationDetails"]
+        details["ProjectVersionArn"] = self._resources.arn(self.name)
+        # Those that chose the epoch are of the training data, too.
+        details["NumberOfTrainingImages"] = len(data.training.usable())
         summary_path.write_text(json.dumps(summary, indent=1), encoding="utf-8")
         paths = {"evaluation": summary_path}
         for path in evaluation.glob("EvaluationManifest-*.manifest"):
@@ -161,6 +164,7 @@ class VersionTraining:
 
     def _fail(self, log: LogWriter, message: str, started_s: float) -> None:
         log.write(f"{message}\n")
+        shutil.rmtree(version_folder(self._workplace, self._version) / "run", ignore_errors=True)
         self._end("TRAINING_FAILED", message[:_LONGEST_MESSAGE], started_s)
 
     def _end(self, status: str, message: str, started_s: float, **changes: Any) -> None:

@@ -93,7 +93,11 @@ class Versions:
         }
 
     def recover(self) -> None:
-        """Say of versions that an earlier server left in work that they have failed."""
+        """Say of versions that an earlier server left in work that they have failed, and finish its deletions."""
+        known = {version_folder(self._workplace, version) for version in self._resources.all(VERSION)}
+        for folder in (self._workplace.own_folder / "custom-labels" / "versions").glob("*"):
+            if folder not in known:
+                shutil.rmtree(folder, ignore_errors=True)
         for version in self._resources.all(VERSION):
             if version.state["status"] == "TRAINING_IN_PROGRESS":
                 self._resources.update(version, status="TRAINING_FAILED", message=ENDED_BY_SERVER)
