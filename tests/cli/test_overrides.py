@@ -95,7 +95,7 @@ PROBLEMS = [
     ("algoritm=x", "did you mean algorithm?"),
     ("zebra=x", "Setting 'zebra' is unknown: known are algorithm, data, experiment, hp.*, channels.*, run.*."),
     ("+zebra.x=1", "Setting 'zebra.x' is unknown"),
-    ("train.rec", "Argument 'train.rec' is no setting and no path: write name=value"),
+    ("train.rec", "Argument 'train.rec' is neither a path that exists nor a setting"),
     ("hp.epochs", "Setting 'hp.epochs' has no value: write hp.epochs=VALUE."),
     ("data", "Setting 'data' has no value: write data=NAME."),
     ("data=cifar1", "Setting data has no choice 'cifar1': did you mean cifar10?"),

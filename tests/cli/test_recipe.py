@@ -68,7 +68,7 @@ def test_validation_of_ones_own(api: FakeApi, photos: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["my photo"], "Argument 'my photo' is no setting"),
+        (["my photo"], "Argument 'my photo' is neither a path that exists"),
         (["my photos", "recipe=aut"], "did you mean auto"),
         (["my photos", "my photos", "my photos"], "There are 3 paths"),
         (["my photos/fuchs"], "holds 3 images without a class"),
@@ -82,7 +82,17 @@ def test_mistakes_are_sentences(
     assert problem in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("words", "said"), [(["--epochs", "3"], "hp.epochs=3"), (["hq.epochs=3"], "'hq.epochs'")])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--epochs", "3"], "hp.epochs=3"),
+        (["hq.epochs=3"], "'hq.epochs'"),
+        (["hp.epoch=3"], "did you mean epochs"),
+        (["hp.epochs=x"], "must be an integer"),
+        (["run.seeed=1"], "did you mean seed"),
+        (["run.folds=2", "run.validation_share=0.1"], "leave one of them out"),
+    ],
+)
 def test_words_that_are_refused_are_refused_first(
     photos: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

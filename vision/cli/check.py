@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from vision import algorithms
 from vision.cli.composition import compose_settings, config_groups
+from vision.cli.job import job_of
 from vision.cli.overrides import read_overrides
 from vision.cli.recipe import with_recipe
-from vision.cli.train import job_of
 from vision.settings.channels import parse_channels
 from vision.settings.errors import SettingsError, UserError, problems_of
 

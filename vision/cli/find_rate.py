@@ -9,9 +9,9 @@ from typing import ClassVar
 from pydantic import Field
 
 from vision.cli.composition import compose_settings, config_groups
+from vision.cli.job import job_of
 from vision.cli.overrides import read_overrides
 from vision.cli.recipe import with_recipe
-from vision.cli.train import job_of
 from vision.files.atomic_file import check_writable
 from vision.settings.errors import SettingsError
 from vision.settings.file_names import local_path

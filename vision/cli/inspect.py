@@ -75,7 +75,9 @@ def run(argv: Sequence[str]) -> int:
     channels = parse_channels({**found, **given.sections["channels"]}, known=algorithms.channel_names())
     names = [name for name in ("train", "validation") if name in channels]
     if not names:
-        raise SettingsError(["Channel train or validation is required but missing: give channels.train=PATH."])
+        raise SettingsError(
+            ["Channel train or validation is required but missing: give the path of your images, for example photos/."]
+        )
     folder = local_path(settings.output)
     check_writable(folder / PAGE)
     words = [word for word in argv if word.partition("=")[0] not in InspectSettings.model_fields]

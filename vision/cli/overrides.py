@@ -176,7 +176,10 @@ def _several(name: str, value: str) -> str:
 def _unknown(name: str, text: str, groups: Mapping[str, Sequence[str]], forms: Mapping[str, Form]) -> str:
     """Return the sentence for a name without a section; most often the user forgot ``hp.`` or ``run.``."""
     if "=" not in text:
-        return f"Argument {shown(text)} is no setting and no path: write name=value, for example hp.epochs=10."
+        return (
+            f"Argument {shown(text)} is neither a path that exists nor a setting: give the path of your images, or"
+            " name=value, for example hp.epochs=10."
+        )
     full = {
         **{known.partition(".")[2]: known for known in forms},
         **{c: f"channels.{c}" for c in algorithms.channel_names()},

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from vision.cli.assignments import put
 from vision.cli.composition import RECIPE, config_folders, config_groups
-from vision.cli.overrides import FLAGS_WITH_VALUE, read_overrides
+from vision.cli.job import check_settings
+from vision.cli.overrides import FLAGS_WITH_VALUE, plain_settings, read_overrides
 from vision.settings.errors import SettingsError
 from vision.settings.file_names import local_path
 
@@ -25,10 +26,10 @@ def with_recipe(argv: Sequence[str], verb: str = "train") -> list[str]:
     words = _Words.of(argv)
     if not words.paths and words.recipe is None:
         return list(argv)
-    # Nothing is shown for words that are refused in the end.
-    problems = read_overrides(words.rest, config_groups(words.rest)).problems
-    if problems:
-        raise SettingsError(problems)
+    # Nothing is shown for words that are refused in the end, for their names here and for their values below.
+    overrides = read_overrides(words.rest, config_groups(words.rest))
+    if overrides.problems:
+        raise SettingsError(overrides.problems)
     from vision.recipes.proposal import Wish, propose
 
     given = words.settings()
@@ -38,6 +39,9 @@ def with_recipe(argv: Sequence[str], verb: str = "train") -> list[str]:
     channels = {f"channels.{name}": path for name, path in proposal.channels.items()}
     values = {"algorithm": proposal.algorithm, **channels, **proposal.settings}
     made = [f"{name}={value}" for name, value in values.items() if name not in given]
+    settings = None if verb == "sweep" or overrides.flags else plain_settings([*made, *words.rest])
+    if settings is not None:
+        check_settings(settings)
     if os.environ.get("LOCAL_RANK", "0") == "0":
         proposal.print_sentences()
         command = _command(["vision", verb, *made, *words.rest])

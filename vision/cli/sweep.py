@@ -115,7 +115,7 @@ def _earlier(words: SweepWords, settings: SweepSettings) -> tuple[SweepFolder, S
 
 def plan_of(words: SweepWords, settings: SweepSettings) -> SweepPlan:
     """Check everything before the first trial starts. Raises SettingsError with all problems."""
-    from vision.cli.train import job_of
+    from vision.cli.job import job_of
 
     composed = words.compose()
     problems = [

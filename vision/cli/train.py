@@ -6,18 +6,16 @@ import math
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vision import algorithms
 from vision.cli.composition import compose_settings, config_groups, run_hydra
+from vision.cli.job import check_settings, job_of
 from vision.cli.main import SIGNALLED, USER_ERROR, print_problems
 from vision.cli.overrides import Overrides, Settings, read_overrides
 from vision.cli.recipe import with_recipe
-from vision.settings.channels import needed_channels
 from vision.settings.errors import SettingsError, UserError
-from vision.settings.hyperparameters import missing_counts
-from vision.settings.job import Job, TrainingJob, occupied
 
 if TYPE_CHECKING:
     from vision.api import CrossValidation, RunResult
@@ -68,10 +66,6 @@ def _further_problems(overrides: Overrides, argv: Sequence[str]) -> Sequence[str
     return ()
 
 
-# Stands in for the missing counts while the other settings are checked.
-MANY = 1_000_000
-
-
 @dataclass(frozen=True)
 class Outcome:
     """The exit status of a run, and its objective: validation accuracy or mAP, NaN without one."""
@@ -104,51 +98,6 @@ def train(settings: Settings) -> Outcome:
     if os.environ.get("LOCAL_RANK", "0") == "0":
         show(result)
     return Outcome(0, result.metrics[metric])
-
-
-def job_of(settings: Settings) -> TrainingJob:
-    """Return the checked job, with the counts that were left out, which a line on stderr states.
-
-    Raises SettingsError with every problem of every part.
-    """
-    # All other problems come first: counting reads the data, and a wrong setting should not wait for that.
-    job = check_settings(settings)
-    if not missing_counts(settings["hp"]):
-        return job
-    from vision.data.counting import print_counts, with_counts
-
-    facts = algorithms.facts_of(job.algorithm)
-    suffixes, shown = facts.label_suffixes("train"), job.run.progress in ("auto", "bar")
-    counted = with_counts(settings["hp"], settings["channels"], suffixes, shows_progress=shown)
-    job = replace(job, hyperparameters=facts.hyperparameters.parse(counted))
-    print_counts(settings["hp"], job.hyperparameters.to_strings())
-    return job
-
-
-def check_settings(settings: Settings) -> TrainingJob:
-    """Return the job as far as its settings say, without a look at data. Raises one SettingsError with all problems."""
-    name = settings["algorithm"]
-    if name is None:
-        known = " or ".join(algorithms.names())
-        raise SettingsError(
-            [
-                f"Setting algorithm is required but missing: give algorithm={known}, or the path of your images alone"
-                ", for example photos/."
-            ]
-        )
-    facts = algorithms.facts_of(str(name))
-    declared = needed_channels(facts.channels, settings["run"])
-    unknown = {}
-    if settings["channels"].get("train"):
-        forms = facts.hyperparameters.forms()
-        unknown = {name: min(MANY, int(forms[name].high or MANY)) for name in missing_counts(settings["hp"])}
-    given = {**settings["hp"], **unknown}
-    job = Job.parse(facts.name, facts.hyperparameters, given, settings["channels"], settings["run"], declared)
-    # The folder is not empty for further processes of the same run, one for each GPU: the first has written to it.
-    problem = occupied(job.run) if os.environ.get("LOCAL_RANK", "0") == "0" else None
-    if problem is not None:
-        raise SettingsError([problem])
-    return job
 
 
 def show_folds(result: CrossValidation) -> None:
