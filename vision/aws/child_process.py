@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -46,6 +47,15 @@ def end_child(child: subprocess.Popen[str], grace_s: float = GRACE_S) -> None:
         child.wait(grace_s)
     except subprocess.TimeoutExpired:
         kill_group(child)
+
+
+def ask_to_end(child: subprocess.Popen[str] | None) -> None:
+    """Send SIGTERM to a child that runs, and kill its group if it takes too long; do not wait."""
+    if child is not None and child.poll() is None:
+        child.terminate()
+        killer = threading.Timer(GRACE_S, kill_group, [child])
+        killer.daemon = True
+        killer.start()
 
 
 def kill_group(child: subprocess.Popen[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_pascal
 
 from vision.aws.failure import ServiceFailure
@@ -31,6 +31,19 @@ class RequestShape(BaseModel):
         except ValidationError as error:
             problems = [_problem(item) for item in error.errors(include_url=False)]
         raise validation_failure(problems)
+
+
+class Tag(RequestShape):
+    """A tag of a resource."""
+
+    key: str
+    value: str = ""
+
+
+class TaggedShape(RequestShape):
+    """Base of the requests that make a resource, which may have tags."""
+
+    tags: list[Tag] = Field(default_factory=list)
 
 
 def validation_failure(problems: list[str]) -> ServiceFailure:

@@ -33,7 +33,7 @@ class Services:
     """The services of one workplace. ``app`` answers clients as soon as it exists; ``end`` ends jobs and endpoints."""
 
     def __init__(self, workplace: Workplace) -> None:
-        self._scheduler = Scheduler(workplace.settings.parallel)
+        self._scheduler = Scheduler(workplace.settings.places)
         self._jobs = TrainingJobs(workplace, self._scheduler)
         tuning = TuningJobs(workplace, self._scheduler)
         models = Models(workplace)

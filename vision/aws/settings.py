@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from vision.settings.device import shared_gpus
 from vision.settings.table import SettingsTable
 
 ACCOUNT = "123456789012"
@@ -27,7 +28,14 @@ class AwsSettings(SettingsTable):
         description="region that answers name",
         examples=["eu-west-1"],
     )
-    parallel: int = Field(default=1, ge=1, le=64, description="jobs that train at once; further ones wait")
+    parallel: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="jobs that train at once, which share the GPUs out; further ones wait; unset is one for each GPU,"
+        " or one",
+        examples=[2],
+    )
     hold_s: float = Field(
         default=20.0,
         ge=0,
@@ -43,6 +51,11 @@ class AwsSettings(SettingsTable):
     hosts: tuple[str, ...] = Field(
         default=(), description="further host names that requests may use, as a proxy passes them on"
     )
+
+    @property
+    def places(self) -> int:
+        """Return how many jobs train at once."""
+        return self.parallel or max(1, len(shared_gpus("auto")))
 
     @property
     def host(self) -> str:

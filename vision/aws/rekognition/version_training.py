@@ -9,11 +9,11 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from vision.aws.child_process import GRACE_S, kill_group, start_child
+from vision.aws.child_process import ask_to_end, start_child
 from vision.aws.logs.log_store import LogWriter
 from vision.aws.registry import Resource
 from vision.aws.rekognition.dataset_entries import BucketImages, ManifestError
@@ -61,12 +61,12 @@ class VersionTraining:
     def name(self) -> str:
         return self._version.name
 
-    def run(self) -> None:
+    def run(self, variables: Mapping[str, str]) -> None:
         """Train, and leave the files in the bucket. Never raises: what goes wrong is the version's StatusMessage."""
         log = self._workplace.logs.writer(LOG_GROUP, f"{self.name}/training")
         started_s = time.time()
         try:
-            results = self._work(log)
+            results = self._work(log, variables)
         except (ManifestError, TrainingFailed) as error:
             self._fail(log, str(error), started_s)
         except Exception as error:
@@ -79,14 +79,9 @@ class VersionTraining:
     def stop(self) -> None:
         """Ask the work to end, as when the server does; it is killed after two minutes."""
         self._stopping.set()
-        child = self._child
-        if child is not None and child.poll() is None:
-            child.terminate()
-            killer = threading.Timer(GRACE_S, kill_group, [child])
-            killer.daemon = True
-            killer.start()
+        ask_to_end(self._child)
 
-    def _work(self, log: LogWriter) -> dict[str, Any]:
+    def _work(self, log: LogWriter, variables: Mapping[str, str]) -> dict[str, Any]:
         images = BucketImages(self._workplace.storage.buckets)
         data = TrainingData.check(self._training(), None if self._testing is None else self._testing(), images)
         folder = version_folder(self._workplace, self._version)

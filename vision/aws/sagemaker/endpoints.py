@@ -10,7 +10,7 @@ from starlette.requests import Request
 from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
-from vision.aws.request_shape import RequestShape, validation_failure
+from vision.aws.request_shape import RequestShape, TaggedShape, validation_failure
 from vision.aws.sagemaker.arns import arn
 from vision.aws.sagemaker.described import settled, without_none
 from vision.aws.sagemaker.listing import ListRequest, list_page
@@ -23,7 +23,7 @@ from vision.settings.nearest import did_you_mean, shown
 _WORKING = ("Creating", "Updating")
 
 
-class EndpointRequest(RequestShape):
+class EndpointRequest(TaggedShape):
     endpoint_name: Name
     endpoint_config_name: Name
     retain_all_variant_properties: bool = False

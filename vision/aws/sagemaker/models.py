@@ -11,7 +11,7 @@ from starlette.requests import Request
 from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
-from vision.aws.request_shape import RequestShape, validation_failure
+from vision.aws.request_shape import RequestShape, TaggedShape, validation_failure
 from vision.aws.s3.buckets import split_uri
 from vision.aws.sagemaker.arns import arn
 from vision.aws.sagemaker.data_capture import CaptureRequest
@@ -50,7 +50,7 @@ class Container(RequestShape):
         return None if self.model_data_source is None else self.model_data_source.s3_data_source.s3_uri
 
 
-class ModelRequest(RequestShape):
+class ModelRequest(TaggedShape):
     model_name: Name
     primary_container: Container | None = None
     containers: list[Container] = Field(default_factory=list)
@@ -67,7 +67,7 @@ class Variant(RequestShape):
     initial_variant_weight: Annotated[float, Field(ge=0)] = 1.0
 
 
-class ConfigRequest(RequestShape):
+class ConfigRequest(TaggedShape):
     endpoint_config_name: Name
     production_variants: Annotated[list[Variant], Field(min_length=1, max_length=10)]
     data_capture_config: CaptureRequest | None = None

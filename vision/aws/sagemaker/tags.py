@@ -10,20 +10,14 @@ from starlette.requests import Request
 from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
-from vision.aws.request_shape import RequestShape
+from vision.aws.request_shape import TaggedShape
 from vision.aws.sagemaker.arns import split_arn
 from vision.aws.workplace import Workplace
 from vision.settings.nearest import shown
 
 
-class _Tag(RequestShape):
-    key: str
-    value: str = ""
-
-
-class _Request(RequestShape):
+class _Request(TaggedShape):
     resource_arn: str
-    tags: list[_Tag] = Field(default_factory=list)
     tag_keys: list[str] = Field(default_factory=list)
 
 

@@ -22,7 +22,7 @@ from vision.settings.errors import UserError, problems_of
 class TrainingMachine:
     """The instance ``host`` among ``hosts``, below ``folder``.
 
-    ``label`` is its name in logs, as algo-1. ``variables`` are those of its place on this computer, as its GPUs.
+    ``label`` is its name in logs, as algo-1. ``variables`` are those of its place among the instances.
     """
 
     buckets: Buckets
@@ -68,8 +68,11 @@ class TrainingMachine:
                 pipe.unlink()
         return problems
 
-    def start(self) -> subprocess.Popen[str]:
-        """Start the pipes of the channels in Pipe mode, link the checkpoints and start the process."""
+    def start(self, variables: Mapping[str, str]) -> subprocess.Popen[str]:
+        """Start the pipes of the channels in Pipe mode, link the checkpoints and start the process.
+
+        ``variables`` are those of the job's place on this computer, as its GPUs.
+        """
         for channel in self.request.input_data_config:
             if self._mode(channel) == "Pipe":
                 found = find_data(self.buckets, channel)
@@ -79,7 +82,7 @@ class TrainingMachine:
                 self._feeders.append(feeder)
         if self.request.checkpoint_config is not None:
             link_checkpoints(self.buckets, self.request.checkpoint_config.s3_uri, self.prefix.path / "checkpoints")
-        self.child = start_child("vision.sagemaker.train", (), self._environment())
+        self.child = start_child("vision.sagemaker.train", (), {**variables, **self._environment()})
         return self.child
 
     def stop_feeding(self) -> None:

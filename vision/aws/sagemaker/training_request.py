@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from vision.aws.request_shape import RequestShape
+from vision.aws.request_shape import RequestShape, TaggedShape
 from vision.sagemaker.container_job import RUN_PREFIX, RUN_VARIABLE
 
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$", max_length=63)]
@@ -92,7 +92,7 @@ class Checkpoints(RequestShape):
     s3_uri: S3Address
 
 
-class TrainingRequest(RequestShape):
+class TrainingRequest(TaggedShape):
     """A whole request. What the platform alone can use, as networks and profilers, is echoed and has no effect."""
 
     training_job_name: Name

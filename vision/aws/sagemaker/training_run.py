@@ -8,14 +8,14 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vision import algorithms
 from vision.artifacts.archive import pack_archive
-from vision.aws.child_process import GRACE_S, kill_group
+from vision.aws.child_process import ask_to_end
 from vision.aws.s3.buckets import split_uri
 from vision.aws.sagemaker.training_machine import TrainingMachine, place_problems
 from vision.aws.sagemaker.training_request import TrainingRequest
@@ -76,14 +76,14 @@ class TrainingRun:
         """Remove the job's folders."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def run(self) -> None:
+    def run(self, variables: Mapping[str, str]) -> None:
         """Train, and leave the model in the bucket. Never raises: what goes wrong is the job's FailureReason."""
         try:
             if self._stopping.is_set():
                 self._state.end("Stopped", "Stopped")
                 return
             self._state.enter("Downloading")
-            statuses = self._train()
+            statuses = self._train(variables)
             self._finish(statuses)
         except Exception as error:
             self._state.end("Failed", "Failed", f"InternalServerError: {type(error).__name__}: {error}")
@@ -96,12 +96,7 @@ class TrainingRun:
         self._timed_out = self._timed_out or timed_out
         self._stopping.set()
         for machine in self._machines:
-            child = machine.child
-            if child is not None and child.poll() is None:
-                child.terminate()
-                killer = threading.Timer(GRACE_S, kill_group, [child])
-                killer.daemon = True
-                killer.start()
+            ask_to_end(machine.child)
 
     def _plan_machines(self) -> list[TrainingMachine]:
         """Return the job's instances. Several find each other under addresses of this computer."""
@@ -121,7 +116,7 @@ class TrainingRun:
             machines.append(TrainingMachine(*given, self._folder / label, label, host, hosts, {**shared, **own}))
         return machines
 
-    def _train(self) -> list[int]:
+    def _train(self, variables: Mapping[str, str]) -> list[int]:
         """Run the processes to their end and return their exit statuses."""
         limit_s = self.request.stopping_condition.max_runtime_in_seconds
         limit = threading.Timer(limit_s, lambda: self.stop(timed_out=True))
@@ -143,7 +138,7 @@ class TrainingRun:
                 opened.callback(log.close)
                 opened.callback(machine.stop_feeding)
                 # Children end with the thread that starts them: this one, which waits for them.
-                machine.start()
+                machine.start(variables)
                 readers.append(threading.Thread(target=self._read, args=(machine, log.write, note), daemon=True))
             self._state.enter("Training", started_s=started_s)
             if self._stopping.is_set():

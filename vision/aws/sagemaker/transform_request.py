@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from vision.algorithms.facts import AlgorithmFacts
-from vision.aws.request_shape import RequestShape
+from vision.aws.request_shape import RequestShape, TaggedShape
 from vision.aws.sagemaker.output_filter import OutputFilter
 from vision.aws.sagemaker.training_request import Name, S3Address, S3Source
 from vision.serving.media_types import body_kind, choose_form, read_media_type
@@ -49,7 +49,7 @@ class DataProcessing(RequestShape):
     join_source: Literal["None", "Input"] = "None"
 
 
-class TransformRequest(RequestShape):
+class TransformRequest(TaggedShape):
     """A whole request."""
 
     transform_job_name: Name

@@ -7,12 +7,12 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vision.aws.child_process import GRACE_S, kill_group, start_child
+from vision.aws.child_process import ask_to_end, start_child
 from vision.aws.s3.buckets import split_uri
 from vision.aws.sagemaker.channel_data import link_files
 from vision.aws.sagemaker.output_filter import OutputFilter
@@ -58,7 +58,7 @@ class TransformRun:
     def _folder(self) -> Path:
         return transforms_folder(self.workplace) / self.name
 
-    def run(self) -> None:
+    def run(self, variables: Mapping[str, str]) -> None:
         """Answer all objects. Never raises: what goes wrong is the job's FailureReason."""
         log = self.workplace.logs.writer(LOG_GROUP, f"{self.name}/{int(time.time())}")
         try:
@@ -66,7 +66,7 @@ class TransformRun:
                 self._end("Stopped")
                 return
             self.workplace.registry.update(KIND, self.name, started_s=time.time())
-            status = self._transform(log.write)
+            status = self._transform(log.write, variables)
             self._store(log.write)
             if self._stopping.is_set():
                 self._end("Stopped")
@@ -85,14 +85,9 @@ class TransformRun:
     def stop(self) -> None:
         """Ask the job to end, as StopTransformJob does; answers so far are kept."""
         self._stopping.set()
-        child = self._child
-        if child is not None and child.poll() is None:
-            child.terminate()
-            killer = threading.Timer(GRACE_S, kill_group, [child])
-            killer.daemon = True
-            killer.start()
+        ask_to_end(self._child)
 
-    def _transform(self, write_log: Callable[[str], None]) -> int:
+    def _transform(self, write_log: Callable[[str], None], variables: Mapping[str, str]) -> int:
         """Run the process to its end and return its exit status."""
         shutil.rmtree(self._folder, ignore_errors=True)
         source = self._folder / "input"
@@ -106,7 +101,7 @@ class TransformRun:
             setting = variable.removeprefix(_SETTING).lower()
             if variable.startswith(_SETTING) and setting in _SETTINGS:
                 words.append(f"{setting}={value}")
-        self._child = child = start_child("vision", ["transform", *words], {})
+        self._child = child = start_child("vision", ["transform", *words], variables)
         if self._stopping.is_set():
             self.stop()
         assert child.stdout is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from starlette.requests import Request
@@ -114,9 +115,10 @@ class TuningJobs:
         asked = ListRequest.read(values)
         found, token = list_page(self._workplace.registry.all(KIND), asked, lambda job: job.state["status"])
         summaries = []
+        trained = list(jobs_of(self._workplace, [job.name for job in found]))
         for job in found:
             config = job.state["request"]["HyperParameterTuningJobConfig"]
-            jobs = list(jobs_of(self._workplace, [job.name]))
+            jobs = [one for one in trained if one.state["tuning"]["job"] == job.name]
             summaries.append(
                 without_none(
                     HyperParameterTuningJobName=job.name,
@@ -163,6 +165,8 @@ class TuningJobs:
     def _checked(self, asked: TuningRequest, raw: Mapping[str, Any]) -> TuningRun:
         """Return the run of a request. Raises SettingsError and ServiceFailure with all problems."""
         problems = asked.problems()
+        if find_spec("optuna") is None:
+            problems.append("tuning needs optuna, which is not installed: pip install 'vision[sweep]'")
         if problems:
             raise validation_failure(problems)
         specification = asked.definition.algorithm_specification

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vision.aws.request_shape import RequestShape
+from vision.aws.request_shape import RequestShape, TaggedShape
 from vision.aws.sagemaker.training_request import (
     AlgorithmSpecification,
     Checkpoints,
@@ -140,7 +140,7 @@ class WarmStart(RequestShape):
         return [one.hyper_parameter_tuning_job_name for one in self.parent_hyper_parameter_tuning_jobs]
 
 
-class TuningRequest(RequestShape):
+class TuningRequest(TaggedShape):
     """A whole request."""
 
     hyper_parameter_tuning_job_name: TuningName

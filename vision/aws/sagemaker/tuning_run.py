@@ -70,7 +70,7 @@ class TuningRun:
         self._stopping = True
         self._events.put(("", None))
 
-    def run(self) -> None:
+    def run(self, variables: Mapping[str, str]) -> None:
         """Train all jobs. Never raises: what goes wrong is the tuning job's FailureReason."""
         try:
             self._tune()
@@ -143,7 +143,7 @@ class TuningRun:
 
     @property
     def _parallel(self) -> int:
-        return min(self.request.config.resource_limits.max_parallel_training_jobs, self.workplace.settings.parallel)
+        return min(self.request.config.resource_limits.max_parallel_training_jobs, self.workplace.settings.places)
 
     def _may_start(self) -> bool:
         return (
@@ -227,6 +227,8 @@ class TuningRun:
             trial.open.complete(best)
             self._since_best = self._since_best + 1 if self._best is not None and best <= self._best else 0
             self._best = best if self._best is None else max(best, self._best)
+            metric = {"MetricName": self.request.objective.metric_name, "Value": self._sign * self._best}
+            self.workplace.registry.update(KIND, self.name, metrics=[metric])
         else:
             trial.open.prune()
 

@@ -1,0 +1,89 @@
+"""What befalls training jobs, by stock clients. The jobs run a program that learns nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.aws.endpoint import Clients, ended_training, local_endpoint, training_request
+from tests.contract.training_jobs import HYPERPARAMETERS, records
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("no_training")]
+
+TEXTS = {name: str(value) for name, value in HYPERPARAMETERS.items()}
+SLOW = TEXTS | {"epochs": "1000", "run.stall_timeout_s": "0.1"}
+CHANNELS = {"train": "s3://bucket/train/", "validation": "s3://bucket/train/"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def data(clients: Clients, tmp_path_factory: pytest.TempPathFactory) -> None:
+    clients.s3.upload_file(str(records(tmp_path_factory.mktemp("records"))), "bucket", "train/data.rec")
+
+
+def test_a_job_that_takes_too_long_is_stopped_and_keeps_its_model(clients: Clients) -> None:
+    request = training_request("late", CHANNELS, HyperParameters=SLOW, StoppingCondition={"MaxRuntimeInSeconds": 1})
+    clients.sagemaker.create_training_job(**request)
+    job = ended_training(clients, "late")
+    assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
+    assert job["ModelArtifacts"]["S3ModelArtifacts"].endswith("/late/output/model.tar.gz")
+
+
+def test_a_model_may_be_stored_as_files(clients: Clients, root: Path) -> None:
+    output = {"S3OutputPath": "s3://bucket/plain/", "CompressionType": "NONE"}
+    request = training_request("files", CHANNELS, HyperParameters=TEXTS, OutputDataConfig=output)
+    clients.sagemaker.create_training_job(**request)
+    job = ended_training(clients, "files")
+    assert job["ModelArtifacts"]["S3ModelArtifacts"] == "s3://bucket/plain/files/output/model/"
+    assert (root / "bucket/plain/files/output/model/model.json").is_file()
+
+
+def test_a_job_that_waits_is_stopped_at_once(clients: Clients) -> None:
+    for name in ("at-work", "waiting"):
+        clients.sagemaker.create_training_job(**training_request(name, CHANNELS, HyperParameters=SLOW))
+    for name in ("waiting", "at-work"):
+        clients.sagemaker.stop_training_job(TrainingJobName=name)
+        assert ended_training(clients, name)["TrainingJobStatus"] == "Stopped"
+        with pytest.raises(ClientError, match=f"training job {name} is Stopped, not InProgress"):
+            clients.sagemaker.stop_training_job(TrainingJobName=name)
+
+
+def test_jobs_at_once_share_the_gpus_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    with local_endpoint(tmp_path / "root") as clients:
+        clients.s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        clients.s3.upload_file(str(records(tmp_path)), "bucket", "train/data.rec")
+        slow = TEXTS | {"epochs": "20", "run.stall_timeout_s": "0.1"}
+        for name in ("one", "two"):
+            clients.sagemaker.create_training_job(**training_request(name, CHANNELS, HyperParameters=slow))
+        jobs = [ended_training(clients, name) for name in ("one", "two")]
+        logs = [log(clients, f"{name}/") for name in ("one", "two")]
+    assert jobs[1]["TrainingStartTime"] < jobs[0]["TrainingEndTime"]
+    assert sorted(line for lines in logs for line in lines if line.startswith("GPUs")) == ["GPUs 3", "GPUs 5"]
+
+
+def log(clients: Clients, prefix: str) -> list[str]:
+    group = "/aws/sagemaker/TrainingJobs"
+    events = clients.logs.filter_log_events(logGroupName=group, logStreamNamePrefix=prefix)["events"]
+    return [event["message"] for event in events]
+
+
+@pytest.mark.parametrize("tags", ["text", ["text"], [{"Value": "no key"}]])
+def test_malformed_tags_are_refused(clients: Clients, tags: Any) -> None:
+    # The clients' own checks would not let them pass.
+    headers = {
+        "X-Amz-Target": "SageMaker.CreateTrainingJob",
+        "Authorization": "AWS4-HMAC-SHA256 Credential=any/20260101/eu-west-1/sagemaker/aws4_request",
+    }
+    request = training_request("tagged", CHANNELS, HyperParameters=TEXTS, Tags=tags)
+    with pytest.raises(HTTPError) as error:
+        urlopen(Request(clients.address, json.dumps(request).encode(), headers))
+    assert error.value.code == 400
+    answer = json.loads(error.value.read())
+    assert answer["__type"] == "ValidationException"
+    assert "'tags" in answer["message"]
