@@ -100,7 +100,18 @@ async def _read(request: Request) -> dict[str, Any]:
         raise _unreadable(str(error)) from None
     if not isinstance(value, dict):
         raise _unreadable("it is not one JSON object")
+    if rb"\ud" in body.lower() and not _is_unicode(value):
+        raise _unreadable("a text in it has half of a surrogate pair")
     return value
+
+
+def _is_unicode(value: object) -> bool:
+    """Return whether all texts in a JSON value can be written."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _unreadable(why: str) -> ServiceFailure:

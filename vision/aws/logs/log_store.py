@@ -111,5 +111,5 @@ def _event(number: int, line: bytes) -> LogEvent | None:
 
 
 def _file_name(text: str) -> str:
-    # A dot at the beginning could make "..", and clients ask for names that are too long for a file.
-    return quote(text, safe="", errors="replace").replace(".", "%2E")[:255]
+    # A dot at the beginning could make "..", and clients ask for names that are empty or too long for a file.
+    return quote(text, safe="", errors="replace").replace(".", "%2E")[:255] or "%"

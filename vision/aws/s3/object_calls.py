@@ -71,9 +71,7 @@ class ObjectCalls:
             start, end = _range(asked, found.size)
             status, headers["content-range"] = 206, f"bytes {start}-{end - 1}/{found.size}"
         headers["content-length"] = str(end - start)
-        for name, value in request.query_params.items():
-            if name.startswith("response-") and name.removeprefix("response-") in (*_KEPT_HEADERS, "expires"):
-                headers[name.removeprefix("response-")] = value.encode("latin-1", "replace").decode("latin-1")
+        headers |= _asked_headers(request.query_params)
         if request.method == "HEAD" or start == end:
             return Response(status_code=status, headers=headers)
         # Opened now, so that an object deleted in this moment is a sentence and not half an answer.
@@ -150,6 +148,18 @@ def _kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
         rest = [one.strip() for one in kept["content-encoding"].split(",") if one.strip() != "aws-chunked"]
         kept["content-encoding"] = ",".join(rest)
     return {name: value for name, value in kept.items() if value}
+
+
+def _asked_headers(query: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that the client wants in the answer. Raises ServiceFailure if one cannot be a header."""
+    asked = {}
+    for parameter, value in query.items():
+        name = parameter.removeprefix("response-")
+        if name != parameter and name in (*_KEPT_HEADERS, "expires"):
+            if not value.isprintable():
+                raise ServiceFailure(400, "InvalidArgument", f"{parameter} is {shown(value)}, which no header can hold")
+            asked[name] = value.encode("latin-1", "replace").decode("latin-1")
+    return asked
 
 
 def _answer_headers(found: StoredObject) -> dict[str, str]:
