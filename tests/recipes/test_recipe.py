@@ -75,12 +75,36 @@ def test_weights_that_are_there_are_used(no_weights: Path) -> None:
 
 def test_a_network_that_the_user_names_is_fine_tuned() -> None:
     small, name = look(size_px=(32, 32)), "timm:convnext_tiny"
-    own, named = choose(small, CPU, "auto", OURS), choose(small, CPU, "auto", OURS, backbone=name)
+    own, named = choose(small, CPU, "auto", OURS), choose(small, CPU, "auto", OURS, given={"run.backbone": name})
     assert "hp.num_layers" not in values(named)
     assert values(named)["hp.use_pretrained_model"] == "1"
     assert values(named)["hp.image_shape"] == "3,224,224"
     assert float(values(named)["hp.learning_rate"]) < float(values(own)["hp.learning_rate"])
     assert name in " ".join(one.reason for one in named.settings)
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen"),
+    [
+        # What is cut out of a scaled image must not be larger than it.
+        ({"hp.image_shape": "3,224,200"}, {"hp.resize": "224", "hp.num_layers": "18"}),
+        ({"hp.resize": "24"}, {"hp.image_shape": "3,24,24"}),
+        ({"hp.image_shape": "3,32,32"}, {"hp.resize": "32", "hp.num_layers": "20"}),
+        # The weights that are there are those of another network.
+        ({"hp.num_layers": "50"}, {"hp.use_pretrained_model": "0", "hp.learning_rate": "0.003"}),
+        ({"hp.num_layers": "18"}, {"hp.use_pretrained_model": "1", "hp.learning_rate": "0.0003"}),
+        ({"hp.use_pretrained_model": "0"}, {"hp.learning_rate": "0.003"}),
+    ],
+)
+def test_what_is_chosen_fits_what_the_user_states(
+    given: dict[str, str], chosen: dict[str, str], no_weights: Path
+) -> None:
+    machine = CPU
+    if "hp.image_shape" not in given:
+        (no_weights / "resnet18-f37072fd.pth").touch()
+        machine = replace(CPU, weights_folder=no_weights)
+    found = values(choose(look(size_px=(120, 110)), machine, "auto", OURS, given=given))
+    assert found | chosen == found
 
 
 def test_a_recipe_of_ones_own_stands_above_what_the_data_say(tmp_path: Path) -> None:

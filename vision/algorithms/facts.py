@@ -89,7 +89,7 @@ class AlgorithmFacts:
     Training"), ``head_settings`` those that only concern the last layers, which ``run.new_head`` makes anew,
     ``measured_by`` those that two models must share to be measured by the same figures. ``baseline`` are the
     hyperparameters with which ``Algorithm.fit_baseline`` works; None: it has none. ``plan`` chooses them by a look at
-    the data, for people who choose nothing themselves but perhaps ``run.backbone``.
+    the data, beside the settings that the user states, by full names, as texts.
     """
 
     name: str
@@ -107,7 +107,7 @@ class AlgorithmFacts:
     head_settings: tuple[str, ...] = ("num_classes",)
     measured_by: tuple[str, ...] = ()
     baseline: Mapping[str, str] | None = None
-    plan: Callable[[DataLook, Machine, str | None], Plan] = nothing_planned
+    plan: Callable[[DataLook, Machine, Mapping[str, str]], Plan] = nothing_planned
 
     @property
     def labels_are_images(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,7 +38,7 @@ class Plan:
     advice: tuple[str, ...] = ()
 
 
-def nothing_planned(look: DataLook, machine: Machine, backbone: str | None = None) -> Plan:
+def nothing_planned(look: DataLook, machine: Machine, given: Mapping[str, str]) -> Plan:
     """Leave everything to the defaults."""
     return Plan(())
 
@@ -50,10 +52,13 @@ class Start:
     advice: tuple[str, ...] = ()
 
 
-def start_of(network: str, machine: Machine) -> Start:
-    """Return how the training of a network that torchvision names so starts on this machine."""
+def start_of(network: str, machine: Machine, given: Mapping[str, str]) -> Start:
+    """Return how the training of a network that torchvision names so starts on this machine, or as ``given``."""
     from vision.nn.weights_files import PUBLISHED, find_imagenet
 
+    stated = given.get("hp.use_pretrained_model")
+    if stated is not None:
+        return Start(stated.lower() in ("1", "true"), "as you say")
     if network not in PUBLISHED:
         return Start(False, "there are no ImageNet weights for this network")
     found = find_imagenet(network, machine.weights_folder)
@@ -66,6 +71,12 @@ def start_of(network: str, machine: Machine) -> Start:
         f"https://download.pytorch.org/models/{file}) into {place} and run this again"
     )
     return Start(False, "ImageNet weights are not on this machine", (advice,))
+
+
+def side_px(given: Mapping[str, str], name: str) -> int | None:
+    """Return the longer side in pixels that a setting states, such as 224 of "3,200,224"; None if it states none."""
+    sides = [int(number) for number in re.findall(r"\d{1,5}", given.get(name, ""))][-2:]
+    return max(sides, default=None)
 
 
 def batch_size(num_images: int) -> int:

@@ -138,10 +138,11 @@ def propose(wish: Wish, folders: Sequence[Path]) -> Proposal:
     given = {name: value for name, value in wish.settings.items() if value is not None}
     run = RunSettings.parse({"weights_folder": given.get("run.weights_folder") or RunSettings().weights_folder})
     machine = this_machine(str(given.get("run.device") or "auto"), run.weights_folder)
-    backbone = given.get("run.backbone")
-    choice = choose(
-        look, machine, wish.recipe_name, folders, wish.algorithm, None if backbone is None else str(backbone)
-    )
+    texts = {
+        name: ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        for name, value in given.items()
+    }
+    choice = choose(look, machine, wish.recipe_name, folders, wish.algorithm, texts)
     holds_out = "validation" not in located and not given.get("run.folds")
     share = {"run.validation_share": SHARE} if holds_out else {}
     made = {**share, **{one.setting: one.value for one in choice.settings}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
@@ -44,18 +45,18 @@ def choose(
     recipe: str,
     folders: Sequence[Path],
     algorithm: str | None = None,
-    backbone: str | None = None,
+    given: Mapping[str, str] = MappingProxyType({}),
 ) -> Choice:
     """Return what a recipe makes of some data. Raises UserError where no algorithm learns from their labels.
 
     Values of the recipe's file stand above those chosen by the data. ``folders`` may hold the file.
-    ``backbone`` is the network that the user names, if any.
+    ``given`` are the settings that the user states, by full names, as texts.
     """
     facts = _algorithm_for(look) if algorithm is None else algorithms.facts_of(algorithm)
     if recipe == SAGEMAKER:
         return Choice(facts.name, (), Plan(()))
     sections = _read(recipe, folders).get(facts.name, {})
-    plan = facts.plan(look, machine, backbone)
+    plan = facts.plan(look, machine, given)
     kinds = (_ALWAYS, _PRETRAINED if plan.is_pretrained else _SCRATCH)
     fixed = {
         f"{section}.{name}": value

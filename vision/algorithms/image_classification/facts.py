@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from vision.algorithms.facts import (
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 _NUMBER = r"([0-9.eE+-]+)"
 
 
-def _plan(look: DataLook, machine: Machine, backbone: str | None = None) -> Plan:
+def _plan(look: DataLook, machine: Machine, given: Mapping[str, str]) -> Plan:
     from vision.algorithms.image_classification.plan import plan
 
-    return plan(look, machine, backbone)
+    return plan(look, machine, given)
 
 
 FACTS = AlgorithmFacts(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from vision.algorithms.image_classification.advice import rare_class_advice
 from vision.algorithms.image_classification.hyperparameters import SMALL_HEIGHT_PX
-from vision.algorithms.plan import Plan, Recommendation, Start, batch_size, epochs_within, start_of
+from vision.algorithms.plan import Plan, Recommendation, Start, batch_size, epochs_within, side_px, start_of
 from vision.data.look import DataLook
 from vision.settings.counted import counted
 from vision.settings.device import Machine
 
 # The work of a forward pass at 224 pixels, by depth; that of 20 is a network for small images.
-_GFLOPS_AT_224 = {20: 2.0, 18: 1.8, 34: 3.6, 50: 4.1}
+_GFLOPS_AT_224, _DEEP_GFLOPS = {20: 2.0, 18: 1.8, 34: 3.6, 50: 4.1}, 11.0
 # From scratch, a deeper network wants more images than this.
 _MANY = 20_000
 # Pixels to which the sides of an input are rounded down, and its bounds.
@@ -19,40 +21,45 @@ _STEP_PX, _LEAST_PX, _LIGHT_PX, _MOST_PX = 16, 48, 128, 224
 _RATE, _FINE_TUNING_RATE = 0.003, 0.0003
 
 
-def plan(look: DataLook, machine: Machine, backbone: str | None = None) -> Plan:
-    """Return settings for training on what was looked at, by a network of ours or the trained one that a user names."""
+def plan(look: DataLook, machine: Machine, given: Mapping[str, str]) -> Plan:
+    """Return settings for training on what was looked at, by the network and at the size that a user names, if any."""
+    backbone, asked = given.get("run.backbone"), side_px(given, "hp.image_shape")
     if backbone is not None:
-        return _fine_tuning(look, machine, backbone)
-    small = 0 < max(look.median_px) <= SMALL_HEIGHT_PX
-    published = () if small else (50, 18) if machine.has_gpu else (18,)
-    starts = {depth: start_of(f"resnet{depth}", machine) for depth in published}
+        # How much work a library's network is, only the library knows, and it loads torch.
+        start = Start(True, f"from the trained weights of {backbone}")
+        settings, gflops = _settings(look, machine, given, start, _MOST_PX, _GFLOPS_AT_224[50])
+        return Plan(settings, True, gflops, rare_class_advice(look))
+    small = 0 < (asked or max(look.median_px)) <= SMALL_HEIGHT_PX
+    layers = given.get("hp.num_layers", "")
+    named = (int(layers),) if layers.isdecimal() else ()
+    published = named or (() if small else (50, 18) if machine.has_gpu else (18,))
+    starts = {depth: start_of(f"resnet{depth}", machine, given) for depth in published}
     pretrained = next((depth for depth, start in starts.items() if start.is_pretrained), None)
-    start = starts[pretrained or 18] if published else start_of("resnet20", machine)
+    start = starts[pretrained or published[-1]] if published else start_of("resnet20", machine, given)
     # Many epochs of a light network on reduced images teach random weights more than few of a large one.
-    light = not pretrained and not machine.has_gpu and 0 < min(look.median_px) <= _LIGHT_PX
-    if small or light:
+    light = not pretrained and not machine.has_gpu and not asked and 0 < min(look.median_px) <= _LIGHT_PX
+    if not named and (small or light):
         depth, side = 20, min(look.median_px) if small else SMALL_HEIGHT_PX
     else:
-        depth = pretrained or (34 if machine.has_gpu and look.num_images > _MANY else 18)
+        many = machine.has_gpu and look.num_images > _MANY
+        depth = pretrained or (named[0] if named else 34 if many else 18)
         side = _side_px(look, machine, start.is_pretrained)
-    gflops = _GFLOPS_AT_224[depth] * (side / 224) ** 2
     kind = "small images" if small else "a GPU" if machine.has_gpu else "a CPU"
     why = f"a network for {kind}" if small or not light else "a light one, which learns most on a CPU in the same time"
-    network = Recommendation("hp.num_layers", str(depth), why)
-    settings = (network, *_settings(look, machine, start, side, gflops))
+    # A depth of the user's may be one that is not listed: deep.
+    further, gflops = _settings(look, machine, given, start, side, _GFLOPS_AT_224.get(depth, _DEEP_GFLOPS))
+    settings = (Recommendation("hp.num_layers", str(depth), why), *further)
     return Plan(settings, start.is_pretrained, gflops, (*(() if small else start.advice), *rare_class_advice(look)))
 
 
-def _fine_tuning(look: DataLook, machine: Machine, backbone: str) -> Plan:
-    # How much work a library's network is, only the library knows, and it loads torch.
-    start, gflops = Start(True, f"from the trained weights of {backbone}"), _GFLOPS_AT_224[50]
-    return Plan(_settings(look, machine, start, _MOST_PX, gflops), True, gflops, rare_class_advice(look))
-
-
 def _settings(
-    look: DataLook, machine: Machine, start: Start, side_px: int, gflops_per_image: float
-) -> tuple[Recommendation, ...]:
-    """Return all but the network, whose input has sides of ``side_px``."""
+    look: DataLook, machine: Machine, given: Mapping[str, str], start: Start, side: int, gflops_at_224: float
+) -> tuple[tuple[Recommendation, ...], float]:
+    """Return all but the network, whose input has ``side`` pixels unless the user says another, and its work."""
+    asked, resize = side_px(given, "hp.image_shape"), side_px(given, "hp.resize")
+    # An image that is scaled to less than the input would be too small for it.
+    side = asked or min(side, resize or side)
+    gflops_per_image = gflops_at_224 * (side / 224) ** 2
     batch = batch_size(look.num_images)
     least, most = (5, 20) if start.is_pretrained else (10, 100)
     seconds = 1800.0 if machine.has_gpu else 600.0
@@ -62,8 +69,8 @@ def _settings(
     whole = "so that the whole shorter side is seen, and smaller images serve, too"
     found = [
         Recommendation("hp.use_pretrained_model", str(int(start.is_pretrained)), start.reason),
-        Recommendation("hp.image_shape", f"3,{side_px},{side_px}", seen),
-        Recommendation("hp.resize", str(side_px), whole),
+        Recommendation("hp.image_shape", f"3,{side},{side}", seen),
+        Recommendation("hp.resize", str(side), whole),
         Recommendation("hp.mini_batch_size", str(batch), f"for {counted(look.num_images, 'image')}"),
         Recommendation("hp.learning_rate", f"{rate:g}", "for AdamW"),
         Recommendation("hp.epochs", str(epochs), why),
@@ -74,7 +81,7 @@ def _settings(
             Recommendation("hp.multi_label", "1", "images have several classes or none"),
             Recommendation("run.objective", "mAP", "accuracy is high as well where nothing is found"),
         ]
-    return tuple(found)
+    return tuple(found), gflops_per_image
 
 
 def _side_px(look: DataLook, machine: Machine, is_pretrained: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from vision.algorithms.facts import (
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from vision.settings.device import Machine
 
 
-def _plan(look: DataLook, machine: Machine, backbone: str | None = None) -> Plan:
+def _plan(look: DataLook, machine: Machine, given: Mapping[str, str]) -> Plan:
     from vision.algorithms.object_detection.plan import plan
 
-    return plan(look, machine, backbone)
+    return plan(look, machine, given)
 
 
 FACTS = AlgorithmFacts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from vision.algorithms.facts import AlgorithmFacts, Capabilities, MetricDefinition, MetricFacts, Objective
@@ -20,11 +21,11 @@ _MASK = ".png"
 WHOLE_IMAGES = "whole_images_"
 
 
-def _plan(look: DataLook, machine: Machine, backbone: str | None = None) -> Plan:
+def _plan(look: DataLook, machine: Machine, given: Mapping[str, str]) -> Plan:
     # NumPy is loaded where the settings are asked for: facts are read before every command.
     from vision.algorithms.semantic_segmentation.plan import plan
 
-    return plan(look, machine, backbone)
+    return plan(look, machine, given)
 
 
 FACTS = AlgorithmFacts(
