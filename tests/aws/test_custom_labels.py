@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import pytest
 from botocore.exceptions import ClientError
@@ -127,6 +129,9 @@ def test_the_life_of_a_classifier(clients: Clients, root: Path, tmp_path: Path) 
     thresholds = {one["Label"]: 100 * one["Metrics"]["Threshold"] for one in summary["LabelEvaluationResults"]}
     own = rekognition.detect_custom_labels(ProjectVersionArn=arn, Image={"Bytes": file})["CustomLabels"]
     assert own == [label for label in every if label["Confidence"] >= thresholds[label["Name"]] - 1e-4]
+
+    with urlopen(f"{clients.address}/report?{urlencode({'kind': 'project-version', 'name': arn[43:]})}") as answer:
+        assert b"<svg" in answer.read()
 
     copied = rekognition.copy_project_version(
         SourceProjectArn=project,

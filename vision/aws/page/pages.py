@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from html import escape
 from itertools import chain
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -129,7 +130,7 @@ class Pages:
         sections += [self._log_section(*stream) for stream in streams]
         sections.append(Section("As it was asked for", settings_html(dict(_flat(state.get("request", state))))))
         links = [("Overview", "/")]
-        if kind == _JOB and _status(found) == "Completed":
+        if state.get("report") or (kind == _JOB and _status(found) == "Completed"):
             links.append(("Report", _address("/report", kind=kind, name=name)))
         return _page_response(
             title=name,
@@ -154,9 +155,9 @@ class Pages:
             yield from ((group, stream[0]) for stream in self._workplace.logs.streams(group, prefix) or ())
 
     def _metrics(self, resource: Resource) -> dict[str, float]:
-        """Return the last value of each metric of a training job; empty for others."""
+        """Return the last value of each metric of a training job, and what else says how good a resource is."""
         found = self._workplace.metrics.last(resource.name) if resource.kind == _JOB else ()
-        return {one.name: one.value for one in found}
+        return {one.name: one.value for one in found} | resource.state.get("figures", {})
 
     def _log_section(self, group: str, stream: str) -> Section:
         events = self._workplace.logs.last_events(group, stream, _SHOWN_LOG_BYTES)
@@ -176,15 +177,21 @@ class Pages:
         return StreamingResponse(lines, media_type="text/plain; charset=utf-8")
 
     def _report(self, query: Mapping[str, str]) -> Response:
-        """Send the report out of the job's output.tar.gz, a page that may do nothing here: it is a bucket's content."""
-        found = self._workplace.registry.find(_JOB, query.get("name", ""))
+        """Send a resource's report, a page that may do nothing here: that of a job is a bucket's content."""
+        found = self._workplace.registry.find(query.get("kind", _JOB), query.get("name", ""))
         report = None if found is None else self._read_report(found)
         if report is None:
-            return PlainTextResponse("vision: this job has no report in its output.tar.gz\n", 404)
+            return PlainTextResponse("vision: this resource has no report\n", 404)
         rules = f"{policy()}; sandbox allow-scripts; {_FRAMELESS}"
         return Response(report, headers={"content-security-policy": rules}, media_type="text/html")
 
-    def _read_report(self, job: Resource) -> bytes | None:
+    def _read_report(self, found: Resource) -> bytes | None:
+        if found.state.get("report"):
+            return _read(self._workplace.own_folder / found.state["report"])
+        return self._read_job_report(found) if found.kind == _JOB else None
+
+    def _read_job_report(self, job: Resource) -> bytes | None:
+        """Return the report in the job's output.tar.gz."""
         place = job.state["request"]["OutputDataConfig"]["S3OutputPath"].rstrip("/")
         try:
             bucket, key = split_uri(f"{place}/{job.name}/output/output.tar.gz")
@@ -198,6 +205,13 @@ class Pages:
                         return b"".join(stream.chunks())
         except (ServiceFailure, BadArchiveError, ValueError, EOFError, zlib.error, OSError):
             pass
+        return None
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
         return None
 
 

@@ -139,7 +139,8 @@ class VersionTraining:
         self._publish(paths)
         labels = summary["LabelEvaluationResults"]
         return {
-            "f1": summary["AggregatedEvaluationResults"]["F1Score"],
+            "figures": {"F1": summary["AggregatedEvaluationResults"]["F1Score"]},
+            "report": report_path(self._workplace, self._version),
             "thresholds": {one["Label"]: one["Metrics"]["Threshold"] for one in labels},
         }
 
@@ -171,6 +172,12 @@ class VersionTraining:
 def version_folder(workplace: Workplace, version: Resource) -> Path:
     """Return the folder of a version's model and evaluation."""
     return workplace.own_folder / "custom-labels" / "versions" / str(number_of(version))
+
+
+def report_path(workplace: Workplace, version: Resource) -> str:
+    """Return the path of a version's report below the server's own folder."""
+    path = version_folder(workplace, version) / "evaluation" / "report.html"
+    return path.relative_to(workplace.own_folder).as_posix()
 
 
 def publish(workplace: Workplace, version: Resource, paths: dict[str, Path]) -> dict[str, str]:

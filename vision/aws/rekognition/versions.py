@@ -5,21 +5,33 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
 from starlette.requests import Request
 
 from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
 from vision.aws.rekognition.dataset_entries import ManifestError, raw_lines, read_entries, read_lines
-from vision.aws.rekognition.dataset_requests import Manifest
 from vision.aws.rekognition.datasets import Datasets
-from vision.aws.rekognition.resources import DATASET, PROJECT, VERSION, Bucket, Name, Paged, Resources, failure
+from vision.aws.rekognition.resources import DATASET, PROJECT, VERSION, Resources, failure
 from vision.aws.rekognition.training_data import TEST, TRAIN
-from vision.aws.rekognition.version_training import ENDED_BY_SERVER, Lines, VersionTraining, publish, version_folder
-from vision.aws.request_shape import RequestShape
+from vision.aws.rekognition.version_requests import (
+    Asset,
+    TestingAssets,
+    VersionArn,
+    VersionCopy,
+    VersionCreation,
+    VersionList,
+)
+from vision.aws.rekognition.version_training import (
+    ENDED_BY_SERVER,
+    Lines,
+    VersionTraining,
+    publish,
+    report_path,
+    version_folder,
+)
 from vision.aws.sagemaker.described import settled, without_none
 from vision.aws.sagemaker.scheduler import Scheduler
 from vision.aws.workplace import Workplace
@@ -28,53 +40,6 @@ from vision.data.readers.manifest_line import RawLine
 WORKING = ("TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS", "STARTING", "STOPPING")
 _USABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_FAILED")
 _TRAINED = ("TRAINING_COMPLETED", "COPYING_COMPLETED", "STARTING", "RUNNING", "STOPPING", "STOPPED", "FAILED")
-
-
-class _Output(RequestShape):
-    s3_bucket: Bucket
-    s3_key_prefix: Annotated[str, Field(max_length=1024)] = ""
-
-
-class _Asset(RequestShape):
-    ground_truth_manifest: Manifest
-
-
-class _Training(RequestShape):
-    assets: list[_Asset] = Field(default_factory=list)
-
-
-class _Testing(_Training):
-    auto_create: bool = False
-
-
-class _Create(RequestShape):
-    project_arn: str
-    version_name: Name
-    output_config: _Output
-    training_data: _Training | None = None
-    testing_data: _Testing | None = None
-    version_description: Annotated[str, Field(min_length=1, max_length=255)] | None = None
-    kms_key_id: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
-
-
-class _Copy(RequestShape):
-    source_project_arn: str
-    source_project_version_arn: str
-    destination_project_arn: str
-    version_name: Name
-    output_config: _Output
-    kms_key_id: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
-
-
-class _Describe(Paged):
-    project_arn: str
-    version_names: Annotated[list[Name], Field(min_length=1, max_length=10)] | None = None
-
-
-class _OfVersion(RequestShape):
-    project_version_arn: str
 
 
 class Versions:
@@ -106,7 +71,7 @@ class Versions:
                 self._resources.update(version, status="COPYING_FAILED", message=message)
 
     async def create(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
-        asked = _Create.read(values)
+        asked = VersionCreation.read(values)
         project = self._resources.get(PROJECT, asked.project_arn)
         training, testing = self._data(project, asked)
         state = self._new(project, asked, "TRAINING_IN_PROGRESS", "The model is being trained.") | {
@@ -120,7 +85,7 @@ class Versions:
 
     async def describe(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         """Describe versions, the youngest first. If some are named, their work may end meanwhile."""
-        asked = _Describe.read(values)
+        asked = VersionList.read(values)
         project = self._resources.get(PROJECT, asked.project_arn)
         names = asked.version_names
         found = [
@@ -134,7 +99,7 @@ class Versions:
         return without_none(ProjectVersionDescriptions=[self._described(one) for one in page], NextToken=token)
 
     async def delete(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
-        version = self._resources.get(VERSION, _OfVersion.read(values).project_version_arn)
+        version = self._resources.get(VERSION, VersionArn.read(values).project_version_arn)
         if version.state["status"] in (*WORKING, "RUNNING"):
             raise failure("ResourceInUseException", f"the model is {version.state['status']}: stop it, or wait")
         self._resources.remove(version)
@@ -142,7 +107,7 @@ class Versions:
         return {"Status": "DELETING"}
 
     async def copy(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
-        asked = _Copy.read(values)
+        asked = VersionCopy.read(values)
         origin = self._resources.get(PROJECT, asked.source_project_arn)
         source = self._resources.get(VERSION, asked.source_project_version_arn)
         project = self._resources.get(PROJECT, asked.destination_project_arn)
@@ -152,7 +117,7 @@ class Versions:
             raise failure(
                 "InvalidParameterException", f"the model is {source.state['status']}: only trained ones are copied"
             )
-        kept = ("f1", "thresholds", "training_input", "testing_input", "description", "seconds", "ended_s")
+        kept = ("figures", "thresholds", "training_input", "testing_input", "description", "seconds", "ended_s")
         state = {
             **self._new(project, asked, "COPYING_IN_PROGRESS", "The model is being copied."),
             **{name: source.state[name] for name in kept},
@@ -171,11 +136,10 @@ class Versions:
         except (OSError, ServiceFailure) as error:
             self._resources.update(version, status="COPYING_FAILED", message=f"The model cannot be copied: {error}")
         else:
-            self._resources.update(
-                version, status="COPYING_COMPLETED", message="The model is ready to run.", files=files
-            )
+            done = {"status": "COPYING_COMPLETED", "message": "The model is ready to run."}
+            self._resources.update(version, **done, files=files, report=report_path(self._workplace, version))
 
-    def _data(self, project: Resource, asked: _Create) -> tuple[Lines, Lines | None]:
+    def _data(self, project: Resource, asked: VersionCreation) -> tuple[Lines, Lines | None]:
         """Return what gives the lines to train and to test on. Raises ServiceFailure."""
         sets = {one.state["type"]: one for one in self._resources.all(DATASET, project)}
         given = asked.training_data is not None or asked.testing_data is not None
@@ -199,7 +163,7 @@ class Versions:
             files = {kind: self._datasets.file(one) for kind, one in sets.items()}
             return lambda: raw_lines(read_entries(files["TRAIN"])), lambda: raw_lines(read_entries(files["TEST"]))
         training = asked.training_data.assets if asked.training_data is not None else []
-        testing = asked.testing_data or _Testing()
+        testing = asked.testing_data or TestingAssets()
         if not training or bool(testing.assets) == testing.auto_create:
             raise failure(
                 "InvalidParameterException",
@@ -210,7 +174,7 @@ class Versions:
             None if testing.auto_create else lambda: self._manifests(testing.assets),
         )
 
-    def _manifests(self, assets: Iterable[_Asset]) -> Iterator[RawLine]:
+    def _manifests(self, assets: Iterable[Asset]) -> Iterator[RawLine]:
         count = 0
         for asset in assets:
             place = asset.ground_truth_manifest.s3_object
@@ -227,7 +191,9 @@ class Versions:
         if not count:
             raise ManifestError("ERROR_EMPTY_MANIFEST", "The manifest file is empty.")
 
-    def _new(self, project: Resource, asked: _Create | _Copy, status: str, message: str) -> dict[str, Any]:
+    def _new(
+        self, project: Resource, asked: VersionCreation | VersionCopy, status: str, message: str
+    ) -> dict[str, Any]:
         """Return the first state of a version."""
         bucket = asked.output_config.s3_bucket
         try:
@@ -274,7 +240,7 @@ class Versions:
                     "Output": {"Assets": [{"GroundTruthManifest": objects[part]}]},
                     "Validation": {"Assets": [{"GroundTruthManifest": objects[f"{part}-validation"]}]},
                 }
-        f1 = state.get("f1")
+        figures = state.get("figures")
         return without_none(
             ProjectVersionArn=self._resources.arn(version.name),
             CreationTimestamp=version.created_s,
@@ -286,7 +252,7 @@ class Versions:
             TrainingEndTimestamp=state.get("ended_s"),
             OutputConfig={"S3Bucket": state["bucket"], "S3KeyPrefix": state["prefix"]},
             **results,
-            EvaluationResult=None if f1 is None else {"F1Score": f1, "Summary": objects["evaluation"]},
+            EvaluationResult=None if not figures else {"F1Score": figures["F1"], "Summary": objects["evaluation"]},
             ManifestSummary=objects.get("summary"),
             KmsKeyId=state["kms"],
             SourceProjectVersionArn=state.get("source"),
