@@ -147,6 +147,19 @@ def test_a_grid_tries_every_combination_once(clients: Clients) -> None:
 
 
 @pytest.mark.usefixtures("no_training")
+def test_jobs_that_fail_later_do_not_end_the_tuning_job(clients: Clients) -> None:
+    rates = {"Name": "learning_rate", "Values": ["0.3", "0.4"]}
+    # The first two jobs are well, two fail, and two show no metric.
+    accidents = {"Name": "momentum", "Values": ["0.5", "0.1", "0.2"]}
+    request = tuning_request("accidents", jobs=None, continuous=[], categorical=[accidents, rates], Strategy="Grid")
+    job, jobs = tune(clients, request)
+    assert job["HyperParameterTuningJobStatus"] == "Completed"
+    assert [one["TrainingJobStatus"] for one in jobs] == ["Completed"] * 2 + ["Failed"] * 2 + ["Completed"] * 2
+    assert job["ObjectiveStatusCounters"] == {"Succeeded": 2, "Pending": 0, "Failed": 4}
+    assert value(job["BestTrainingJob"]) == pytest.approx(0.4)
+
+
+@pytest.mark.usefixtures("no_training")
 @pytest.mark.parametrize(
     "config",
     [

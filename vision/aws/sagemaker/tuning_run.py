@@ -25,7 +25,7 @@ from vision.sweeps.space import table_of
 from vision.sweeps.study import OpenTrial, Study
 
 KIND = "hyper-parameter-tuning-job"
-# Jobs that fail one after the other, and what is the same with all of them is probably wrong.
+# If the first jobs all fail, what is the same with all of them is probably wrong.
 _MOST_FAILURES = 3
 _SAMPLERS = {"Bayesian": "tpe", "Hyperband": "tpe", "Random": "random", "Grid": "random"}
 
@@ -74,11 +74,10 @@ class TuningRun:
         """Train all jobs. Never raises: what goes wrong is the tuning job's FailureReason."""
         try:
             self._tune()
-            failed = self._failures >= _MOST_FAILURES or self._best is None
             if self._stopping:
                 self._end("Stopped")
-            elif failed:
-                self._end("Failed", "All training jobs failed, or the last ones did: see their FailureReason")
+            elif self._best is None:
+                self._end("Failed", "All training jobs failed, or showed no objective metric: see their FailureReason")
             else:
                 self._end("Completed")
         except Exception as error:
@@ -129,8 +128,8 @@ class TuningRun:
                 value = objective_of(job)
                 if value is not None:
                     try:
-                        study.learn(self.space.drawn(tuned_of(job)), self._sign * value)
-                    except (ValueError, KeyError):
+                        study.learn(self.space.drawn(job.state["request"]["HyperParameters"]), self._sign * value)
+                    except ValueError:
                         # Tried outside this job's ranges, or without one of its hyperparameters.
                         continue
         return study
@@ -150,7 +149,7 @@ class TuningRun:
             not self._stopping
             and self._started < self.request.most_jobs
             and len(self._running) < self._parallel
-            and self._failures < _MOST_FAILURES
+            and (self._best is not None or self._failures < _MOST_FAILURES)
             and not self._has_found_enough()
         )
 
@@ -220,9 +219,8 @@ class TuningRun:
         self.workplace.registry.update(TRAINING, job, objective=objective)
         if best is None or not is_measured:
             trial.open.fail()
-            self._failures += status == "Failed" or not self._stopping
+            self._failures += status != "Stopped"
             return
-        self._failures = 0
         if status == "Completed":
             trial.open.complete(best)
             self._since_best = self._since_best + 1 if self._best is not None and best <= self._best else 0
