@@ -373,7 +373,7 @@ class Conformance:
     def test_every_answer_form_is_served(self, channels: Channels, trained: TrainingResult) -> None:
         image = self.image(channels)
         for form in algorithms.facts_of(self.name).answer_forms:
-            answered = self.served(trained, image, accept=form)
+            answered = served(trained.folder.path, image, accept=form)
             assert answered.status == 200, answered.body
             assert answered.headers["content-type"].split(";")[0] == form.split(";")[0]
             self.check_answer(form, answered.body, image)
@@ -389,19 +389,9 @@ class Conformance:
             assert ("lines" in form) is body.endswith(b"\n")
 
     def test_what_is_no_answer_form_is_refused(self, channels: Channels, trained: TrainingResult) -> None:
-        answered = self.served(trained, self.image(channels), accept="text/html")
+        answered = served(trained.folder.path, self.image(channels), accept="text/html")
         assert answered.status == 406
         assert algorithms.facts_of(self.name).answer_forms[0] in answered.error
-
-    def served(self, trained: TrainingResult, body: bytes, **headers: str) -> Answered:
-        """Return what an endpoint of the model answers."""
-        from vision.serving.app import build_app
-        from vision.serving.metrics import Metrics
-        from vision.serving.service import Service
-        from vision.serving.settings import ServingSettings
-
-        settings = ServingSettings.parse({"model": trained.folder.path, "device": "cpu", "prepack": "false"})
-        return asyncio.run(post(build_app(Service(settings, Metrics())), whole(body), **headers))
 
     # Front doors ---------------------------------------------------------------------------------------------------
 
@@ -525,6 +515,17 @@ class Conformance:
         if folder.is_dir():
             return min(path for path in folder.rglob("*") if path.is_file()).read_bytes()
         return bytes(open_channel(parse_channels(channels), "train")[0].encoded)
+
+
+def served(model: Path, body: bytes, **headers: str) -> Answered:
+    """What an endpoint of the model answers."""
+    from vision.serving.app import build_app
+    from vision.serving.metrics import Metrics
+    from vision.serving.service import Service
+    from vision.serving.settings import ServingSettings
+
+    settings = ServingSettings.parse({"model": model, "device": "cpu", "prepack": "false"})
+    return asyncio.run(post(build_app(Service(settings, Metrics())), whole(body), **headers))
 
 
 def labelled_images(paths: Mapping[str, str]) -> dict[bytes, Any]:

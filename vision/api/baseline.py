@@ -13,7 +13,7 @@ from vision import algorithms
 from vision.api.evaluation import evaluate_stored
 from vision.api.run_data import RunData, dataset, open_run_data, run_names, settle_counts
 from vision.api.run_folder import new_run_folder, open_run_folder
-from vision.api.training_run import RunResult
+from vision.api.training_run import RunResult, assumed_thresholds, write_card
 from vision.artifacts.model_description import ModelDescription
 from vision.artifacts.model_folder import load_model, save_model
 from vision.data.broken_images import BrokenImages
@@ -60,10 +60,12 @@ def train_baseline(job: TrainingJob) -> RunResult:
         )
         save_model(folder.model, description, network.state_dict(), best=True, keep=False)
         evaluation = evaluate_stored(load_model(folder.model), job.channels, job.run, data.validation, alone=True)
+        # As a network's, the model knows its figures.
         metrics = {f"validation_{name}": value for name, value in evaluation.metrics.items()}
-        measured = description.model_copy(update={"metrics": metrics})
-        save_model(folder.model, measured, network.state_dict(), best=True, keep=False)
+        known = {"metrics": metrics, "assumed_thresholds": assumed_thresholds(evaluation)}
+        save_model(folder.model, description.model_copy(update=known), network.state_dict(), best=True, keep=False)
         folder.pack()
+        write_card(folder, job, data, load_model(folder.model), evaluation)
         evaluation = replace(evaluation, tables=(table, *evaluation.tables))
         return RunResult(folder, job, [], evaluation, data.validation)
 

@@ -79,7 +79,8 @@ def evaluate_model(
     given = thresholds.of_classes(stored.class_names, stored.assumed_thresholds) if thresholds else None
     reader = open_validation(stored, channels, run, held_out, warns=True)
     evaluation = evaluate_stored(stored, channels, run, reader, thresholds=given)
-    if is_own:
+    # A model without epochs, a baseline, chose nothing by these images.
+    if is_own and stored.epoch:
         evaluation = replace(evaluation, notes=(*evaluation.notes, _OWN))
     return EvaluatedModel(stored, evaluation, reader, run)
 

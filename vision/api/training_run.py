@@ -113,24 +113,25 @@ class _Run:
             },
             metrics=metrics,
             epoch=epoch,
-            assumed_thresholds=_assumed_thresholds(task.evaluation),
+            assumed_thresholds=assumed_thresholds(task.evaluation),
         )
         save_model(self.folder.model, description, task.network.state_dict(), best=best, keep=keep)
         self.folder.model_changed()
 
-    def write_card(self, stored: StoredModel, evaluation: Evaluation) -> None:
-        """Say what the model is, beside it."""
-        counts = self.data.train_summary.class_counts
-        places = {name: str(channel.path) for name, channel in self.job.channels.items()}
-        held_out = {"validation": f"held out of {places['train']}"} if self.data.held_out is not None else {}
-        facts = CardFacts(
-            title=self.algorithm.facts.title,
-            data={**places, **held_out},
-            images={"train": len(self.data.train), "validation": evaluation.num_images},
-            class_counts=None if counts is None else tuple(map(float, counts)),
-            metrics=evaluation.metrics,
-        )
-        write_whole(self.folder.card, model_card(self.folder.name, stored, facts))
+
+def write_card(folder: RunFolder, job: TrainingJob, data: RunData, stored: StoredModel, evaluation: Evaluation) -> None:
+    """Say what the model of a run is, beside it."""
+    counts = data.train_summary.class_counts
+    places = {name: str(channel.path) for name, channel in job.channels.items()}
+    held_out = {"validation": f"held out of {places['train']}"} if data.held_out is not None else {}
+    facts = CardFacts(
+        title=algorithms.facts_of(job.algorithm).title,
+        data={**places, **held_out},
+        images={"train": len(data.train), "validation": evaluation.num_images},
+        class_counts=None if counts is None else tuple(map(float, counts)),
+        metrics=evaluation.metrics,
+    )
+    write_whole(folder.card, model_card(folder.name, stored, facts))
 
 
 def train(
@@ -226,7 +227,7 @@ def _prepare(job: TrainingJob, folder: RunFolder, data: RunData | None, stack: E
     return _Run(algorithm, job, data, start, folder, run_names(data.class_names, start.class_names, job))
 
 
-def _assumed_thresholds(evaluation: Evaluation | None) -> dict[str, float]:
+def assumed_thresholds(evaluation: Evaluation | None) -> dict[str, float]:
     """Return the thresholds from the evaluation of the same weights; none before the first evaluation."""
     return evaluation.labels.threshold_of() if evaluation and evaluation.labels else {}
 
@@ -244,7 +245,7 @@ def _finish(run: _Run, trainer: pl.Trainer, task: TrainingTask, history: History
     is_apart = run.data.held_out is not None or isinstance(run.data.validation, PipeReader)
     reader = run.data.validation if is_apart else given
     evaluation = evaluate_stored(stored, run.job.channels, run.job.run, reader, alone=True)
-    run.write_card(stored, evaluation)
+    write_card(run.folder, run.job, run.data, stored, evaluation)
     metric = "" if evaluation.verdict is None else evaluation.verdict.metric
     yardstick = baseline_sentence(run.folder.path, metric, evaluation.metrics.get(metric, math.nan))
     return RunResult(run.folder, run.job, history.rows, evaluation, run.data.validation, yardstick)

@@ -33,10 +33,10 @@ class CardFacts:
 
 def model_card(name: str, model: ModelDescription, facts: CardFacts) -> str:
     """Return the card, as Markdown, of the model of a run called ``name``."""
-    trained = counted(model.epoch, "epoch")
+    trained = f" The weights are those after {counted(model.epoch, 'epoch')}." if model.epoch else ""
     parts = [
         f"# Model card: {_plain(name)}",
-        f"{facts.title} with {counted(len(model.class_names), 'class')}. The weights are those after {trained}.",
+        f"{facts.title} with {counted(len(model.class_names), 'class')}.{trained}",
         _section("Use", _use(model)),
         _section("Results", _results(model, facts)),
         _section("Data", _data(model, facts)),
@@ -63,8 +63,8 @@ def _results(model: ModelDescription, facts: CardFacts) -> str:
     number = facts.images.get("validation")
     measured = f"On the {counted(number, 'image')} of the validation channel" if number else "On the validation channel"
     rows = [(_plain(name), _number(value)) for name, value in facts.metrics.items()]
-    note = "by which the best epoch was chosen: on images that took no part in any choice expect a little less"
-    return f"{measured}, {note}.\n\n{_table(('metric', 'value'), rows)}"
+    note = ", by which the best epoch was chosen: on images that took no part in any choice expect a little less"
+    return f"{measured}{note if model.epoch else ''}.\n\n{_table(('metric', 'value'), rows)}"
 
 
 def _data(model: ModelDescription, facts: CardFacts) -> str:

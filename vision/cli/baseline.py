@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from vision import algorithms
 from vision.cli.assignments import fill_places, read_assignments
 from vision.settings.channels import needed_channels
-from vision.settings.errors import SettingsError
+from vision.settings.errors import SettingsError, UserError
 from vision.settings.file_names import local_path
 from vision.settings.job import Job, occupied
 
@@ -50,7 +50,17 @@ def run(argv: Sequence[str]) -> int:
     if "validation" not in channels:
         settings.setdefault("validation_share", SHARE)
     from vision.data.counting import with_counts
+    from vision.data.labels import TASK_NAMES
+    from vision.data.look import look_at
+    from vision.data.readers.open import open_channel
+    from vision.settings.channels import parse_channels
 
+    look = look_at(open_channel(parse_channels(channels, ("train",)), "train"))
+    if look is not None and look.task != "single":
+        raise UserError(
+            f"vision baseline needs {TASK_NAMES['single']}, but the labels here are {TASK_NAMES[look.task]}: "
+            "train a network, vision train PATH"
+        )
     counted = with_counts(facts.baseline, channels, facts.label_suffixes("train"))
     declared = needed_channels(facts.channels, settings)
     job = Job.parse(facts.name, facts.hyperparameters, counted, channels, settings, declared)

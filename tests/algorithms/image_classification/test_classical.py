@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import vision
+from tests.algorithms.conformance import served
 from tests.api.conftest import picture
 from vision.algorithms.image_classification import classical_fit
 from vision.algorithms.image_classification.classical_features import (
@@ -184,6 +185,13 @@ def test_a_folder_of_photos_becomes_a_yardstick(
     metrics = json.loads((run / "report" / "evaluation.json").read_text())["metrics"]
     assert vision.evaluate(run, run={"device": "cpu"}).metrics == metrics
     assert metrics["accuracy"] > 0.9
+    stored = json.loads((run / "model" / "model.json").read_text())
+    assert stored["metrics"] == {f"validation_{name}": value for name, value in metrics.items()}
+    card = (run / "model_card.md").read_text()
+    assert "accuracy" in card and "epoch" not in card.partition("## Input")[0]
+    answered = served(run, (tmp_path / "photos" / "red" / "0.png").read_bytes(), content_type="image/png")
+    assert answered.status == 200
+    assert int(np.argmax(json.loads(answered.body))) == model.class_names.index("red")
     assert vision.compare(run, run, run={"device": "cpu"}, resamples=100).decisive.difference.value == 0
     # It is the yardstick of a network that is trained on the same photos.
     small = ["hp.num_layers=20", "hp.image_shape=3,16,16", "hp.resize=16", "hp.epochs=1", "run.device=cpu"]
@@ -193,3 +201,13 @@ def test_a_folder_of_photos_becomes_a_yardstick(
     assert "A baseline cannot be exported" in capsys.readouterr().err
     assert main(["baseline", str(tmp_path / "photos"), f"run.output={run}"]) == 2
     assert "already holds a run" in capsys.readouterr().err
+
+
+def test_images_of_several_classes_are_refused_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "0.png").write_bytes(picture(0, np.random.default_rng(0)))
+    (tmp_path / "train.lst").write_text("0\t1\t1\t0.png\n")
+    assert main(["baseline", str(tmp_path / "train.lst")]) == 2
+    said = "vision baseline needs one class an image, but the labels here are several classes an image"
+    assert said in capsys.readouterr().err
