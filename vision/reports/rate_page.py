@@ -58,7 +58,7 @@ def rate_figure(curve: RateCurve) -> bytes:
     # What rises beyond all bounds at the end would press the rest flat.
     low, first = float(curve.losses.min()), float(curve.losses[0])
     axes.set_ylim(
-        low - 0.1 * abs(first - low), max(first, float(curve.losses[: len(curve.losses) // 2 + 1].max())) * 1.5
+        low - 0.1 * abs(first - low), max(first, float(curve.losses[: len(curve.losses) // 2 + 1].max())) * 1.1
     )
     legend(axes, names, outside=False)
     return png(figure)

@@ -66,6 +66,10 @@ def _settings(
     epochs, why = epochs_within(seconds, look.num_images, gflops_per_image, machine, least, most)
     rate = _FINE_TUNING_RATE if start.is_pretrained else _RATE
     seen = "half of the images have at most {}x{} pixels".format(*look.median_px)
+    if side < min(look.median_px):
+        seen = "reduced, for speed: " + seen
+    stated = given.get("hp.epochs", "")
+    length = int(stated) if stated.isdecimal() else epochs
     whole = "so that the whole shorter side is seen, and smaller images serve, too"
     found = [
         Recommendation("hp.use_pretrained_model", str(int(start.is_pretrained)), start.reason),
@@ -74,7 +78,7 @@ def _settings(
         Recommendation("hp.mini_batch_size", str(batch), f"for {counted(look.num_images, 'image')}"),
         Recommendation("hp.learning_rate", f"{rate:g}", "for AdamW"),
         Recommendation("hp.epochs", str(epochs), why),
-        Recommendation("run.patience", str(max(epochs // 3, 5)), "ends training that no longer helps"),
+        Recommendation("run.patience", str(max(length // 3, 5)), "ends training that no longer helps"),
     ]
     if look.task == "multi":
         found += [
