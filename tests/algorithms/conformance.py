@@ -405,6 +405,20 @@ class Conformance:
         assert json.loads(output.read_text())
         assert len(list(drawn.iterdir())) == 1
 
+    def test_images_to_label_are_chosen_as_declared(
+        self, channels: Channels, trained: TrainingResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for number in range(2):
+            (tmp_path / f"{number}.png").write_bytes(self.image(channels))
+        words = [f"model={trained.folder.path}", f"output={tmp_path / 'out'}", "count=1", "run.device=cpu"]
+        is_offered = algorithms.facts_of(self.name).capabilities.uncertainty
+        assert main(["label", "select", str(tmp_path), *words]) == (0 if is_offered else 2)
+        if not is_offered:
+            assert "vision: " in capsys.readouterr().err
+            return
+        (task,) = json.loads((tmp_path / "out" / "label_studio.json").read_text())
+        assert 0 <= task["predictions"][0]["score"] <= 1
+
     def test_images_are_searchable_as_declared(
         self, channels: Channels, trained: TrainingResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

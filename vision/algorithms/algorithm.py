@@ -23,6 +23,7 @@ from vision.algorithms.facts import AlgorithmFacts
 from vision.artifacts.export import ExportHeads
 from vision.data.augmentations.augmentation import NO_TARGET, SpatialTarget
 from vision.data.dataset import Transform
+from vision.data.labels import Task
 from vision.data.sample import RawTarget, Reader
 from vision.metrics.evaluation import Evaluation, Table
 from vision.nn.stages import Stages
@@ -266,6 +267,22 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
 
     def scored_labels(self, prediction: P) -> list[ScoredLabel]:
         """Return all the model saw in one image, however weak, by falling score: for Python and Rekognition's call."""
+        return []
+
+    def label_task(self, hyperparameters: H) -> Task:
+        """Return what the labels of an image mean to a model with these hyperparameters."""
+        (task,) = self.facts.label_tasks
+        return task
+
+    def uncertainty(self, prediction: P) -> float:
+        """Return how unsure the network is of one image, 0..1, by which images to label are chosen.
+
+        For algorithms that declare ``uncertainty``.
+        """
+        raise NotImplementedError
+
+    def proposed_labels(self, prediction: P) -> list[ScoredLabel]:
+        """Return the labels that a person is asked to confirm; none where labeling tools cannot hold them."""
         return []
 
     def explain(

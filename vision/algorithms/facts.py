@@ -63,6 +63,7 @@ class Capabilities:
     ``mixing``: its losses take the labels of mixed images (``TrainingTask.soft_targets``). ``balanced_sampling``:
     ``class_ids`` says which classes an image shows.
     ``backbones``: ``run.backbone`` names its network. ``embedding``: ``embed`` makes vectors of images, for an index.
+    ``uncertainty``: ``uncertainty`` says which images are worth a label.
     """
 
     decoded_cache: bool = False
@@ -76,6 +77,7 @@ class Capabilities:
     balanced_sampling: bool = False
     backbones: bool = False
     embedding: bool = False
+    uncertainty: bool = False
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ VERBS: dict[str, Verb] = {
     "index": Verb("vision.cli.index", "make images searchable by what they show"),
     "search": Verb("vision.cli.search", "find the images of an index that look like a photo"),
     "duplicates": Verb("vision.cli.duplicates", "find copies among the images of an index, also changed ones"),
+    "label": Verb("vision.cli.label", "choose the images that are worth a label, for a labeling tool"),
     "import-mxnet": Verb("vision.cli.import_mxnet", "open a model of SageMaker's own containers or of MXNet"),
     "serve": Verb("vision.cli.serve", "answer over HTTP as a SageMaker endpoint does"),
     "aws": Verb("vision.cli.aws", "answer boto3, the AWS CLI and the SageMaker SDK on this machine"),

@@ -91,3 +91,16 @@ def test_padding_is_left_out_image_by_image() -> None:
     assert first.scores.tolist() == pytest.approx([0.9, 0.8])
     assert len(second) == 0
     assert len(first.at_least(0.85)) == 1
+
+
+def test_uncertainty_by_hand() -> None:
+    def of(*scores: float) -> float:
+        count = len(scores)
+        boxes = np.zeros((count, 4), np.float32)
+        return ImageDetections(boxes, np.array(scores, np.float32), np.zeros(count, np.int64)).uncertainty()
+
+    assert of() == 0
+    assert of(1.0) == 0
+    # A box of 0.5 is as doubtful as can be, and one of six that would be half of many.
+    assert of(0.5) == pytest.approx((1 + 1 / 6) / 2)
+    assert of(0.75, 0.25) == pytest.approx((0.5 + 2 / 7) / 2)

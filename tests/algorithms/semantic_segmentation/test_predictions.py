@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from vision.algorithms.semantic_segmentation.predictions import decode_runs, segmentations
@@ -41,3 +42,11 @@ def test_a_description_lists_the_classes_that_are_seen() -> None:
     assert described["size"] == [2, 2]
     assert [(one["label"], one["share"]) for one in described["classes"]] == [("road", 0.75), ("car", 0.25)]
     np.testing.assert_array_equal(decode_runs(described["classes"][1]["segmentation"]), [[True, False], [False, False]])
+
+
+def test_uncertainty_by_hand() -> None:
+    even = torch.zeros(1, 3, 2, 2)
+    sure = torch.tensor([50.0, 0.0, 0.0]).view(1, 3, 1, 1).expand(1, 3, 2, 2)
+    for logits, expected in ((even, 1.0), (sure, 0.0)):
+        (found,) = segmentations(logits, [(2, 2)])
+        assert found.uncertainty() == pytest.approx(expected, abs=1e-6)

@@ -46,6 +46,7 @@ from vision.algorithms.image_classification.targets import LabelDecoder, summari
 from vision.algorithms.image_classification.transforms import ClassificationTransform, build_transform
 from vision.algorithms.json_answer import json_bytes
 from vision.artifacts.export import ExportHeads
+from vision.data.labels import Task
 from vision.metrics.evaluation import Evaluation, Table
 from vision.nn.stages import Stages, stages_below
 from vision.settings.class_weights import BALANCED
@@ -229,6 +230,16 @@ class ImageClassification(
 
     def scored_labels(self, prediction: Classification) -> list[ScoredLabel]:
         return prediction.scored_labels()
+
+    def label_task(self, hyperparameters: ImageClassificationHyperparameters) -> Task:
+        return "multi" if hyperparameters.multi_label else "single"
+
+    def uncertainty(self, prediction: Classification) -> float:
+        return prediction.uncertainty()
+
+    def proposed_labels(self, prediction: Classification) -> list[ScoredLabel]:
+        class_ids = prediction.class_ids if prediction.multi_label else (prediction.class_id,)
+        return [ScoredLabel(class_id, float(prediction.probabilities[class_id])) for class_id in class_ids]
 
     def explain(
         self,

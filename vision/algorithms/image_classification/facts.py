@@ -72,6 +72,7 @@ FACTS = AlgorithmFacts(
         mxnet_export=True,
         sample_data=True,
         embedding=True,
+        uncertainty=True,
         label_smoothing=True,
         mixing=True,
         balanced_sampling=True,

@@ -57,6 +57,16 @@ class Classification:
             found["labels"] = [class_names[i] for i in self.class_ids]
         return found
 
+    def uncertainty(self) -> float:
+        """Return 1 less the margin between the two best classes or, of several labels, their mean entropy in bits."""
+        if self.multi_label:
+            shares = np.stack([self.probabilities, 1 - self.probabilities]).astype(np.float64)
+            return float(-(shares * np.log2(np.maximum(shares, 1e-12))).sum(axis=0).mean())
+        if len(self.probabilities) < 2:
+            return 0.0
+        second, first = np.partition(self.probabilities, -2)[-2:]
+        return float(1 - (first - second))
+
     def scored_labels(self) -> list[ScoredLabel]:
         """Return all classes by falling probability; the lower class id comes first among equals."""
         order = np.argsort(-self.probabilities, kind="stable").tolist()

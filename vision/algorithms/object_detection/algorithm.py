@@ -21,7 +21,7 @@ from vision.algorithms.object_detection.hyperparameters import ObjectDetectionHy
 from vision.algorithms.object_detection.log_lines import DetectionLogLines
 from vision.algorithms.object_detection.network import SSD, SSDOutput, build_network, is_head, load_pretrained
 from vision.algorithms.object_detection.predictions import detect
-from vision.algorithms.object_detection.response import ImageDetections, image_detections, respond
+from vision.algorithms.object_detection.response import PROPOSED_SCORE, ImageDetections, image_detections, respond
 from vision.algorithms.object_detection.target_summary import summarize_labels
 from vision.algorithms.object_detection.targets import (
     BoxLabelParser,
@@ -163,6 +163,12 @@ class ObjectDetection(
 
     def scored_labels(self, prediction: ImageDetections) -> list[ScoredLabel]:
         return prediction.scored_labels()
+
+    def uncertainty(self, prediction: ImageDetections) -> float:
+        return prediction.uncertainty()
+
+    def proposed_labels(self, prediction: ImageDetections) -> list[ScoredLabel]:
+        return prediction.at_least(PROPOSED_SCORE).scored_labels()
 
     def log_lines(self, hyperparameters: ObjectDetectionHyperparameters, host: str) -> DetectionLogLines:
         return DetectionLogLines(hyperparameters.to_strings(), host)

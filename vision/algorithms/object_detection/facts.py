@@ -82,6 +82,7 @@ FACTS = AlgorithmFacts(
         balanced_sampling=True,
         sample_data=True,
         embedding=True,
+        uncertainty=True,
     ),
     must_match=("base_network", "num_classes"),
     plan=_plan,

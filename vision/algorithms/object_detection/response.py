@@ -16,6 +16,10 @@ from vision.algorithms.object_detection.predictions import Detections
 
 _ANNOTATIONS = "application/json;annotation=1"
 _VERBOSE = ";verbose"
+# What a person who labels is shown: a box too many is removed faster than a missing one is drawn.
+PROPOSED_SCORE = 0.3
+# A score of 0.2 to 0.8; so many boxes of such scores are half as bad as any number of them.
+DOUBTFUL, HALF_OF_MANY = 0.4, 5
 # For people; SageMaker's ``prediction`` holds every detection, however weak.
 SHOWN_SCORE = 0.5
 
@@ -98,6 +102,12 @@ class ImageDetections:
         shown = rows[: len(self.at_least(SHOWN_SCORE))]
         objects = [{"label": class_names[int(row[0])], "score": row[1], "box": row[2:]} for row in shown]
         return {"prediction": rows, "objects": objects}
+
+    def uncertainty(self) -> float:
+        """Return the mean of two signs of doubt: a box that could as well be none, and many doubtful boxes."""
+        doubts = 1 - np.abs(2 * self.scores.astype(np.float64) - 1)
+        doubtful = int(np.count_nonzero(doubts >= DOUBTFUL))
+        return float((doubts.max(initial=0.0) + doubtful / (doubtful + HALF_OF_MANY)) / 2)
 
     def scored_labels(self) -> list[ScoredLabel]:
         """Return every detection, by falling score."""

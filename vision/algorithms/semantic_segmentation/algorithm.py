@@ -177,6 +177,9 @@ class SemanticSegmentation(
     def scored_labels(self, prediction: Segmentation) -> list[ScoredLabel]:
         return prediction.scored_labels()
 
+    def uncertainty(self, prediction: Segmentation) -> float:
+        return prediction.uncertainty()
+
     def log_lines(self, hyperparameters: SemanticSegmentationHyperparameters, host: str) -> SegmentationLogLines:
         return SegmentationLogLines(hyperparameters, host)
 

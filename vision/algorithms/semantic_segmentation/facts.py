@@ -74,7 +74,7 @@ FACTS = AlgorithmFacts(
         "application/x-npy",
         "image/png;colored",
     ),
-    capabilities=Capabilities(sample_data=True, label_smoothing=True, embedding=True),
+    capabilities=Capabilities(sample_data=True, label_smoothing=True, embedding=True, uncertainty=True),
     must_match=("backbone", "algorithm", "crop_size", "num_classes"),
     measured_by=("crop_size", "validation_mini_batch_size"),
     plan=_plan,

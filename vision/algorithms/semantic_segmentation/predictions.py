@@ -47,6 +47,12 @@ class Segmentation:
             ],
         }
 
+    def uncertainty(self) -> float:
+        """Return the mean entropy of the pixels, 1 where all classes are equally probable."""
+        shares = self.probabilities()
+        entropy = -(shares * np.log(np.maximum(shares, 1e-12))).sum(axis=0)
+        return float(entropy.mean() / np.log(len(shares))) if len(shares) > 1 else 0.0
+
     def scored_labels(self) -> list[ScoredLabel]:
         """Return the classes by falling share of the pixels, which is their score."""
         return [ScoredLabel(class_id, share) for class_id, share in zip(*self._shares(), strict=True)]
