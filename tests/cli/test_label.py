@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -36,12 +35,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pool" / "deep er").mkdir(parents=True)
     for seed in range(9):
         cv2.imwrite(str(tmp_path / "pool" / ("deep er" if seed % 2 else "") / f"{seed}.png"), picture(seed, 48))
-    yield tmp_path / "pool"
+    return tmp_path / "pool"
 
 
 def select(model: Path, *words: str) -> int:
