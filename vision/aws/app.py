@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -21,7 +21,11 @@ def build_app(services: Mapping[str, Service], page: Service, region: str) -> AS
         if scope["type"] != "http":
             return
         request = Request(scope, receive)
-        response = await _answer(request, services, page, region)
+        try:
+            response = await _answer(request, services, page, region)
+        except ClientDisconnect:
+            # Nobody is there to answer.
+            return
         await response(scope, receive, send)
 
     return app

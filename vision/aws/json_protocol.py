@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from vision.aws.failure import ServiceFailure, internal_failure
@@ -55,6 +55,8 @@ class JsonService:
             if trouble is None:
                 log.exception("a call of %s failed", self._prefix)
             failure = self._internal() if trouble is None else ServiceFailure(500, self._internal_error, trouble)
+        except ClientDisconnect:
+            raise
         except Exception:
             log.exception("a call of %s failed", self._prefix)
             failure = self._internal()

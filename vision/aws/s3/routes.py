@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from urllib.parse import unquote_to_bytes
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from vision.aws.failure import ServiceFailure, internal_failure
@@ -69,6 +69,8 @@ class S3Routes:
             if trouble is None:
                 log.exception("a call of S3 failed")
             failure = internal_failure() if trouble is None else ServiceFailure(507, "InsufficientStorage", trouble)
+        except ClientDisconnect:
+            raise
         except Exception:
             log.exception("a call of S3 failed")
             failure = internal_failure()
