@@ -24,7 +24,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def clients(root: Path) -> Iterator[Clients]:
-    with local_endpoint(root) as clients:
+    # No model of this server is trained to the end.
+    with local_endpoint(root, train_words="hp.epochs=none") as clients:
         clients.s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         clients.s3.create_bucket(Bucket="other", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         yield clients
@@ -219,3 +220,20 @@ def test_a_manifest_that_is_gone_fails_the_training(clients: Clients, project: s
     assert described["Status"] == "TRAINING_FAILED"
     assert "ERROR_MANIFEST_INACCESSIBLE_OR_UNSUPPORTED_FORMAT" in described["StatusMessage"]
     assert "gone.manifest" in described["StatusMessage"]
+
+
+def test_a_training_that_fails_says_why(
+    clients: Clients, project: str, lines: list[dict[str, Any]], root: Path
+) -> None:
+    train, test = create(clients, project, manifest(lines)), create(clients, project, None, "TEST")
+    clients.rekognition.distribute_dataset_entries(Datasets=[{"Arn": train}, {"Arn": test}])
+    clients.rekognition.create_project_version(
+        ProjectArn=project, VersionName="v1", OutputConfig={"S3Bucket": "bucket", "S3KeyPrefix": ""}
+    )
+    named = {"ProjectArn": project, "VersionNames": ["v1"]}
+    (described,) = clients.rekognition.describe_project_versions(**named)["ProjectVersionDescriptions"]
+    assert described["Status"] == "TRAINING_FAILED"
+    assert described["StatusMessage"].startswith("vision train failed: Hyperparameter epochs is 'none'")
+    log = clients.logs.filter_log_events(logGroupName="/aws/rekognition/ProjectVersions")["events"]
+    assert described["StatusMessage"] == log[-1]["message"]
+    assert not list((root / ".vision/custom-labels/versions").glob("*/run"))

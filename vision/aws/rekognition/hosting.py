@@ -108,6 +108,8 @@ class Hosting:
             self._resources.update(version, status="STOPPED", message="The model is stopped.")
         if live is not None:
             live.worker.end()
+            if live.connections is not None:
+                live.connections.close()
         return {"Status": "STOPPING"}
 
     async def detect(self, values: dict[str, Any], request: Request) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from vision.data.readers.manifest_line import RawLine
 LOG_GROUP = "/aws/rekognition/ProjectVersions"
 ENDED_BY_SERVER = "The server ended while the model was being trained: train it again under another name."
 _LAST_LINES = 5
+_SENTENCE = "vision: "
 _LONGEST_MESSAGE = 1024
 # What is kept of a version, by the name under which the state has its key, and the name in the bucket.
 _NAMES = {
@@ -82,6 +83,8 @@ class VersionTraining:
         ask_to_end(self._child)
 
     def _work(self, log: LogWriter, variables: Mapping[str, str]) -> dict[str, Any]:
+        if self._stopping.is_set():
+            raise TrainingFailed(ENDED_BY_SERVER)
         images = BucketImages(self._workplace.storage.buckets)
         data = TrainingData.check(self._training(), None if self._testing is None else self._testing(), images)
         folder = version_folder(self._workplace, self._version)
@@ -95,21 +98,18 @@ class VersionTraining:
         if not data.holds_out:
             log.write("vision: a label has too few images to hold some out: the test images choose the epoch\n")
             words.append(f"channels.validation={channels[TEST]}")
-        self._run(log, "train", *words, *shlex.split(self._workplace.settings.train_words))
+        self._run(log, variables, "train", *words, *shlex.split(self._workplace.settings.train_words))
         evaluation = folder / "evaluation"
-        self._run(
-            log, "evaluate", f"model={folder / 'run'}", f"channels.validation={channels[TEST]}", f"output={evaluation}"
-        )
+        words = [f"model={folder / 'run'}", f"channels.validation={channels[TEST]}", f"output={evaluation}"]
+        self._run(log, variables, "evaluate", *words)
         # The model stays, as what can be resumed does not.
         shutil.rmtree(folder / "run" / "checkpoints", ignore_errors=True)
         return self._results(evaluation, data)
 
-    def _run(self, log: LogWriter, *words: str) -> None:
+    def _run(self, log: LogWriter, variables: Mapping[str, str], *words: str) -> None:
         """Run a command of this package to its end. Raises TrainingFailed."""
-        if self._stopping.is_set():
-            raise TrainingFailed(ENDED_BY_SERVER)
         log.write(f"vision {shlex.join(words)}\n")
-        self._child = child = start_child("vision", words, {})
+        self._child = child = start_child("vision", words, variables)
         if self._stopping.is_set():
             self.stop()
         last: deque[str] = deque(maxlen=_LAST_LINES)
@@ -121,7 +121,7 @@ class VersionTraining:
         if self._stopping.is_set():
             raise TrainingFailed(ENDED_BY_SERVER)
         if status:
-            raise TrainingFailed(f"vision {words[0]} failed: {' '.join(last) or f'exit status {status}'}")
+            raise TrainingFailed(f"vision {words[0]} failed: {_reason(last) or f'exit status {status}'}")
 
     def _results(self, evaluation: Path, data: TrainingData) -> dict[str, Any]:
         """Put the evaluation into the bucket under the names of this version, and return what is described of it."""
@@ -167,6 +167,16 @@ class VersionTraining:
         now = time.time()
         seconds = max(1, round(now - started_s))
         self._resources.update(self._version, status=status, message=message, ended_s=now, seconds=seconds, **changes)
+
+
+def _reason(lines: Iterable[str]) -> str:
+    """Return the last sentence of a command, or all lines if none begins as one."""
+    found: list[str] = []
+    for line in lines:
+        if line.startswith(_SENTENCE):
+            found = []
+        found.append(line.removeprefix(_SENTENCE))
+    return " ".join(found)
 
 
 def version_folder(workplace: Workplace, version: Resource) -> Path:
