@@ -221,3 +221,11 @@ def test_evaluate_decodes_as_training_did(tmp_path: Path) -> None:
     assert evaluate(tmp_path / "run", channel).metrics == result.metrics
     in_full = evaluate(tmp_path / "run", channel, RunSettings.parse({"scaled_decode": "false"}))
     assert in_full.metrics["loss"] != result.metrics["loss"]
+
+
+def test_images_that_are_too_small_stop_a_run_before_it_starts(channels: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"32 of the 32 images looked at are smaller .* they are not damaged"):
+        train(job(channels, tmp_path / "run", image_shape="3,24,24"))
+    assert not (tmp_path / "run").exists()
+    enlarged = job(channels, tmp_path / "run", {"enlarge_small_images": True}, image_shape="3,24,24", epochs=1)
+    assert train(enlarged).metrics["accuracy"] >= 0

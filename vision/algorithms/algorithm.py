@@ -24,6 +24,7 @@ from vision.artifacts.export import ExportHeads
 from vision.data.augmentations.augmentation import NO_TARGET, SpatialTarget
 from vision.data.dataset import Transform
 from vision.data.labels import Task
+from vision.data.look import SizeFindings
 from vision.data.sample import RawTarget, Reader
 from vision.metrics.evaluation import Evaluation, Table
 from vision.nn.stages import Stages
@@ -119,12 +120,12 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
     def summarize_targets(self, source: LabeledChannel, hyperparameters: H, run: RunSettings) -> TargetSummary:
         """Look at every label of a channel, without reading images."""
 
-    def size_warnings(self, sizes_px: np.ndarray, hyperparameters: H, run: RunSettings) -> tuple[str, ...]:
-        """Return sentences on images that training does not see whole, or at all, by their sizes.
+    def size_findings(self, sizes_px: np.ndarray, hyperparameters: H, run: RunSettings) -> SizeFindings:
+        """Return what is to say of images that training does not see whole, or at all, by their sizes.
 
         ``sizes_px`` int64 [N, 2] are widths and heights of some images of the training channel.
         """
-        return ()
+        return SizeFindings()
 
     def needs_label_counts(self, hyperparameters: H, run: RunSettings) -> bool:
         """Return whether training needs ``class_counts``, so that a stream is read once more to have them."""

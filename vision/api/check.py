@@ -20,10 +20,10 @@ from vision.api.held_out import HeldOut
 from vision.api.run_data import (
     check_names,
     dataset,
+    judge_sizes,
     look_at_labels,
     run_names,
     settle_counts,
-    size_warnings,
     task_problem,
 )
 from vision.api.run_folder import HOST
@@ -147,9 +147,9 @@ def _look_at_channel(algorithm: AnyAlgorithm, job: TrainingJob, name: str, resul
         return None
     source = LabeledChannel(name, job.channels, reader)
     summary = look_at_labels(algorithm, source, job.hyperparameters, job.run)
-    warnings = (*summary.warnings, *size_warnings(algorithm, source, job))
-    result.problems += [f"channel {name!r}: {problem}" for problem in summary.problems]
-    result.warnings += [f"channel {name!r}: {warning}" for warning in warnings]
+    warnings, problems = judge_sizes(algorithm, source, job)
+    result.problems += [f"channel {name!r}: {problem}" for problem in (*summary.problems, *problems)]
+    result.warnings += [f"channel {name!r}: {warning}" for warning in (*summary.warnings, *warnings)]
     names = job.run.class_names or reader.class_names
     counts = "" if summary.class_counts is None else _shown_counts(summary.class_counts, names)
     result.facts.append((name, f"{counted(len(reader), 'image')}{counts}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -84,15 +85,27 @@ def _open_labels(algorithm: AnyAlgorithm, job: TrainingJob, name: str) -> tuple[
         raise UserError(f"channel {name!r} ({job.channels[name].path}) holds no images")
     source = LabeledChannel(name, job.channels, reader)
     summary = look_at_labels(algorithm, source, job.hyperparameters, job.run)
-    return reader, replace(summary, warnings=(*summary.warnings, *size_warnings(algorithm, source, job)))
+    warnings, problems = judge_sizes(algorithm, source, job)
+    return reader, replace(summary, warnings=(*summary.warnings, *warnings), problems=(*summary.problems, *problems))
 
 
-def size_warnings(algorithm: AnyAlgorithm, source: LabeledChannel, job: TrainingJob) -> tuple[str, ...]:
-    """Return what the algorithm says of the sizes of images of channel train."""
-    if source.name != "train":
-        return ()
-    sizes_px = some_sizes(source.reader, _SIZES)
-    return algorithm.size_warnings(sizes_px, job.hyperparameters, job.run) if len(sizes_px) else ()
+def judge_sizes(
+    algorithm: AnyAlgorithm, source: LabeledChannel, job: TrainingJob
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return warnings and problems by the sizes of some images of channel train.
+
+    Images that are too small are a problem where more than ``run.max_broken`` of all must be.
+    """
+    if source.name != "train" or not len(sizes_px := some_sizes(source.reader, _SIZES)):
+        return (), ()
+    found, share = algorithm.size_findings(sizes_px, job.hyperparameters, job.run), job.run.max_broken
+    if not found.num_too_small:
+        return found.warnings, ()
+    # Three standard deviations above the number that is allowed.
+    surely = len(sizes_px) * share + 3 * math.sqrt(len(sizes_px) * share * (1 - share))
+    if found.num_too_small <= surely:
+        return (found.too_small, *found.warnings), ()
+    return found.warnings, (f"{found.too_small}, and a higher run.max_broken than {share:g} leaves them out",)
 
 
 def _open_divided(algorithm: AnyAlgorithm, job: TrainingJob, held_out: HeldOut | None) -> RunData:

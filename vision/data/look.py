@@ -49,6 +49,15 @@ class DataLook:
         return int(width), int(height)
 
 
+@dataclass(frozen=True)
+class SizeFindings:
+    """What the sizes of images say: ``warnings``, and a sentence on the ``num_too_small`` that cannot be trained on."""
+
+    warnings: tuple[str, ...] = ()
+    num_too_small: int = 0
+    too_small: str = ""
+
+
 def look_at(reader: Reader) -> DataLook | None:
     """Look at the data of a channel; None if no label can be used."""
     looked = np.unique(np.linspace(0, len(reader) - 1, min(LOOKED_AT, len(reader))).astype(np.int64)).tolist()

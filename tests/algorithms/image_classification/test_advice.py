@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vision.algorithms.image_classification.advice import rare_class_advice, size_warnings
+from vision.algorithms.image_classification.advice import rare_class_advice, size_findings
 from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
 from vision.data.labels import Task
-from vision.data.look import DataLook
+from vision.data.look import DataLook, SizeFindings
 from vision.settings.augmentation import AugmentationSettings
 
 
@@ -29,10 +29,11 @@ from vision.settings.augmentation import AugmentationSettings
         (None, [(100, 50), (4000, 3000)], ("such as one of 100x50 pixels", "hp.resize=256 scales")),
     ],
 )
-def test_size_warnings(resize: int | None, sizes_px: list[tuple[int, int]], expected: tuple[str, ...]) -> None:
+def test_size_findings(resize: int | None, sizes_px: list[tuple[int, int]], expected: tuple[str, ...]) -> None:
     settings = {"num_classes": 2, "num_training_samples": 10} | ({} if resize is None else {"resize": resize})
     hyperparameters = ImageClassificationHyperparameters.parse(settings)
-    found = size_warnings(np.array(sizes_px), hyperparameters, AugmentationSettings())
+    sizes = size_findings(np.array(sizes_px), hyperparameters, AugmentationSettings())
+    found = [*([sizes.too_small] if sizes.num_too_small else []), *sizes.warnings]
     assert len(found) == len(expected)
     for sentence, part in zip(found, expected, strict=True):
         assert part in sentence
@@ -42,8 +43,8 @@ def test_size_warnings(resize: int | None, sizes_px: list[tuple[int, int]], expe
 def test_what_is_enlarged_is_not_too_small(given: dict[str, object]) -> None:
     hyperparameters = ImageClassificationHyperparameters.parse({"num_classes": 2, "num_training_samples": 10})
     settings = AugmentationSettings.parse(given)
-    assert size_warnings(np.array([(100, 131), (223, 224)]), hyperparameters, settings) == ()
-    (sentence,) = size_warnings(np.array([(100, 1000)]), hyperparameters, settings)
+    assert size_findings(np.array([(100, 131), (223, 224)]), hyperparameters, settings) == SizeFindings()
+    (sentence,) = size_findings(np.array([(100, 1000)]), hyperparameters, settings).warnings
     assert "sees about 10 % of each picture" in sentence
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from vision.algorithms.image_classification.hyperparameters import (
     ImageClassificationHyperparameters,
 )
-from vision.data.look import DataLook
+from vision.data.look import DataLook, SizeFindings
 from vision.settings.augmentation import AugmentationSettings
 
 # A class is rare in less than this share of the images, or of the images of the largest class.
@@ -33,10 +33,10 @@ def rare_class_advice(look: DataLook) -> tuple[str, ...]:
     )
 
 
-def size_warnings(
+def size_findings(
     sizes_px: np.ndarray, hyperparameters: ImageClassificationHyperparameters, settings: AugmentationSettings
-) -> tuple[str, ...]:
-    """Return sentences on the part of images of these widths and heights, int64 [N, 2], that training sees.
+) -> SizeFindings:
+    """Return what is to say of the part of images of these widths and heights, int64 [N, 2], that training sees.
 
     Windows cut at random are scaled to the crop; then, and after a pipeline, the part is that which validation sees.
     """
@@ -52,11 +52,11 @@ def size_warnings(
         scaled *= np.maximum((crop / scaled).max(axis=1, keepdims=True), 1.0)
     # Sides that were scaled to the crop's may be a rounding error short.
     too_small = (scaled < crop - 0.5).any(axis=1)
-    found = []
+    warnings, sentence = [], ""
     larger = max(height, width)
     if too_small.any():
         some_width, some_height = sizes_px[too_small][0].tolist()
-        found.append(
+        sentence = (
             f"{too_small.sum()} of the {len(sizes_px)} images looked at are smaller than hp.image_shape, {width} wide "
             f"and {height} high, such as one of {some_width}x{some_height} pixels; they are not damaged, but too "
             "small to train on: run.enlarge_small_images=true enlarges them, a smaller hp.image_shape takes them as "
@@ -68,8 +68,8 @@ def size_warnings(
         usual = round(larger * _USUAL_RESIZE)
         is_resized = hyperparameters.resize is not None and hyperparameters.resize <= usual
         advice = "they are long and narrow" if is_resized else f"hp.resize={usual} scales their shorter side first"
-        found.append(
+        warnings.append(
             f"the network sees about {100 * np.median(seen):.2g} % of each picture: {width}x{height} pixels are cut "
             f"out of images of about {some_width}x{some_height}; {advice}"
         )
-    return tuple(found)
+    return SizeFindings(tuple(warnings), int(too_small.sum()), sentence)

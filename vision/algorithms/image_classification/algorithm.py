@@ -14,7 +14,7 @@ from vision.algorithms.algorithm import Algorithm, LabeledChannel, Mark, ScoredL
 from vision.algorithms.checked_plan import DAMAGED, checked_plan
 from vision.algorithms.facts import AlgorithmFacts
 from vision.algorithms.image_classification import classical_network
-from vision.algorithms.image_classification.advice import size_warnings
+from vision.algorithms.image_classification.advice import size_findings
 from vision.algorithms.image_classification.classical_network import ClassicalArchitecture, ClassicalClassifier
 from vision.algorithms.image_classification.facts import FACTS
 from vision.algorithms.image_classification.grad_cam import with_explanations
@@ -47,6 +47,7 @@ from vision.algorithms.image_classification.transforms import ClassificationTran
 from vision.algorithms.json_answer import json_bytes
 from vision.artifacts.export import ExportHeads
 from vision.data.labels import Task
+from vision.data.look import SizeFindings
 from vision.metrics.evaluation import Evaluation, Table
 from vision.nn.stages import Stages, stages_below
 from vision.settings.class_weights import BALANCED
@@ -77,10 +78,10 @@ class ImageClassification(
     ) -> TargetSummary:
         return summarize_labels(source.reader, self.target_decoder(source, hyperparameters, run))
 
-    def size_warnings(
+    def size_findings(
         self, sizes_px: np.ndarray, hyperparameters: ImageClassificationHyperparameters, run: RunSettings
-    ) -> tuple[str, ...]:
-        return size_warnings(sizes_px, hyperparameters, run)
+    ) -> SizeFindings:
+        return size_findings(sizes_px, hyperparameters, run)
 
     def needs_label_counts(self, hyperparameters: ImageClassificationHyperparameters, run: RunSettings) -> bool:
         return bool(hyperparameters.use_weighted_loss) or run.class_weights == BALANCED
