@@ -17,7 +17,7 @@ _KEPT = ("content-type", "accept", "x-amz-copy-source", "range")
 _SCRUBBED = (
     (r"(v3-[a-z]+)-\d{14}", r"\1"),
     (r"image-classification-[\d-]{23}", "image-classification"),
-    (r"algo-(\d)-\d{10}", r"algo-\1-<start>"),
+    (r'("logStreamName": "[^"]*)\d{10}"', r'\1<start>"'),
     (r'("[nN]extToken": )"[^"]*"', r'\1"<token>"'),
     (r'("startTime": )\d+', r"\g<1>0"),
     (r'("StartTime": )[\d.]+', r'\1"<begin>"'),
@@ -53,10 +53,6 @@ class Recorder:
         # Clients that poll ask the same again.
         if not self._lines or self._lines[-1] != line:
             self._lines.append(line)
-
-    def forget(self) -> None:
-        """Begin a new trace."""
-        self._lines.clear()
 
     def _line(self, scope: Scope, body: bytes, status: int) -> str:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}

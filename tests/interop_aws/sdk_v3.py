@@ -15,6 +15,7 @@ from sagemaker.core.parameter import CategoricalParameter, ContinuousParameter
 from sagemaker.core.resources import Endpoint, EndpointConfig, Model, TrainingJob
 from sagemaker.core.shapes import ContainerDefinition, OutputDataConfig, ProductionVariant, StoppingCondition
 from sagemaker.core.transformer import Transformer
+from sagemaker.serve import ModelBuilder
 from sagemaker.train import ModelTrainer
 from sagemaker.train.configs import Compute, InputData
 from sagemaker.train.tuner import HyperparameterTuner
@@ -77,6 +78,25 @@ def trainer() -> None:
     assert job.training_job_name in names
 
 
+def builder() -> None:
+    """Train without the log, and deploy what was trained."""
+    session = Session()
+    trainer = new_trainer(session, "v3-builder")
+    trainer.train(channels(session, "v3-builder"), wait=True, logs=False)
+    made = ModelBuilder(
+        model=trainer,
+        image_uri=image(session),
+        role_arn=ROLE,
+        sagemaker_session=session,
+        instance_type="ml.m4.xlarge",
+    )
+    made.build(model_name="v3-built")
+    endpoint = made.deploy(endpoint_name="v3-built", instance_type="ml.m4.xlarge", initial_instance_count=1)
+    answer = json.loads(endpoint.invoke(body=PHOTO, content_type="image/png").body.read())
+    assert len(answer) == 2 and abs(sum(answer) - 1) < 1e-4, answer
+    endpoint.delete()
+
+
 def tuner() -> None:
     """Tune and look at the best job and at all of them."""
     session = Session()
@@ -106,5 +126,5 @@ def transformer() -> None:
 
 
 if __name__ == "__main__":
-    flows = (trainer, tuner, transformer)
+    flows = (trainer, builder, tuner, transformer)
     {flow.__name__: flow for flow in flows}[sys.argv[2]]()
