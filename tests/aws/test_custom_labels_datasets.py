@@ -12,6 +12,9 @@ import pytest
 from tests.aws.custom_labels import boxes, manifest, one_label, write_digits
 from tests.aws.endpoint import Clients, local_endpoint
 from vision.aws.rekognition import dataset_entries
+from vision.aws.rekognition.resources import DATASET
+from vision.aws.settings import AwsSettings
+from vision.aws.workplace import Workplace
 
 LINE = "s3://bucket/images/0-0.png"
 MANY = [one_label(f"s3://bucket/{number}.png", f"label {number}") for number in range(251)]
@@ -237,3 +240,19 @@ def test_a_training_that_fails_says_why(
     log = clients.logs.filter_log_events(logGroupName="/aws/rekognition/ProjectVersions")["events"]
     assert described["StatusMessage"] == log[-1]["message"]
     assert not list((root / ".vision/custom-labels/versions").glob("*/run"))
+
+
+def test_a_data_set_that_a_killed_server_changed_is_counted_again(tmp_path: Path) -> None:
+    lines = write_digits(tmp_path / "bucket/images", "s3://bucket/images", classes=2, count=2)
+    with local_endpoint(tmp_path) as clients:
+        project = clients.rekognition.create_project(ProjectName="project")["ProjectArn"]
+        dataset = create(clients, project, manifest(lines[:2]))
+    workplace = Workplace.open(AwsSettings.parse({"root": str(tmp_path)}))
+    (resource,) = workplace.registry.all(DATASET)
+    workplace.registry.update(DATASET, resource.name, status="UPDATE_IN_PROGRESS")
+    (file,) = (tmp_path / ".vision/custom-labels/datasets").iterdir()
+    file.write_bytes(manifest(lines))
+    with local_endpoint(tmp_path) as clients:
+        described = clients.rekognition.describe_dataset(DatasetArn=dataset)["DatasetDescription"]
+        assert (described["Status"], described["StatusMessageCode"]) == ("UPDATE_FAILED", "SERVICE_ERROR")
+        assert described["DatasetStats"]["TotalEntries"] == 4

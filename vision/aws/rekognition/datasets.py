@@ -7,6 +7,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,12 @@ class Datasets:
         for dataset in self._resources.all(DATASET):
             if dataset.state["status"] in _WORKING:
                 status = dataset.state["status"].replace("IN_PROGRESS", "FAILED")
-                message = "The server ended meanwhile: repeat the call."
-                self._resources.update(dataset, status=status, message=message, code="SERVICE_ERROR")
+                counts = None
+                # The file may be the new one already.
+                with suppress(ManifestError):
+                    file = self.file(dataset)
+                    counts = store_entries(file, raw_lines(read_entries(file)), self._images)
+                self._end(dataset, status, "The server ended meanwhile: repeat the call.", "SERVICE_ERROR", counts)
 
     def file(self, dataset: Resource) -> Path:
         """Return the file of a data set's entries, which need not exist."""
