@@ -81,6 +81,9 @@ def test_a_network_that_the_user_names_is_fine_tuned() -> None:
     assert values(named)["hp.image_shape"] == "3,224,224"
     assert float(values(named)["hp.learning_rate"]) < float(values(own)["hp.learning_rate"])
     assert name in " ".join(one.reason for one in named.settings)
+    # That of a caller in Python has no weights but its own.
+    brought = choose(small, CPU, "auto", OURS, given={"run.backbone": "own:Sequential"})
+    assert values(brought)["hp.use_pretrained_model"] == "0"
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,9 @@ from torch import Tensor, nn
 from vision.nn.normalize import IMAGENET_MEAN, IMAGENET_STD
 from vision.settings.errors import UserError
 from vision.settings.nearest import did_you_mean, shown
+from vision.settings.run import OWN_LIBRARY
 
 GROUP = "vision.backbones"
-OWN = "own"
-"""The library of the one network that a caller in Python brings along."""
 
 
 class Backbones(ABC):
@@ -98,7 +97,7 @@ def own_network(network: nn.Module | None) -> Iterator[None]:
 
 def own_backbone(network: nn.Module) -> str:
     """Return the value of ``run.backbone`` that stands for a network from Python."""
-    return f"{OWN}:{OwnNetwork(network).name}"
+    return f"{OWN_LIBRARY}:{OwnNetwork(network).name}"
 
 
 def split_name(backbone: str) -> tuple[str, str]:
@@ -109,7 +108,7 @@ def split_name(backbone: str) -> tuple[str, str]:
 
 def library(name: str) -> Backbones:
     """Return the library of that name. Raises UserError naming the nearest if there is none."""
-    if name == OWN:
+    if name == OWN_LIBRARY:
         own = _given.get()
         if own is None:
             raise UserError(

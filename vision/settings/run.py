@@ -21,6 +21,8 @@ from vision.settings.regular_file import open_regular_text
 from vision.settings.table import Rule
 
 WEIGHTS_VARIABLE = "VISION_WEIGHTS"
+# In ``backbone``, the library of the one network that a caller in Python brings along.
+OWN_LIBRARY = "own"
 _LARGEST_NAMES_FILE = 10_000_000
 
 

@@ -10,6 +10,7 @@ from vision.algorithms.plan import Plan, Recommendation, Start, batch_size, epoc
 from vision.data.look import DataLook
 from vision.settings.counted import counted
 from vision.settings.device import Machine
+from vision.settings.run import OWN_LIBRARY
 
 # The work of a forward pass at 224 pixels, by depth; that of 20 is a network for small images.
 _GFLOPS_AT_224, _DEEP_GFLOPS = {20: 2.0, 18: 1.8, 34: 3.6, 50: 4.1}, 11.0
@@ -27,8 +28,10 @@ def plan(look: DataLook, machine: Machine, given: Mapping[str, str]) -> Plan:
     if backbone is not None:
         # How much work a library's network is, only the library knows, and it loads torch.
         start = Start(True, f"from the trained weights of {backbone}")
+        if backbone.startswith(f"{OWN_LIBRARY}:"):
+            start = Start(False, "your network begins with the weights that it has")
         settings, gflops = _settings(look, machine, given, start, _MOST_PX, _GFLOPS_AT_224[50])
-        return Plan(settings, True, gflops, rare_class_advice(look))
+        return Plan(settings, start.is_pretrained, gflops, rare_class_advice(look))
     small = 0 < (asked or max(look.median_px)) <= SMALL_HEIGHT_PX
     layers = given.get("hp.num_layers", "")
     named = (int(layers),) if layers.isdecimal() else ()
