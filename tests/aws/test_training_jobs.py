@@ -73,6 +73,20 @@ def log(clients: Clients, prefix: str) -> list[str]:
     return [event["message"] for event in events]
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("train", "channel train is given twice"),
+        ("..", "'inputDataConfig.2.channelName' .*must be the name of a folder"),
+    ],
+)
+def test_a_channel_that_can_have_no_folder_is_refused(clients: Clients, name: str, words: str) -> None:
+    request = training_request("folders", CHANNELS, HyperParameters=TEXTS)
+    request["InputDataConfig"].append(request["InputDataConfig"][0] | {"ChannelName": name})
+    with pytest.raises(ClientError, match=words):
+        clients.sagemaker.create_training_job(**request)
+
+
 @pytest.mark.parametrize("tags", ["text", ["text"], [{"Value": "no key"}]])
 def test_malformed_tags_are_refused(clients: Clients, tags: Any) -> None:
     # The clients' own checks would not let them pass.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+_NAME = re.compile(r"[a-zA-Z0-9-]{1,63}")
 
 
 @dataclass(frozen=True)
@@ -34,17 +37,17 @@ class MetricStore:
         return sorted(path.stem for path in self._folder.iterdir())
 
     def values(self, job: str) -> list[MetricValue]:
-        """Return all values of a job, the oldest first."""
-        path = self._path(job)
-        return list(_values(path)) if path.is_file() else []
+        """Return all values of a job, the oldest first; ``job`` may be what a request holds in a name's place."""
+        if _NAME.fullmatch(job) is None or not self._path(job).is_file():
+            return []
+        return list(_values(self._path(job)))
 
     def last(self, job: str) -> list[MetricValue]:
         """Return the last value of each metric of a job."""
         return list({value.name: value for value in self.values(job)}.values())
 
     def _path(self, job: str) -> Path:
-        # The names of jobs are letters, digits and hyphens; requests may ask for anything.
-        return self._folder / f"{job.replace('/', '_')}.jsonl"
+        return self._folder / f"{job}.jsonl"
 
 
 class MetricWriter:

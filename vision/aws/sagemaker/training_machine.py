@@ -46,7 +46,8 @@ class TrainingMachine:
         self.prefix.data.mkdir()
         problems: list[str] = []
         inputs = {}
-        for channel in self.request.input_data_config:
+        # Two channels of one name are refused elsewhere; they have one folder.
+        for channel in {channel.channel_name: channel for channel in self.request.input_data_config}.values():
             try:
                 found = find_data(self.buckets, channel)
             except UserError as error:

@@ -27,6 +27,13 @@ def _with_group(regex: str) -> str:
     return regex
 
 
+def _folder_name(name: str) -> str:
+    """Check that a channel's folder may have a name. Raises ValueError."""
+    if name in (".", ".."):
+        raise ValueError("Member must be the name of a folder")
+    return name
+
+
 class S3Source(RequestShape):
     """Where a channel's data lie. ``attribute_names`` are those of an augmented manifest."""
 
@@ -49,7 +56,9 @@ class Shuffle(RequestShape):
 class InputChannel(RequestShape):
     """One channel of a job."""
 
-    channel_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$", min_length=1, max_length=64)]
+    channel_name: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9._-]+$", min_length=1, max_length=64), AfterValidator(_folder_name)
+    ]
     data_source: DataSource
     content_type: str | None = None
     compression_type: Literal["None"] = "None"
