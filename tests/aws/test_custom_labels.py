@@ -12,7 +12,7 @@ from urllib.request import urlopen
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.aws.custom_labels import manifest, write_digits, write_scenes
+from tests.aws.custom_labels import manifest, one_label, write_digits, write_scenes
 from tests.aws.endpoint import Clients, local_endpoint
 from vision.cli.main import main
 
@@ -203,6 +203,37 @@ def test_a_detector_of_manifests_comes_back_with_the_next_server(tmp_path: Path)
         clients.rekognition.get_waiter("project_version_running").wait(**waiting)
         again = clients.rekognition.detect_custom_labels(ProjectVersionArn=arn, **call)["CustomLabels"]
         assert again == found
+
+
+def test_several_labels_an_image(clients: Clients, root: Path, tmp_path: Path) -> None:
+    rekognition = clients.rekognition
+    lines = write_digits(root / "bucket/several", "s3://bucket/several", classes=2, count=6)
+    several = [
+        one_label(line["source-ref"], line["kind-0-metadata"]["class-name"], *["odd"] * (number % 2))
+        for number, line in enumerate(lines)
+    ]
+    for name, part in (
+        ("several.manifest", several[:4] + several[6:10]),
+        ("rest.manifest", several[4:6] + several[10:]),
+    ):
+        clients.s3.put_object(Bucket="bucket", Key=name, Body=manifest(part))
+    project = rekognition.create_project(ProjectName="several")["ProjectArn"]
+    arn = rekognition.create_project_version(
+        ProjectArn=project,
+        VersionName="v1",
+        OutputConfig=OUTPUT,
+        TrainingData={"Assets": [of_bucket("several.manifest")]},
+        TestingData={"Assets": [of_bucket("rest.manifest")]},
+    )["ProjectVersionArn"]
+    waiting = {"ProjectArn": project, "VersionNames": ["v1"], "WaiterConfig": FAST}
+    rekognition.get_waiter("project_version_training_completed").wait(**waiting)
+    described = describe(clients, project, "v1")
+    summary = json.loads(content(root, described["EvaluationResult"]["Summary"]))
+    assert summary["EvaluationDetails"]["Labels"] == ["digit 0", "digit 1", "odd"]
+    f1 = summary["AggregatedEvaluationResults"]["F1Score"]
+    assert described["EvaluationResult"]["F1Score"] == f1 == f1_of_evaluate(root, arn, tmp_path)
+    log = clients.logs.filter_log_events(logGroupName="/aws/rekognition/ProjectVersions", limit=1000)["events"]
+    assert any("multi_label: 1" in event["message"] for event in log)
 
 
 @pytest.mark.parametrize(
