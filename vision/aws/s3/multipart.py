@@ -9,6 +9,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +92,11 @@ class Upload:
 
     def remove(self) -> None:
         """Forget the upload and its parts."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        leaving = self.folder.with_name(f".{self.id}")
+        with suppress(OSError):
+            # At once, so that a server killed now offers no upload that has lost some of its parts.
+            self.folder.rename(leaving)
+        shutil.rmtree(leaving, ignore_errors=True)
 
 
 class Uploads:
@@ -100,6 +105,9 @@ class Uploads:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        # What a killed server was about to begin or to remove.
+        for unfinished in folder.glob(".*"):
+            shutil.rmtree(unfinished, ignore_errors=True)
 
     def begin(self, bucket: str, key: str, headers: Mapping[str, str]) -> Upload:
         """Begin an upload and return it."""
