@@ -259,13 +259,11 @@ class Datasets:
             self._fill(dataset, raw_lines(chosen), "UPDATE", words)
 
     def _page(self, asked: EntryFilter, path: Path) -> tuple[list[str], str | None]:
-        """Return a page of entries that pass the filters. The token is the number of entries before the page."""
-        asked.page([])
-        start = int(asked.next_token or 0)
+        """Return a page of entries that pass the filters, and the token of the next, or None."""
         wanted = (text for entry in read_entries(path) if asked.wants(entry, text := json.dumps(entry)))
-        found = list(islice(wanted, start, start + asked.max_results + 1))
-        is_more = len(found) > asked.max_results
-        return found[: asked.max_results], str(start + asked.max_results) if is_more else None
+        end = asked.start + asked.max_results
+        found = list(islice(wanted, asked.start, end + 1))
+        return found[: asked.max_results], str(end) if len(found) > asked.max_results else None
 
     def _ready(self, arn: str) -> Resource:
         """Return a data set that can be read. Raises ServiceFailure."""

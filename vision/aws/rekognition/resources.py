@@ -40,13 +40,18 @@ class Paged(RequestShape):
     max_results: Annotated[int, Field(ge=1, le=100)] = 100
     next_token: Annotated[str, Field(max_length=1024)] | None = None
 
-    def page(self, items: Sequence[_Item]) -> tuple[Sequence[_Item], str | None]:
-        """Return one page of the items and the token of the next, or None."""
+    @property
+    def start(self) -> int:
+        """Return how many items come before the page. Raises ServiceFailure."""
         token = self.next_token or "0"
         if not (token.isascii() and token.isdecimal() and len(token) < 10):
             raise failure("InvalidPaginationTokenException", f"NextToken is {shown(token)}, which no answer has given")
-        end = int(token) + self.max_results
-        return items[int(token) : end], str(end) if end < len(items) else None
+        return int(token)
+
+    def page(self, items: Sequence[_Item]) -> tuple[Sequence[_Item], str | None]:
+        """Return one page of the items and the token of the next, or None."""
+        end = self.start + self.max_results
+        return items[self.start : end], str(end) if end < len(items) else None
 
 
 class Resources:
