@@ -66,6 +66,11 @@ def test_metrics_are_read_from_cloud_watch(clients: Clients, trained: dict[str, 
     query = {"Id": "a", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}}
     (result,) = clients.cloudwatch.get_metric_data(MetricDataQueries=[query], **times)["MetricDataResults"]
     assert result["Values"] == [point["Maximum"] for point in reversed(points)]
+    for nobody in ("x" * 1000, "../first", "first\0"):
+        other = metric | {"Dimensions": [{"Name": "TrainingJobName", "Value": nobody}]}
+        assert not clients.cloudwatch.get_metric_statistics(**other, **times, Period=60, Statistics=["Sum"])[
+            "Datapoints"
+        ]
     with pytest.raises(ClientError, match="statistics"):
         clients.cloudwatch.get_metric_statistics(**metric, **times, Period=60, Statistics=["Median"])
 

@@ -53,6 +53,20 @@ def test_a_job_that_waits_is_stopped_at_once(clients: Clients) -> None:
             clients.sagemaker.stop_training_job(TrainingJobName=name)
 
 
+def test_the_name_of_a_deleted_job_is_free(clients: Clients) -> None:
+    request = training_request("deleted", CHANNELS, HyperParameters=SLOW)
+    clients.sagemaker.create_training_job(**request)
+    with pytest.raises(ClientError, match="has not ended: stop it first"):
+        clients.sagemaker.delete_training_job(TrainingJobName="deleted")
+    clients.sagemaker.stop_training_job(TrainingJobName="deleted")
+    ended_training(clients, "deleted")
+    clients.sagemaker.delete_training_job(TrainingJobName="deleted")
+    clients.sagemaker.create_training_job(**request | {"HyperParameters": TEXTS})
+    job = ended_training(clients, "deleted")
+    assert job["TrainingJobStatus"] == "Completed"
+    assert {one["MetricName"] for one in job["FinalMetricDataList"]} == {"validation:accuracy"}
+
+
 def test_jobs_at_once_share_the_gpus_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
     with local_endpoint(tmp_path / "root") as clients:

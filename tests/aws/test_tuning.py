@@ -237,7 +237,8 @@ def test_a_stopped_tuning_job_stops_its_jobs(clients: Clients) -> None:
     job = ended(clients, name)
     assert job["HyperParameterTuningJobStatus"] == "Stopped"
     assert {one["TrainingJobStatus"] for one in listed(**name)["TrainingJobSummaries"]} == {"Stopped"}
-    with pytest.raises(ClientError, match="is Stopped, not InProgress"):
+    clients.sagemaker.delete_hyper_parameter_tuning_job(**name)
+    with pytest.raises(ClientError, match="tuning job 'stopped'"):
         clients.sagemaker.stop_hyper_parameter_tuning_job(**name)
 
 

@@ -42,6 +42,10 @@ class MetricStore:
             return []
         return list(_values(self._path(job)))
 
+    def remove(self, job: str) -> None:
+        """Forget the values of a job."""
+        self._path(job).unlink(missing_ok=True)
+
     def last(self, job: str) -> list[MetricValue]:
         """Return the last value of each metric of a job."""
         return list({value.name: value for value in self.values(job)}.values())

@@ -52,6 +52,7 @@ class TrainingJobs:
             "DescribeTrainingJob": self.describe,
             "ListTrainingJobs": self.list,
             "StopTrainingJob": self.stop,
+            "DeleteTrainingJob": self.delete,
         }
 
     def recover(self) -> None:
@@ -116,6 +117,15 @@ class TrainingJobs:
             status = self._get(values).state["status"]
             raise ServiceFailure(400, "ValidationException", f"training job {job.name} is {status}, not InProgress")
         self._scheduler.stop(KIND, job.name)
+        return {}
+
+    async def delete(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
+        """Forget a job that has ended, so that its name is free again. Its files and its log stay."""
+        job = self._get(values)
+        if job.state["status"] not in ENDED:
+            raise ServiceFailure(400, "ValidationException", f"training job {job.name} has not ended: stop it first")
+        self._workplace.registry.remove(KIND, job.name)
+        self._workplace.metrics.remove(job.name)
         return {}
 
     def _get(self, values: dict[str, Any]) -> Resource:

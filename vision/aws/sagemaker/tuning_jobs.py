@@ -51,6 +51,7 @@ class TuningJobs:
             "ListHyperParameterTuningJobs": self.list,
             "ListTrainingJobsForHyperParameterTuningJob": self.list_training_jobs,
             "StopHyperParameterTuningJob": self.stop,
+            "DeleteHyperParameterTuningJob": self.delete,
         }
 
     def recover(self) -> None:
@@ -161,6 +162,14 @@ class TuningJobs:
         if job.state["status"] == "Failed" or not found:
             return {}
         return {"value": max(found) if wanted["Type"] == "Maximize" else min(found)}
+
+    async def delete(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
+        """Forget a tuning job that has ended; its training jobs stay."""
+        job = self._get(values)
+        if job.state["status"] not in ENDED:
+            raise ServiceFailure(400, "ValidationException", f"tuning job {job.name} has not ended: stop it first")
+        self._workplace.registry.remove(KIND, job.name)
+        return {}
 
     def _checked(self, asked: TuningRequest, raw: Mapping[str, Any]) -> TuningRun:
         """Return the run of a request. Raises SettingsError and ServiceFailure with all problems."""
