@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import boto3
@@ -110,6 +112,17 @@ def test_the_doctor_names_what_is_wrong(
         clean.setenv(name, value.replace("{port}", port))
     assert main(["aws", "doctor"]) == 1
     assert said.replace("{port}", port) in capsys.readouterr().out
+
+
+def test_without_the_extra_a_sentence_says_what_is_missing() -> None:
+    code = (
+        "import sys; sys.modules['starlette.requests'] = None\n"
+        "from vision.cli.main import main\n"
+        "print([main(['aws', *words.split()]) for words in ('serve root=x', 'env root=x', 'doctor')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "[2, 2, 2]\n", done.stderr
+    assert done.stderr.count("pip install 'vision[serve]'") == 3
 
 
 def test_the_cell_turns_a_notebook_here(tmp_path: Path, clean: pytest.MonkeyPatch) -> None:

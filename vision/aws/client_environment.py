@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vision.aws.client_routes import GLOBAL_VARIABLE, IGNORE_VARIABLE
-from vision.aws.identity import ROLE_ARN
 from vision.aws.s3.storage import OWN_FOLDER
-from vision.aws.settings import ACCOUNT, AwsSettings
+from vision.aws.settings import ACCOUNT, ROLE_ARN, AwsSettings
 from vision.files.atomic_file import write_whole
 from vision.files.write_error import make_folder
 

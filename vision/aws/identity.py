@@ -12,11 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vision.aws.failure import ServiceFailure
-from vision.aws.settings import ACCOUNT
+from vision.aws.settings import ACCOUNT, ROLE
 from vision.settings.nearest import did_you_mean, shown
 
-ROLE = "vision"
-ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"
 _LARGEST_BODY = 1 << 20
 _CREATED = "2026-01-01T00:00:00Z"
 _TRUST = {

@@ -11,6 +11,9 @@ from vision.settings.device import shared_gpus
 from vision.settings.table import SettingsTable
 
 ACCOUNT = "123456789012"
+# Who calls, whatever their keys.
+ROLE = "vision"
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"
 
 
 class AwsSettings(SettingsTable):

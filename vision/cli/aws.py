@@ -29,34 +29,34 @@ _WORDS = ("serve", "env", "notebook", "doctor")
 
 def run(argv: Sequence[str]) -> int:
     """Serve, or print how clients come here. Return the exit status."""
-    try:
-        from vision.aws.settings import AwsSettings
-    except ModuleNotFoundError as error:
-        raise UserError(f"serving needs the package {error.name}: pip install 'vision[serve]'") from error
+    from vision.aws.settings import AwsSettings
+
     if not argv or {"-h", "--help"}.intersection(argv):
         print(HELP.format(settings=_settings_help()))
         return 0
     word, *rest = argv
     if word not in _WORDS:
         raise UserError(f"vision aws {shown(word)} is unknown: {did_you_mean(word, _WORDS)}")
+    try:
+        from vision.aws.client_environment import exports, notebook_cell
+        from vision.aws.doctor import diagnosis
+
+        if word == "serve":
+            from vision.aws.server import serve
+    except ModuleNotFoundError as error:
+        raise UserError(f"vision aws needs the package {error.name}: pip install 'vision[serve]'") from error
     if word == "doctor":
         if rest:
             raise UserError(f"vision aws doctor takes no settings, but there is {shown(rest[0])}: leave it out")
-        from vision.aws.doctor import diagnosis
-
         text, is_well = diagnosis(os.environ)
         print(text)
         return 0 if is_well else 1
     given = read_assignments(rest, names=tuple(AwsSettings.model_fields), sections=())
     settings = AwsSettings.parse(given.names)
-    if word != "serve":
-        from vision.aws.client_environment import exports, notebook_cell
-
-        print(exports(settings) if word == "env" else notebook_cell(settings))
-        return 0
-    from vision.aws.server import serve
-
-    return serve(settings)
+    if word == "serve":
+        return serve(settings)
+    print(exports(settings) if word == "env" else notebook_cell(settings))
+    return 0
 
 
 def _settings_help() -> str:
