@@ -121,10 +121,7 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
         """Look at every label of a channel, without reading images."""
 
     def size_findings(self, sizes_px: np.ndarray, hyperparameters: H, run: RunSettings) -> SizeFindings:
-        """Return what is to say of images that training does not see whole, or at all, by their sizes.
-
-        ``sizes_px`` int64 [N, 2] are widths and heights of some images of the training channel.
-        """
+        """Return what widths and heights int64 [N, 2] of images say: which training does not see whole, or at all."""
         return SizeFindings()
 
     def needs_label_counts(self, hyperparameters: H, run: RunSettings) -> bool:

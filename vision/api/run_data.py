@@ -92,10 +92,7 @@ def _open_labels(algorithm: AnyAlgorithm, job: TrainingJob, name: str) -> tuple[
 def judge_sizes(
     algorithm: AnyAlgorithm, source: LabeledChannel, job: TrainingJob
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return warnings and problems by the sizes of some images of channel train.
-
-    Images that are too small are a problem where more than ``run.max_broken`` of all must be.
-    """
+    """Return warnings and problems by the sizes of some images of channel train: too many may be too small."""
     if source.name != "train" or not len(sizes_px := some_sizes(source.reader, _SIZES)):
         return (), ()
     found, share = algorithm.size_findings(sizes_px, job.hyperparameters, job.run), job.run.max_broken
