@@ -8,7 +8,7 @@ photos``, which prints what it chose and why:
 >>> result.metrics["accuracy"] <= 1
 True
 >>> result.proposal.algorithm, result.proposal.settings["hp.num_layers"]
-('image_classification', '18')
+('image_classification', '20')
 
 A notebook shows ``result``, ``result.evaluation`` and ``result.report`` as they are; pictures and data frames of them
 are a call away:
