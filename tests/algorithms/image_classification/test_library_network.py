@@ -17,14 +17,16 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import vision
-from tests.algorithms.conformance import assert_same_weights, timeless
+from tests.algorithms.conformance import assert_same_weights, served, timeless
 from tests.api.conftest import channels, picture, write_records
 from vision.algorithms.image_classification.algorithm import ALGORITHM
 from vision.algorithms.image_classification.hyperparameters import ImageClassificationHyperparameters
 from vision.algorithms.image_classification.library_network import LibraryClassifier
+from vision.artifacts.archive import extract_archive
 from vision.cli.main import main
 from vision.nn.stages import is_in
 from vision.python.results import TrainingResult
+from vision.sagemaker.serve import container_settings
 from vision.settings.errors import SettingsError, UserError
 
 __all__ = ["channels"]
@@ -83,6 +85,18 @@ def test_evaluation_and_export_answer_as_the_network(
     np.testing.assert_allclose(logits, expected, atol=1e-3, rtol=1e-3)
     assert main(["export", f"model={trained.folder.path}", "format=mxnet", f"output={tmp_path / 'x'}"]) == 2
     assert "MXNet does not know" in capsys.readouterr().err
+
+
+def test_an_endpoint_and_the_container_answer_as_the_model(trained: TrainingResult, tmp_path: Path) -> None:
+    image = picture(1, np.random.default_rng(0))
+    expected = trained.model.predict(image)[0].probabilities
+    # The platform unpacks the archive below the container's prefix.
+    (tmp_path / "model").mkdir()
+    extract_archive(trained.folder.archive, tmp_path / "model", lambda name: 10**9, 10**9)
+    for model in (trained.folder.path, container_settings(str(tmp_path), {}).model):
+        answered = served(Path(model), image, content_type="image/png")
+        assert answered.status == 200
+        np.testing.assert_allclose(json.loads(answered.body), expected, atol=1e-5)
 
 
 def test_a_model_goes_on_with_another_head(channels: dict[str, str], trained: TrainingResult, tmp_path: Path) -> None:
