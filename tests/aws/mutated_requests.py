@@ -164,16 +164,21 @@ def damaged_bytes(data: bytes, rng: random.Random) -> bytes:
 
 
 def query_requests(count: int, rng: random.Random) -> Iterator[RawRequest]:
-    """Yield damaged calls of STS and IAM."""
-    actions = ("GetCallerIdentity", "GetRole", "CreateRole", "AttachRolePolicy", "SimulatePrincipalPolicy", "x", "<a>")
+    """Yield damaged calls of STS, IAM and CloudWatch."""
+    identity = ("GetCallerIdentity", "GetRole", "CreateRole", "AttachRolePolicy", "SimulatePrincipalPolicy", "x", "<a>")
+    metrics = ("ListMetrics", "GetMetricStatistics", "GetMetricData", "x")
+    identity_names = ("RoleName", "ActionNames.member.1", "PolicySourceArn", "?x")
+    metrics_names = ("Dimensions.member.1.Name", "Dimensions", "Period", "a." * 5000, "StartTime", "NextToken")
     for _ in range(count):
-        names = ["RoleName", "ActionNames.member.1", "PolicySourceArn", "\ud800x".encode(errors="replace").decode()]
+        service = rng.choice(("sts", "iam", "monitoring"))
+        actions = metrics if service == "monitoring" else identity
+        names = metrics_names if service == "monitoring" else identity_names
         pairs = [f"{name}={rng.choice((*NASTY[:6], 'x', '<b>', '%ff%fe', '%00', '&', '%'))}" for name in names]
         form = "&".join([f"Action={rng.choice(actions)}", "Version=2011-06-15", *rng.sample(pairs, rng.randrange(4))])
         body = form.encode(errors="replace")
         if rng.random() < 0.3:
             body = damaged_bytes(body, rng)
-        headers = {"content-type": "application/x-www-form-urlencoded", **signed(rng.choice(("sts", "iam")))}
+        headers = {"content-type": "application/x-www-form-urlencoded", **signed(service)}
         yield RawRequest(rng.choice(("POST", "POST", "GET", "PUT")), rng.choice(("/", "/", "/x?y")), headers, body)
 
 

@@ -9,10 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from starlette.requests import Request
+from starlette.responses import Response
 
 from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import JsonService, Operation
 from vision.aws.metrics.metric_store import MetricStore, MetricValue
+from vision.aws.query_protocol import Form, QueryOperation, answer_query, nested, xml_of
 from vision.aws.request_shape import RequestShape
 from vision.settings.nearest import shown
 
@@ -83,12 +85,26 @@ class CloudWatch:
 
     def __init__(self, store: MetricStore) -> None:
         self._store = store
-        operations: dict[str, Operation] = {
+        self._operations: dict[str, Operation] = {
             "GetMetricStatistics": self.get_metric_statistics,
             "GetMetricData": self.get_metric_data,
             "ListMetrics": self.list_metrics,
         }
-        self.answer = JsonService("GraniteServiceVersion20100801", operations).answer
+        self._json = JsonService("GraniteServiceVersion20100801", self._operations)
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a call in the JSON protocol or, for older clients, as boto3 1.39, in the query protocol."""
+        if "x-amz-target" in request.headers:
+            return await self._json.answer(request)
+
+        def as_query(operation: Operation) -> QueryOperation:
+            async def answer(form: Form) -> str:
+                return xml_of(await operation(nested(form), request))
+
+            return answer
+
+        operations = {name: as_query(operation) for name, operation in self._operations.items()}
+        return await answer_query(request, "http://monitoring.amazonaws.com/doc/2010-08-01/", operations)
 
     async def get_metric_statistics(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         asked = _Statistics.read(values)
