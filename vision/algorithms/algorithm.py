@@ -80,8 +80,7 @@ class TargetSummary:
     """What the labels of one channel say.
 
     ``class_counts`` float64 [classes] (labels or boxes of each class, None where labels were not looked at),
-    ``problems`` sentences that end the run,
-    ``warnings`` sentences that do not.
+    ``problems`` sentences that end the run, ``warnings`` sentences that do not.
     """
 
     num_samples: int
