@@ -35,6 +35,8 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
     request = training_request("first", {"train": "s3://bucket/train/"}, HyperParameters={"epochs": HOSTILE})
     state = {"request": request, "algorithm": "image_classification", "status": "Completed"}
     workplace.registry.add("training-job", "first", {**state, "failure": HOSTILE})
+    workplace.registry.add("hyper-parameter-tuning-job", "tuned", {"request": {}, "status": "Completed"})
+    workplace.registry.add("training-job", "of-tuned", {**state, "tuning": {"job": "tuned"}})
     # A kind that the page does not know, with a name that a client chose.
     workplace.registry.add("strange-thing", HOSTILE, {"status": HOSTILE})
     log, metrics = workplace.logs.writer(GROUP, STREAM), workplace.metrics.writer("first")
@@ -91,6 +93,11 @@ def test_a_job_shows_its_curves_its_log_and_what_was_asked_for(endpoint: Clients
     assert "Epoch[2] Validation-accuracy=0.75" in text
     assert "InputDataConfig[0].DataSource.S3DataSource.S3Uri" in text
     assert "s3://bucket/train/" in text
+
+
+def test_a_tuning_job_shows_its_training_jobs(endpoint: Clients) -> None:
+    _, text, _ = get(endpoint, resource("hyper-parameter-tuning-job", "tuned"))
+    assert re.findall(r"kind=training-job&amp;name=([\w-]+)", text) == ["of-tuned"]
 
 
 def test_a_log_is_sent_as_text(endpoint: Clients) -> None:

@@ -28,10 +28,10 @@ from vision.reports.page import Section, Tile, page, policy, settings_html
 from vision.settings.regular_file import open_regular
 
 # The kinds of resources in the order of their use; others follow under their own names.
-_JOB = "training-job"
+_JOB, _TUNING = "training-job", "hyper-parameter-tuning-job"
 _TITLES = {
     _JOB: "Training jobs",
-    "hyper-parameter-tuning-job": "Tuning jobs",
+    _TUNING: "Tuning jobs",
     "transform-job": "Transform jobs",
     "endpoint": "Endpoints",
     "project": "Projects",
@@ -127,6 +127,9 @@ class Pages:
         streams = list(self._streams(kind, name))
         metrics = self._workplace.metrics.values(name) if kind == _JOB else ()
         sections = [Section("Curves", curves_html(metrics))] if metrics else []
+        if kind == _TUNING:
+            jobs = [one for one in self._workplace.registry.all(_JOB) if one.state.get("tuning", {}).get("job") == name]
+            sections.append(self._kind_section(_JOB, jobs[-_MOST_ROWS:], len(jobs)))
         sections += [self._log_section(*stream) for stream in streams]
         sections.append(Section("As it was asked for", settings_html(dict(_flat(state.get("request", state))))))
         links = [("Overview", "/")]
