@@ -55,7 +55,7 @@ def test_attributes_of_any_shape_are_kept_or_told(attributes: Any, put: Callable
     document = json.loads((tmp_path / "again/out.json").read_text())
     assert document["annotations"][0]["attributes"] == attributes
     done = converted(path, "coco", "yolo", tmp_path / "yolo")
-    assert "yolo cannot hold coco.attributes of 1 boxes" in done.notes
+    assert "yolo cannot hold coco.attributes of 1 box" in done.notes
 
 
 @pytest.mark.parametrize(

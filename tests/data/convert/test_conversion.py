@@ -25,7 +25,7 @@ def test_what_cannot_be_held_is_said(boxes: Path, tmp_path: Path) -> None:
     done = converted(boxes, "lst", "yolo", tmp_path / "out")
     assert done.notes == (
         "yolo cannot hold id of 2 images",
-        "yolo cannot hold difficult of 1 boxes",
+        "yolo cannot hold difficult of 1 box",
         "1 of 2 boxes have no area and are kept as they are: l.lst line 2 (b.png) box 0 (0, 0, 0, 6)",
     )
     assert (done.images, done.objects, done.class_names) == (2, 2, ("zebra", "apple"))
@@ -34,7 +34,7 @@ def test_what_cannot_be_held_is_said(boxes: Path, tmp_path: Path) -> None:
 def test_folders_keep_the_order_of_classes_and_empty_ones(write: Write, tmp_path: Path) -> None:
     root = write({"l.lst": "0\t0\ta.png\n", "a.png": png(), "classes.txt": "zebra\napple\n"})
     done = converted(root / "l.lst", "lst", "folder", tmp_path / "out")
-    assert done.notes == ("folder cannot hold id of 1 images",)
+    assert done.notes == ("folder cannot hold id of 1 image",)
     assert (tmp_path / "out/zebra/a.png").read_bytes() == png()
     assert (tmp_path / "out/classes.txt").read_text() == "zebra\napple\n"
     assert open_channel({"train": Channel(tmp_path / "out")}, "train").class_names == ("zebra", "apple")

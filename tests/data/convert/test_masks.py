@@ -199,7 +199,7 @@ def test_masks_come_back_from_files_that_hold_all_labels(
     keeps = form == "manifest_masks"
     assert np.array_equal(image.mask, mask if keeps else MASK)
     said = [note for note in done.notes if "ignored" in note]
-    assert said == (["coco_masks cannot hold ignored pixels of 1 images"] if ignored and not keeps else [])
+    assert said == (["coco_masks cannot hold ignored pixels of 1 image"] if ignored and not keeps else [])
 
 
 def test_runs_of_coco_are_read_by_its_own_library(write: Write, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ MAX_NAMED = 5
 
 @dataclass
 class Survey:
-    """What a source holds. ``extra`` counts by (key, "images" or "boxes"); ``flat`` names the boxes without area."""
+    """What a source holds. ``extra`` counts by (key, "image" or "box"); ``flat`` names the boxes without area."""
 
     plan: Plan
     images: int = 0
@@ -36,13 +36,13 @@ def survey(source: Source) -> Survey:
     columns = 0
     for image in source.images(Skipped()):
         found.images += 1
-        found.extra.update((key, "images") for key in image.extra)
+        found.extra.update((key, "image") for key in image.extra)
         found.seen_classes.update(image.class_ids or ())
         for place, item in enumerate(image.objects or ()):
             found.objects += 1
             found.difficult += item.difficult
             found.seen_classes.add(item.class_id)
-            found.extra.update((key, "boxes") for key in item.extra)
+            found.extra.update((key, "box") for key in item.extra)
             left, top, right, bottom = item.xyxy_px
             found.fractional += not all(float(corner).is_integer() for corner in item.xyxy_px)
             if right <= left or bottom <= top:
@@ -74,16 +74,16 @@ def _names(source: Source, seen: set[int]) -> tuple[str, ...]:
 def cannot_hold(found: Survey, target: DatasetFormat, address_kept: bool) -> list[str]:
     """Return sentences on what the source states and the format ``target`` cannot hold."""
     lost = [
-        f"{key} of {count} {what}"
+        f"{key} of {counted(count, what)}"
         for (key, what), count in sorted(found.extra.items())
         if key not in target.kept and not (key == "address" and address_kept)
     ]
     if found.difficult and not target.keeps_difficult:
-        lost.append(f"difficult of {found.difficult} boxes")
+        lost.append(f"difficult of {counted(found.difficult, 'box')}")
     names = found.plan.class_names
     unseen = [label for class_id, label in enumerate(names) if class_id not in found.seen_classes]
     if unseen and not target.keeps_unused_classes:
-        lost.append(f"{len(unseen)} classes that no image has ({', '.join(unseen[:MAX_NAMED])})")
+        lost.append(f"{counted(len(unseen), 'class')} that no image has ({', '.join(unseen[:MAX_NAMED])})")
     return [f"{target.name} cannot hold {entry}" for entry in lost]
 
 
