@@ -48,7 +48,11 @@ def test_a_job_that_waits_is_stopped_at_once(clients: Clients) -> None:
         clients.sagemaker.create_training_job(**training_request(name, CHANNELS, HyperParameters=SLOW))
     for name in ("waiting", "at-work"):
         clients.sagemaker.stop_training_job(TrainingJobName=name)
-        assert ended_training(clients, name)["TrainingJobStatus"] == "Stopped"
+        job = ended_training(clients, name)
+        assert job["TrainingJobStatus"] == "Stopped"
+        steps = [step["Status"] for step in job["SecondaryStatusTransitions"]]
+        assert (steps[0], steps[-1]) == ("Starting", "Stopped")
+        assert "Stopping" in steps
         with pytest.raises(ClientError, match=f"training job {name} is Stopped, not InProgress"):
             clients.sagemaker.stop_training_job(TrainingJobName=name)
 

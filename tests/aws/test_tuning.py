@@ -80,14 +80,13 @@ def value(job: dict[str, Any]) -> float:
     return found
 
 
-def test_real_jobs_train_and_the_best_one_is_found(clients: Clients, root: Path) -> None:
-    request = tuning_request("real", jobs=2, static={"epochs": "1"}, Strategy="Random", RandomSeed=1)
+def test_a_real_job_trains_and_is_the_best_one(clients: Clients, root: Path) -> None:
+    request = tuning_request("real", jobs=1, static={"epochs": "1"}, Strategy="Random", RandomSeed=1)
     job, jobs = tune(clients, request | {"Tags": [{"Key": "who", "Value": "me"}]})
     assert (job["HyperParameterTuningJobStatus"], job.get("FailureReason")) == ("Completed", None)
     assert job["HyperParameterTuningJobArn"].endswith(":hyper-parameter-tuning-job/real")
-    assert [one["TrainingJobStatus"] for one in jobs] == ["Completed"] * 2
-    assert job["BestTrainingJob"] in jobs
-    assert value(job["BestTrainingJob"]) == max(map(value, jobs))
+    assert [job["BestTrainingJob"]] == jobs
+    assert 0 <= value(job["BestTrainingJob"]) <= 1
     name = job["BestTrainingJob"]["TrainingJobName"]
     assert (root / f"bucket/output/{name}/output/model.tar.gz").is_file()
     training = clients.sagemaker.describe_training_job(TrainingJobName=name)
@@ -105,6 +104,7 @@ def test_a_tuning_job_is_counted_and_listed(clients: Clients) -> None:
     job, jobs = tune(clients, tuning_request("counted", jobs=4, categorical=[OPTIMIZERS]))
     assert job["TrainingJobStatusCounters"]["Completed"] == 4
     assert job["ObjectiveStatusCounters"] == {"Succeeded": 4, "Pending": 0, "Failed": 0}
+    assert value(job["BestTrainingJob"]) == max(map(value, jobs))
     assert [one["TrainingJobName"][:12] for one in jobs] == [f"counted-00{number}-" for number in range(1, 5)]
     for one in jobs:
         assert value(one) == pytest.approx(float(one["TunedHyperParameters"]["learning_rate"]), abs=1e-5)

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,14 +99,19 @@ class Registry:
                 row = (json.dumps(found.state | changes), time.time(), kind, name)
                 self._connection.execute("update resources set state=?, modified_s=? where kind=? and name=?", row)
 
-    def leave(self, now: str, kind: str, name: str, **changes: Any) -> bool:
-        """Set values of a resource whose status is ``now``. Return False if it has another one by then."""
+    def change(self, kind: str, name: str, edit: Callable[[Mapping[str, Any]], Mapping[str, Any] | None]) -> bool:
+        """Set what ``edit`` makes of a resource's state, in one step. Return False if it is gone or nothing is made."""
         with self._lock:
             found = self.find(kind, name)
-            if found is None or found.state.get("status") != now:
+            changes = None if found is None else edit(found.state)
+            if changes is None:
                 return False
             self.update(kind, name, **changes)
             return True
+
+    def leave(self, now: str, kind: str, name: str, **changes: Any) -> bool:
+        """Set values of a resource whose status is ``now``. Return False if it has another one by then."""
+        return self.change(kind, name, lambda state: changes if state.get("status") == now else None)
 
     def remove(self, kind: str, name: str) -> None:
         """Remove a resource if it is there."""

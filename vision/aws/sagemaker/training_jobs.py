@@ -20,7 +20,7 @@ from vision.aws.sagemaker.listing import ListRequest, list_page
 from vision.aws.sagemaker.scheduler import Scheduler
 from vision.aws.sagemaker.training_request import TrainingRequest
 from vision.aws.sagemaker.training_run import TrainingRun, jobs_folder
-from vision.aws.sagemaker.training_state import ENDED, KIND, first_state, with_metrics
+from vision.aws.sagemaker.training_state import ENDED, KIND, TrainingState, first_state, with_metrics
 from vision.aws.workplace import Workplace
 from vision.settings.errors import UserError, problems_of
 from vision.settings.nearest import shown
@@ -112,8 +112,7 @@ class TrainingJobs:
 
     async def stop(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         job = self._get(values)
-        registry = self._workplace.registry
-        if not registry.leave("InProgress", KIND, job.name, status="Stopping", secondary="Stopping"):
+        if not TrainingState(self._workplace.registry, job.name).stop():
             status = self._get(values).state["status"]
             raise ServiceFailure(400, "ValidationException", f"training job {job.name} is {status}, not InProgress")
         self._scheduler.stop(KIND, job.name)

@@ -61,15 +61,16 @@ class TrainingState:
 
     def enter(self, secondary: str, **changes: Any) -> None:
         """Enter the next of the job's secondary states."""
-        found = self._registry.find(KIND, self._name)
-        if found is None:
-            return
-        now = time.time()
-        transitions: list[dict[str, Any]] = found.state["transitions"]
-        if transitions:
-            transitions[-1].setdefault("EndTime", now)
-        entry = {"Status": secondary, "StartTime": now, "StatusMessage": _MESSAGES[secondary]}
-        self._registry.update(KIND, self._name, secondary=secondary, transitions=[*transitions, entry], **changes)
+        self._registry.change(KIND, self._name, lambda state: {**_step(state, secondary), **changes})
+
+    def stop(self) -> bool:
+        """Enter the state of a job that was asked to stop. Return False if it is not at work any more."""
+
+        def edit(state: Mapping[str, Any]) -> Mapping[str, Any] | None:
+            is_at_work = state["status"] == "InProgress"
+            return {**_step(state, "Stopping"), "status": "Stopping"} if is_at_work else None
+
+        return self._registry.change(KIND, self._name, edit)
 
     def note(self, metric: str, value: float) -> None:
         """Keep the last value of a metric. It is not written at once, since a fast job shows many."""
@@ -86,3 +87,13 @@ class TrainingState:
             changes["failure"] = reason[:LONGEST_REASON]
         metrics = list(self._metrics.values())
         self.enter(secondary, status=status, ended_s=time.time(), metrics=metrics, **changes)
+
+
+def _step(state: Mapping[str, Any], secondary: str) -> dict[str, Any]:
+    """Return what changes in a state when the job enters another secondary one."""
+    now = time.time()
+    transitions: list[dict[str, Any]] = list(state["transitions"])
+    if transitions:
+        transitions[-1] = {"EndTime": now, **transitions[-1]}
+    entry = {"Status": secondary, "StartTime": now, "StatusMessage": _MESSAGES[secondary]}
+    return {"secondary": secondary, "transitions": [*transitions, entry]}

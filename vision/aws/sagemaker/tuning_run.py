@@ -235,8 +235,7 @@ class TuningRun:
             self._stop_job(job)
 
     def _stop_job(self, job: str) -> None:
-        registry = self.workplace.registry
-        if registry.leave("InProgress", TRAINING, job, status="Stopping", secondary="Stopping"):
+        if TrainingState(self.workplace.registry, job).stop():
             self.scheduler.stop(TRAINING, job)
 
     def _end(self, status: str, reason: str | None = None) -> None:
