@@ -49,10 +49,7 @@ class CocoSource(Source):
                 skipped.add(error.key, error.reason)
 
     def _image(self, image: object, number: int, skipped: Skipped) -> AnnotatedImage:
-        key = f"{self._path.name} image {number}"
-        if not isinstance(image, Mapping) or not is_id(image.get("id")):
-            raise DataError(key, "is not an object with a number or a text as its id")
-        key = f"{key} ({image.get('file_name')!s:.200})"
+        image, key = self._checked(image, number)
         name, path = self._finder.find(image.get("file_name"), key)
         sides = image.get("width"), image.get("height")
         size_px = stated_size(*sides)
@@ -66,6 +63,13 @@ class CocoSource(Source):
                 skipped.add(error.key, error.reason)
         extra = {ID: image["id"]} if isinstance(image["id"], int) else {}
         return AnnotatedImage(name, key, path, None, tuple(objects), size_px, extra)
+
+    def _checked(self, image: object, number: int) -> tuple[Mapping[str, Any], str]:
+        """Return an image of the file and its key. Raises DataError."""
+        key = f"{self._path.name} image {number}"
+        if not isinstance(image, Mapping) or not is_id(image.get("id")):
+            raise DataError(key, "is not an object with a number or a text as its id")
+        return image, f"{key} ({image.get('file_name')!s:.200})"
 
     def _object(self, annotation: Mapping[str, Any], key: str, skipped: Skipped) -> AnnotatedObject:
         where = f"{key} annotation {annotation.get('id')!s:.40}"

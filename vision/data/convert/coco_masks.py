@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from vision.data.convert.annotated_image import AnnotatedImage, AnnotatedObject, Plan
-from vision.data.convert.coco import CocoSink, image_folders
-from vision.data.convert.coco_file import CocoFile, coco_file_in, is_id
+from vision.data.convert.coco import CocoSink, CocoSource
 from vision.data.convert.coco_segmentation import box_of, pixels_of
-from vision.data.convert.format import DatasetFormat, Source, SourceOptions
-from vision.data.convert.image_finder import ImageFinder
+from vision.data.convert.format import DatasetFormat, SourceOptions
 from vision.data.convert.masks import masked_image, with_background
 from vision.data.labels import Task
 from vision.data.masks.rasterize import paint_objects, runs_of
@@ -22,7 +19,7 @@ from vision.data.skipped import Skipped
 from vision.settings.errors import DataError
 
 
-class CocoMaskSource(Source):
+class CocoMaskSource(CocoSource):
     """Reads the JSON file at ``path``: class 0 is the background, the categories follow in the order of their ids.
 
     A classes.txt beside the file may name the background itself, as the first class and no category. Small objects
@@ -32,44 +29,28 @@ class CocoMaskSource(Source):
     task: Task = "mask"
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
-        path = coco_file_in(path) if path.is_dir() else path
-        self._path, self._file = path, CocoFile(path, options)
-        names = self._file.class_names or ()
+        super().__init__(path, options)
+        names = self.class_names or ()
         self._shift = 0 if names and 0 not in self._file.class_of.values() else 1
-        self.class_names = with_background(names, path) if self._shift else names
-        self._finder = ImageFinder([options.root] if options.root else image_folders(path))
+        self.class_names = with_background(names, self._path) if self._shift else names
 
-    def __len__(self) -> int:
-        return len(self._file.images)
-
-    def images(self, skipped: Skipped) -> Iterator[AnnotatedImage]:
-        self._file.report(skipped)
-        for number, image in enumerate(self._file.images):
-            key = f"{self._path.name} image {number}"
+    def _image(self, image: object, number: int, skipped: Skipped) -> AnnotatedImage:
+        image, key = self._checked(image, number)
+        name, path = self._finder.find(image.get("file_name"), key)
+        size_px = file_size_px(path, key)
+        stated = image.get("width"), image.get("height")
+        if None not in stated and stated != size_px:
+            raise DataError(key, f"states {stated[0]}x{stated[1]} pixels, but its image has {size_px[0]}x{size_px[1]}")
+        objects: list[tuple[int, np.ndarray]] = []
+        for annotation in self._file.annotations_of[image["id"]]:
+            class_id = self._file.class_of.get(annotation.get("category_id", ""))
             try:
-                if not isinstance(image, Mapping) or not is_id(image.get("id")):
-                    raise DataError(key, "is not an object with a number or a text as its id")
-                key = f"{key} ({image.get('file_name')!s:.200})"
-                name, path = self._finder.find(image.get("file_name"), key)
-                size_px = file_size_px(path, key)
-            except DataError as error:
-                skipped.add(error.key, error.reason)
-                continue
-            stated = image.get("width"), image.get("height")
-            if None not in stated and stated != size_px:
-                skipped.add(key, f"states {stated[0]}x{stated[1]} pixels, but its image has {size_px[0]}x{size_px[1]}")
-                continue
-            objects: list[tuple[int, np.ndarray]] = []
-            for annotation in self._file.annotations_of[image["id"]]:
-                where = f"{key} annotation {annotation.get('id')!s:.40}"
-                class_id = self._file.class_of.get(annotation.get("category_id", ""))
-                try:
-                    if class_id is None:
-                        raise ValueError(f"has category_id={annotation.get('category_id')!r:.40}, which none has")
-                    objects.append((class_id + self._shift, pixels_of(annotation.get("segmentation"), size_px)))
-                except ValueError as problem:
-                    skipped.add(where, str(problem))
-            yield masked_image(name, key, path, paint_objects(objects, size_px))
+                if class_id is None:
+                    raise ValueError(f"has category_id={annotation.get('category_id')!r:.40}, which none has")
+                objects.append((class_id + self._shift, pixels_of(annotation.get("segmentation"), size_px)))
+            except ValueError as problem:
+                skipped.add(f"{key} annotation {annotation.get('id')!s:.40}", str(problem))
+        return masked_image(name, key, path, paint_objects(objects, size_px))
 
 
 class CocoMaskSink(CocoSink):
