@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from tests.aws.endpoint import ROLE, Clients, local_endpoint
 from tests.serving.small_model import picture, write_model
 from vision.artifacts.archive import pack_archive
+from vision.aws.sagemaker import live_endpoints
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -159,7 +160,9 @@ def test_an_update_loses_no_call(clients: Clients) -> None:
     clients.sagemaker.delete_endpoint(EndpointName="updated")
 
 
-def test_a_call_names_one_of_many_models(clients: Clients) -> None:
+def test_a_call_names_one_of_many_models_and_bodies_take_bounded_memory(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
     container = {"Image": IMAGE, "Mode": "MultiModel", "ModelDataUrl": "s3://bucket/models/"}
     clients.sagemaker.create_model(ModelName="many", PrimaryContainer=container, ExecutionRoleArn=ROLE)
     configure(clients, "many", {"many": 1.0})
@@ -171,6 +174,13 @@ def test_a_call_names_one_of_many_models(clients: Clients) -> None:
         ask(clients, "many", TargetModel="third.tar.gz")
     with pytest.raises(ClientError, match="TargetModel is missing"):
         ask(clients, "many")
+    size = len(picture(1))
+    monkeypatch.setattr(live_endpoints, "_MOST_HELD_BYTES", 4 * size)
+    with pytest.raises(ClientError, match="take too much memory"):
+        clients.sagemaker_runtime.invoke_endpoint(EndpointName="many", Body=bytes(5 * size))
+    # Bodies that were refused or answered are not counted any more.
+    for _ in range(10):
+        assert ask(clients, "many", TargetModel="first.tar.gz")[1] == first
     clients.sagemaker.delete_endpoint(EndpointName="many")
 
 

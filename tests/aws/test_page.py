@@ -39,6 +39,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
     workplace.registry.add("training-job", "of-tuned", {**state, "tuning": {"job": "tuned"}})
     # A kind that the page does not know, with a name that a client chose.
     workplace.registry.add("strange-thing", HOSTILE, {"status": HOSTILE})
+    workplace.registry.add("strange-thing", "busy", {"status": "COPYING_IN_PROGRESS"})
     log, metrics = workplace.logs.writer(GROUP, STREAM), workplace.metrics.writer("first")
     for epoch, accuracy in enumerate((0.25, 0.5, 0.75)):
         for channel in ("train", "validation"):
@@ -72,8 +73,6 @@ def test_the_overview_shows_every_kind_and_asks_nobody_else(endpoint: Clients) -
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert not re.findall(r"""src=["'](?!data:)|href=["'](?![/#])|url\(|@import""", text)
-    # Nothing is at work, so the page need not change.
-    assert "refresh" not in headers
 
 
 @pytest.mark.parametrize("path", ["/", resource("training-job", "first"), resource("strange-thing", HOSTILE)])
@@ -98,6 +97,14 @@ def test_a_job_shows_its_curves_its_log_and_what_was_asked_for(endpoint: Clients
 def test_a_tuning_job_shows_its_training_jobs(endpoint: Clients) -> None:
     _, text, _ = get(endpoint, resource("hyper-parameter-tuning-job", "tuned"))
     assert re.findall(r"kind=training-job&amp;name=([\w-]+)", text) == ["of-tuned"]
+
+
+@pytest.mark.parametrize(
+    ("path", "is_working"),
+    [("/", True), (resource("strange-thing", "busy"), True), (resource("training-job", "first"), False)],
+)
+def test_a_page_shows_itself_again_while_something_is_at_work(endpoint: Clients, path: str, is_working: bool) -> None:
+    assert ("refresh" in get(endpoint, path)[2]) == is_working
 
 
 def test_a_log_is_sent_as_text(endpoint: Clients) -> None:

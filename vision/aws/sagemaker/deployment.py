@@ -135,7 +135,8 @@ class Deployment:
             if len(self._variants) == 1:
                 return next(iter(self._variants))
             weights = [variant.weight for variant in self._variants.values()]
-            return random.choices(list(self._variants), weights)[0]
+            # Weights that an update has kept may all be 0 among its new variants.
+            return random.choices(list(self._variants), weights if any(weights) else None)[0]
         if target not in self._variants:
             raise PlatformFailure(
                 400, f"TargetVariant {shown(target)} is none of this endpoint: {did_you_mean(target, self._variants)}"

@@ -20,7 +20,9 @@ from vision.settings.nearest import shown
 
 KIND = "endpoint"
 LOG_GROUP = "/aws/sagemaker/Endpoints/"
-_MOST_BODY = 25 << 20
+_MOST_BODY_BYTES = 25 << 20
+# The bodies of all calls in work.
+_MOST_HELD_BYTES = 512 << 20
 # Between this server and the client, or this server and the process: not the other one's business.
 _NOT_FORWARDED = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "expect", "authorization", "date", "server", "te"}
@@ -45,6 +47,7 @@ class LiveEndpoints:
         self._workplace = workplace
         self._models = models
         self._live: dict[str, _Live] = {}
+        self._held_bytes = 0
         self.lock = threading.RLock()
 
     def end_all(self) -> None:
@@ -70,17 +73,17 @@ class LiveEndpoints:
 
     async def invoke(self, request: Request) -> Response:
         """Pass a call on to the endpoint's process and its answer back."""
-        name = request.url.path.split("/")[2]
+        name, body = request.url.path.split("/")[2], bytearray()
         try:
             # Refused before the body is read, if it can be.
             self._serving(name)
-            body = await _read(request)
+            await self._read(request, body)
             headers = {key: value for key, value in request.headers.items() if key not in _NOT_FORWARDED}
             # A deployment that has been replaced while the body came takes no more calls.
             while not (deployment := self._serving(name)).enter():
                 await asyncio.sleep(0)
             try:
-                answer = await deployment.ask(request.url.path, headers, body)
+                answer = await deployment.ask(request.url.path, headers, bytes(body))
             finally:
                 deployment.leave()
         except PlatformFailure as refusal:
@@ -88,11 +91,23 @@ class LiveEndpoints:
         except OSError as error:
             failure = PlatformFailure(500, f"the process of endpoint {shown(name)} did not answer: {error}")
             return failure_response(failure, request.scope)
+        finally:
+            self._held_bytes -= len(body)
         response = Response(bytes(answer.body), answer.status)
         for key, value in answer.headers:
             if key not in _NOT_FORWARDED:
                 response.headers[key] = value
         return response
+
+    async def _read(self, request: Request, body: bytearray) -> None:
+        """Append the body of a call. Raises PlatformFailure if it is too large, or all bodies together are."""
+        async for piece in request.stream():
+            if len(body) + len(piece) > _MOST_BODY_BYTES:
+                raise PlatformFailure(413, f"the body is larger than {_MOST_BODY_BYTES >> 20} MiB")
+            if self._held_bytes + len(piece) > _MOST_HELD_BYTES:
+                raise PlatformFailure(503, "the calls in work take too much memory; ask again in a moment", 1)
+            body += piece
+            self._held_bytes += len(piece)
 
     def _serving(self, name: str) -> Deployment:
         live = self._live.get(name)
@@ -174,13 +189,3 @@ class LiveEndpoints:
             status = "Failed" if live.serving is None else "InService"
             self._workplace.registry.update(KIND, name, status=status, failure=words[:1024], coming=None)
         deployment.end()
-
-
-async def _read(request: Request) -> bytes:
-    """Return the body of a call. Raises PlatformFailure if it is too large."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _MOST_BODY:
-            raise PlatformFailure(413, f"the body is larger than {_MOST_BODY >> 20} MiB")
-    return bytes(body)
