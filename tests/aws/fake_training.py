@@ -33,7 +33,7 @@ def main() -> None:
         (folder / "output/failure").write_text("ClientError: the GPU is on fire")
         sys.exit(2)
     print("GPUs", os.environ.get("CUDA_VISIBLE_DEVICES", "-"))
-    epochs = int(settings["epochs"])
+    epochs = int(settings["epochs"].strip('"'))
     for epoch in range(epochs):
         accuracy = float(settings["learning_rate"]) * (epoch + 1) / epochs
         if accident != "0.2":

@@ -13,6 +13,9 @@ from botocore.exceptions import ClientError
 
 from tests.aws.endpoint import Clients, ended_training, local_endpoint, training_request
 from tests.contract.training_jobs import HYPERPARAMETERS, records
+from vision.aws.s3.buckets import Buckets
+from vision.aws.sagemaker.channel_data import find_objects
+from vision.aws.sagemaker.training_request import S3Source
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("no_training")]
 
@@ -41,6 +44,21 @@ def test_a_model_may_be_stored_as_files(clients: Clients, root: Path) -> None:
     job = ended_training(clients, "files")
     assert job["ModelArtifacts"]["S3ModelArtifacts"] == "s3://bucket/plain/files/output/model/"
     assert (root / "bucket/plain/files/output/model/model.json").is_file()
+
+
+def test_the_names_of_a_manifest_stay_in_the_channel(clients: Clients, root: Path) -> None:
+    for folder in ("train", "train.."):
+        clients.s3.copy_object(Bucket="bucket", Key=f"named/{folder}/a.rec", CopySource="bucket/train/data.rec")
+    outside = root / "outside"
+    names = ["/a.rec", "../a.rec", "/a.rec"]
+    entries = [{"prefix": "s3://bucket/named/train"}, *names]
+    buckets = Buckets(root)
+    clients.s3.put_object(Bucket="bucket", Key="named.json", Body=json.dumps(entries).encode())
+    source = S3Source.read({"S3DataType": "ManifestFile", "S3Uri": "s3://bucket/named.json"})
+    outside.mkdir()
+    find_objects(buckets, source).link_into(outside / "channel")
+    assert [path.name for path in outside.iterdir()] == ["channel"]
+    assert [path.name for path in (outside / "channel").iterdir()] == ["a.rec"]
 
 
 def test_a_job_that_waits_is_stopped_at_once(clients: Clients) -> None:

@@ -208,7 +208,7 @@ def test_a_tuning_job_ends_when_it_has_found_enough(clients: Clients, criteria: 
 
 @pytest.mark.usefixtures("no_training")
 def test_a_warm_start_knows_its_parent(clients: Clients) -> None:
-    parent, _ = tune(clients, tuning_request("parent", jobs=3, static={"momentum": "0.5"}))
+    parent, _ = tune(clients, tuning_request("parent", jobs=3, static={"momentum": "0.5", "epochs": '"4"'}))
     warm_start = {
         "ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "parent"}],
         "WarmStartType": "IdenticalDataAndAlgorithm",

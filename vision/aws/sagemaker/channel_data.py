@@ -123,7 +123,13 @@ def _of_manifest(buckets: Buckets, uri: str) -> ChannelData:
     names = entries[1:]
     if not all(isinstance(name, str) for name in names):
         raise ValueError(f"manifest {shown(uri)} holds an entry that is not a key")
-    return ChannelData(tuple((name, buckets.existing(bucket, prefix + name)) for name in names))
+    # A name may begin anywhere within the key: "/a" after the prefix "b", even "../a", must stay in the channel.
+    found = {_inside(name): buckets.existing(bucket, prefix + name) for name in names}
+    return ChannelData(tuple(found.items()))
+
+
+def _inside(name: str) -> str:
+    return "/".join(part for part in name.split("/") if part not in ("", ".", ".."))
 
 
 def pipe_passes(buckets: Buckets, channel: InputChannel, found: ChannelData) -> Passes:

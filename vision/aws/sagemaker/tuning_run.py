@@ -19,6 +19,7 @@ from vision.aws.sagemaker.training_state import TrainingState, first_state
 from vision.aws.sagemaker.tuning_request import TuningRequest, training_values
 from vision.aws.sagemaker.tuning_space import TuningSpace
 from vision.aws.workplace import Workplace
+from vision.sagemaker.container_job import plain_text
 from vision.settings.errors import UserError, problems_of
 from vision.sweeps.settings import SweepSettings
 from vision.sweeps.space import table_of
@@ -138,7 +139,7 @@ class TuningRun:
     def _epochs(self) -> int:
         """Return how many epochs a job trains."""
         default = table_of(self.algorithm).model_fields["epochs"].default
-        return int(self.request.definition.static_hyper_parameters.get("epochs", default))
+        return int(str(plain_text(self.request.definition.static_hyper_parameters.get("epochs", default))))
 
     @property
     def _parallel(self) -> int:
