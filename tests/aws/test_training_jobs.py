@@ -109,6 +109,16 @@ def log(clients: Clients, prefix: str) -> list[str]:
     return [event["message"] for event in events]
 
 
+def test_a_place_that_can_hold_no_output_is_refused(clients: Clients) -> None:
+    output = {"S3OutputPath": "s3://bucket/../outside"}
+    kept = {"S3Uri": "s3://bucket//checkpoints"}
+    request = training_request(
+        "places", CHANNELS, HyperParameters=TEXTS, OutputDataConfig=output, CheckpointConfig=kept
+    )
+    with pytest.raises(ClientError, match=r"2 validation errors.*S3OutputPath is .*CheckpointConfig.S3Uri is "):
+        clients.sagemaker.create_training_job(**request)
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

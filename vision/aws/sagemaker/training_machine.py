@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vision.aws.child_process import start_child
+from vision.aws.failure import ServiceFailure
 from vision.aws.s3.buckets import Buckets, split_uri
 from vision.aws.sagemaker.channel_data import find_data, link_checkpoints, pipe_passes
 from vision.aws.sagemaker.training_request import InputChannel, TrainingRequest
@@ -16,6 +17,7 @@ from vision.sagemaker.container_job import ALGORITHM_VARIABLE, JOB_NAME_VARIABLE
 from vision.sagemaker.pipe_feeder import PipeFeeder
 from vision.sagemaker.prefix import VARIABLE, Prefix
 from vision.settings.errors import UserError, problems_of
+from vision.settings.nearest import shown
 
 
 @dataclass
@@ -129,15 +131,15 @@ class TrainingMachine:
         }
 
 
-def place_problems(buckets: Buckets, request: TrainingRequest) -> list[str]:
-    """Return a sentence for each place of the job's output whose bucket does not exist."""
+def place_problems(buckets: Buckets, places: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each address, by its name in the request, below which no object can be stored."""
     problems = []
-    places = {"OutputDataConfig.S3OutputPath": request.output_data_config.s3_output_path}
-    if request.checkpoint_config is not None:
-        places["CheckpointConfig.S3Uri"] = request.checkpoint_config.s3_uri
     for name, uri in places.items():
+        bucket, key = split_uri(uri)
+        # "s3://bucket/a/" and "s3://bucket/a" are the same place.
+        folder = key.rstrip("/")
         try:
-            buckets.folder(split_uri(uri)[0])
-        except Exception as error:
-            problems.append(f"{name} is {uri}: {error}")
+            buckets.path(bucket, f"{folder}/x" if folder else "x")
+        except ServiceFailure as error:
+            problems.append(f"{name} is {shown(uri)}: {error.sentence}")
     return problems

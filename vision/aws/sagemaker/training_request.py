@@ -116,6 +116,14 @@ class TrainingRequest(TaggedShape):
     environment: dict[str, str] = Field(default_factory=dict)
 
     @property
+    def places(self) -> dict[str, str]:
+        """Return the addresses to which the job writes, by their names in the request."""
+        found = {"OutputDataConfig.S3OutputPath": self.output_data_config.s3_output_path}
+        if self.checkpoint_config is not None:
+            found["CheckpointConfig.S3Uri"] = self.checkpoint_config.s3_uri
+        return found
+
+    @property
     def device(self) -> str:
         """Return the device that the job's own settings ask for, as ``run.device``."""
         return self.hyper_parameters.get(f"{RUN_PREFIX}device") or self.environment.get(f"{RUN_VARIABLE}DEVICE", "auto")

@@ -64,7 +64,7 @@ class TrainingRun:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._machines = self._plan_machines()
         first, *others = self._machines
-        places = place_problems(self.workplace.storage.buckets, self.request)
+        places = place_problems(self.workplace.storage.buckets, self.request.places)
         problems = [*_refusals(self.request), *first.lay_out(), *places]
         if problems:
             self.discard()

@@ -15,7 +15,6 @@ from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
 from vision.aws.request_shape import validation_failure
-from vision.aws.s3.buckets import split_uri
 from vision.aws.sagemaker.arns import arn
 from vision.aws.sagemaker.channel_data import find_objects
 from vision.aws.sagemaker.described import settled, without_none
@@ -23,6 +22,7 @@ from vision.aws.sagemaker.images import algorithm_of
 from vision.aws.sagemaker.listing import ListRequest, list_page
 from vision.aws.sagemaker.models import MODEL, ModelRequest, Models, model_place
 from vision.aws.sagemaker.scheduler import Scheduler
+from vision.aws.sagemaker.training_machine import place_problems
 from vision.aws.sagemaker.training_state import ENDED
 from vision.aws.sagemaker.transform_request import TransformRequest
 from vision.aws.sagemaker.transform_run import KIND, TransformRun, transforms_folder
@@ -136,10 +136,7 @@ class TransformJobs:
             files = find_objects(buckets, asked.transform_input.data_source.s3_data_source).named_files
         except UserError as error:
             problems += [f"TransformInput: {problem}" for problem in problems_of(error)]
-        try:
-            buckets.folder(split_uri(asked.transform_output.s3_output_path)[0])
-        except ServiceFailure as error:
-            problems.append(f"TransformOutput.S3OutputPath: {error.sentence}")
+        problems += place_problems(buckets, {"TransformOutput.S3OutputPath": asked.transform_output.s3_output_path})
         if problems or files is None:
             raise validation_failure(problems)
         environment = {**container.environment, **asked.environment}
