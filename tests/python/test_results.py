@@ -18,9 +18,11 @@ from vision import algorithms
 from vision.algorithms.object_detection.response import ImageDetections
 from vision.algorithms.semantic_segmentation.predictions import Segmentation
 from vision.api import RunResult
+from vision.metrics.evaluation import Table
 from vision.python.model import Model
 from vision.python.notebook import NotebookDisplay, data_frame, is_notebook
 from vision.python.prediction import Finding, Prediction
+from vision.python.results import EvaluationResult
 from vision.training.progress_display import Position
 from vision.training.stopwatch import Times
 
@@ -131,6 +133,13 @@ def test_a_notebook_shows_one_line_that_changes(
     notebook.run_ended()
     assert shown == ['epoch 1/2 <progress value="0.500" max="1"></progress> validating', ""]
     assert "validation accuracy 0.7500" in capsys.readouterr().out
+
+
+def test_empty_tables_are_not_shown() -> None:
+    tables = (Table("Full", ("class",), (("cat",),)), Table("Empty", ("class",), ()))
+    shown = EvaluationResult(1, {"accuracy": 1.0}, ("cat", "dog"), tables)._repr_html_()
+    assert "Full" in shown
+    assert "Empty" not in shown
 
 
 def test_results_are_shown_by_notebooks_and_pandas(tmp_path: Path, channels: dict[str, str]) -> None:

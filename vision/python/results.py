@@ -69,7 +69,7 @@ class EvaluationResult(Evaluation):
         return Image.open(io.BytesIO(picture))
 
     def _repr_html_(self) -> str:
-        short = [table for table in self.tables if not table.is_long]
+        short = [table for table in self.tables if table.rows and not table.is_long]
         pictures = [picture_html(self.plot(), side_px=_FIGURE_SIDE_PX)] if self.matrices else []
         words = () if self.verdict is None else self.verdict.sentences()
         return "".join([tables_html([metrics_table(self.metrics), *short], (*words, *self.notes)), *pictures])
