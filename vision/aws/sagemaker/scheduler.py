@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Protocol
@@ -69,9 +70,10 @@ class Scheduler:
 
     def wait(self, timeout_s: float) -> None:
         """Wait until nothing works, at most that long."""
+        until = time.monotonic() + timeout_s
         for thread in threading.enumerate():
             if thread.name.startswith("job "):
-                thread.join(timeout_s)
+                thread.join(max(0.0, until - time.monotonic()))
 
     def _start(self) -> None:
         with self._lock:
