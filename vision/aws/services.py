@@ -58,7 +58,7 @@ class Services:
 
         async def sagemaker(request: Request) -> Response:
             # The runtime's calls are signed for the same service.
-            is_call = _INVOCATION.fullmatch(request.url.path) is not None
+            is_call = request.method == "POST" and _INVOCATION.fullmatch(request.url.path) is not None
             return await (self._endpoints.invoke(request) if is_call else control.answer(request))
 
         services = {
