@@ -135,6 +135,10 @@ def test_a_path_alone_trains_what_it_chooses(
     assert again.job.run.validation_share == 0.2 and again.job.run.augmentation is None
     assert again.proposal is None
 
+    vision.cross_validate("photos", folds=2, hyperparameters={**SMALL, "num_layers": "20"}, run={**RUN, "output": "f"})
+    shown = capsys.readouterr().err.partition("the same in full:\n")[2]
+    assert shown.startswith("vision.cross_validate(") and "\n    folds=2,\n" in shown
+
     # The second path is that of validation. Where an algorithm is named, the documented defaults hold.
     small = {"hyperparameters": SMALL, "run": {**RUN, "output": "third"}}
     named = vision.fit("image-classification", tmp_path / "photos", recipe="auto", **small)

@@ -43,14 +43,15 @@ class Verdict:
         found = [f"{self.words.says.format(figure=figure, images=images)}."]
         guess = self.words.guess_value
         has_guess = not math.isnan(guess)
+        few = f"{images} {'is' if self.num_images == 1 else 'are'} too few"
         if has_guess:
             worse = ", which the model does not surpass" if value <= guess else ""
             found.append(f"{self.words.guess} gives {100 * guess:.1f} %{worse}.")
         if has_guess and low <= guess < value:
-            found.append(f"{images} are too few to say that the model is better than that.")
+            found.append(f"{few} to say that the model is better than that.")
         elif high - low > _WIDE:
             other = high if high - value > value - low else low
-            found.append(f"{images} are too few to tell {100 * value:.0f} % from {100 * other:.0f} %.")
+            found.append(f"{few} to tell {100 * value:.0f} % from {100 * other:.0f} %.")
         return tuple(found)
 
 

@@ -6,7 +6,7 @@ import ast
 import io
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,11 +31,12 @@ def job_of(
     recipe: str | Path | None,
     hyperparameters: Mapping[str, object],
     run: Mapping[str, object],
-    of_objects: Mapping[str, object],
+    own: Mapping[str, object],
+    function: str = "fit",
 ) -> tuple[TrainingJob, Proposal | None]:
     """Return the job of the arguments of ``vision.fit``, and what a recipe proposed for it, which is printed.
 
-    ``of_objects`` are run settings that were made of Python's objects. Raises UserError.
+    ``own`` are run settings that the ``function`` called has arguments of its own for. Raises UserError.
     """
     algorithm = _algorithm(data, channels)
     paths = [str(path) for path in (data, channels) if isinstance(path, str | Path)][0 if algorithm is None else 1 :]
@@ -45,7 +46,7 @@ def job_of(
     proposal = None
     if algorithm is None or paths or recipe is not None:
         stated = {f"hp.{name}": value for name, value in hyperparameters.items()}
-        stated |= {f"run.{name}": value for name, value in {**run, **of_objects}.items()}
+        stated |= {f"run.{name}": value for name, value in {**run, **own}.items()}
         name, folders = _recipe(recipe)
         proposal = propose(Wish(paths, located, stated, name, algorithm), folders)
         algorithm, located = proposal.algorithm, {**proposal.channels, **located}
@@ -53,10 +54,10 @@ def job_of(
         hyperparameters, run = {**chosen["hp"], **hyperparameters}, {**chosen["run"], **run}
         if os.environ.get("LOCAL_RANK", "0") == "0":
             proposal.print_sentences()
-            call = _call(algorithm, located, hyperparameters, run)
+            call = _call(function, [algorithm, located], {**hyperparameters, **_folds(own), "run": run})
             print(f"vision: the same in full:\n{call}", file=sys.stderr, flush=True)
     facts = algorithms.facts_of(algorithm)
-    run = {**run, **of_objects}
+    run = {**run, **own}
     declared = needed_channels(facts.channels, run)
     suffixes, shown = facts.label_suffixes("train"), run.get("progress", "auto") in ("auto", "bar")
     counted = with_counts(hyperparameters, located, suffixes, shows_progress=shown)
@@ -107,17 +108,15 @@ def _section(settings: Mapping[str, str], section: str) -> dict[str, str]:
     return {name.partition(".")[2]: value for name, value in settings.items() if name.startswith(f"{section}.")}
 
 
-def _call(
-    algorithm: str, channels: Mapping[str, object], hyperparameters: Mapping[str, object], run: Mapping[str, object]
-) -> str:
+def _folds(own: Mapping[str, object]) -> dict[str, object]:
+    """Return what of a function's own arguments can be written down: pipelines and networks are objects."""
+    return {name: value for name, value in own.items() if name == "folds"}
+
+
+def _call(function: str, places: Sequence[object], keywords: Mapping[str, object]) -> str:
     """Return the call that does without a recipe."""
-    lines = [
-        f"    {algorithm!r},",
-        f"    {_literal(channels)},",
-        *(f"    {name}={_literal(value)}," for name, value in hyperparameters.items()),
-        f"    run={_literal(run)},",
-    ]
-    return "\n".join(["vision.fit(", *lines, ")"])
+    lines = [*map(_literal, places), *(f"{name}={_literal(value)}" for name, value in keywords.items())]
+    return "\n".join([f"vision.{function}(", *(f"    {line}," for line in lines), ")"])
 
 
 def _literal(value: object) -> str:

@@ -73,7 +73,7 @@ def find_rate(
     """
     given = dict(run or {})
     own = augmentation_of(transform, given)
-    job, _ = job_of(data, channels, recipe, {**(hyperparameters or {}), **keywords}, given, own)
+    job, _ = job_of(data, channels, recipe, {**(hyperparameters or {}), **keywords}, given, own, "find_rate")
     folder = local_path(output) if output is not None else job.run.output
     try:
         if folder is not None:

@@ -178,9 +178,9 @@ def cross_validate(
 
     >>> vision.cross_validate("image_classification", {"train": "few.rec"}, num_layers=20).mean("accuracy")
     """
-    given = {**(run or {}), "folds": folds}
-    own = augmentation_of(transform, given)
-    job, _ = job_of(data, channels, recipe, {**(hyperparameters or {}), **keywords}, given, own)
+    given = dict(run or {})
+    own = {**augmentation_of(transform, given), "folds": folds}
+    job, _ = job_of(data, channels, recipe, {**(hyperparameters or {}), **keywords}, given, own, "cross_validate")
     return become(CrossValidationResult, api.cross_validate(job))
 
 
