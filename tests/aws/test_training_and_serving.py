@@ -172,6 +172,10 @@ def test_a_model_is_served_asked_and_deleted(clients: Clients, trained: dict[str
         ),
         ({"OutputDataConfig": {"S3OutputPath": "s3://no-such/output"}}, ["S3OutputPath", "no-such"]),
         (
+            {"OutputDataConfig": {"S3OutputPath": "s3://bucket/data/train/data.rec/a"}},
+            ["'data/train/data.rec' is an object"],
+        ),
+        (
             {"InputDataConfig": training_request("x", {"train": "s3://bucket/none/"})["InputDataConfig"]},
             ["bucket/none"],
         ),

@@ -126,6 +126,7 @@ def test_jobs_are_stopped_at_work_and_before(clients: Clients) -> None:
         ({"input": {"ContentType": "text/csv"}}, ["Content-Type is 'text/csv'"]),
         ({"output": {"Accept": "image/png"}}, ["Accept is 'image/png'", "application/jsonlines"]),
         ({"output": {"S3OutputPath": "s3://no-such/answers"}}, ["S3OutputPath", "no-such"]),
+        ({"output": {"S3OutputPath": "s3://bucket/a/../b"}}, ["S3OutputPath", "'a/../b/' cannot be"]),
         ({"DataProcessing": {"JoinSource": "Input"}}, ["InputFilter and JoinSource"]),
         ({"DataProcessing": {"OutputFilter": "$.a["}}, ["OutputFilter is '$.a['"]),
         ({"MaxConcurrentTransforms": 20}, ["MaxConcurrentTransforms * MaxPayloadInMB is 120"]),

@@ -153,9 +153,11 @@ def read_channels(
     missing = [name for name in required if name not in described]
     given = ", ".join(described) or "none"
     asked = ", ".join(f"'{name}': ..." for name in required)
+    # Without a config file, a folder is a channel.
+    folder = "" if config else ", or put its data into {place}"
     problems += [
         f"Channel {name} is required but missing; given are {given}: add it to the job's InputDataConfig"
-        f" (estimator.fit({{{asked}}})), or put its data into {data / name}."
+        f" (estimator.fit({{{asked}}})){folder.format(place=data / name)}."
         for name in missing
     ]
     return values, problems

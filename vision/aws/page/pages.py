@@ -67,7 +67,9 @@ class Pages:
         handlers = {"/": self._overview, "/resource": self._resource, "/log": self._log, "/report": self._report}
         handler = handlers.get(request.url.path)
         if handler is None:
-            response: Response = PlainTextResponse('vision: point AWS clients here: eval "$(vision aws env)"\n', 404)
+            response: Response = PlainTextResponse(
+                'vision: point AWS clients here: eval "$(vision aws env root=FOLDER)"\n', 404
+            )
         elif request.method not in ("GET", "HEAD"):
             response = PlainTextResponse("vision: this page is read only\n", 405, {"allow": "GET, HEAD"})
         else:
@@ -95,7 +97,7 @@ class Pages:
             title="vision aws",
             subtitle=f"AWS clients are answered on this machine as region {self._workplace.settings.region}",
             tiles=tiles,
-            notes=() if counts else ("Nothing has been asked for yet. Turn clients here: vision aws env",),
+            notes=() if counts else ("Nothing has been asked for yet. Turn clients here: vision aws env root=FOLDER",),
             sections=sections,
             refreshes=bool(working),
         )

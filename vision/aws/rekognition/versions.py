@@ -195,11 +195,11 @@ class Versions:
         self, project: Resource, asked: VersionCreation | VersionCopy, status: str, message: str
     ) -> dict[str, Any]:
         """Return the first state of a version."""
-        bucket = asked.output_config.s3_bucket
+        bucket, prefix = asked.output_config.s3_bucket, asked.output_config.s3_key_prefix
         try:
-            self._workplace.storage.buckets.folder(bucket)
+            self._workplace.storage.buckets.check_output(bucket, prefix.strip("/"))
         except ServiceFailure as error:
-            raise failure("InvalidParameterException", f"OutputConfig.S3Bucket: {error.sentence}") from None
+            raise failure("InvalidParameterException", f"OutputConfig: {error.sentence}") from None
         return {
             "project": project.name,
             "project_name": project.state["project_name"],
@@ -207,7 +207,7 @@ class Versions:
             "status": status,
             "message": message,
             "bucket": bucket,
-            "prefix": asked.output_config.s3_key_prefix,
+            "prefix": prefix,
             "kms": asked.kms_key_id,
             "tags": asked.tags,
             "files": {},

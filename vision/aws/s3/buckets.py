@@ -87,6 +87,20 @@ class Buckets:
             raise ServiceFailure(404, "NoSuchKey", f"bucket {bucket} holds no key {shown(key)}")
         return path
 
+    def check_output(self, bucket: str, prefix: str) -> None:
+        """Check that objects can be made below a prefix, before hours of work for them. Raises ServiceFailure."""
+        folder = self.folder(bucket)
+        if not prefix.rstrip("/"):
+            return
+        place = self.path(bucket, f"{prefix.rstrip('/')}/")
+        while place != folder:
+            if place.is_file():
+                key = place.relative_to(folder).as_posix()
+                raise ServiceFailure(
+                    400, "InvalidArgument", f"key {shown(key)} is an object, so it holds no others: give another prefix"
+                )
+            place = place.parent
+
 
 def split_uri(uri: str) -> tuple[str, str]:
     """Return bucket and key of ``s3://bucket/key``; the key may be empty. Raises ValueError."""

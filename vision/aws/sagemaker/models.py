@@ -140,7 +140,7 @@ class Models:
         if asked.data_capture_config is not None:
             uri = asked.data_capture_config.destination_s3_uri
             try:
-                self._workplace.storage.buckets.folder(split_uri(uri)[0])
+                self._workplace.storage.buckets.check_output(*split_uri(uri))
             except ServiceFailure as error:
                 problems.append(f"DataCaptureConfig.DestinationS3Uri is {uri}: {error.sentence}")
         if problems:

@@ -135,11 +135,8 @@ def place_problems(buckets: Buckets, places: Mapping[str, str]) -> list[str]:
     """Return a sentence for each address, by its name in the request, below which no object can be stored."""
     problems = []
     for name, uri in places.items():
-        bucket, key = split_uri(uri)
-        # "s3://bucket/a/" and "s3://bucket/a" are the same place.
-        folder = key.rstrip("/")
         try:
-            buckets.path(bucket, f"{folder}/x" if folder else "x")
+            buckets.check_output(*split_uri(uri))
         except ServiceFailure as error:
             problems.append(f"{name} is {shown(uri)}: {error.sentence}")
     return problems
