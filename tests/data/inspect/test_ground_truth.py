@@ -145,6 +145,7 @@ def test_a_whole_manifest(tmp_path: Path) -> None:
         "ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST",
         "ERROR_IMAGES_IN_MULTIPLE_S3_BUCKETS",
     ]
+    assert "2 of 4 lines are invalid, most often by ERROR_INVALID_IMAGE (line 3: " in summary["errors"][0]["message"]
     checked = [json.loads(line) for line in (tmp_path / "checked.manifest").read_text().splitlines()]
     assert checked[0] == lines[0]
     assert [error["code"] for error in checked[1]["warnings"]] == ["WARNING_NO_ANNOTATIONS"]

@@ -103,7 +103,14 @@ class ManifestCheck:
         """Return code and message of each error of the whole file."""
         found = []
         if self.total and self.invalid > MOST_INVALID * self.total:
-            message = f"{self.invalid} of {self.total} lines are invalid; {MOST_INVALID:.0%} are tolerated"
+            code = min(
+                (code for code in self.codes if not code.startswith("WARNING")),
+                key=lambda code: (-self.codes[code], code),
+            )
+            message = (
+                f"{self.invalid} of {self.total} lines are invalid, most often by {code} ({self.first[code]});"
+                f" {MOST_INVALID:.0%} are tolerated"
+            )
             found.append(("ERROR_TOO_MANY_INVALID_ROWS_IN_MANIFEST", message))
         if self.total and not self.images:
             found.append(("ERROR_FAILED_IMAGES_S3_COPY", "not one of the images can be read"))
