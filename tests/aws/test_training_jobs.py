@@ -147,3 +147,11 @@ def test_malformed_tags_are_refused(clients: Clients, tags: Any) -> None:
     answer = json.loads(error.value.read())
     assert answer["__type"] == "ValidationException"
     assert "'tags" in answer["message"]
+
+
+def test_a_word_that_is_none_of_an_enumeration_is_refused_in_the_words_of_the_service(clients: Clients) -> None:
+    request = training_request("mode", CHANNELS, HyperParameters=TEXTS)
+    request["AlgorithmSpecification"]["TrainingInputMode"] = "Disk"
+    wanted = r"Value 'Disk' at 'algorithmSpecification\.trainingInputMode' .* enum value set: \[File, FastFile, Pipe\]"
+    with pytest.raises(ClientError, match=wanted):
+        clients.sagemaker.create_training_job(**request)

@@ -56,10 +56,12 @@ def _problem(item: Any) -> str:
     place = ".".join(str(part) if isinstance(part, int) else part[:1].lower() + part[1:] for part in item["loc"])
     context = item.get("ctx", {})
     value = "null" if item["type"] == "missing" else shown(item["input"])
+    # "'a', 'b' or 'c'"
+    choices = str(context.get("expected")).replace(" or ", ", ").replace("'", "")
     wanted = {
         "missing": "Member must not be null",
         "string_pattern_mismatch": f"Member must satisfy regular expression pattern: {context.get('pattern')}",
-        "literal_error": f"Member must satisfy enum value set: [{context.get('expected')}]",
+        "literal_error": f"Member must satisfy enum value set: [{choices}]",
         "string_too_long": f"Member must have length less than or equal to {context.get('max_length')}",
         "string_too_short": f"Member must have length greater than or equal to {context.get('min_length')}",
         "greater_than_equal": f"Member must have value greater than or equal to {context.get('ge')}",
