@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from tests.search.pictures import picture, reencoded
 from vision.cli.main import main
+from vision.search.image_index import ImageIndex, IndexDescription, IndexEntries
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +67,16 @@ def test_from_photos_to_copies(model: Path, photos: Path, capsys: pytest.Capture
         "near": [["photos/3.png", "photos/copy.jpg"]],
         "unread": [],
     }
+
+
+def test_names_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made_by = IndexDescription(model="m", model_sha256="0" * 64, dimension=2)
+    names = ("a.png", "b\n\x1b[31m.png")
+    ImageIndex.open_or_make(tmp_path / "index", made_by).add(
+        IndexEntries(names, np.zeros((2, 32), np.uint8), np.ones((2, 2), np.float16))
+    )
+    assert main(["duplicates", "index"]) == 0
+    assert "equal bytes: 1 group\n  a.png, b \ufffd[31m.png\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

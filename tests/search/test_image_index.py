@@ -75,6 +75,13 @@ def test_a_damaged_description_is_named(tmp_path: Path, text: str, expected: str
         ImageIndex.open(tmp_path)
 
 
+def test_a_file_that_is_no_part_is_left_alone(tmp_path: Path) -> None:
+    index = ImageIndex.open_or_make(tmp_path, MADE_BY)
+    (tmp_path / "part-backup.safetensors").write_bytes(b"of somebody")
+    index.add(entries(a=[1, 0]))
+    assert held(index) == {"a": [1, 0]}
+
+
 NAMES = np.frombuffer(b'"a"\n', np.uint8)
 DIGESTS, VECTORS = np.zeros((1, 32), np.uint8), np.zeros((1, 2), np.float16)
 
@@ -87,6 +94,7 @@ DIGESTS, VECTORS = np.zeros((1, 32), np.uint8), np.zeros((1, 2), np.float16)
         {"names": NAMES, "digests": DIGESTS, "vectors": VECTORS.astype(np.float32)},
         {"names": NAMES, "digests": DIGESTS, "vectors": np.zeros((2, 2), np.float16)},
         {"names": NAMES, "digests": DIGESTS[:, :31], "vectors": VECTORS},
+        {"names": NAMES, "digests": DIGESTS, "vectors": np.full((1, 2), np.nan, np.float16)},
         {"names": np.frombuffer(b"3\n", np.uint8), "digests": DIGESTS, "vectors": VECTORS},
         {"names": np.frombuffer(b'"a\n', np.uint8), "digests": DIGESTS, "vectors": VECTORS},
     ],

@@ -41,3 +41,8 @@ def test_pictures_without_features_agree_with_nothing() -> None:
     blank = np.zeros((50, 50, 3), np.uint8)
     assert agreeing_matches(local_features(blank), local_features(picture(0))) == 0
     assert agreeing_matches(local_features(blank), local_features(blank)) == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 3000), (3000, 1)])
+def test_a_line_of_pixels_has_no_features(shape: tuple[int, int]) -> None:
+    assert len(local_features(np.zeros((*shape, 3), np.uint8)).points_px) == 0

@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from vision.cli.assignments import fill_places, read_assignments
 from vision.files.atomic_file import check_writable, write_whole
+from vision.reports.formatting import printable
 from vision.settings.counted import counted
 from vision.settings.errors import SettingsError
 from vision.settings.file_names import local_path
@@ -60,13 +61,13 @@ def run(argv: Sequence[str]) -> int:
         print(f"{title}: {counted(len(groups), 'group')}")
         for group in groups[:_MOST_GROUPS]:
             more = len(group) - _MOST_NAMES
-            print(f"  {', '.join(group[:_MOST_NAMES])}{f' and {more} more' if more > 0 else ''}")
+            print(f"  {', '.join(map(printable, group[:_MOST_NAMES]))}{f' and {more} more' if more > 0 else ''}")
         if len(groups) > _MOST_GROUPS:
             print(f"  and {counted(len(groups) - _MOST_GROUPS, 'more group')}; output=FILE.json writes all")
     if found.unread:
         print(
             f"vision: {counted(len(found.unread), 'image')} cannot be read any more and were left out, such "
-            f"as {found.unread[0]}",
+            f"as {printable(found.unread[0])}",
             file=sys.stderr,
         )
     if output is not None:

@@ -10,6 +10,7 @@ from vision.cli.evaluate import model_problems
 from vision.cli.given_images import encoded_images, find_images
 from vision.data.problems import EqualProblems
 from vision.progress_bar import progress_bar
+from vision.reports.formatting import printable
 from vision.settings.counted import counted
 from vision.settings.errors import SettingsError
 from vision.settings.file_names import local_path
@@ -74,7 +75,7 @@ def run(argv: Sequence[str]) -> int:
         folder = local_path(given.names["output"])
         found = index_images(folder, EmbeddingModel.open(model, settings), contents(), failed.add_sentence)
     for sentence in failed.lines(_MOST_SENTENCES):
-        print(f"vision: not indexed: {sentence}", file=sys.stderr)
+        print(f"vision: not indexed: {printable(sentence)}", file=sys.stderr)
     print(
         f"{folder}: {counted(found.added, 'image')} added, {found.known} were there, {found.failed} could not be read"
     )

@@ -20,6 +20,7 @@ from vision.data.labels import TASK_NAMES
 from vision.files.atomic_file import check_writable, write_whole
 from vision.recipes.data_finder import find_channels
 from vision.recipes.recipe import AUTO, choose
+from vision.reports.formatting import printable
 from vision.settings.channels import LABEL_MAP, Channel, parse_channels
 from vision.settings.counted import counted
 from vision.settings.device import this_machine, usable_cores
@@ -199,4 +200,4 @@ def _mask_reader(readers: dict[str, Reader], label_maps: dict[str, LabelMap]) ->
 def _show(issues: Sequence[Issue]) -> None:
     for issue in issues:
         stream = sys.stderr if issue.severity == "error" else sys.stdout
-        print(f"{issue.severity}: {issue.sentence}", file=stream)
+        print(f"{issue.severity}: {printable(issue.sentence)}", file=stream)

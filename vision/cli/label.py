@@ -13,6 +13,7 @@ from vision.cli.evaluate import model_problems
 from vision.cli.given_images import DATA_SETS, encoded_images, find_images
 from vision.data.problems import EqualProblems
 from vision.progress_bar import progress_bar
+from vision.reports.formatting import printable
 from vision.settings.counted import counted
 from vision.settings.errors import SettingsError, UserError
 from vision.settings.file_names import local_path
@@ -85,7 +86,7 @@ def run(argv: Sequence[str]) -> int:
     failed = EqualProblems()
     pool, places, written = _choose(paths, names, settings, failed)
     for sentence in failed.lines(_MOST_SENTENCES):
-        print(f"vision: left out: {sentence}", file=sys.stderr)
+        print(f"vision: left out: {printable(sentence)}", file=sys.stderr)
     print(f"chose {counted(len(places), 'image')} of {len(pool.names):,} ({by}):")
     for path in written:
         print(f"  {path}")

@@ -12,6 +12,7 @@ from vision.cli.assignments import fill_places, read_assignments
 from vision.cli.given_images import encoded_images, find_images
 from vision.data.problems import EqualProblems
 from vision.files.atomic_file import AtomicFile
+from vision.reports.formatting import printable
 from vision.settings.errors import SettingsError
 from vision.settings.file_names import local_path
 from vision.settings.nearest import shown
@@ -101,7 +102,7 @@ def run(argv: Sequence[str]) -> int:
             else:
                 lines.write(json.dumps({"file": embedded.name, "found": [_described(one) for one in found]}) + "\n")
     for sentence in failed.lines(_MOST_SENTENCES):
-        print(f"vision: not searched: {sentence}", file=sys.stderr)
+        print(f"vision: not searched: {printable(sentence)}", file=sys.stderr)
     return SOME_FAILED if failed.count else 0
 
 
@@ -115,10 +116,10 @@ def _print_table(name: str, found: Sequence[FoundImage]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("similarity", "image", title=Text(name), title_justify="left")
+    table = Table("similarity", "image", title=Text(printable(name)), title_justify="left")
     has_views = any(one.agreeing is not None for one in found)
     if has_views:
         table.add_column("features that agree", justify="right")
     for one in found:
-        table.add_row(f"{one.similarity:.3f}", Text(one.name), *([str(one.agreeing)] if has_views else []))
+        table.add_row(f"{one.similarity:.3f}", Text(printable(one.name)), *([str(one.agreeing)] if has_views else []))
     Console().print(table)

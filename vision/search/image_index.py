@@ -24,7 +24,7 @@ from vision.settings.regular_file import open_regular
 INDEX_JSON = "index.json"
 DIGEST_BYTES = 32
 _PART = "part-{:06d}.safetensors"
-_PARTS = "part-??????.safetensors"
+_PARTS = f"part-{'[0-9]' * 6}.safetensors"
 _MAX_JSON_BYTES = 2**20
 _MAX_PART_BYTES = 2**30
 
@@ -165,6 +165,8 @@ def _checked(tensors: Mapping[str, np.ndarray], dimension: int) -> IndexEntries:
     for tensor, dtype, width in ((digests, np.uint8, DIGEST_BYTES), (vectors, np.float16, dimension)):
         if tensor.dtype != dtype or tensor.shape != (len(names), width):
             raise ValueError(f"{len(names)} names, but a tensor {tensor.dtype} {list(tensor.shape)}")
+    if not np.isfinite(vectors).all():
+        raise ValueError("a vector that is not finite")
     return IndexEntries(names, digests, vectors)
 
 

@@ -31,7 +31,9 @@ def local_features(rgb: np.ndarray) -> LocalFeatures:
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     scale = _SIDE_PX / max(gray.shape)
     if scale < 1:
-        gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        # A very long image keeps a pixel of its other side.
+        height, width = (max(1, round(side * scale)) for side in gray.shape)
+        gray = cv2.resize(gray, (width, height), interpolation=cv2.INTER_AREA)
     points, descriptors = cv2.SIFT_create(_FEATURES).detectAndCompute(gray, None)  # type: ignore[attr-defined]
     if descriptors is None:
         return LocalFeatures(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32))

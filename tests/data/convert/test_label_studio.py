@@ -88,6 +88,13 @@ def test_an_address_that_leaves_the_folder_is_refused(write: Write) -> None:
     assert "'../../etc/a.png' must be relative to" in problems[0]
 
 
+def test_an_address_that_is_not_a_url_is_named(write: Write) -> None:
+    root = export(write, [task("http://[a/a.png", rectangle()), task("b.png", rectangle())])
+    found, problems = images_of(root, "label_studio")
+    assert [image.name for image in found] == ["b.png"]
+    assert "task 0: has the address 'http://[a/a.png', which is not a URL" in problems[0]
+
+
 def test_what_was_not_labeled_is_named(write: Write) -> None:
     cancelled = task("b.png", rectangle("dog"), was_cancelled=True)
     root = export(write, [task("a.png", rectangle()), cancelled, {"data": {"image": "c.png"}}, 3])
@@ -104,6 +111,9 @@ def test_what_was_not_labeled_is_named(write: Write) -> None:
         ({"rotation": 12}, "is turned by 12 degrees"),
         ({"x": "3"}, "must be percent of the image"),
         ({"x": 1e9}, "must be percent of the image"),
+        ({"x": 10**400}, "must be percent of the image"),
+        ({"rectanglelabels": ["cat", "dog"]}, "has 2 labels, where a box has one"),
+        ({"rectanglelabels": []}, "has 0 labels, where a box has one"),
         ({"rectanglelabels": ["lion"]}, "has the label 'lion', which is none of cat"),
     ],
 )

@@ -84,7 +84,7 @@ class CvatSource(Source):
     def _object(self, shape: Element, where: str) -> AnnotatedObject:
         if shape.tag != "box":
             raise DataError(where, f"is a {shape.tag[:20]}: only boxes are read")
-        if shape.get("rotation") not in (None, "0", "0.0", "0.00"):
+        if shape.get("rotation", "0").strip("0."):
             raise DataError(where, f"is turned by {shape.get('rotation')!s:.20} degrees: only upright boxes are read")
         try:
             left, top, right, bottom = (float(shape.get(corner, "")) for corner in CORNERS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -101,8 +100,10 @@ class LabelStudioSource(Source):
                 if size_px is None:
                     raise DataError(where, "does not state original_width and original_height in pixels")
                 box = _box(result["value"], size_px, where)
-                (name,) = _names_of(result) or ("",)
-                objects.append(AnnotatedObject(self._class_id(name, where), box))
+                names = _names_of(result)
+                if len(names) != 1:
+                    raise DataError(where, f"has {len(names)} labels, where a box has one")
+                objects.append(AnnotatedObject(self._class_id(names[0], where), box))
             except DataError as error:
                 skipped.add(error.key, error.reason)
         return tuple(objects), size_px
@@ -113,7 +114,10 @@ class LabelStudioSource(Source):
         return self._ids[name]
 
     def _find(self, address: str, key: str) -> tuple[str, Path]:
-        place = _path_of(address)
+        try:
+            place = _path_of(address)
+        except ValueError as error:
+            raise DataError(key, f"has the address {address!r:.100}, which is not a URL ({error})") from None
         try:
             return self._finder.find(place, key)
         except DataError:
@@ -209,7 +213,7 @@ def _address(task: object) -> str | None:
 
 
 def _path_of(address: str) -> str:
-    """Return the path that an address names: ``?d=`` of local files, or that of a URL."""
+    """Return the path that an address names: ``?d=`` of local files, or that of a URL. Raises ValueError."""
     parts = urlsplit(address)
     local = parse_qs(parts.query).get("d")
     return local[0] if local else unquote(parts.path if parts.scheme else address).lstrip("/")
@@ -239,7 +243,7 @@ def _names_of(result: Mapping[str, Any]) -> tuple[str, ...]:
 def _box(value: Mapping[str, Any], size_px: tuple[int, int], where: str) -> Box:
     """Return the corners in pixels of a box in percent of the image. Raises DataError."""
     numbers = [value.get(name) for name in ("x", "y", "width", "height")]
-    if not all(isinstance(n, int | float) and math.isfinite(n) and abs(n) <= _MAX_PERCENT for n in numbers):
+    if not all(isinstance(n, int | float) and abs(n) <= _MAX_PERCENT for n in numbers):
         raise DataError(where, f"has x, y, width, height of {numbers!s:.80}, which must be percent of the image")
     if value.get("rotation"):
         raise DataError(where, f"is turned by {value['rotation']!s:.20} degrees: only upright boxes are read")
