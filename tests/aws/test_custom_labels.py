@@ -14,6 +14,8 @@ from botocore.exceptions import ClientError
 
 from tests.aws.custom_labels import manifest, one_label, write_digits, write_scenes
 from tests.aws.endpoint import Clients, local_endpoint
+from vision.aws.registry import Registry
+from vision.aws.rekognition.resources import VERSION
 from vision.cli.main import main
 
 pytestmark = pytest.mark.timeout(900)
@@ -193,13 +195,19 @@ def test_a_detector_of_manifests_comes_back_with_the_next_server(tmp_path: Path)
         assert set(found[0]["Geometry"]["BoundingBox"]) == {"Left", "Top", "Width", "Height"}
         clients.rekognition.create_project_version(VersionName="cut", **request)
     own = root / ".vision/custom-labels"
-    # What a killed server has not finished to delete.
+    # What a killed server leaves: a training at work, and what it has not finished to delete.
+    registry = Registry(root / ".vision/registry.sqlite")
+    (half,) = (one.name for one in registry.all(VERSION) if one.state["version_name"] == "cut")
+    registry.update(VERSION, half, status="TRAINING_IN_PROGRESS")
+    half_made = own / "versions" / half.rpartition("/")[2] / "run"
+    half_made.mkdir(parents=True, exist_ok=True)
     (own / "versions/9").mkdir()
     (own / "datasets/9.manifest").touch()
     with local_endpoint(root) as clients:
         assert sorted(path.name for path in own.rglob("[0-9]*") if path.parent.parent == own) == ["2", "3"]
         cut = describe(clients, project, "cut")
         assert (cut["Status"], "server ended" in cut["StatusMessage"]) == ("TRAINING_FAILED", True)
+        assert not half_made.exists()
         clients.rekognition.get_waiter("project_version_running").wait(**waiting)
         again = clients.rekognition.detect_custom_labels(ProjectVersionArn=arn, **call)["CustomLabels"]
         assert again == found

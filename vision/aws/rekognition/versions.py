@@ -65,6 +65,8 @@ class Versions:
                 shutil.rmtree(folder, ignore_errors=True)
         for version in self._resources.all(VERSION):
             if version.state["status"] == "TRAINING_IN_PROGRESS":
+                # As after any failed training: nobody resumes it.
+                shutil.rmtree(version_folder(self._workplace, version) / "run", ignore_errors=True)
                 self._resources.update(version, status="TRAINING_FAILED", message=ENDED_BY_SERVER)
             elif version.state["status"] == "COPYING_IN_PROGRESS":
                 message = "The server ended while the model was being copied: delete this version, and copy again."
