@@ -180,6 +180,28 @@ class Conformance:
         assert head
         assert any(not torch.equal(before[name], after[name]) for name in head)
 
+    def test_frozen_batch_norm_of_the_base_keeps_its_bits_while_all_else_learns(
+        self, channels: Channels, trained: TrainingResult, tmp_path: Path
+    ) -> None:
+        """Also after a resume, in averaged weights, and where other statistics are measured before validation."""
+        before = trained.model.network.state_dict()
+        stages = algorithms.get(self.name).stages(trained.model.network)
+        norms = [name.removesuffix("running_mean") for name in before if name.endswith("running_mean")]
+        held = tuple(name for name in norms if is_in(name, stages))
+        given = {"freeze_batch_norm": True, "ema_decay": 0.9, "batch_norm_batches": 1, "cache": "none"}
+        with pytest.raises(UserError, match="is untrained" if held else "has no batch normalization"):
+            self.run(channels, tmp_path / "new", given, epochs=1)
+        if not held:
+            return
+        more = {**channels, "model": {"path": str(trained.folder.model)}}
+        self.run(more, tmp_path / "more", given, epochs=1)
+        found = self.run(more, tmp_path / "more", {**given, "resume": True}, epochs=2)
+        after = vision.load(found.folder.path, run={"device": "cpu"}).network.state_dict()
+        changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
+        assert not [name for name in changed if name.startswith(held)]
+        assert any(is_in(name, stages) for name in changed)
+        assert any(not is_in(name, stages) for name in changed)
+
     def test_a_cache_changes_nothing_or_is_refused(
         self, channels: Channels, two_epochs: TrainingResult, tmp_path: Path
     ) -> None:

@@ -20,20 +20,22 @@ _MAX_SHOWN = 6
 class Freezing:
     """What ``run.freeze`` and ``run.freeze_batch_norm`` hold fixed in one network. Raises SettingsError.
 
-    Batch normalizations that are held are kept in evaluation mode, so that their statistics stay, too.
+    Batch normalizations that are held are kept in evaluation mode, so that their statistics stay, too. They are known
+    by name, as training on several GPUs may put synchronized ones in their place.
     """
 
     def __init__(self, network: nn.Module, learning: LearningSettings, stages: Stages) -> None:
         chosen = _chosen(network, learning, stages)
         norms = {name: module for name, module in network.named_modules() if isinstance(module, _BatchNorm)}
+        self._network = network
         self._epochs = learning.freeze_epochs
         self._fixed_norms = _norms_of_base(norms, stages) if learning.freeze_batch_norm else []
         self._norms = [
-            module
+            name
             for name, module in norms.items()
-            if module not in self._fixed_norms and _holds_all_of(chosen, name, module)
+            if name not in self._fixed_norms and _holds_all_of(chosen, name, module)
         ]
-        fixed = {id(parameter) for norm in self._fixed_norms for parameter in norm.parameters()}
+        fixed = {id(parameter) for name in self._fixed_norms for parameter in norms[name].parameters()}
         self._parameters = [
             parameter
             for name, parameter in network.named_parameters()
@@ -53,10 +55,10 @@ class Freezing:
         holds = self._epochs is None or epoch < self._epochs
         for parameter in self._parameters:
             parameter.requires_grad_(not holds)
-        for norm in self._norms:
-            norm.train(not holds)
-        for fixed in self._fixed_norms:
-            fixed.requires_grad_(False).eval()
+        for name in self._norms:
+            self._network.get_submodule(name).train(not holds)
+        for name in self._fixed_norms:
+            self._network.get_submodule(name).requires_grad_(False).eval()
 
 
 def _chosen(network: nn.Module, learning: LearningSettings, stages: Stages) -> frozenset[str]:
@@ -93,13 +95,23 @@ def _some(names: list[str]) -> str:
     return f"{', '.join(names[:: max(len(names) // _MAX_SHOWN, 1)][:_MAX_SHOWN])}, ..."
 
 
-def _norms_of_base(norms: Mapping[str, nn.Module], stages: Stages) -> list[nn.Module]:
-    found = [module for name, module in norms.items() if is_in(f"{name}.", stages)]
+def _norms_of_base(norms: Mapping[str, _BatchNorm], stages: Stages) -> list[str]:
+    """Return the names of the base network's batch normalizations, whose statistics must come from training."""
+    means = {name: norm.running_mean for name, norm in norms.items() if is_in(f"{name}.", stages)}
+    found = {name: mean for name, mean in means.items() if mean is not None}
     if not found:
         raise SettingsError(
             ["Run setting freeze_batch_norm is true, but this base network has no batch normalization: leave it out"]
         )
-    return found
+    if not any(bool(mean.any()) for mean in found.values()):
+        raise SettingsError(
+            [
+                "Run setting freeze_batch_norm is true, but this base network is untrained: its statistics are still "
+                "0 and 1, with which nothing would be normalized. Start from trained weights "
+                "(hp.use_pretrained_model=1 or channels.model.path=PATH), or leave it out"
+            ]
+        )
+    return list(found)
 
 
 def _holds_all_of(chosen: frozenset[str], name: str, module: nn.Module) -> bool:
