@@ -67,9 +67,8 @@ class Pages:
         handlers = {"/": self._overview, "/resource": self._resource, "/log": self._log, "/report": self._report}
         handler = handlers.get(request.url.path)
         if handler is None:
-            response: Response = PlainTextResponse(
-                'vision: point AWS clients here: eval "$(vision aws env root=FOLDER)"\n', 404
-            )
+            words = 'vision: point AWS clients here: eval "$(vision aws env root=FOLDER)"\n'
+            response: Response = PlainTextResponse(words, 404)
         elif request.method not in ("GET", "HEAD"):
             response = PlainTextResponse("vision: this page is read only\n", 405, {"allow": "GET, HEAD"})
         else:
