@@ -26,8 +26,14 @@ def test_the_interval_of_a_share_is_scipys(right: int, count: int) -> None:
 
 
 def sentences(value: float, low: float, high: float, guess: float = NAN, images: int = 39) -> tuple[str, ...]:
-    words = PlainWords("{figure} of {images} are right", "Guessing", guess)
+    words = PlainWords("{figure} of {images} {are} right", "Guessing", guess)
     return Verdict("accuracy", images, Interval(value, low, high), words).sentences()
+
+
+def test_one_image_is_singular() -> None:
+    said = sentences(0.0, 0.0, 0.793, images=1)
+    assert said[0] == "0.0 % (95 % interval 0.0 to 79.3 %) of 1 image is right."
+    assert said[-1] == "1 image is too few to tell 0 % from 79 %."
 
 
 @pytest.mark.parametrize(

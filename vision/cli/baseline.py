@@ -29,6 +29,8 @@ Example: vision baseline photos run.output=runs/baseline
          vision compare runs/baseline runs/flowers"""
 
 SHARE = "0.2"
+# As the recipe auto leaves out broken photos, so that both train on the same folder.
+MAX_BROKEN = "0.2"
 
 
 def run(argv: Sequence[str]) -> int:
@@ -45,6 +47,7 @@ def run(argv: Sequence[str]) -> int:
 
         found = find_data(local_path(words.names["images"])).channels
         channels = {**{name: str(path) for name, path in found.items()}, **channels}
+        settings.setdefault("max_broken", MAX_BROKEN)
     if not channels:
         raise SettingsError(["There are no images: give their path, as in vision baseline photos."])
     if "validation" not in channels:

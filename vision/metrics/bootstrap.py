@@ -19,8 +19,9 @@ CONFIDENCE = 0.95
 class PlainWords:
     """What the figure that decides means to people who read no tables.
 
-    ``says`` is a sentence without its full stop, with places for "{figure}" and "{images}". ``guess`` names what a
-    model does that has learned nothing, and ``guess_value`` what it reaches, 0..1; NaN where there is no such guess.
+    ``says`` is a sentence without its full stop, with places for "{figure}", "{images}" and the verb "{are}" of the
+    images. ``guess`` names what a model does that has learned nothing, and ``guess_value`` what it reaches, 0..1; NaN
+    where there is no such guess.
     ``counts_images``: the figure is the share of the images of which something is true.
     """
 

@@ -22,7 +22,7 @@ class WeightedClassification:
         self._is_right = self._predicted == targets
         most = np.bincount(targets, minlength=self._num_classes).max(initial=0)
         self.words = PlainWords(
-            "{figure} of {images} are classified right",
+            "{figure} of {images} {are} classified right",
             "Always answering the largest class",
             float(most / len(targets)) if len(targets) else float("nan"),
             counts_images=True,

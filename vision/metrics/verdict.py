@@ -38,12 +38,12 @@ class Verdict:
         value, low, high = self.interval.value, self.interval.low, self.interval.high
         if math.isnan(value):
             return ()
-        images = f"{counted(self.num_images, 'image')}"
+        images, are = counted(self.num_images, "image"), "is" if self.num_images == 1 else "are"
         figure = f"{100 * value:.1f} % ({100 * CONFIDENCE:.0f} % interval {100 * low:.1f} to {100 * high:.1f} %)"
-        found = [f"{self.words.says.format(figure=figure, images=images)}."]
+        found = [f"{self.words.says.format(figure=figure, images=images, are=are)}."]
         guess = self.words.guess_value
         has_guess = not math.isnan(guess)
-        few = f"{images} {'is' if self.num_images == 1 else 'are'} too few"
+        few = f"{images} {are} too few"
         if has_guess:
             worse = ", which the model does not surpass" if value <= guess else ""
             found.append(f"{self.words.guess} gives {100 * guess:.1f} %{worse}.")

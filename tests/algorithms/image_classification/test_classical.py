@@ -173,10 +173,11 @@ def test_a_folder_of_photos_becomes_a_yardstick(
         folder.mkdir(parents=True)
         for number in range(10):
             (folder / f"{number}.png").write_bytes(picture(label, rng, size=40 + number))
+    (tmp_path / "photos" / "red" / "broken.png").write_bytes(b"no picture")
     run = tmp_path / "run"
     assert main(["baseline", str(tmp_path / "photos"), f"run.output={run}", "run.device=cpu"]) == 0
     shown = capsys.readouterr()
-    assert "30 images" in shown.err
+    assert "31 images" in shown.err
     assert "Classical ways" in shown.out
     assert "Classical ways" in (run / "report" / "report.html").read_text()
     assert {path.suffix for path in (run / "model").iterdir()} == {".json", ".safetensors"}
