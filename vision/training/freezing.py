@@ -97,7 +97,11 @@ def _some(names: list[str]) -> str:
 
 def _norms_of_base(norms: Mapping[str, _BatchNorm], stages: Stages) -> list[str]:
     """Return the names of the base network's batch normalizations, whose statistics must come from training."""
-    means = {name: norm.running_mean for name, norm in norms.items() if is_in(f"{name}.", stages)}
+    # A stage may name modules or single parameters.
+    inside = {
+        name: norm for name, norm in norms.items() if any(is_in(f"{name}.{own}", stages) for own in norm.state_dict())
+    }
+    means = {name: norm.running_mean for name, norm in inside.items()}
     found = {name: mean for name, mean in means.items() if mean is not None}
     if not found:
         raise SettingsError(

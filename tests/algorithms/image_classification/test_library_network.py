@@ -128,6 +128,17 @@ def test_what_is_not_the_head_is_in_a_stage(name: str, head: str, stages: int) -
         assert ALGORITHM.is_head(parameter, network.architecture) == parameter.startswith(f"network.{head}.")
 
 
+def test_batch_norm_is_frozen_in_training_that_goes_on(
+    channels: dict[str, str], trained: TrainingResult, tmp_path: Path
+) -> None:
+    given = {**channels, "model": str(trained.folder.model)}
+    found = fit(given, tmp_path / "more", {"freeze_batch_norm": True})
+    before, after = trained.model.network.state_dict(), found.model.network.state_dict()
+    changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert "network.conv_stem.weight" in changed
+    assert not [name for name in changed if ".bn" in name]
+
+
 @pytest.mark.parametrize(("name", "shape"), [("test_vit", (3, 96, 64)), ("test_resnet", (1, 40, 40))])
 def test_any_image_size_and_grey_work(name: str, shape: tuple[int, int, int]) -> None:
     network = network_of(f"timm:{name}", shape)
