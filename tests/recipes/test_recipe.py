@@ -110,6 +110,16 @@ def test_what_is_chosen_fits_what_the_user_states(
     assert found | chosen == found
 
 
+@pytest.mark.parametrize(
+    ("size_px", "reason"),
+    [((480, 360), "a part of the 360 pixels at a time, for speed"), ((200, 160), "most of the shorter side")],
+)
+def test_the_reason_of_a_crop_is_true(size_px: tuple[int, int], reason: str) -> None:
+    settings = choose(look("mask", size_px=size_px), CPU, "auto", OURS).settings
+    (crop,) = (one for one in settings if one.setting == "hp.crop_size")
+    assert (crop.value, crop.reason) == ("160", reason)
+
+
 def test_a_recipe_of_ones_own_stands_above_what_the_data_say(tmp_path: Path) -> None:
     text = (
         "image_classification:\n  always: {hp: {epochs: 3, lr_scheduler_step: [1, 2]}}\n  scratch: {run: {seed: 4}}\n"

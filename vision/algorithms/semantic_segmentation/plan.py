@@ -21,17 +21,19 @@ def plan(look: DataLook, machine: Machine, given: Mapping[str, str]) -> Plan:
     start = start_of(network.replace("-", ""), machine, given)
     longer, shorter = max(look.median_px) or 520, min(look.median_px) or 520
     base = max(min(longer, 520), 17)
-    crop = max(min(shorter * base // longer, 240 if machine.has_gpu else 160) // _STEP_PX * _STEP_PX, 24)
+    side = shorter * base // longer
+    crop = max(min(side, 240 if machine.has_gpu else 160) // _STEP_PX * _STEP_PX, 24)
     gflops = _GFLOPS_AT_240.get(network, _DEEP_GFLOPS) * ((side_px(given, "hp.crop_size") or crop) / 240) ** 2
     seconds = _GPU_S if machine.has_gpu else _CPU_S
     batch = min(batch_size(look.num_images), 16)
     epochs, why = epochs_within(seconds, look.num_images, gflops, machine, 10, 60)
     width, height = look.median_px
+    seen = "most of the shorter side" if 4 * crop >= 3 * side else f"a part of the {side} pixels at a time, for speed"
     found = [
         Recommendation("hp.backbone", network, f"a network for a {'GPU' if machine.has_gpu else 'CPU'}"),
         Recommendation("hp.use_pretrained_model", str(start.is_pretrained), start.reason),
         Recommendation("hp.base_size", str(base), f"half of the images have at most {width}x{height} pixels"),
-        Recommendation("hp.crop_size", str(crop), "most of the shorter side"),
+        Recommendation("hp.crop_size", str(crop), seen),
         Recommendation("hp.mini_batch_size", str(batch), f"for {counted(look.num_images, 'image')}"),
         Recommendation("hp.learning_rate", "0.02", "for SGD with this batch"),
         Recommendation("hp.epochs", str(epochs), why),
