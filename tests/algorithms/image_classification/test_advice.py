@@ -26,7 +26,11 @@ from vision.settings.augmentation import AugmentationSettings
         (256, [(4000, 500)] * 3, ("sees about 9.6 % of each picture: 224x224 pixels are cut out of images of about",)),
         (None, [(100, 300), (256, 256)], ("1 of the 2 images looked at are smaller than hp.image_shape, 224 wide",)),
         (224, [(100, 300)], ("100x300; they are long and narrow",)),
-        (None, [(100, 50), (4000, 3000)], ("such as one of 100x50 pixels", "hp.resize=256 scales")),
+        (
+            None,
+            [(100, 50), (4000, 3000)],
+            ("such as one of 100x50 pixels", "0.42 % of each picture that reaches hp.image_shape (1 of 2): 224x224"),
+        ),
     ],
 )
 def test_size_findings(resize: int | None, sizes_px: list[tuple[int, int]], expected: tuple[str, ...]) -> None:

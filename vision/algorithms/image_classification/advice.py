@@ -68,8 +68,9 @@ def size_findings(
         usual = round(larger * _USUAL_RESIZE)
         is_resized = hyperparameters.resize is not None and hyperparameters.resize <= usual
         advice = "they are long and narrow" if is_resized else f"hp.resize={usual} scales their shorter side first"
+        those = f" that reaches hp.image_shape ({len(seen)} of {len(sizes_px)})" if sentence else ""
         warnings.append(
-            f"the network sees about {100 * np.median(seen):.2g} % of each picture: {width}x{height} pixels are cut "
-            f"out of images of about {some_width}x{some_height}; {advice}"
+            f"the network sees about {100 * np.median(seen):.2g} % of each picture{those}: {width}x{height} pixels "
+            f"are cut out of images of about {some_width}x{some_height}; {advice}"
         )
     return SizeFindings(tuple(warnings), int(too_small.sum()), sentence)
