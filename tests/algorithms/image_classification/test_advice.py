@@ -29,7 +29,11 @@ from vision.settings.augmentation import AugmentationSettings
         (
             None,
             [(100, 50), (4000, 3000)],
-            ("such as one of 100x50 pixels", "0.42 % of each picture that reaches hp.image_shape (1 of 2): 224x224"),
+            (
+                "such as one of 100x50 pixels",
+                "0.42 % of each picture that reaches hp.image_shape (1 of 2): 224x224 pixels are cut out of images of "
+                "about 4000x3000; hp.resize=256 scales",
+            ),
         ),
     ],
 )
