@@ -90,6 +90,11 @@ def test_wrong_images_are_named(model: Model, image: object, problem: str) -> No
     assert problem in str(caught.value)
 
 
+def test_what_is_no_image_at_all_is_named(model: Model) -> None:
+    with pytest.raises(DataError, match="is of the type NoneType; give a path"):
+        model.predict(None)  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
     write_model(tmp_path / "files")

@@ -115,6 +115,16 @@ def test_recipes_of_a_folder_of_ones_own(api: FakeApi, photos: Path, tmp_path: P
     assert api.calls[0][1].hyperparameters.epochs == 2
 
 
+def test_a_recipe_by_the_path_of_its_file(
+    api: FakeApi, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.yaml").write_text("image_classification: {always: {hp: {epochs: 2}}}")
+    assert main(["train", "my photos", "recipe=mine.yaml"]) == 0
+    assert api.calls[0][1].hyperparameters.epochs == 2
+    assert main(["train", "my photos", "recipe=gone/mine.yaml"]) == 2
+    assert "mine" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_nothing_heavy_is_loaded_for_the_choice(photos: Path) -> None:
     program = (
         "import sys; from vision.cli.recipe import with_recipe; with_recipe(['my photos']);"

@@ -163,6 +163,19 @@ def test_what_says_no_data_is_refused_with_an_example(arguments: tuple[Any, ...]
         vision.fit(*arguments)
 
 
+@pytest.mark.parametrize(
+    ("keywords", "problem"),
+    [({"output": "x"}, "output"), ({"epoch": 3}, "epoch"), ({"run": {"seed": "x"}}, "seed")],
+)
+def test_wrong_keywords_are_refused_before_a_choice_is_shown(
+    keywords: dict[str, Any], problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo_folders(tmp_path, {"photos": 4})
+    with pytest.raises(vision.UserError, match=problem):
+        vision.fit(tmp_path / "photos", **keywords)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_hyperparameter_may_be_called_algorithm() -> None:
     with pytest.raises(vision.UserError, match="algorithm is 'pspp' but must be fcn, psp or deeplab"):
         vision.fit("semantic_segmentation", {}, algorithm="pspp")  # type: ignore[call-overload]

@@ -154,10 +154,13 @@ class Model:
 
 
 def several(images: ImageSource | Iterable[ImageSource]) -> Iterable[ImageSource]:
-    """Return the images of one image, an array [N, H, W, C] or anything that can be walked through."""
-    if isinstance(images, str | Path | bytes | Image.Image) or (isinstance(images, np.ndarray) and images.ndim < 4):
+    """Return the images of one image, an array [N, H, W, C] or anything that can be walked through.
+
+    What is neither counts as one image, which is refused when it is read.
+    """
+    if isinstance(images, Image.Image | str | Path | bytes) or not isinstance(images, Iterable):
         return [images]
-    return images
+    return [images] if isinstance(images, np.ndarray) and images.ndim < 4 else images
 
 
 def read_pixels(image: ImageSource, number: int) -> tuple[np.ndarray, str]:

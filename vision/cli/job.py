@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 from vision import algorithms
+from vision.api.checked_job import checked_job
 from vision.cli.overrides import Settings
-from vision.settings.channels import needed_channels
 from vision.settings.errors import SettingsError
 from vision.settings.hyperparameters import missing_counts
-from vision.settings.job import Job, TrainingJob, occupied
-
-# Stands in for the missing counts while the other settings are checked.
-MANY = 1_000_000
+from vision.settings.job import TrainingJob
 
 
 def job_of(settings: Settings) -> TrainingJob:
@@ -46,16 +42,4 @@ def check_settings(settings: Settings) -> TrainingJob:
                 ", for example photos/."
             ]
         )
-    facts = algorithms.facts_of(str(name))
-    declared = needed_channels(facts.channels, settings["run"])
-    unknown = {}
-    if settings["channels"].get("train"):
-        forms = facts.hyperparameters.forms()
-        unknown = {name: min(MANY, int(forms[name].high or MANY)) for name in missing_counts(settings["hp"])}
-    given = {**settings["hp"], **unknown}
-    job = Job.parse(facts.name, facts.hyperparameters, given, settings["channels"], settings["run"], declared)
-    # The folder is not empty for further processes of the same run, one for each GPU: the first has written to it.
-    problem = occupied(job.run) if os.environ.get("LOCAL_RANK", "0") == "0" else None
-    if problem is not None:
-        raise SettingsError([problem])
-    return job
+    return checked_job(str(name), settings["hp"], settings["channels"], settings["run"])

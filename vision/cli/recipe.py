@@ -34,8 +34,12 @@ def with_recipe(argv: Sequence[str], verb: str = "train") -> list[str]:
 
     given = words.settings()
     experiment = "sagemaker" if given.get("experiment") else None
-    wish = Wish(words.paths, words.channels(), given, words.recipe or experiment, given.get("algorithm"))
-    proposal = propose(wish, [folder / RECIPE for folder in config_folders(words.rest)])
+    recipe, folders = words.recipe, [folder / RECIPE for folder in config_folders(words.rest)]
+    if recipe is not None and recipe.endswith((".yaml", ".yml")):
+        file = local_path(recipe)
+        recipe, folders = file.stem, [file.parent]
+    wish = Wish(words.paths, words.channels(), given, recipe or experiment, given.get("algorithm"))
+    proposal = propose(wish, folders)
     channels = {f"channels.{name}": path for name, path in proposal.channels.items()}
     values = {"algorithm": proposal.algorithm, **channels, **proposal.settings}
     made = [f"{name}={value}" for name, value in values.items() if name not in given]

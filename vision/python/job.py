@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vision import algorithms
+from vision.api.checked_job import checked_job
 from vision.data.counting import print_counts, with_counts
 from vision.recipes.proposal import Proposal, Wish, propose
 from vision.settings.channels import needed_channels
@@ -22,6 +23,7 @@ from vision.settings.job import Job, TrainingJob
 if TYPE_CHECKING:
     import albumentations as A
 
+_LONGEST = 100
 _EXAMPLE = 'give for example {"train": PATH, "validation": PATH}, or the path of your images'
 
 
@@ -52,6 +54,8 @@ def job_of(
         algorithm, located = proposal.algorithm, {**proposal.channels, **located}
         chosen = {part: _section(proposal.settings, part) for part in ("hp", "run")}
         hyperparameters, run = {**chosen["hp"], **hyperparameters}, {**chosen["run"], **run}
+        # Nothing is shown of a job that is refused in the end.
+        checked_job(algorithm, hyperparameters, located, {**run, **own})
         if os.environ.get("LOCAL_RANK", "0") == "0":
             proposal.print_sentences()
             call = _call(function, [algorithm, located], {**hyperparameters, **_folds(own), "run": run})
@@ -115,8 +119,16 @@ def _folds(own: Mapping[str, object]) -> dict[str, object]:
 
 def _call(function: str, places: Sequence[object], keywords: Mapping[str, object]) -> str:
     """Return the call that does without a recipe."""
-    lines = [*map(_literal, places), *(f"{name}={_literal(value)}" for name, value in keywords.items())]
+    lines = [*map(_literal, places), *(f"{name}={_lines(value)}" for name, value in keywords.items())]
     return "\n".join([f"vision.{function}(", *(f"    {line}," for line in lines), ")"])
+
+
+def _lines(value: object) -> str:
+    """Return an argument as Python writes it, a long mapping with a line for each entry."""
+    whole = _literal(value)
+    if not isinstance(value, Mapping) or len(whole) <= _LONGEST:
+        return whole
+    return "".join(["{\n", *(f"        {name!r}: {_literal(one)},\n" for name, one in value.items()), "    }"])
 
 
 def _literal(value: object) -> str:
