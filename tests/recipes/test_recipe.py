@@ -95,7 +95,10 @@ def test_a_network_that_the_user_names_is_fine_tuned() -> None:
         ({"hp.image_shape": "3,32,32"}, {"hp.resize": "32", "hp.num_layers": "20"}),
         # The weights that are there are those of another network.
         ({"hp.num_layers": "50"}, {"hp.use_pretrained_model": "0", "hp.learning_rate": "0.003"}),
-        ({"hp.num_layers": "18"}, {"hp.use_pretrained_model": "1", "hp.learning_rate": "0.0003"}),
+        ({"hp.num_layers": "18"}, {"hp.use_pretrained_model": "1", "hp.learning_rate": "0.003"}),
+        # Trained weights without batch normalization are thrown off by such a rate.
+        ({"run.backbone": "timm:resnet18"}, {"hp.use_pretrained_model": "1", "hp.learning_rate": "0.003"}),
+        ({"run.backbone": "timm:convnext_tiny"}, {"hp.use_pretrained_model": "1", "hp.learning_rate": "0.0003"}),
         ({"hp.use_pretrained_model": "0"}, {"hp.learning_rate": "0.003"}),
     ],
 )

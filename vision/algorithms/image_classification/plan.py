@@ -18,8 +18,10 @@ _GFLOPS_AT_224, _DEEP_GFLOPS = {20: 2.0, 18: 1.8, 34: 3.6, 50: 4.1}, 11.0
 _MANY = 20_000
 # Pixels to which the sides of an input are rounded down, and its bounds.
 _STEP_PX, _LEAST_PX, _LIGHT_PX, _MOST_PX = 16, 48, 128, 224
-# Rates of AdamW.
-_RATE, _FINE_TUNING_RATE = 0.003, 0.0003
+# Rates of AdamW: for networks with batch normalization, trained before or not, and for those without, whose trained
+# weights it would spoil; the latter by the beginnings of timm's names.
+_RATE, _CAREFUL_RATE = 0.003, 0.0003
+_WITHOUT_BATCH_NORM = ("beit", "cait", "coat", "convnext", "deit", "eva", "hiera", "maxvit", "mixer", "swin", "vit")
 
 
 def plan(look: DataLook, machine: Machine, given: Mapping[str, str]) -> Plan:
@@ -67,7 +69,8 @@ def _settings(
     least, most = (5, 20) if start.is_pretrained else (10, 100)
     seconds = 1800.0 if machine.has_gpu else 600.0
     epochs, why = epochs_within(seconds, look.num_images, gflops_per_image, machine, least, most)
-    rate = _FINE_TUNING_RATE if start.is_pretrained else _RATE
+    _, _, network = given.get("run.backbone", "").partition(":")
+    rate = _CAREFUL_RATE if network.startswith(_WITHOUT_BATCH_NORM) else _RATE
     seen = "half of the images have at most {}x{} pixels".format(*look.median_px)
     if side < min(look.median_px):
         seen = "reduced, for speed: " + seen
