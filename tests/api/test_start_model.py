@@ -41,7 +41,7 @@ def test_training_goes_on_from_the_model(
     ("changed", "named"),
     [
         ({"num_layers": 32}, ["num_layers is 32 in this job and 20 in the stored model"]),
-        ({"image_shape": "3,24,24"}, ["image_shape is 3,24,24 in this job and 3,16,16 in the stored model"]),
+        ({"image_shape": "3,12,12"}, ["image_shape is 3,12,12 in this job and 3,16,16 in the stored model"]),
         (
             {"num_classes": 4, "num_layers": 32},
             ["num_layers is 32 in this job and 20", "num_classes is 4 in this job and 3"],

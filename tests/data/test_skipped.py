@@ -13,7 +13,7 @@ def test_all_are_written_and_each_kind_is_shown_once(tmp_path: Path) -> None:
     file = tmp_path / "left-out.txt"
     skipped.write(file)
     assert file.read_text().splitlines()[11] == "line 11: has no image 'x11.jpg' below /data/11"
-    assert skipped.summary("lines", file) == [
+    assert skipped.summary("line", file) == [
         f"13 lines left out (all in {file}):",
         "  12 times, in line 0, line 1, line 2, ...: has no image 'x0.jpg' below /data/0",
         "  line 12: is empty",

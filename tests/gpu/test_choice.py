@@ -55,7 +55,7 @@ def test_of_two_gpus(
     ("given", "sentence"),
     [
         ({"device": "cuda:2"}, r"run\.device=cuda:2 .* no such GPU: give cuda:0 to cuda:1$"),
-        ({"device": "cuda", "devices": 3}, r"run\.devices=3 was asked for, but there are 2 GPUs"),
+        ({"device": "cuda", "devices": 3}, r"run\.devices=3 was asked for, but this machine has 2 GPUs"),
     ],
 )
 def test_more_than_there_is(given: dict[str, object], sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
