@@ -3,7 +3,7 @@
 # Tests of real processes, of servers, of long training runs and of the tools around the package: they take minutes and
 # hardly depend on the Python.
 slow_tests=(
-    contract docker gpu sweeps test_benchmark.py test_packaging.py test_readme.py test_scripts.py
+    aws contract docker gpu sweeps test_benchmark.py test_packaging.py test_readme.py test_scripts.py
     api/test_run_troubles.py api/test_signals.py cli/test_export.py cli/test_sweep_run.py training/test_resume.py
 )
 slow_names='two_processes or container_trains'
