@@ -84,7 +84,8 @@ def _settings(
         Recommendation("hp.mini_batch_size", str(batch), f"for {counted(look.num_images, 'image')}"),
         Recommendation("hp.learning_rate", f"{rate:g}", "for AdamW"),
         Recommendation("hp.epochs", str(epochs), why),
-        Recommendation("run.patience", str(max(length // 3, 5)), "ends training that no longer helps"),
+        # The falling rate of the last epochs helps most: a third of the epochs without gain is no reason to miss them.
+        Recommendation("run.patience", str(max(length // 2, 10)), "ends training that no longer helps"),
     ]
     if look.task == "multi":
         found += [
