@@ -27,10 +27,9 @@ from vision.settings.strict_json import read_json
 
 BOXES, CHOICES = "rectanglelabels", "choices"
 LOCAL_FILES = "/data/local-files/?d="
-_MAX_PERCENT = 1000
 # What Label Studio puts before the name of a file that was uploaded to it.
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-")
-_NAMES = {BOXES: "label", CHOICES: "class"}
+_NAMES, _MAX_PERCENT = {BOXES: "label", CHOICES: "class"}, 1000
 
 
 class LabelStudioSource(Source):
