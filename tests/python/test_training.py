@@ -15,7 +15,7 @@ import pytorch_lightning as pl
 import vision
 import vision.python
 from tests.api.conftest import NAMES, picture, write_records
-from tests.readme_tables import KEYWORDS, keywords_source
+from tests.settings_tables import KEYWORDS, keywords_source
 from vision.settings.errors import SettingsError
 
 SMALL: dict[str, Any] = {"num_layers": 20, "image_shape": "3,16,16", "mini_batch_size": 8, "epochs": 1}
@@ -182,7 +182,7 @@ def test_a_hyperparameter_may_be_called_algorithm() -> None:
 
 
 def test_the_keywords_are_those_of_the_tables() -> None:
-    assert KEYWORDS.read_text(encoding="utf-8") == keywords_source(), "run python -m tests.readme_tables"
+    assert KEYWORDS.read_text(encoding="utf-8") == keywords_source(), "run python -m tests.settings_tables"
 
 
 def test_the_tutorial_says_what_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The keywords of ``vision.fit`` and its neighbors, typed; written by python -m tests.readme_tables."""
+"""The keywords of ``vision.fit`` and its neighbors, typed; written by python -m tests.settings_tables."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The settings tables of the README and the keywords of Python, made from the tables that check the settings.
+"""The list of all settings and the keywords of Python, made from the tables that check the settings.
 
-``python -m tests.readme_tables`` writes them into README.md and vision/python/keywords.py.
+``python -m tests.settings_tables`` writes .github/SETTINGS.md and vision/python/keywords.py.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from vision.settings.hyperparameters import HyperparameterRow
 from vision.settings.run import WEIGHTS_VARIABLE, RunSettings
 from vision.settings.table import SettingsTable
 
-README = Path(__file__).parents[1] / "README.md"
-START = "<!-- settings tables: written by python -m tests.readme_tables -->\n"
+SETTINGS = Path(__file__).parents[1] / ".github" / "SETTINGS.md"
 KEYWORDS = Path(__file__).parents[1] / "vision" / "python" / "keywords.py"
 PLAIN_TYPES = {
     "flag": "bool",
@@ -29,7 +28,7 @@ PLAIN_TYPES = {
     "names": "Sequence[str] | str",
 }
 KEYWORDS_HEAD = '''\
-"""The keywords of ``vision.fit`` and its neighbors, typed; written by python -m tests.readme_tables."""
+"""The keywords of ``vision.fit`` and its neighbors, typed; written by python -m tests.settings_tables."""
 
 from __future__ import annotations
 
@@ -50,21 +49,19 @@ class TrainingKeywords(TypedDict, total=False):
     run: RunKeywords | Mapping[str, object] | None
     transform: A.BasicTransform | A.BaseCompose | None
 '''
-END = "<!-- end of settings tables -->\n"
+SETTINGS_HEAD = """\
+# Settings
 
-
-def with_tables(text: str) -> str:
-    """The README's text with its tables made anew."""
-    before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
-    assert after, f"README.md must hold the line {START.strip()} and, later, {END.strip()}"
-    return before + START + settings_tables() + END + after
+<!-- written by python -m tests.settings_tables -->
+Every setting is `name=value` on the command line and a keyword in Python: `hp.` for hyperparameters of an algorithm,
+`run.` for what only this package has. `vision train --help` prints the same tables.
+"""
 
 
 def settings_tables() -> str:
-    """A folded Markdown table for each algorithm and for the run settings."""
+    """A page of Markdown: a table for each algorithm and one for the run settings."""
     parts = [
-        _folded(
+        _section(
             f"Hyperparameters of {name}, as SageMaker documents them", algorithms.facts_of(name).hyperparameters.rows()
         )
         for name in algorithms.names()
@@ -72,17 +69,17 @@ def settings_tables() -> str:
     # A default that this machine's environment changes must not get into the text.
     with mock.patch.dict(os.environ):
         os.environ.pop(WEIGHTS_VARIABLE, None)
-        parts.append(_folded("Run settings, ours", RunSettings.rows()))
-    return "\n".join(parts)
+        parts.append(_section("Run settings, ours", RunSettings.rows()))
+    return "\n".join([SETTINGS_HEAD, *parts])
 
 
-def _folded(title: str, rows: Iterable[HyperparameterRow]) -> str:
+def _section(title: str, rows: Iterable[HyperparameterRow]) -> str:
     lines = ["| name | allowed | default | meaning |", "| --- | --- | --- | --- |"]
     for row in rows:
         default = "required" if row.required else row.default
         cells = (f"`{row.name}`", row.valid, default, row.description)
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells) + " |")
-    return f"<details><summary>{title}</summary>\n\n" + "\n".join(lines) + "\n\n</details>\n"
+    return f"## {title}\n\n" + "\n".join(lines) + "\n"
 
 
 def keywords_source() -> str:
@@ -134,5 +131,5 @@ def _type_of(form: Form) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
+    SETTINGS.write_text(settings_tables(), encoding="utf-8")
     KEYWORDS.write_text(keywords_source(), encoding="utf-8")
