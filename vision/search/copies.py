@@ -5,6 +5,7 @@ Legend: P pairs of candidates.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ NEIGHBORS = 5
 SIMILARITY = 0.9
 # Pairs of candidates to each image, at most; where nearly all images are alike, vectors cannot choose.
 _MOST_CANDIDATES = 20
+# Each keeps up to 0.8 MB of features.
+_PICTURES_KEPT = 500
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,12 @@ def candidate_pairs(vectors: np.ndarray, similarity: float) -> np.ndarray:
 
 
 class _Pictures:
-    """Compares images, each of which is read and measured once."""
+    """Compares images; those that were compared last are not read and measured again."""
 
     def __init__(self, names: tuple[str, ...], image_of: Callable[[str], np.ndarray | None]) -> None:
         self._names = names
         self._image_of = image_of
-        self._known: dict[int, _Picture | None] = {}
+        self._of = functools.lru_cache(_PICTURES_KEPT)(self._read)
         self.unread: set[str] = set()
 
     def are_one(self, first: int, second: int) -> bool:
@@ -93,14 +96,13 @@ class _Pictures:
             return True
         return any(agreeing_matches(one.features, view) >= LEAST_INLIERS for view in (other.features, other.mirrored))
 
-    def _of(self, place: int) -> _Picture | None:
-        if place not in self._known:
-            name = self._names[place]
-            rgb = self._image_of(name)
-            if rgb is None:
-                self.unread.add(name)
-            self._known[place] = None if rgb is None else _Picture.of(rgb)
-        return self._known[place]
+    def _read(self, place: int) -> _Picture | None:
+        name = self._names[place]
+        rgb = self._image_of(name)
+        if rgb is None:
+            self.unread.add(name)
+            return None
+        return _Picture.of(rgb)
 
 
 @dataclass(frozen=True)
