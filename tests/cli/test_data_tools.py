@@ -39,6 +39,16 @@ def test_convert_and_what_it_leaves_out(folder: Path, tmp_path: Path, capsys: py
     assert "data/cats/broken.png: not an image" in (tmp_path / "b" / "all.rec.left-out.txt").read_text()
 
 
+def test_a_format_of_boxes_means_its_masks_where_masks_are_written(folder: Path, tmp_path: Path) -> None:
+    shapes = [{"label": "dog", "points": [[0, 0], [20, 10], [0, 10]], "shape_type": "polygon"}]
+    name = sorted(path.name for path in (folder / "dogs").iterdir())[0]
+    (folder / "dogs" / "a.json").write_text(json.dumps({"flags": {}, "shapes": shapes, "imagePath": name}))
+    assert main(["convert", str(folder / "dogs"), str(tmp_path / "masks"), "from=labelme", "to=masks"]) == 0
+    assert (tmp_path / "masks" / "classes.txt").read_text() == "background\ndog\n"
+    boxes = ["from=labelme", "to=voc", "polygon_boxes=true"]
+    assert main(["convert", str(folder / "dogs"), str(tmp_path / "boxes"), *boxes]) == 0
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

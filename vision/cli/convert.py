@@ -36,11 +36,13 @@ Formats, and what input and output are (from= may be left out where the data sho
   split         voc: a list of ImageSets/Main, such as train; masks: one of ImageSets/Segmentation; yolo: a folder of
                 images, such as val
   colors        masks: a file with a line name,r,g,b for each class, where colors and not values are the classes
+  polygon_boxes labelme: true takes the boxes around polygons, circles and masks too, which are otherwise left out
   one_based     voc: true if pixels count from 1, as in the PASCAL challenges; then 1 is subtracted
   workers       readers of image files (default: one for each processor)
 
-Writes classes.txt into OUTPUT, or beside it if that is a file. Boxes keep their exact pixels. Reports what the output's
-format cannot hold. What cannot be converted is left out and listed in OUTPUT.left-out.txt.
+To masks, from=coco, labelme, manifest or yolo reads the masks in such data. Writes classes.txt into OUTPUT, or beside
+it if that is a file. Boxes keep their exact pixels. Reports what the output's format cannot hold. What cannot be
+converted is left out and listed in OUTPUT.left-out.txt.
 
 Exit status: 0 all converted, 1 something left out, 2 nothing done.
 
@@ -56,6 +58,7 @@ class SourceSettings(SettingsTable):
     label_format: Literal["multi-hot", "class-id"] | None = Field(None, description="lists of classes in a manifest")
     split: str | None = Field(None, description="list of VOC images, or folder of YOLO images")
     colors: str | None = Field(None, description="file with the colors of the classes in masks")
+    polygon_boxes: bool = Field(False, description="whether LabelMe's polygons count by the boxes around them")
     one_based: bool = Field(False, description="whether VOC's pixels count from 1")
     workers: int = Field(0, ge=0, le=256, description="readers of image files")
 
@@ -76,6 +79,7 @@ def run(argv: Sequence[str]) -> int:
     given = fill_places(words, ("input", "output"))
     guess_format(given.names, "from")
     check_places(given.names, places)
+    given.names["from"] = fitting_format(given.names["from"], given.names["to"])
     settings = ConvertSettings.parse({name: value for name, value in given.names.items() if name not in places})
 
     from vision.data.convert.conversion import convert
@@ -109,6 +113,14 @@ def guess_format(names: dict[str, str], setting: str) -> None:
             names[setting] = found
 
 
+def fitting_format(origin: str, target: str) -> str:
+    """Return the name of the format to read: where masks are to be written, coco and its like mean their masks."""
+    from vision.data.convert.formats import FORMATS
+
+    has_no_common = FORMATS[origin].labels.isdisjoint(FORMATS[target].labels)
+    return f"{origin}_masks" if has_no_common and f"{origin}_masks" in FORMATS else origin
+
+
 def check_places(names: dict[str, str], places: Sequence[str]) -> None:
     """Raise SettingsError where a place is missing, a format is unknown or the input does not exist."""
     from vision.data.convert.formats import FORMATS
@@ -139,6 +151,7 @@ def source_of(name: str, path: str, settings: SourceSettings) -> Source:
         label_format=settings.label_format,
         split=settings.split,
         one_based=settings.one_based,
+        polygon_boxes=settings.polygon_boxes,
         colors=local_path(settings.colors) if settings.colors else None,
     )
     return FORMATS[name].source(local_path(path), options)

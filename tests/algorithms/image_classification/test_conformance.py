@@ -20,7 +20,8 @@ class TestImageClassification(Conformance):
     formats: ClassVar = {
         "folder": "",
         "lst": ".lst",
-        "label_studio": ".json",
+        "labelstudio": ".json",
+        "labelme": "",
         "cvat": ".xml",
         "manifest": ".manifest",
         "recordio": ".rec",

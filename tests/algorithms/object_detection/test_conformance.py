@@ -23,7 +23,8 @@ class TestObjectDetection(Conformance):
     formats: ClassVar = {
         "coco": ".json",
         "voc": "",
-        "label_studio": ".json",
+        "labelstudio": ".json",
+        "labelme": "",
         "cvat": ".xml",
         "annotation_json": "",
         "manifest": ".manifest",

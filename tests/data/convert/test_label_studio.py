@@ -54,14 +54,14 @@ def export(write: Write, tasks: object, **files: str | bytes) -> Path:
 def test_boxes_in_percent_become_pixels_and_predictions_are_no_labels(write: Write) -> None:
     tasks = [task("/data/local-files/?d=a.png", rectangle(), rectangle("dog", x=0, width=12.5)), task("b.png")]
     root = export(write, tasks)
-    (first, second), problems = images_of(root, "label_studio")
+    (first, second), problems = images_of(root, "labelstudio")
     assert problems == []
     assert first.objects == (
         AnnotatedObject(0, (2.0, 3.0, 6.0, 4.5)),
         AnnotatedObject(1, (0.0, 3.0, 1.0, 4.5)),
     )
     assert (first.size_px, second.objects) == ((8, 6), ())
-    assert FORMATS["label_studio"].source(root, SourceOptions()).class_names == ("cat", "dog")
+    assert FORMATS["labelstudio"].source(root, SourceOptions()).class_names == ("cat", "dog")
     assert recognize(root) == ("an export of Label Studio", "export.json")
 
 
@@ -77,20 +77,20 @@ def test_boxes_in_percent_become_pixels_and_predictions_are_no_labels(write: Wri
     ],
 )
 def test_images_are_found(address: str, write: Write) -> None:
-    (found,), problems = images_of(export(write, [task(address, rectangle())]), "label_studio")
+    (found,), problems = images_of(export(write, [task(address, rectangle())]), "labelstudio")
     assert (found.name, problems) == ("a.png", [])
 
 
 def test_an_address_that_leaves_the_folder_is_refused(write: Write) -> None:
     root = export(write, [task("../../etc/a.png", rectangle()), task("b.png", rectangle())])
-    found, problems = images_of(root, "label_studio")
+    found, problems = images_of(root, "labelstudio")
     assert [image.name for image in found] == ["b.png"]
     assert "'../../etc/a.png' must be relative to" in problems[0]
 
 
 def test_an_address_that_is_not_a_url_is_named(write: Write) -> None:
     root = export(write, [task("http://[a/a.png", rectangle()), task("b.png", rectangle())])
-    found, problems = images_of(root, "label_studio")
+    found, problems = images_of(root, "labelstudio")
     assert [image.name for image in found] == ["b.png"]
     assert "task 0: has the address 'http://[a/a.png', which is not a URL" in problems[0]
 
@@ -98,7 +98,7 @@ def test_an_address_that_is_not_a_url_is_named(write: Write) -> None:
 def test_what_was_not_labeled_is_named(write: Write) -> None:
     cancelled = task("b.png", rectangle("dog"), was_cancelled=True)
     root = export(write, [task("a.png", rectangle()), cancelled, {"data": {"image": "c.png"}}, 3])
-    found, problems = images_of(root, "label_studio")
+    found, problems = images_of(root, "labelstudio")
     assert [image.name for image in found] == ["a.png"]
     assert len(problems) == 3
     assert "task 1 (b.png): has no annotation: it was not labeled, or skipped" in problems[0]
@@ -119,26 +119,26 @@ def test_what_was_not_labeled_is_named(write: Write) -> None:
 )
 def test_boxes_that_cannot_be_used(value: dict[str, object], reason: str, write: Write) -> None:
     root = export(write, [task("a.png", rectangle(**value), rectangle())], **{"classes.txt": "cat\n"})
-    (found,), problems = images_of(root, "label_studio")
+    (found,), problems = images_of(root, "labelstudio")
     assert len(found.objects or ()) == 1
     assert reason in problems[0]
 
 
 def test_choices_are_classes_of_images(write: Write) -> None:
     root = export(write, [task("a.png", choice("dog")), task("b.png", choice("cat")), task("c.png")])
-    found, problems = images_of(root, "label_studio")
+    found, problems = images_of(root, "labelstudio")
     assert [image.class_ids for image in found] == [(1,), (0,)]
     assert "has 0 choices, where other tasks have one" in problems[0]
     several = export(write, [task("a.png", choice("dog", "cat")), task("b.png"), task("c.png", choice("dog"))])
-    assert [image.class_ids for image in images_of(several, "label_studio")[0]] == [(0, 1), (), (1,)]
+    assert [image.class_ids for image in images_of(several, "labelstudio")[0]] == [(0, 1), (), (1,)]
 
 
 def test_the_configuration_beside_orders_the_classes_and_is_written(write: Write, tmp_path: Path) -> None:
     view = '<View><RectangleLabels><Label value="dog"/><Label value="cat"/></RectangleLabels></View>'
     root = export(write, [task("a.png", rectangle("cat"))], **{"export.xml": view})
-    (found,), _ = images_of(root, "label_studio")
+    (found,), _ = images_of(root, "labelstudio")
     assert (found.objects or ())[0].class_id == 1
-    converted(root, "label_studio", "label_studio", tmp_path / "out")
+    converted(root, "labelstudio", "labelstudio", tmp_path / "out")
     written = (tmp_path / "out" / "out.xml").read_text()
     assert written == (
         '<View>\n  <Image name="image" value="$image" zoom="true" />\n'
@@ -158,4 +158,4 @@ def test_the_configuration_beside_orders_the_classes_and_is_written(write: Write
 def test_exports_that_cannot_be_used(tasks: object, reason: str, write: Write) -> None:
     root = export(write, tasks)
     with pytest.raises(UserError, match=reason):
-        FORMATS["label_studio"].source(root / "export.json", SourceOptions())
+        FORMATS["labelstudio"].source(root / "export.json", SourceOptions())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from vision.data.masks.rasterize import fill_polygon, fill_runs, paint_objects
 
@@ -23,7 +24,8 @@ def test_polygons_may_leave_the_image() -> None:
     assert not fill_polygon(np.array([[9, 9], [12, 9], [12, 12]], np.float64), (5, 3)).any()
 
 
-def test_any_polygon_follows_the_even_odd_rule() -> None:
+def test_any_polygon_follows_the_even_odd_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vision.data.masks.rasterize._CROSSINGS_AT_ONCE", 20)
     rng = np.random.default_rng(0)
     for _ in range(20):
         corners = rng.uniform(-3, 23, (7, 2))

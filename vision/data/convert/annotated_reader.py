@@ -1,4 +1,4 @@
-"""Reader of annotated data sets (COCO, VOC, YOLO) for training and evaluation, without a conversion."""
+"""Reader of annotated data sets (COCO, VOC, YOLO and others) for training and evaluation, without a conversion."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class AnnotatedReader:
-    """The images of a COCO, VOC or YOLO data set with the labels that ``vision convert to=recordio`` would give them.
+    """The images of an annotated data set with the labels that ``vision convert to=recordio`` would give them.
 
     Targets are packed labels, float32 [W]. ``path`` and ``form`` say in messages what is read; ``remarks`` say what is
     used in another way than it is written. Raises DataError with every kind of problem and the command that converts
@@ -39,8 +39,9 @@ class AnnotatedReader:
         paths: list[str] = []
         labels: list[np.ndarray] = []
         for image in source.images(skipped):
-            assert isinstance(image.image, Path)
             try:
+                if not isinstance(image.image, Path):
+                    raise DataError(image.key, "holds its image itself, which is read by a conversion only")
                 size_px = file_size_px(image.image, image.key)
                 placed = fitted(image, size_px, skipped)
             except DataError as error:

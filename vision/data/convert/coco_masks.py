@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,16 +42,20 @@ class CocoMaskSource(CocoSource):
         stated = image.get("width"), image.get("height")
         if None not in stated and stated != size_px:
             raise DataError(key, f"states {stated[0]}x{stated[1]} pixels, but its image has {size_px[0]}x{size_px[1]}")
-        objects: list[tuple[int, np.ndarray]] = []
-        for annotation in self._file.annotations_of[image["id"]]:
+        return masked_image(name, key, path, paint_objects(self._objects(image["id"], size_px, key, skipped), size_px))
+
+    def _objects(
+        self, image_id: int, size_px: tuple[int, int], key: str, skipped: Skipped
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield class id and pixels bool [H, W] of each annotation of an image."""
+        for annotation in self._file.annotations_of[image_id]:
             class_id = self._file.class_of.get(annotation.get("category_id", ""))
             try:
                 if class_id is None:
                     raise ValueError(f"has category_id={annotation.get('category_id')!r:.40}, which none has")
-                objects.append((class_id + self._shift, pixels_of(annotation.get("segmentation"), size_px)))
+                yield class_id + self._shift, pixels_of(annotation.get("segmentation"), size_px)
             except ValueError as problem:
                 skipped.add(f"{key} annotation {annotation.get('id')!s:.40}", str(problem))
-        return masked_image(name, key, path, paint_objects(objects, size_px))
 
 
 class CocoMaskSink(CocoSink):

@@ -290,7 +290,7 @@ def _recognize(path: Path) -> str | None:
 
 
 FORMAT = DatasetFormat(
-    name="label_studio",
+    name="labelstudio",
     place="FILE.json of Label Studio; images and the configuration, FILE.xml, beside it",
     labels=frozenset(("single", "multi", "boxes")),
     source=LabelStudioSource,

@@ -1,4 +1,4 @@
-"""LabelMe: a JSON file beside each image, with polygons, rectangles and circles and the name of each one's class."""
+"""LabelMe's polygons, rectangles, circles and masks as a class for each pixel."""
 
 from __future__ import annotations
 
@@ -8,29 +8,32 @@ from typing import Any
 
 import numpy as np
 
+from vision.data.boxes.image_size import Fit, fit_of, size_message
 from vision.data.class_list import find_class_list
 from vision.data.convert.annotated_image import AnnotatedImage
-from vision.data.convert.coco_segmentation import is_number
-from vision.data.convert.dataset_folder import entries
 from vision.data.convert.format import DatasetFormat, Source, SourceOptions
-from vision.data.convert.image_finder import ImageFinder
+from vision.data.convert.labelme_files import (
+    BACKGROUND,
+    IGNORED_LABEL,
+    MASK,
+    LabelMeFolder,
+    box_around,
+    decoded,
+    kind_of,
+    outline_of,
+    size_stated_in,
+)
 from vision.data.convert.masks import masked_image, with_background
+from vision.data.image_codec import decode_rgb, image_header
 from vision.data.labels import Task
 from vision.data.masks.mask_png import IGNORED
 from vision.data.masks.rasterize import fill_polygon, paint_objects
-from vision.data.readers.file_table import file_size_px
 from vision.data.skipped import Skipped
-from vision.settings.errors import DataError, UserError
-from vision.settings.strict_json import read_json
-
-# LabelMe's own names for what is no class.
-_BACKGROUND, _IGNORED = "_background_", "__ignore__"
-_SHAPES = ("polygon", "rectangle", "circle")
-_CIRCLE_POINTS = 128
+from vision.settings.errors import DataError
 
 
-class LabelMeSource(Source):
-    """Reads the JSON files of a folder: class 0 is the background, the labels follow sorted, or as ``classes`` says.
+class LabelMeMaskSource(Source):
+    """Reads the JSON files below a folder: class 0 is the background, the labels follow sorted, or as ``classes`` says.
 
     Small shapes cover large ones. Shapes without an area, such as points and lines, are left out.
     """
@@ -38,91 +41,85 @@ class LabelMeSource(Source):
     task: Task = "mask"
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
-        self._path = path
-        self._files = [name for name in entries(path)[0] if name.lower().endswith(".json")]
-        if not self._files:
-            raise UserError(f"{path} holds no .json files, of which LabelMe has one for each image.")
-        self._finder = ImageFinder([options.root or path])
+        self._folder = LabelMeFolder(path, options.root)
         listed = find_class_list(options.classes, path)
         if listed is None:
-            labels = {label for file in self._files for label in self._labels(file)} - {_BACKGROUND, _IGNORED}
+            labels = set().union(*self._folder.contents().labels.values()) - {BACKGROUND, IGNORED_LABEL}
             listed = with_background(sorted(labels), path)
         self.class_names = listed
         self._names = ", ".join(listed)[:200]
         self._class_of = {name: class_id for class_id, name in enumerate(listed)}
-        self._class_of |= {_BACKGROUND: 0, _IGNORED: IGNORED}
+        self._class_of |= {BACKGROUND: 0, IGNORED_LABEL: IGNORED}
 
     def __len__(self) -> int:
-        return len(self._files)
+        return len(self._folder.files)
 
     def images(self, skipped: Skipped) -> Iterator[AnnotatedImage]:
-        for file in self._files:
+        for file in self._folder.files:
             try:
-                document = self._read(file)
-                name, path = self._finder.find(document.get("imagePath") or Path(file).stem, file)
-                size_px = file_size_px(path, file)
+                document = self._folder.read(file)
+                name, image, size_px = self._folder.image(file, document)
+                scale = _scale(size_stated_in(document), size_px, file)
             except DataError as error:
                 skipped.add(error.key, error.reason)
                 continue
-            objects: list[tuple[int, np.ndarray]] = []
-            for number, shape in enumerate(document["shapes"]):
-                try:
-                    objects.append(self._object(shape, size_px))
-                except ValueError as problem:
-                    skipped.add(f"{file} shape {number}", str(problem))
-            yield masked_image(name, f"{file} ({name})", path, paint_objects(objects, size_px))
+            if scale is not None:
+                skipped.note(file, "states another size than its image has: its shapes are scaled with it")
+            shapes = self._objects(document["shapes"], size_px, scale, file, skipped)
+            yield masked_image(name, f"{file} ({name})", image, paint_objects(shapes, size_px))
 
-    def _object(self, shape: Any, size_px: tuple[int, int]) -> tuple[int, np.ndarray]:
-        """Return class id and pixels bool [H, W] of one shape. Raises ValueError with the rest of a sentence."""
-        if not isinstance(shape, Mapping) or str(shape.get("label")) not in self._class_of:
-            label = shape.get("label") if isinstance(shape, Mapping) else shape
+    def _objects(
+        self, shapes: list[Any], size_px: tuple[int, int], scale: np.ndarray | None, file: str, skipped: Skipped
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        for number, shape in enumerate(shapes):
+            try:
+                yield self._object(shape, size_px, scale)
+            except (DataError, ValueError) as problem:
+                reason = problem.reason if isinstance(problem, DataError) else str(problem)
+                skipped.add(f"{file} shape {number}", reason)
+
+    def _object(self, shape: Any, size_px: tuple[int, int], scale: np.ndarray | None) -> tuple[int, np.ndarray]:
+        """Return class id and pixels bool [H, W] of one shape. Raises ValueError or DataError."""
+        label = shape.get("label") if isinstance(shape, Mapping) else shape
+        if not isinstance(shape, Mapping) or not isinstance(label, str) or label not in self._class_of:
             raise ValueError(f"has the label {label!r:.60}, which is none of {self._names}")
-        kind, points = shape.get("shape_type") or "polygon", shape.get("points")
-        if kind not in _SHAPES:
-            raise ValueError(f"is a {kind!s:.20}, which has no area: {', '.join(_SHAPES)} are read")
-        if not isinstance(points, list) or not all(
-            isinstance(point, list) and len(point) == 2 and all(map(is_number, point)) for point in points
-        ):
-            raise ValueError("has points that are not a list of x, y")
-        if len(points) < (3 if kind == "polygon" else 2):
-            raise ValueError(f"has {len(points)} points, too few for a {kind}")
-        return self._class_of[shape["label"]], fill_polygon(_outline(kind, np.array(points, np.float64)), size_px)
-
-    def _labels(self, file: str) -> set[str]:
-        """Return the labels of one file; what is wrong with it is said when its image is read."""
-        try:
-            shapes = self._read(file)["shapes"]
-        except DataError:
-            return set()
-        return {
-            shape["label"] for shape in shapes if isinstance(shape, Mapping) and isinstance(shape.get("label"), str)
-        }
-
-    def _read(self, file: str) -> dict[str, Any]:
-        try:
-            document = read_json(self._path / file)
-        except (OSError, ValueError) as error:
-            raise DataError(file, f"cannot be read as JSON ({error})") from None
-        if not isinstance(document, dict) or not isinstance(document.get("shapes"), list):
-            raise DataError(file, "has no list 'shapes', which LabelMe's files have")
-        return document
+        if kind_of(shape) != MASK:
+            corners = outline_of(shape)
+            return self._class_of[label], fill_polygon(corners if scale is None else corners * scale, size_px)
+        if scale is not None:
+            raise ValueError("is a mask of pixels, which cannot be scaled with its image")
+        return self._class_of[label], _mask_pixels(shape, size_px)
 
 
-def _outline(kind: str, points: np.ndarray) -> np.ndarray:
-    """Return the corners of a shape, float64 [P, 2]: a rectangle has two points, a circle its center and its edge."""
-    if kind == "polygon":
-        return points
-    (x0, y0), (x1, y1) = points[:2]
-    if kind == "rectangle":
-        return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
-    angles = np.arange(_CIRCLE_POINTS) * 2 * np.pi / _CIRCLE_POINTS
-    return points[0] + np.hypot(x1 - x0, y1 - y0) * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+def _scale(stated: tuple[int, int] | None, size_px: tuple[int, int], file: str) -> np.ndarray | None:
+    """Return the factors of x and y, float64 [2], where the image was resized; None where its size is the stated one.
+
+    Raises DataError where the stated size is of another picture.
+    """
+    fit = Fit.EQUAL if stated is None else fit_of(stated, size_px)
+    if stated is None or fit is Fit.EQUAL:
+        return None
+    if fit is Fit.OTHER:
+        raise DataError(file, f"{size_message(stated, size_px)}: its shapes are of another picture")
+    return np.array(size_px) / np.array(stated)
+
+
+def _mask_pixels(shape: Mapping[str, Any], size_px: tuple[int, int]) -> np.ndarray:
+    """Return the pixels bool [H, W] of a shape that is a mask: a small picture and where it lies."""
+    left, top = (round(corner) for corner in box_around(shape)[:2])
+    encoded = decoded(shape.get("mask"), MASK, "a mask")
+    width, height = image_header(encoded, MASK).upright_size
+    if min(left, top) < 0 or left + width > size_px[0] or top + height > size_px[1]:
+        raise ValueError(f"is a mask of {width}x{height} pixels at {left}, {top}, which leaves its image")
+    pixels = np.zeros(size_px[::-1], bool)
+    pixels[top : top + height, left : left + width] = decode_rgb(encoded, MASK).any(axis=2)
+    return pixels
 
 
 FORMAT = DatasetFormat(
     name="labelme_masks",
-    place="folder of LabelMe: images and a .json file for each (read only)",
+    place="folder of LabelMe: images and a .json file for each, whose shapes become masks (read only)",
     labels=frozenset(("mask",)),
-    source=LabelMeSource,
+    source=LabelMeMaskSource,
     sink=None,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,19 +40,14 @@ class YoloMaskSource(Source):
     def images(self, skipped: Skipped) -> Iterator[AnnotatedImage]:
         for image in self._layout.images:
             path, name, label = self._layout.images_root / image, plain_name(image), self._layout.label_of(image)
-            objects: list[tuple[int, np.ndarray]] = []
             try:
                 size_px = file_size_px(path, image)
                 lines = () if label is None else self._lines(label)
             except DataError as error:
                 skipped.add(error.key, error.reason)
                 continue
-            for number, line in enumerate(lines, 1):
-                try:
-                    objects += [_object(line, size_px)] if line.strip() else []
-                except ValueError as problem:
-                    skipped.add(f"{label} line {number}", str(problem))
-            yield masked_image(name, f"{label} ({name})" if label else name, path, paint_objects(objects, size_px))
+            mask = paint_objects(_objects(lines, size_px, label, skipped), size_px)
+            yield masked_image(name, f"{label} ({name})" if label else name, path, mask)
 
     def _lines(self, label: str) -> list[str]:
         try:
@@ -60,6 +55,17 @@ class YoloMaskSource(Source):
                 return file.read(MAX_LABEL_BYTES).splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(label, f"cannot be read as text ({error})") from None
+
+
+def _objects(
+    lines: Sequence[str], size_px: tuple[int, int], label: str | None, skipped: Skipped
+) -> Iterator[tuple[int, np.ndarray]]:
+    for number, line in enumerate(lines, 1):
+        try:
+            if line.strip():
+                yield _object(line, size_px)
+        except ValueError as problem:
+            skipped.add(f"{label} line {number}", str(problem))
 
 
 def _object(line: str, size_px: tuple[int, int]) -> tuple[int, np.ndarray]:

@@ -69,7 +69,7 @@ def _look_at_file(path: Path) -> list[Contents]:
     raise DataError(
         str(path),
         f"is {looks}, but a channel is a .rec, .manifest, .jsonl or .lst file, one of COCO, or a folder with .rec "
-        "files, a manifest, images, or a COCO, VOC or YOLO data set",
+        "files, a manifest, images, or a data set of COCO, VOC, YOLO, Label Studio, CVAT or LabelMe",
     )
 
 
