@@ -11,10 +11,34 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 if TYPE_CHECKING:
-    from vision.python import compare, cross_validate, evaluate, find_rate, fit, load
+    from vision.python import (
+        compare,
+        cross_validate,
+        duplicates,
+        evaluate,
+        find_rate,
+        fit,
+        index,
+        label_select,
+        load,
+        search,
+    )
     from vision.settings.errors import UserError
 
-__all__ = ["UserError", "__version__", "compare", "cross_validate", "evaluate", "find_rate", "fit", "load"]
+__all__ = [
+    "UserError",
+    "__version__",
+    "compare",
+    "cross_validate",
+    "duplicates",
+    "evaluate",
+    "find_rate",
+    "fit",
+    "index",
+    "label_select",
+    "load",
+    "search",
+]
 
 
 def __getattr__(name: str) -> Any:

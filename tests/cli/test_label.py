@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.search.pictures import picture
+from tests.retrieval.pictures import picture
 from vision.cli.main import main
 from vision.data.convert.format import SourceOptions
 from vision.data.convert.formats import FORMATS

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import FakeApi
-from vision.cli.given_images import encoded_images, find_images
 from vision.cli.main import main
+from vision.data.given_images import encoded_images, find_images
 from vision.data.readers import file_table
 from vision.data.recordio.record import pack
 from vision.data.recordio.writer import RecordIOWriter
@@ -142,7 +142,7 @@ def test_what_does_not_exist_is_said_so(folder: Path, word: str) -> None:
 
 
 def test_no_words() -> None:
-    with pytest.raises(UserError, match="Images to predict are missing"):
+    with pytest.raises(UserError, match="Images are missing"):
         find_images([])
 
 

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.search.pictures import picture, reencoded
+from tests.retrieval.pictures import picture, reencoded
 from vision.cli.main import main
-from vision.search.image_index import ImageIndex, IndexDescription, IndexEntries
+from vision.retrieval.image_index import ImageIndex, IndexDescription, IndexEntries
 
 
 @pytest.fixture(autouse=True)

@@ -51,9 +51,9 @@ def run(argv: Sequence[str]) -> int:
     if output is not None:
         check_writable(output)
     # Imported after the settings are checked: importing torch takes seconds.
-    from vision.search.copies import find_copies
-    from vision.search.found_images import pixels_of_file
-    from vision.search.image_index import ImageIndex
+    from vision.retrieval.copies import find_copies
+    from vision.retrieval.found_images import pixels_of_file
+    from vision.retrieval.image_index import ImageIndex
 
     entries = ImageIndex.open(local_path(given.names["index"])).entries()
     found = find_copies(entries, pixels_of_file, similarity)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from vision.cli.assignments import fill_places, read_assignments
 from vision.cli.evaluate import model_problems
-from vision.cli.given_images import encoded_images, find_images
+from vision.data.given_images import find_images
 from vision.data.problems import EqualProblems
 from vision.progress_bar import progress_bar
 from vision.reports.formatting import printable
@@ -61,19 +61,13 @@ def run(argv: Sequence[str]) -> int:
         raise SettingsError(problems)
     paths = find_images([*filter(None, [given.names.get("images")]), *given.files])
     # Imported after the settings are checked: importing torch takes seconds.
-    from vision.search.embedding_model import Content, EmbeddingModel
-    from vision.search.indexing import index_images
+    from vision.retrieval.embedding_model import EmbeddingModel, contents_of
+    from vision.retrieval.indexing import index_images
 
-    failed = EqualProblems()
+    failed, folder = EqualProblems(), local_path(given.names["output"])
     with progress_bar("indexing", len(paths)) as advance:
-
-        def contents() -> Iterator[Content]:
-            for name, encoded in encoded_images(paths):
-                yield Content(name, encoded)
-                advance(1)
-
-        folder = local_path(given.names["output"])
-        found = index_images(folder, EmbeddingModel.open(model, settings), contents(), failed.add_sentence)
+        embedding = EmbeddingModel.open(model, settings)
+        found = index_images(folder, embedding, contents_of(paths, advance), failed.add_sentence)
     for sentence in failed.lines(_MOST_SENTENCES):
         print(f"vision: not indexed: {printable(sentence)}", file=sys.stderr)
     print(

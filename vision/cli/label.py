@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from vision.cli.assignments import fill_places, read_assignments
 from vision.cli.evaluate import model_problems
-from vision.cli.given_images import DATA_SETS, encoded_images, find_images
+from vision.data.given_images import pool_images
 from vision.data.problems import EqualProblems
+from vision.files.atomic_file import check_new_folder
 from vision.progress_bar import progress_bar
 from vision.reports.formatting import printable
 from vision.settings.counted import counted
@@ -19,9 +17,6 @@ from vision.settings.errors import SettingsError, UserError
 from vision.settings.file_names import local_path
 from vision.settings.nearest import did_you_mean, shown
 from vision.settings.run import RunSettings
-
-if TYPE_CHECKING:
-    from vision.labeling.pool import Pool
 
 HELP = """\
 Usage: vision label select IMAGES ... model=MODEL output=FOLDER [count=200] [by=mixed] [labeled=INDEX]
@@ -77,63 +72,23 @@ def run(argv: Sequence[str]) -> int:
     if problems:
         raise SettingsError(problems)
     folder = local_path(names["output"])
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"Setting output is {shown(names['output'])}, which is there already: give a new folder.")
-    paths = find_images(given.files)
-    packed = next((path for path in paths if path.suffix.lower() in DATA_SETS), None)
-    if packed is not None:
-        raise UserError(f"{packed} has its labels in itself: give the images of a pool as files or folders.")
+    check_new_folder(folder)
+    paths = pool_images(given.files)
     failed = EqualProblems()
-    pool, places, written = _choose(paths, names, settings, failed)
+    # Imported after the settings are checked: importing torch takes seconds.
+    from vision.labeling.hand_off import Wish, hand_off
+    from vision.labeling.selection import WAYS
+    from vision.retrieval.embedding_model import contents_of
+
+    labeled = local_path(names["labeled"]) if names.get("labeled") else None
+    way = next(way for way in WAYS if way == by)
+    wish = Wish(int(count), way, "link" if names["images"] == "link" else "copy", labeled)
+    failed = EqualProblems()
+    with progress_bar("looking through the pool", len(paths)) as advance:
+        done = hand_off(names["model"], settings, contents_of(paths, advance), wish, folder, failed.add_sentence)
     for sentence in failed.lines(_MOST_SENTENCES):
         print(f"vision: left out: {printable(sentence)}", file=sys.stderr)
-    print(f"chose {counted(len(places), 'image')} of {len(pool.names):,} ({by}):")
-    for path in written:
+    print(f"chose {counted(len(done.chosen), 'image')} of {done.pool_size:,} ({by}):")
+    for path in done.files:
         print(f"  {path}")
     return SOME_FAILED if failed.count else 0
-
-
-def _choose(
-    paths: Sequence[Path], names: dict[str, str], settings: RunSettings, failed: EqualProblems
-) -> tuple[Pool, list[int], list[Path]]:
-    """Return the pool, the places of the chosen images in it, and the files written. Torch is imported here."""
-    from vision import api
-    from vision.labeling.pool import look_through
-    from vision.labeling.selection import WAYS, select
-    from vision.labeling.task_files import ChosenImage, write_tasks
-    from vision.search.embedding_model import Content, EmbeddingModel
-    from vision.search.image_index import ImageIndex
-
-    model = api.load(names["model"], settings)
-    embedding = EmbeddingModel(model.algorithm, model.network, model.transform, model.device, names["model"])
-    labeled = None
-    if names.get("labeled"):
-        index = ImageIndex.open(local_path(names["labeled"]))
-        index.check(embedding.sha256, names["model"])
-        labeled = index.entries().vectors.astype("float32")
-    with progress_bar("looking through the pool", len(paths)) as advance:
-
-        def contents() -> Iterator[Content]:
-            for name, encoded in encoded_images(paths):
-                yield Content(name, encoded)
-                advance(1)
-
-        pool = look_through(model, embedding, contents(), failed.add_sentence)
-    by = next(way for way in WAYS if way == names["by"])
-    places = select(pool.uncertainties, pool.vectors, int(names["count"]), by, labeled).tolist()
-    root = os.path.commonpath([os.path.dirname(os.path.abspath(pool.names[place])) for place in places])
-    chosen = [
-        ChosenImage(
-            file=Path(pool.names[place]),
-            name=f"images/{Path(os.path.relpath(os.path.abspath(pool.names[place]), root)).as_posix()}",
-            size_px=pool.sizes_px[place],
-            uncertainty=float(pool.uncertainties[place]),
-            proposals=pool.proposals[place],
-        )
-        for place in places
-    ]
-    task = model.algorithm.label_task(model.hyperparameters)
-    written = write_tasks(
-        local_path(names["output"]), chosen, task, model.class_names, Path(names["model"]).name, names["images"]
-    )
-    return pool, places, written

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from vision.cli.assignments import fill_places, read_assignments
 from vision.cli.evaluate import check
-from vision.cli.given_images import Image, encoded_images, find_images
+from vision.data.given_images import Image, encoded_images, find_images
 from vision.data.problems import EqualProblems
 from vision.files.atomic_file import AtomicFile
 from vision.settings.counted import counted

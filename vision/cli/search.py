@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, TextIO
 
 from vision.cli.assignments import fill_places, read_assignments
-from vision.cli.given_images import encoded_images, find_images
+from vision.data.given_images import find_images
 from vision.data.problems import EqualProblems
 from vision.files.atomic_file import AtomicFile
 from vision.reports.formatting import printable
@@ -19,7 +19,7 @@ from vision.settings.nearest import shown
 from vision.settings.run import RunSettings
 
 if TYPE_CHECKING:
-    from vision.search.found_images import FoundImage
+    from vision.retrieval.found_images import FoundImage
 
 HELP = """\
 Usage: vision search INDEX FILE|FOLDER|GLOB|FILE.rec ... [top=10] [rerank=geometry] [whiten=true]
@@ -72,9 +72,10 @@ def run(argv: Sequence[str]) -> int:
         raise SettingsError(problems)
     paths = find_images(given.files)
     # Imported after the settings are checked: importing torch takes seconds.
-    from vision.search.embedding_model import Content, EmbeddingModel
-    from vision.search.found_images import RERANKED, ImageSearch, pixels_of_file, ranked_by_views
-    from vision.search.image_index import ImageIndex
+    from vision.retrieval.embedding_model import EmbeddingModel, contents_of
+    from vision.retrieval.found_images import ImageSearch
+    from vision.retrieval.image_index import ImageIndex
+    from vision.retrieval.searching import answers
 
     index = ImageIndex.open(local_path(given.names["index"]))
     model = EmbeddingModel.open(given.names.get("model", index.description.model), settings)
@@ -86,21 +87,17 @@ def run(argv: Sequence[str]) -> int:
         lines: TextIO | AtomicFile = sys.stdout
         if "output" in given.names:
             lines = stack.enter_context(AtomicFile(local_path(given.names["output"])))
-        for embedded in model.embed(Content(name, encoded) for name, encoded in encoded_images(paths)):
-            if isinstance(embedded.vector, str):
-                failed.add_sentence(embedded.vector)
-                lines.write(json.dumps({"file": embedded.name, "error": embedded.vector}) + "\n")
-                continue
-            wanted = max(int(top), RERANKED) if rerank == "geometry" else int(top)
-            found = search.nearest(embedded.vector[None], wanted)[0]
-            pixels = pixels_of_file(embedded.name) if rerank == "geometry" else None
-            if pixels is not None:
-                found = ranked_by_views(pixels, found, pixels_of_file)
-            found = found[: int(top)]
-            if for_people:
-                _print_table(embedded.name, found)
+        for answer in answers(
+            search, model, contents_of(paths), int(top), "geometry" if rerank == "geometry" else "none"
+        ):
+            if isinstance(answer.found, str):
+                failed.add_sentence(answer.found)
+                lines.write(json.dumps({"file": answer.name, "error": answer.found}) + "\n")
+            elif for_people:
+                _print_table(answer.name, answer.found)
             else:
-                lines.write(json.dumps({"file": embedded.name, "found": [_described(one) for one in found]}) + "\n")
+                found = [_described(one) for one in answer.found]
+                lines.write(json.dumps({"file": answer.name, "found": found}) + "\n")
     for sentence in failed.lines(_MOST_SENTENCES):
         print(f"vision: not searched: {printable(sentence)}", file=sys.stderr)
     return SOME_FAILED if failed.count else 0

@@ -14,6 +14,7 @@ from typing import IO, BinaryIO, Self
 from vision.files.file_lock import open_locked
 from vision.files.write_error import WriteError, make_folder
 from vision.settings.errors import UserError
+from vision.settings.nearest import shown
 
 PART_SUFFIX = ".part"
 _LONGEST_NAME_BYTES = 255
@@ -124,6 +125,12 @@ def check_writable(path: str | Path) -> None:
     # A pipe's reader would take the closing for the end.
     if not os.path.exists(path) or os.path.isfile(path) or os.path.isdir(path):
         AtomicFile(path, durable=False).discard()
+
+
+def check_new_folder(folder: Path) -> None:
+    """Raise UserError unless ``folder`` is missing or an empty folder, so that nothing is mixed or lost."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"Setting output is {shown(str(folder))}, which is there already: give a new folder.")
 
 
 def part_of(path: Path) -> Path:

@@ -9,7 +9,7 @@ import numpy as np
 
 from vision.algorithms.algorithm import ScoredLabel
 from vision.api.model import Model, PreparedImage
-from vision.search.embedding_model import Content, EmbeddingModel
+from vision.retrieval.embedding_model import Content, EmbeddingModel
 from vision.settings.errors import DataError, UserError
 
 _BATCH = 32

@@ -41,6 +41,16 @@ A short training finds a learning rate:
 >>> len(curve.rates)
 20
 
+What the model has learned also finds photos that look alike, copies among them, and those worth a label:
+
+>>> indexed = vision.index("photos", model=result.folder.path, output="index")
+>>> len(vision.search("index", "photos/validation/green/0.png", top=3)[0].found)
+3
+>>> copies = vision.duplicates("index")
+>>> chosen = vision.label_select("photos/train", model=result.folder.path, output="to-label", count=4)
+>>> len(chosen.chosen)
+4
+
 With an algorithm and channels all else begins at SageMaker's documented defaults:
 
 >>> documented = vision.fit(
@@ -67,8 +77,21 @@ photos is no model (it holds train, validation)
 from __future__ import annotations
 
 from vision.python.evaluation import compare, evaluate
+from vision.python.image_search import duplicates, index, search
+from vision.python.label import label_select
 from vision.python.model import load
 from vision.python.rate import find_rate
 from vision.python.training import cross_validate, fit
 
-__all__ = ["compare", "cross_validate", "evaluate", "find_rate", "fit", "load"]
+__all__ = [
+    "compare",
+    "cross_validate",
+    "duplicates",
+    "evaluate",
+    "find_rate",
+    "fit",
+    "index",
+    "label_select",
+    "load",
+    "search",
+]

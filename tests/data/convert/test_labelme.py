@@ -175,7 +175,7 @@ def test_shapes_are_scaled_with_a_resized_image_and_refused_on_another(write: Wr
 def damaged(rng: random.Random) -> bytes:
     """A file of which a byte, a piece or a value is another."""
     patch = base64.b64encode(png(2, 1, shade=255)).decode()
-    odd = [
+    odd: list[object] = [
         None,
         -1,
         1e308,

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vision.search import nearest_images
-from vision.search.nearest_images import Vectors
+from vision.retrieval import nearest_images
+from vision.retrieval.nearest_images import Vectors
 
 
 def test_nearest_by_hand() -> None:

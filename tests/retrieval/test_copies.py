@@ -3,9 +3,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from tests.search.pictures import picture, reencoded, turned
-from vision.search.copies import candidate_pairs, find_copies
-from vision.search.image_index import IndexEntries
+from tests.retrieval.pictures import picture, reencoded, turned
+from vision.retrieval.copies import candidate_pairs, find_copies
+from vision.retrieval.image_index import IndexEntries
 
 
 def vector_of(image: np.ndarray) -> np.ndarray:

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.search.pictures import picture, reencoded, turned
-from vision.search.matching_views import LEAST_INLIERS, agreeing_matches, local_features
+from tests.retrieval.pictures import picture, reencoded, turned
+from vision.retrieval.matching_views import LEAST_INLIERS, agreeing_matches, local_features
 
 CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "re-encoded": reencoded,

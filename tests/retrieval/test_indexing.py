@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from tests.search.pictures import picture
+from tests.retrieval.pictures import picture
 from vision import algorithms
-from vision.search import indexing
-from vision.search.embedding_model import Content, EmbeddingModel
-from vision.search.found_images import ImageSearch
-from vision.search.image_index import ImageIndex
-from vision.search.indexing import Indexed, index_images
+from vision.retrieval import indexing
+from vision.retrieval.embedding_model import Content, EmbeddingModel
+from vision.retrieval.found_images import ImageSearch
+from vision.retrieval.image_index import ImageIndex
+from vision.retrieval.indexing import Indexed, index_images
 from vision.settings.errors import DataError, UserError
 from vision.settings.run import RunSettings
 

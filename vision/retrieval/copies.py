@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from vision.data.inspect.look_alikes import connected, fingerprint, near_duplicates
-from vision.search.image_index import IndexEntries
-from vision.search.matching_views import LEAST_INLIERS, LocalFeatures, agreeing_matches, local_features
-from vision.search.nearest_images import Vectors
+from vision.retrieval.image_index import IndexEntries
+from vision.retrieval.matching_views import LEAST_INLIERS, LocalFeatures, agreeing_matches, local_features
+from vision.retrieval.nearest_images import Vectors
 
 # Each image is compared with this many neighbors, and with all that are at least so similar.
 NEIGHBORS = 5

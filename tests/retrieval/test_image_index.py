@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from vision.search.image_index import ImageIndex, IndexDescription, IndexEntries
+from vision.retrieval.image_index import ImageIndex, IndexDescription, IndexEntries
 from vision.settings.errors import UserError
 
 MADE_BY = IndexDescription(model="runs/x", model_sha256="a" * 64, dimension=2)

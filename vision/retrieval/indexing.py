@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vision.search.embedding_model import Content, EmbeddingModel
-from vision.search.image_index import ImageIndex, IndexDescription, IndexEntries
+from vision.retrieval.embedding_model import Content, EmbeddingModel
+from vision.retrieval.image_index import ImageIndex, IndexDescription, IndexEntries
 from vision.settings.errors import DataError
 
 # Images of a part, and so the most that an interrupted run loses.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from vision.algorithms.algorithm import AnyAlgorithm
 from vision.api.model import load
 from vision.data.collate import stack_images
 from vision.data.dataset import Transform
+from vision.data.given_images import encoded_images
 from vision.data.image_codec import decode_rgb
 from vision.settings.device import usable_cores
 from vision.settings.errors import DataError, UserError
@@ -44,6 +46,13 @@ class Content(NamedTuple):
 
     name: str
     encoded: bytes | memoryview | DataError
+
+
+def contents_of(paths: Iterable[Path], advance: Callable[[int], None] = lambda count: None) -> Iterator[Content]:
+    """Yield the images of files, and of data sets in one file; ``advance`` is called with 1 after each."""
+    for name, encoded in encoded_images(paths):
+        yield Content(name, encoded)
+        advance(1)
 
 
 class Embedded(NamedTuple):

@@ -24,7 +24,7 @@ def find_images(words: Sequence[str]) -> list[Path]:
     Raises UserError for a word that names no image.
     """
     if not words:
-        raise UserError("Images to predict are missing: give files, folders, globs or .rec files after model=PATH.")
+        raise UserError("Images are missing: give files, folders, globs or .rec files.")
     found: list[Path] = []
     for word in words:
         path = local_path(word)
@@ -44,6 +44,15 @@ def find_images(words: Sequence[str]) -> list[Path]:
         if not new:
             raise UserError(f"Argument {shown(word)} names no image: give an image, a folder, a glob or a .rec file.")
         found += new
+    return found
+
+
+def pool_images(words: Sequence[str]) -> list[Path]:
+    """Return the files that ``find_images`` finds. Raises UserError for one that holds a data set with its labels."""
+    found = find_images(words)
+    packed = next((path for path in found if path.suffix.lower() in DATA_SETS), None)
+    if packed is not None:
+        raise UserError(f"{packed} has its labels in itself: give the images of a pool as files or folders.")
     return found
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from vision.data.image_codec import decode_rgb
-from vision.search.image_index import IndexEntries
-from vision.search.matching_views import LEAST_INLIERS, agreeing_matches, local_features
-from vision.search.nearest_images import Vectors
+from vision.retrieval.image_index import IndexEntries
+from vision.retrieval.matching_views import LEAST_INLIERS, agreeing_matches, local_features
+from vision.retrieval.nearest_images import Vectors
 from vision.settings.errors import DataError
 from vision.settings.regular_file import open_regular
 

@@ -1,0 +1,132 @@
+"""Makes images searchable in Python, finds what looks like a photo, and copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from vision.data.given_images import find_images
+from vision.progress_bar import progress_bar
+from vision.python.keywords import RunKeywords
+from vision.python.notebook import data_frame
+from vision.retrieval.copies import SIMILARITY, Copies, find_copies
+from vision.retrieval.embedding_model import EmbeddingModel, contents_of
+from vision.retrieval.found_images import FoundImage, ImageSearch, pixels_of_file
+from vision.retrieval.image_index import ImageIndex
+from vision.retrieval.indexing import index_images
+from vision.retrieval.searching import MOST_SHOWN, Rerank, answers
+from vision.settings.errors import SettingsError, UserError
+from vision.settings.file_names import local_path
+from vision.settings.run import RunSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class IndexResult:
+    """The ``folder`` of an index, how many images were ``added`` to it, and how many were ``known`` before.
+
+    ``problems`` has a sentence on each image that could not be read.
+    """
+
+    folder: Path
+    added: int
+    known: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What was ``found`` for the image at ``path``, the most similar first."""
+
+    path: str
+    found: tuple[FoundImage, ...]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a data frame with a row for each image found. Needs pandas."""
+        rows = [(one.name, one.similarity, one.agreeing) for one in self.found]
+        return data_frame(("name", "similarity", "agreeing"), rows)
+
+
+def index(
+    images: str | Path | Iterable[str | Path],
+    *,
+    model: str | Path,
+    output: str | Path,
+    run: RunKeywords | Mapping[str, object] | None = None,
+) -> IndexResult:
+    """Make a vector of each image in the index ``output``, by which ``search`` finds it: ``vision index``.
+
+    ``images`` are files, folders, globs or .rec files; ``model`` is a model folder, archive or run folder,
+    ``"imagenet"`` or ``"timm:NAME"``. What the index holds already with the same bytes is passed over.
+
+    >>> vision.index("photos", model="runs/flowers", output="index").added
+    """
+    settings, folder = RunSettings.parse(run or {}), local_path(output)
+    paths = find_images(words_of(images))
+    problems: list[str] = []
+    with progress_bar("indexing", len(paths)) as advance:
+        embedding = EmbeddingModel.open(str(model), settings)
+        found = index_images(folder, embedding, contents_of(paths, advance), problems.append)
+    return IndexResult(folder, found.added, found.known, tuple(problems))
+
+
+def search(
+    index: str | Path,
+    images: str | Path | Iterable[str | Path],
+    *,
+    top: int = 10,
+    rerank: Rerank = "none",
+    whiten: bool = False,
+    model: str | Path | None = None,
+    run: RunKeywords | Mapping[str, object] | None = None,
+) -> list[SearchResult]:
+    """Return for each image the ``top`` images of an index that look the most like it: ``vision search``.
+
+    ``rerank="geometry"`` puts those first that show the same object or scene; ``whiten`` lets all directions in which
+    the vectors vary count alike. ``model`` is needed where that of the index lies elsewhere now. Raises UserError,
+    also for an image that cannot be read.
+
+    >>> vision.search("index", "photo.jpg", top=5)[0].found[0].name
+    """
+    if not 1 <= top <= MOST_SHOWN:
+        raise SettingsError([f"Setting top is {top!r} but must be a whole number from 1 to {MOST_SHOWN}."])
+    check_choice("rerank", rerank, get_args(Rerank))
+    settings = RunSettings.parse(run or {})
+    paths = find_images(words_of(images))
+    opened = ImageIndex.open(local_path(index))
+    embedding = EmbeddingModel.open(str(model or opened.description.model), settings)
+    opened.check(embedding.sha256, embedding.name)
+    entries = ImageSearch(opened.entries(), whiten=whiten)
+    results = []
+    for answer in answers(entries, embedding, contents_of(paths), top, rerank):
+        if isinstance(answer.found, str):
+            raise UserError(answer.found)
+        results.append(SearchResult(answer.name, answer.found))
+    return results
+
+
+def duplicates(index: str | Path, *, similarity: float = SIMILARITY) -> Copies:
+    """Return the copies among the images of an index, also re-encoded, cropped, turned or mirrored ones.
+
+    Pairs whose vectors are at least as similar as ``similarity``, 0..1, are compared, and each image with its nearest.
+
+    >>> vision.duplicates("index").near
+    """
+    if not 0 <= similarity <= 1:
+        raise SettingsError([f"Setting similarity is {similarity!r} but must be a number from 0 to 1."])
+    return find_copies(ImageIndex.open(local_path(index)).entries(), pixels_of_file, similarity)
+
+
+def words_of(images: str | Path | Iterable[str | Path]) -> list[str]:
+    """Return the paths of images as texts."""
+    return [str(images)] if isinstance(images, str | Path) else [str(one) for one in images]
+
+
+def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Raise SettingsError if an argument is none of the texts that it may be."""
+    if value not in allowed:
+        raise SettingsError([f"Setting {name} is {value!r} but must be one of {', '.join(allowed)}."])
