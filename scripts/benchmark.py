@@ -23,6 +23,7 @@ SUBJECTS = {
     "train": "training steps of image classification, beside MXNet's and a bare PyTorch loop",
     "detection": "SSD's losses, NMS and training step, beside torchvision's",
     "segmentation": "images with masks that come out of folders, and FCN's training step, beside torchvision's",
+    "search": "exact search beside a plain matrix product, and indexing beside predicting",
     "feed": "training fed from a .rec, on a GPU where there is one, beside the same steps on a ready batch",
 }
 
