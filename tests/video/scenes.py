@@ -110,5 +110,7 @@ SCENES = (
     Scene("curves", objects=10, speed_px=120, curve=1.5),
     Scene("5 frames a second", objects=10, frame_rate=5, seconds=20, speed_px=40),
     Scene("2 frames a second", objects=8, frame_rate=2, seconds=40, speed_px=30, size_px=70),
+    Scene("2 frames a second, fast", objects=8, frame_rate=2, seconds=40, speed_px=60, size_px=70),
+    Scene("classes waver", objects=10, classes=3, flip=0.15),
     Scene("uneven times", objects=10, uneven=True, frame_rate=10, speed_px=60),
 )

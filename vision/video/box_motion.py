@@ -19,6 +19,9 @@ _VELOCITY_SHARE = 1 / 160
 _ASPECT_NOISE = 1e-2
 _ASPECT_VELOCITY_NOISE = 1e-5
 _ASPECT_MEASUREMENT_NOISE = 1e-1
+# The standard deviation of a position that needs no margin, as a share of the height; the margin's share of the rest.
+_USUAL_DOUBT_SHARE = 0.2
+_MARGIN_SHARE = 0.5
 _LEAST_SIDE_PX = 1e-3
 _ASPECT, _HEIGHT = 2, 3
 
@@ -42,6 +45,12 @@ class BoxMotion:
         height = np.maximum(self.values[:, _HEIGHT], _LEAST_SIDE_PX)
         half = np.stack([np.maximum(self.values[:, _ASPECT], 0.0) * height, height], axis=1) / 2
         return np.concatenate([self.values[:, :2] - half, self.values[:, :2] + half], axis=1)
+
+    def margins(self) -> np.ndarray:
+        """Return how many pixels float64 [T] each box may be off beyond what is usual from frame to frame."""
+        height = self.values[:, _HEIGHT]
+        doubt = np.sqrt(self._value_variance[:, 0]) - _USUAL_DOUBT_SHARE * height
+        return np.clip(doubt, 0.0, height) * _MARGIN_SHARE
 
     def add(self, boxes: np.ndarray) -> None:
         """Take up boxes [n, 4] that stand still as far as is known."""

@@ -1,8 +1,9 @@
 """Give the objects of a video numbers that stay theirs from frame to frame: ByteTrack (Zhang and others 2022).
 
 Boxes are matched with the tracks so far by overlap, those of a high score first; of what is left, those of a low score
-(an object half hidden), which begin no tracks of their own. Tracks that meet no box are kept for a while. Boxes of
-another class than the track's are matched last, and where they overlap well: detectors waver between classes.
+(an object half hidden), which begin no tracks of their own. Tracks that meet no box are kept for a while. A box of
+another class than the track's has to overlap it better: detectors waver between classes. Beyond the paper, boxes grow
+while little is known of a track's motion, so that objects are followed at two frames a second too.
 
 Legend: N boxes of a frame, T tracks. Boxes are xyxy in pixels.
 """
@@ -15,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from vision.box_iou import iou_matrix
+from vision.box_iou import iou_matrix, iou_of_pairs
 from vision.video.box_motion import BoxMotion
 
-# A class that changes is believed only where the box stays where it was expected.
-_LEAST_IOU_OF_ANOTHER_CLASS = 0.5
+# A detector wavers between classes, but seldom: overlap with a track of another class counts for less.
+_WORTH_OF_ANOTHER_CLASS = 0.4
 # Boxes of two classes that overlap so much are one object, of which the detector is not sure.
 _IOU_OF_ONE_OBJECT = 0.7
 
@@ -59,7 +60,9 @@ class Tracker:
         self._motion = BoxMotion()
         # 0 as long as an object was seen but once.
         self._ids = np.zeros(0, np.int64)
+        # The class of the surest sighting, and its score.
         self._classes = np.zeros(0, np.int64)
+        self._surest = np.zeros(0)
         self._unseen_s = np.zeros(0)
 
     def __len__(self) -> int:
@@ -78,21 +81,21 @@ class Tracker:
         """
         boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
         scores, classes = np.asarray(scores, np.float64), np.asarray(classes, np.int64)
+        usable = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        usable &= scores >= self._settings.low_score
+        boxes = np.where(usable[:, None], boxes, 0.0)
         first = self._now_s is None
         self._advance(seconds)
-        places = self._match(boxes, scores, classes)
+        places = self._match(boxes, scores, classes, usable)
         seen = places >= 0
-        self._motion.correct(places[seen], boxes[seen])
-        self._unseen_s[places[seen]] = 0.0
-        confirmed = np.unique(places[seen & (self._ids[places] == 0)]) if len(self._ids) else np.zeros(0, np.int64)
-        self._ids[confirmed] = self._new_ids(len(confirmed))
+        self._follow(places[seen], boxes[seen], scores[seen], classes[seen])
         ids = np.zeros(len(boxes), np.int64)
         ids[seen] = self._ids[places[seen]]
         # An object that was seen once and not again was none.
         self._keep((self._ids > 0) | (self._unseen_s == 0))
-        new = ~seen & (scores >= self._settings.new_track_score) & _can_be_tracked(boxes)
+        new = ~seen & usable & (scores >= self._settings.new_track_score)
         new &= ~_is_double(boxes, np.where(seen, np.inf, np.where(new, scores, -np.inf)), classes)
-        ids[new] = self._begin(boxes[new], classes[new], confirmed=first)
+        ids[new] = self._begin(boxes[new], scores[new], classes[new], confirmed=first)
         return ids
 
     def _advance(self, seconds: float | None) -> None:
@@ -109,25 +112,24 @@ class Tracker:
         self._motion.predict(step_s, unseen)
         self._keep(self._unseen_s <= self._lost_s)
 
-    def _match(self, boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
-        """Return the place int64 [N] of the track of each box, -1 for none."""
+    def _match(self, boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, usable: np.ndarray) -> np.ndarray:
+        """Return the place int64 [N] of the track of each box, -1 for none and for those not ``usable`` bool [N]."""
         settings = self._settings
         places = np.full(len(boxes), -1, np.int64)
         if not len(boxes) or not len(self._ids):
             return places
-        usable = _can_be_tracked(boxes) & (scores >= settings.low_score)
         high = usable & (scores >= settings.high_score)
-        iou = iou_matrix(self._motion.boxes(), boxes)
-        same_class = self._classes[:, None] == classes
+        # Long after a sighting a box may be anywhere near: all boxes are grown by what the track does not know.
+        margins = self._motion.margins()[:, None] * np.array([-1.0, -1.0, 1.0, 1.0])
+        iou = iou_of_pairs((self._motion.boxes() + margins)[:, None], boxes + margins[:, None])
+        iou *= np.where(self._classes[:, None] == classes, 1.0, _WORTH_OF_ANOTHER_CLASS)
         confirmed = self._ids > 0
         # Of two boxes that overlap a track alike, the one that the detector is surer of.
         fused = iou * scores
-        fused_of_class, iou_of_class = fused * same_class, iou * same_class
         stages = (
-            (fused_of_class, confirmed, high, settings.least_iou),
-            (iou_of_class, confirmed, usable & ~high, settings.least_iou_of_low_scores),
-            (fused_of_class, ~confirmed, high, settings.least_iou),
-            (iou, confirmed, high, _LEAST_IOU_OF_ANOTHER_CLASS),
+            (fused, confirmed, high, settings.least_iou),
+            (iou, confirmed, usable & ~high, settings.least_iou_of_low_scores),
+            (fused, ~confirmed, high, settings.least_iou),
         )
         free = np.ones(len(self._ids), bool)
         for similarity, tracks, candidates, least in stages:
@@ -137,11 +139,21 @@ class Tracker:
             free[rows[matched_rows]] = False
         return places
 
-    def _begin(self, boxes: np.ndarray, classes: np.ndarray, *, confirmed: bool) -> np.ndarray:
+    def _follow(self, places: np.ndarray, boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray) -> None:
+        """Go on with the tracks at places [n], whose boxes were found."""
+        self._motion.correct(places, boxes)
+        self._unseen_s[places] = 0.0
+        surer = scores > self._surest[places]
+        self._classes[places[surer]], self._surest[places[surer]] = classes[surer], scores[surer]
+        confirmed = places[self._ids[places] == 0]
+        self._ids[confirmed] = self._new_ids(len(confirmed))
+
+    def _begin(self, boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, *, confirmed: bool) -> np.ndarray:
         ids = self._new_ids(len(boxes)) if confirmed else np.zeros(len(boxes), np.int64)
         self._motion.add(boxes)
         self._ids = np.concatenate([self._ids, ids])
         self._classes = np.concatenate([self._classes, classes])
+        self._surest = np.concatenate([self._surest, scores])
         self._unseen_s = np.concatenate([self._unseen_s, np.zeros(len(boxes))])
         return ids
 
@@ -152,12 +164,8 @@ class Tracker:
     def _keep(self, kept: np.ndarray) -> None:
         if not kept.all():
             self._motion.keep(kept)
-            self._ids, self._classes, self._unseen_s = self._ids[kept], self._classes[kept], self._unseen_s[kept]
-
-
-def _can_be_tracked(boxes: np.ndarray) -> np.ndarray:
-    """Return a mask bool [N] of the boxes that are finite and have an area."""
-    return np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+            self._ids, self._unseen_s = self._ids[kept], self._unseen_s[kept]
+            self._classes, self._surest = self._classes[kept], self._surest[kept]
 
 
 def _is_double(boxes: np.ndarray, ranks: np.ndarray, classes: np.ndarray) -> np.ndarray:
