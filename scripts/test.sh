@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Sets up an environment and runs every check: style, types, layers, tests. Arguments go to pytest.
-# "test.sh interop" instead compares with the real MXNet, "test.sh dali" the DALI loader with the standard one, and
-# "test.sh aws" runs SageMaker's SDKs and the AWS CLI against vision aws, in environments of their own. "test.sh gpu"
-# tries what runs on a GPU, where there is one, and on the CPU the tests of it; with VISION_PYTHON=python3 by the
-# interpreter at hand, into which nothing is installed. "test.sh python 3.13" runs the fast tests on another Python
-# (without a version: the newest that can be had), and "test.sh names" one check alone.
+# "test.sh interop" instead compares with the real MXNet, "test.sh dali" the DALI loader with the standard one,
+# "test.sh tracking" the tracks in videos with TrackEval and a peer, and "test.sh aws" runs SageMaker's SDKs and the AWS
+# CLI against vision aws, in environments of their own. "test.sh gpu" tries what runs on a GPU, where there is one, and on
+# the CPU the tests of it; with VISION_PYTHON=python3 by the interpreter at hand, into which nothing is installed.
+# "test.sh python 3.13" runs the fast tests on another Python (without a version: the newest that can be had), and
+# "test.sh names" one check alone.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
@@ -38,6 +39,12 @@ if [[ ${1:-} == dali ]]; then
     source scripts/dali_environment.sh
     install_dali
     exec "$VISION_DALI_PYTHON" -m pytest tests/interop_dali -rA --durations=0 "${@:2}"
+fi
+
+if [[ ${1:-} == tracking ]]; then
+    source scripts/tracking_environment.sh
+    install_tracking_peers
+    exec python -m pytest tests/interop_tracking -rA --durations=0 "${@:2}"
 fi
 
 if [[ ${1:-} == aws ]]; then
