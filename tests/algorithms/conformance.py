@@ -489,6 +489,16 @@ class Conformance:
         assert main(["inspect", *words, f"output={tmp_path / 'found'}", "workers=1"]) == 0
         assert read(tmp_path / "found", "inspection.json")["channels"]["train"]["records"] == 8
 
+    def test_inspect_compares_contents_where_the_algorithm_makes_vectors(
+        self, channels: Channels, trained: TrainingResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        words = [word for word in self.words(channels) if word.startswith("channels.train")]
+        words += [f"output={tmp_path / 'found'}", "workers=1", f"model={trained.folder.path}", "run.device=cpu"]
+        is_offered = algorithms.facts_of(self.name).capabilities.embedding
+        assert main(["inspect", *words]) == (0 if is_offered else 1)
+        codes = {issue["code"] for issue in read(tmp_path / "found", "inspection.json")["findings"]}
+        assert ("contents_not_compared" in codes) != is_offered
+
     def test_a_sweep_has_a_space(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["sweep", "--space", f"algorithm={self.name}"]) == 0
         assert "hp.learning_rate" in capsys.readouterr().out

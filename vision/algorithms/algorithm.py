@@ -218,6 +218,13 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
         """
         raise NotImplementedError
 
+    def untrained_baseline(self, hyperparameters: H) -> N:
+        """Return a baseline before any training, whose ``embed`` measures shapes, colors and texture of images.
+
+        For algorithms that declare ``baseline``.
+        """
+        raise NotImplementedError
+
     @abstractmethod
     def task(self, network: N, hyperparameters: H, run: RunSettings, facts: TrainingFacts) -> TrainingTask:
         """Return the LightningModule that trains and evaluates the network."""

@@ -24,7 +24,8 @@ Images that are in the index with the same bytes are passed over, so that the sa
 on where it was interrupted.
 
   model   a model folder, a model.tar.gz or a run folder: its base network sees the images; a baseline measures
-          shapes, colors, texture and visual words; imagenet (ResNet-50) and timm:NAME take published weights
+          shapes, colors, texture and visual words; imagenet (ResNet-50) and timm:NAME take published weights, and
+          classical measures shapes, colors and texture without any
   output  the folder of the index
   run     run settings, for example run.weights_folder=weights, run.device=cpu (vision train --help lists them)
 
@@ -78,4 +79,4 @@ def run(argv: Sequence[str]) -> int:
 
 def is_published(model: str) -> bool:
     """Return whether a name stands for published weights and for no path."""
-    return not local_path(model).exists() and (model == "imagenet" or ":" in model)
+    return not local_path(model).exists() and (model in ("imagenet", "classical") or ":" in model)

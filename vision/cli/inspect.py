@@ -16,6 +16,8 @@ from vision import algorithms
 from vision.algorithms.plan import Recommendation
 from vision.cli.assignments import read_assignments
 from vision.cli.composition import RECIPE, config_folder
+from vision.cli.evaluate import model_problems
+from vision.cli.index import is_published
 from vision.data.labels import TASK_NAMES
 from vision.files.atomic_file import check_writable, write_whole
 from vision.recipes.data_finder import find_channels
@@ -32,12 +34,14 @@ from vision.settings.table import SettingsTable
 if TYPE_CHECKING:
     import numpy as np
 
-    from vision.data.inspect.issues import InspectedChannel, Issue
+    from vision.data.inspect.issues import ContentFindings, ContentInspector, InspectedChannel, Issue
     from vision.data.masks.label_map import LabelMap
     from vision.data.sample import Reader
     from vision.reports.inspection_report import ImageOf, MaskOf
 
 ERRORS = 1
+# Rows of a table on the terminal; the page and the JSON file have more.
+_MOST_ROWS = 10
 PAGE = "inspection.html"
 HELP = """\
 Usage: vision inspect PATH [PATH of validation] [channels.NAME=PATH] [name=value ...]
@@ -48,12 +52,18 @@ and the command that trains on the data, and writes inspection.json and inspecti
 manifests of classes or boxes it also writes manifest_summary.json and the lines with the error codes of Rekognition
 Custom Labels. Masks are read by the label maps in the folder channels.label_map, as in training.
 
+With a model the images are also compared by what they show: copies that were cropped, mirrored or turned, labels that
+most of the similar images contradict (of boxes by what each cuts out), and images that resemble no others.
+
   output    folder for the files (default: inspection)
   workers   processes (default: one for each processor)
+  model     a model folder, a model.tar.gz or a run folder; imagenet (ResNet-50) and timm:NAME take published weights,
+            classical measures shapes, colors and texture without any
+  run       run settings for the model, for example run.weights_folder=weights (vision train --help lists them)
 
 Exit status: 0 no errors (warnings do not count), 1 errors in the data, 2 not inspected.
 
-Example: vision inspect photos/"""
+Example: vision inspect photos/ model=imagenet"""
 
 
 class InspectSettings(SettingsTable):
@@ -63,6 +73,7 @@ class InspectSettings(SettingsTable):
 
     output: str = Field("inspection", description="folder for the files")
     workers: int = Field(0, ge=0, le=256, description="processes")
+    model: str | None = Field(None, description="what compares the contents of images; unset compares none")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -70,10 +81,14 @@ def run(argv: Sequence[str]) -> int:
     if {"-h", "--help"}.intersection(argv):
         print(HELP)
         return 0
-    given = read_assignments(argv, tuple(InspectSettings.model_fields), sections=("channels",), allow_files=True)
+    sections = ("channels", "run")
+    given = read_assignments(argv, tuple(InspectSettings.model_fields), sections=sections, allow_files=True)
     settings = InspectSettings.parse(given.names)
-    found = find_channels(list(map(local_path, given.files))).channels if given.files else {}
-    channels = parse_channels({**found, **given.sections["channels"]}, known=algorithms.channel_names())
+    run_settings = RunSettings.parse(given.sections["run"])
+    if settings.model and not is_published(settings.model) and (found := model_problems("model", settings.model)):
+        raise SettingsError(found)
+    paths = find_channels(list(map(local_path, given.files))).channels if given.files else {}
+    channels = parse_channels({**paths, **given.sections["channels"]}, known=algorithms.channel_names())
     names = [name for name in ("train", "validation") if name in channels]
     if not names:
         raise SettingsError(
@@ -83,10 +98,17 @@ def run(argv: Sequence[str]) -> int:
     check_writable(folder / PAGE)
     words = [word for word in argv if word.partition("=")[0] not in InspectSettings.model_fields]
     train = ["vision", "train", *words, *([] if given.files else [f"{RECIPE}={AUTO}"])]
-    return _inspect(channels, names, folder, settings.workers, shlex.join(train))
+    return _inspect(channels, names, folder, settings, run_settings, shlex.join(train))
 
 
-def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, workers: int, train: str) -> int:
+def _inspect(
+    channels: dict[str, Channel],
+    names: Sequence[str],
+    folder: Path,
+    settings: InspectSettings,
+    run_settings: RunSettings,
+    train: str,
+) -> int:
     """Inspect the channels ``names`` and write what was found. ``train`` is the command that trains on them."""
     from vision.data.inspect.inspection import inspect, to_json
     from vision.data.masks.label_map import MOST_CLASSES, read_label_map
@@ -118,16 +140,17 @@ def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, w
         print(f"error: {problem}", file=sys.stderr)
     if readers:
         with progress_bar("inspecting", sum(map(len, readers.values()))) as advance:
-            inspection = inspect(readers, workers or usable_cores(), advance, label_maps)
+            by_content = None if settings.model is None else _content_inspector(settings.model, run_settings, readers)
+            inspection = inspect(readers, settings.workers or usable_cores(), advance, label_maps, by_content)
         document |= to_json(inspection)
         document["errors"] = errors = errors + inspection.errors
         title = f"Inspection of {', '.join(str(channels[name].path) for name in readers)}"
         # First to the terminal: what was found is not lost where a file cannot be written.
         _show(inspection.issues)
-        settings = _chosen(inspection.channels[0]) if "train" in readers else ()
-        document["settings"] = [one._asdict() for one in settings]
+        chosen = _chosen(inspection.channels[0]) if "train" in readers else ()
+        document["settings"] = [one._asdict() for one in chosen]
         images, masks = _image_reader(readers), _mask_reader(readers, label_maps)
-        write_inspection_page(folder / PAGE, inspection, settings, title, images, masks)
+        write_inspection_page(folder / PAGE, inspection, chosen, title, images, masks)
     text = json.dumps(document, indent=1, allow_nan=False)
     write_whole(folder / "inspection.json", text)
     print(f"{folder}: {counted(errors, 'error')}{'; see inspection.html' if readers else ''}")
@@ -135,6 +158,30 @@ def _inspect(channels: dict[str, Channel], names: Sequence[str], folder: Path, w
         print(f"train with{', once the errors are mended' if errors else ''}:")
         print(f"  {train}")
     return ERRORS if errors else 0
+
+
+def _content_inspector(model: str, settings: RunSettings, readers: dict[str, Reader]) -> ContentInspector:
+    """Return what compares the contents of images. The model is loaded after the records were read.
+
+    Worker processes are forked for the reading, which a process with threads of its own must not be.
+    """
+
+    def inspect_contents(channels: Sequence[InspectedChannel]) -> ContentFindings:
+        import numpy as np
+
+        from vision.data.inspect.issues import ContentFindings, Issue
+        from vision.retrieval.content_inspection import ContentInspection
+        from vision.retrieval.embedding_model import EmbeddingModel
+
+        try:
+            embedding = EmbeddingModel.open(model, settings)
+        except UserError as error:
+            # What was read by now is not lost for want of weights.
+            problem = Issue("contents_not_compared", "error", f"contents were not compared: {error}", 1)
+            return ContentFindings(np.zeros((0, 2), np.int64), [problem])
+        return ContentInspection(embedding, readers)(channels)
+
+    return inspect_contents
 
 
 def _chosen(train: InspectedChannel) -> tuple[Recommendation, ...]:
@@ -201,3 +248,9 @@ def _show(issues: Sequence[Issue]) -> None:
     for issue in issues:
         stream = sys.stderr if issue.severity == "error" else sys.stdout
         print(f"{issue.severity}: {printable(issue.sentence)}", file=stream)
+        if issue.rows:
+            # Its parts load what draws tables, which most inspections do without.
+            from vision.cli.terminal import print_table
+            from vision.reports.inspection_report import rows_table
+
+            print_table(rows_table(issue), _MOST_ROWS, cut_words=False)

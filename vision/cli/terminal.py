@@ -30,9 +30,12 @@ def print_verdict(sentences: Sequence[str]) -> None:
         Console().print(Text(printable(" ".join(sentences)), style="bold"))
 
 
-def print_table(table: Table) -> None:
-    """Print one table by itself."""
-    Console().print(Group(*_parts(table)))
+def print_table(table: Table, most_rows: int = _MOST_ROWS, *, cut_words: bool = True) -> None:
+    """Print one table by itself, its first rows where it has many.
+
+    Where long words are not cut, they go on in the next line, as names of files have to.
+    """
+    Console().print(Group(*_parts(table, most_rows, cut_words=cut_words)))
 
 
 def _title(title: str) -> Text:
@@ -51,7 +54,7 @@ def summary_table(evaluation: Evaluation) -> RichTable:
     return table
 
 
-def _parts(table: Table) -> tuple[Text, RichTable]:
+def _parts(table: Table, most_rows: int = _MOST_ROWS, *, cut_words: bool = True) -> tuple[Text, RichTable]:
     """Return the title and the rows of a table."""
     shown = RichTable()
     for index, column in enumerate(table.columns):
@@ -60,12 +63,12 @@ def _parts(table: Table) -> tuple[Text, RichTable]:
         if numeric:
             shown.add_column(Text(column), justify="right", no_wrap=True)
         else:
-            shown.add_column(Text(column), overflow="ellipsis", min_width=8)
-    for row in table.rows[:_MOST_ROWS]:
+            shown.add_column(Text(column), overflow="ellipsis" if cut_words else "fold", min_width=8)
+    for row in table.rows[:most_rows]:
         # Text, not str, which would read square brackets in a name as markup.
         shown.add_row(*(Text(_cell(value)) for value in row))
-    if len(table.rows) > _MOST_ROWS:
-        shown.caption = f"{_MOST_ROWS} of {len(table.rows)} rows"
+    if len(table.rows) > most_rows:
+        shown.caption = f"{most_rows} of {len(table.rows)} rows"
     return _title(table.title), shown
 
 

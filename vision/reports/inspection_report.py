@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from vision.reports.figures import histogram
 from vision.settings.counted import counted
 
 MOST_PICTURES = 24
+# Rows of the table of an issue; inspection.json has all.
+MOST_ROWS = 200
 # Classes that are shown in pictures, the pictures of each, and the boxes of a picture.
 MOST_CLASSES, MOST_OF_CLASS, MOST_BOXES = 20, 8, 10
 # With no more different sides the table of frequent sizes says all.
@@ -71,6 +74,14 @@ def write_inspection_page(
 def _issues_table(inspection: Inspection) -> Table:
     rows = tuple((f.severity, f.code.replace("_", " "), f.count, f.sentence) for f in inspection.issues)
     return Table("Findings", ("", "what", "count", "in words"), rows)
+
+
+def rows_table(issue: Issue) -> Table:
+    """Return all rows of an issue as a table."""
+    columns = tuple(dict.fromkeys(name for row in issue.rows for name in row))
+    rows = tuple(tuple(row.get(name) for name in columns) for row in issue.rows)
+    shares = ("share",) if "share" in columns else ()
+    return Table(f"{issue.code.replace('_', ' ')} ({issue.count})".capitalize(), columns, rows, shares=shares)
 
 
 def _channel_sections(channel: InspectedChannel) -> list[html.Section]:
@@ -175,7 +186,10 @@ def _gallery_section(issue: Issue, image_of: ImageOf, mask_of: MaskOf) -> html.S
         for place in group[:MOST_PICTURES]:
             captioned.append((place, f"{number + 1}: {place.detail}" if len(group) > 1 else place.detail))
     gallery, jpegs = _pictures(f"{issue.code.replace('_', ' ')} ({issue.count})", captioned, image_of, mask_of)
-    return html.Section(gallery.title, html.gallery_html(gallery, jpegs))
+    table = rows_table(replace(issue, rows=issue.rows[:MOST_ROWS]))
+    left_out = f", the first {MOST_ROWS} of {len(issue.rows):,}" if len(issue.rows) > MOST_ROWS else ""
+    listed = html.folded_html(f"As a table{left_out}", html.table_html(table)) if issue.rows else ""
+    return html.Section(gallery.title, html.gallery_html(gallery, jpegs) + listed)
 
 
 def _pictures(

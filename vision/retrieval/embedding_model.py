@@ -33,6 +33,7 @@ from vision.training.out_of_memory import explain_out_of_memory
 log = logging.getLogger(__name__)
 
 IMAGENET = "imagenet"
+CLASSICAL = "classical"
 LIBRARY_MARK = ":"
 # What a classifier with published weights is asked for by; its classes do not matter here.
 _PUBLISHED = {"num_classes": "2", "num_training_samples": "1", "use_pretrained_model": "1", "num_layers": "50"}
@@ -53,6 +54,13 @@ def contents_of(paths: Iterable[Path], advance: Callable[[int], None] = lambda c
     for name, encoded in encoded_images(paths):
         yield Content(name, encoded)
         advance(1)
+
+
+class Pixels(NamedTuple):
+    """A decoded image to embed, uint8 [H, W, 3] RGB."""
+
+    name: str
+    rgb: np.ndarray
 
 
 class Embedded(NamedTuple):
@@ -91,16 +99,19 @@ class EmbeddingModel:
     def open(cls, name: str, run: RunSettings) -> EmbeddingModel:
         """Load a model folder, archive or run folder; ``imagenet`` is ResNet-50, ``timm:NAME`` one of timm's networks.
 
-        Weights of the last two come from run.weights_folder, their caches or their publishers. Raises UserError.
+        ``classical`` measures shapes, colors and texture without weights. Those of published networks come from
+        run.weights_folder, their caches or their publishers. Raises UserError.
         """
         path = local_path(name)
         if path.exists():
             model = load(path, run)
             return cls(model.algorithm, model.network, model.transform, model.device, name)
+        if name == CLASSICAL:
+            return cls._classical()
         if name != IMAGENET and LIBRARY_MARK not in name:
             raise UserError(
                 f"Setting model is {name[:200]!r}, which does not exist: give a model folder, archive or run folder, "
-                f"{IMAGENET}, or timm:NAME."
+                f"{IMAGENET}, timm:NAME, or {CLASSICAL}."
             )
         return cls._published(name, run)
 
@@ -121,6 +132,16 @@ class EmbeddingModel:
         network.eval().to(device).to(memory_format=torch.channels_last)
         return cls(algorithm, network, algorithm.transform(hyperparameters, "inference"), device, name)
 
+    @classmethod
+    def _classical(cls) -> EmbeddingModel:
+        """Return what measures images without weights."""
+        facts, settings = next((one, one.baseline) for one in algorithms.all_facts() if one.baseline is not None)
+        algorithm = algorithms.get(facts.name)
+        hyperparameters = facts.hyperparameters.parse({**settings, "num_classes": "2", "num_training_samples": "1"})
+        network = algorithm.untrained_baseline(hyperparameters).eval()
+        transform = algorithm.transform(hyperparameters, "inference")
+        return cls(algorithm, network, transform, torch.device("cpu"), CLASSICAL)
+
     def vectors(self, images: list[np.ndarray]) -> np.ndarray:
         """Return the vectors float32 [N, D] of images uint8 [h, w, C] as ``prepare`` returns them, each of length 1."""
         what = f"embedding {len(images)} images at once"
@@ -129,7 +150,7 @@ class EmbeddingModel:
             found: np.ndarray = F.normalize(self.algorithm.embed(self.network, pixels).float()).cpu().numpy()
             return found
 
-    def embed(self, contents: Iterable[Content]) -> Iterator[Embedded]:
+    def embed(self, contents: Iterable[Content | Pixels]) -> Iterator[Embedded]:
         """Yield the vector of each image, in order; some are decoded ahead, on all cores."""
         with ThreadPoolExecutor(usable_cores()) as pool:
             waiting: list[list[tuple[str, Future[np.ndarray]]]] = []
@@ -143,7 +164,9 @@ class EmbeddingModel:
                 if not batch or len(waiting) > _AHEAD:
                     yield from self._finished(waiting.pop(0))
 
-    def _prepare(self, content: Content) -> np.ndarray:
+    def _prepare(self, content: Content | Pixels) -> np.ndarray:
+        if isinstance(content, Pixels):
+            return self.prepare(content.rgb, content.name)
         if isinstance(content.encoded, DataError):
             raise content.encoded
         return self.prepare(decode_rgb(content.encoded, content.name), content.name)

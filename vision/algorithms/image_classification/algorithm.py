@@ -15,6 +15,7 @@ from vision.algorithms.checked_plan import DAMAGED, checked_plan
 from vision.algorithms.facts import AlgorithmFacts
 from vision.algorithms.image_classification import classical_network
 from vision.algorithms.image_classification.advice import size_findings
+from vision.algorithms.image_classification.classical_features import FEATURES
 from vision.algorithms.image_classification.classical_network import ClassicalArchitecture, ClassicalClassifier
 from vision.algorithms.image_classification.facts import FACTS
 from vision.algorithms.image_classification.grad_cam import with_explanations
@@ -168,6 +169,17 @@ class ImageClassification(
 
         network, table = fit_classical(images, targets.numpy(), hyperparameters.num_classes, seed)
         return network.architecture, network, table
+
+    def untrained_baseline(self, hyperparameters: ImageClassificationHyperparameters) -> Classifier:
+        return ClassicalClassifier(
+            ClassicalArchitecture(
+                num_classes=hyperparameters.num_classes,
+                kinds=tuple(FEATURES),
+                num_words=0,
+                num_features=1,
+                classifier="linear",
+            )
+        )
 
     def task(
         self,

@@ -101,7 +101,7 @@ def words(image: np.ndarray, codebook: np.ndarray) -> np.ndarray:
     return np.sqrt(counts / max(1, counts.sum())).astype(np.float32)
 
 
-FEATURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+FEATURES: dict[Kind, Callable[[np.ndarray], np.ndarray]] = {
     "hog": hog,
     "color": color,
     "texture": texture,

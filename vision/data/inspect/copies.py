@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.inspect.issues import MOST_NAMED, InspectedChannel, Issue, Place, Severity
-from vision.data.inspect.look_alikes import find_look_alikes
+from vision.data.inspect.look_alikes import connected, find_look_alikes
 from vision.data.sample import Reader
 from vision.settings.counted import counted
 
 Member = tuple[int, int]
 
 
-def copies(channels: Sequence[InspectedChannel], readers: Mapping[str, Reader]) -> list[Issue]:
-    """Return issues for exact copies (equal bytes) and near copies (similar pixels) within and across channels."""
+def copies(
+    channels: Sequence[InspectedChannel], readers: Mapping[str, Reader], pairs: np.ndarray | None = None
+) -> list[Issue]:
+    """Return issues for exact copies (equal bytes) and near copies (similar pixels) within and across channels.
+
+    ``pairs`` int64 [P, 2] are near copies that were found by other ways, counted through all channels; with them the
+    issues list every near copy, not only the first.
+    """
     members = [(number, index) for number, channel in enumerate(channels) for index in range(len(channel))]
     sound = np.concatenate([channel.sizes_px[:, 0] > 0 for channel in channels])
     digests = np.concatenate([channel.digests for channel in channels])
     hashes = np.concatenate([channel.hashes for channel in channels])
     thumbnails = np.concatenate([channel.thumbnails for channel in channels])
     alike = find_look_alikes(digests, hashes, thumbnails, sound)
+    near = alike.near
+    if pairs is not None:
+        chains = [(group[0], place) for group in near for place in group[1:]]
+        near = connected(np.array([*chains, *pairs.tolist()], np.int64).reshape(-1, 2))
     groups = {
         "exact": [[members[place] for place in group] for group in alike.exact],
-        "near": [[members[place] for place in group] for group in alike.near],
+        "near": [[members[place] for place in group] for group in near],
     }
-    found = [*_exact_issues(groups["exact"], channels, readers), *_near_issues(groups["near"], channels, readers)]
+    found = _exact_issues(groups["exact"], channels, readers)
+    found += _near_issues(groups["near"], channels, readers, is_complete=pairs is not None)
     if not alike.complete:
         sentence = "there are too many images to compare each with each, so not every near copy was found"
         found.append(Issue("near_duplicates_incomplete", "warning", sentence, 1))
@@ -48,15 +60,42 @@ def _exact_issues(
 
 
 def _near_issues(
-    groups: list[list[Member]], channels: Sequence[InspectedChannel], readers: Mapping[str, Reader]
+    groups: list[list[Member]],
+    channels: Sequence[InspectedChannel],
+    readers: Mapping[str, Reader],
+    *,
+    is_complete: bool,
 ) -> list[Issue]:
     across = [group for group in groups if len({number for number, _ in group}) > 1]
     within = [group for group in groups if len({number for number, _ in group}) == 1]
     alike = "of images that look alike"
-    return [
+    found = [
         *_issues("near_leak", "warning", "group", f"{alike}, spread over channels", across, channels, readers),
         *_issues("near_duplicate", "warning", "group", f"{alike} in one channel", within, channels, readers),
     ]
+    if not is_complete:
+        return found
+    groups_of = {"near_leak": across, "near_duplicate": within}
+    return [replace(issue, rows=_rows(groups_of[issue.code], channels, readers)) for issue in found]
+
+
+def _rows(
+    groups: list[list[Member]], channels: Sequence[InspectedChannel], readers: Mapping[str, Reader]
+) -> tuple[dict[str, str], ...]:
+    """Return a row for each image of a group but its first: what it is a copy of, and their labels."""
+    rows = []
+    for group in groups:
+        first, *others = (_place(channels[number], index, readers) for number, index in group)
+        rows += [
+            {
+                "image": f"{first.channel} {first.key}",
+                "label": first.detail,
+                "looks like": f"{other.channel} {other.key}",
+                "its label": other.detail,
+            }
+            for other in others
+        ]
+    return tuple(rows)
 
 
 def _issues(

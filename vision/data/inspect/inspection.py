@@ -11,7 +11,7 @@ import numpy as np
 from vision.data.boxes.object_rows import ObjectRows
 from vision.data.inspect.channel import inspect_channel
 from vision.data.inspect.copies import copies
-from vision.data.inspect.issues import InspectedChannel, Inspection, Issue
+from vision.data.inspect.issues import ContentInspector, InspectedChannel, Inspection, Issue
 from vision.data.masks.label_map import PLAIN, LabelMap
 from vision.data.masks.mask_png import IGNORED
 from vision.data.readers.class_names import names_problem
@@ -27,18 +27,22 @@ def inspect(
     workers: int,
     advance: Callable[[int], None],
     label_maps: Mapping[str, LabelMap] = MappingProxyType({}),
+    inspect_contents: ContentInspector | None = None,
 ) -> Inspection:
     """Read every record of the channels and judge them; ``advance`` is called with the number of records read.
 
     ``readers`` are in the order of importance, the training channel first. ``label_maps`` say by channel what the
-    pixels of masks mean, where that is not their value.
+    pixels of masks mean, where that is not their value. ``inspect_contents`` finds what bytes and small copies of the
+    images do not show.
     """
     channels = [
         inspect_channel(name, reader, workers, advance, label_maps.get(name, PLAIN)) for name, reader in readers.items()
     ]
     issues = [issue for channel in channels for issue in channel.issues]
     issues += _across(channels)
-    issues += copies(channels, readers)
+    contents = None if inspect_contents is None else inspect_contents(channels)
+    issues += copies(channels, readers, None if contents is None else contents.pairs)
+    issues += [] if contents is None else contents.issues
     issues.sort(key=lambda issue: issue.severity != "error")
     return Inspection(tuple(channels), tuple(issues))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -31,13 +32,17 @@ class Place:
 
 @dataclass(frozen=True)
 class Issue:
-    """A problem of one kind. ``groups`` are records that belong together, such as copies; else each is a group."""
+    """A problem of one kind. ``groups`` are records that belong together, such as copies; else each is a group.
+
+    ``rows`` are a table of all that was found, for kinds of which a sentence says too little: names and values.
+    """
 
     code: str
     severity: Severity
     sentence: str
     count: int
     groups: tuple[tuple[Place, ...], ...] = ()
+    rows: tuple[Mapping[str, str | int | float], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry of the JSON file."""
@@ -51,6 +56,7 @@ class Issue:
             "sentence": self.sentence,
             "count": self.count,
             "records": groups,
+            **({"rows": [dict(row) for row in self.rows]} if self.rows else {}),
         }
 
 
@@ -130,3 +136,16 @@ class Inspection:
     def errors(self) -> int:
         """The number of issues that are errors."""
         return sum(issue.severity == "error" for issue in self.issues)
+
+
+class ContentFindings(NamedTuple):
+    """What a look at the contents of images finds: pairs int64 [P, 2] of records that show one picture, and issues.
+
+    Records are counted through all channels.
+    """
+
+    pairs: np.ndarray
+    issues: list[Issue]
+
+
+ContentInspector: TypeAlias = Callable[[Sequence[InspectedChannel]], ContentFindings]
