@@ -12,20 +12,26 @@ REDRAW_SECONDS = 0.2
 
 
 @contextmanager
-def progress_bar(description: str, total: int, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
-    """Yield a function to be called with the number of items done since its last call."""
+def progress_bar(description: str, total: int | None, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
+    """Yield a function to be called with the number of items done since its last call. ``total`` None: unknown."""
     if not shown or not sys.stderr.isatty() or os.environ.get("LOCAL_RANK", "0") != "0":
         yield lambda count: None
         return
+    from rich import progress
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class RateColumn(progress.ProgressColumn):
+        def render(self, task: progress.Task) -> Text:
+            return Text("" if task.speed is None else f"{task.speed:.1f}/s")
 
     # Drawn by hand: a thread of its own must not run while worker processes are forked.
-    bar = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
+    bar = progress.Progress(
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        RateColumn(),
+        progress.TimeRemainingColumn(),
         console=Console(stderr=True),
         auto_refresh=False,
         transient=True,

@@ -3,8 +3,7 @@
 A folder below ``vision/algorithms`` is an algorithm. Its ``facts.py`` holds ``FACTS``, which need no torch; its
 ``algorithm.py`` holds ``ALGORITHM``, an instance of a subclass of ``Algorithm``.
 
-The type variables: H hyperparameters, A the plan of a network, N the network, O its raw outputs, T the target of one
-image, P the prediction for one image.
+Type variables: H hyperparameters, A plan, N network, O its raw outputs, T target of an image, P prediction for one.
 """
 
 from __future__ import annotations
@@ -65,14 +64,15 @@ class Mark:
     """What is drawn onto an image: ``names``, shortened where there is no room, and a ``note`` behind them.
 
     ``box_xyxy_unit``: they stand on this box, in fractions of the image; None: in the image's corner. Marks of equal
-    names have one color. ``mask`` bool [H, W] of the image's size: these pixels are tinted in it, and the names stand
-    in the legend.
+    ``color_number``, or else names, have one color. ``mask`` bool [H, W] of the image's size: these pixels are tinted
+    in it, and the names stand in the legend.
     """
 
     names: str
     note: str = ""
     box_xyxy_unit: tuple[float, float, float, float] | None = None
     mask: np.ndarray | None = None
+    color_number: int | None = None
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ VERBS: dict[str, Verb] = {
     "search": Verb("vision.cli.search", "find the images of an index that look like a photo"),
     "duplicates": Verb("vision.cli.duplicates", "find copies among the images of an index, also changed ones"),
     "label": Verb("vision.cli.label", "choose the images that are worth a label, for a labeling tool"),
+    "video": Verb("vision.cli.video", "say what a model sees in videos and live streams, and follow objects"),
     "import-mxnet": Verb("vision.cli.import_mxnet", "open a model of SageMaker's own containers or of MXNet"),
     "serve": Verb("vision.cli.serve", "answer over HTTP as a SageMaker endpoint does"),
     "aws": Verb("vision.cli.aws", "answer boto3, the AWS CLI and the SageMaker SDK on this machine"),

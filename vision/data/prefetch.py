@@ -16,7 +16,7 @@ _POLL_S = 0.1
 class Prefetch(Generic[T]):
     """The items of ``source`` in order, up to ``depth`` of them ahead; errors of the source come where they occurred.
 
-    A context: leaving it ends the thread.
+    A context: leaving it ends the thread, for which ``wait`` waits.
     """
 
     def __init__(self, source: Iterator[T], depth: int) -> None:
@@ -33,6 +33,10 @@ class Prefetch(Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closed.set()
+
+    def wait(self) -> None:
+        """Wait, after the context, until nothing reads the source any more."""
+        self._thread.join()
 
     def __iter__(self) -> Iterator[T]:
         while (item := self._queue.get()) is not _END:

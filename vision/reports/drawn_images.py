@@ -54,6 +54,8 @@ class MarkPainter:
         return tinted
 
     def _color(self, mark: Mark) -> str:
+        if mark.color_number is not None:
+            return COLORS[mark.color_number % len(COLORS)]
         return self._colors.setdefault(mark.names, COLORS[len(self._colors) % len(COLORS)])
 
     def _mark(self, draw: ImageDraw.ImageDraw, mark: Mark) -> None:

@@ -1,0 +1,35 @@
+"""What ``vision video`` looks at in a video, and what it writes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from vision.settings.table import SettingsTable
+
+
+class VideoSettings(SettingsTable):
+    """The settings of one look at videos, by their bare names."""
+
+    NOUN: ClassVar[str] = "Setting"
+
+    fps: float | None = Field(
+        default=None, gt=0, le=1000, description="frames looked at a second; unset is every frame", examples=[2]
+    )
+    track: bool | None = Field(
+        default=None,
+        description="follow objects from frame to frame; unset is yes where the model finds boxes",
+        examples=[True],
+    )
+    score: float = Field(default=0.5, ge=0, le=1, description="boxes below are left out, unless they belong to a track")
+    seconds: float | None = Field(
+        default=None, gt=0, description="leave a video after this time; unset is its end", examples=[60]
+    )
+    frames: int | None = Field(
+        default=None, ge=1, description="leave a video after so many frames looked at; unset is its end", examples=[100]
+    )
+    annotate: bool = Field(default=True, description="write annotated.mp4, the frames with what was seen drawn in")
+    label: int = Field(
+        default=20, ge=0, le=1000, description="most frames to choose as worth a label, of all videos; 0: none"
+    )
