@@ -15,6 +15,7 @@ from vision.settings.form import Form
 from vision.settings.hyperparameters import HyperparameterRow
 from vision.settings.run import WEIGHTS_VARIABLE, RunSettings
 from vision.settings.table import SettingsTable
+from vision.settings.video import VideoSettings
 
 SETTINGS = Path(__file__).parents[1] / ".github" / "SETTINGS.md"
 KEYWORDS = Path(__file__).parents[1] / "vision" / "python" / "keywords.py"
@@ -96,6 +97,7 @@ def keywords_source() -> str:
     ]
     classes.append(_keywords("AnyKeywords", "Hyperparameters of all algorithms, for data that choose theirs.", any_of))
     run = _keywords("RunKeywords", "Run settings.", _types(RunSettings), base="TypedDict")
+    run += _keywords("VideoKeywords", "Settings of vision.watch.", _types(VideoSettings), base="TypedDict")
     return KEYWORDS_HEAD + run + TRAINING_KEYWORDS + "".join(classes)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         label_select,
         load,
         search,
+        watch,
     )
     from vision.settings.errors import UserError
 
@@ -38,6 +39,7 @@ __all__ = [
     "label_select",
     "load",
     "search",
+    "watch",
 ]
 
 

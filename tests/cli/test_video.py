@@ -20,7 +20,8 @@ from tests.video.clips import HEIGHT_PX, WIDTH_PX, write_clip
 from tests.video.square_finder import box_model
 from vision import api
 from vision.cli.main import main
-from vision.video.capture import Capture, Source
+from vision.video.capture import Capture
+from vision.video.sources import Source
 
 _LIMIT_S = 60
 

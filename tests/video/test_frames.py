@@ -17,8 +17,9 @@ import pytest
 from tests.video.clips import HEIGHT_PX, RATE, WIDTH_PX, square_at, turned, with_durations, write_clip
 from vision.settings.errors import DataError, UserError
 from vision.video import capture as capture_module
-from vision.video.capture import Capture, Source, parse_source
+from vision.video.capture import Capture
 from vision.video.frames import Frame, FrameClock, Limits, LiveFrames, Sampling, StoredFrames, open_frames
+from vision.video.sources import Source, find_sources
 
 EVERY = Limits()
 
@@ -154,16 +155,15 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 def test_words_name_cameras_and_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert parse_source("0") == Source(device=0)
-    assert parse_source("clip.mp4") is None
-    stream = parse_source("RTSP://me:secret@10.0.0.9:554/main?key=1")
-    assert stream is not None and stream.url == "rtsp://me:secret@10.0.0.9:554/main?key=1"
+    camera, stream = find_sources(["0", "RTSP://me:secret@10.0.0.9:554/main?key=1"])
+    assert camera == Source(device=0)
+    assert stream.url == "rtsp://me:secret@10.0.0.9:554/main?key=1"
     assert stream.name == "rtsp://10.0.0.9:554/main"
     for word in ("file:///etc/passwd", "concat://a", "ftp://host/clip.mp4"):
         with pytest.raises(UserError, match="but must have rtsp, rtsps, http, https"):
-            parse_source(word)
+            find_sources([word])
     (tmp_path / "0").touch()
-    assert parse_source("0") is None
+    assert find_sources(["0"]) == [Source(path=Path("0"))]
 
 
 def test_what_is_not_there_is_said() -> None:

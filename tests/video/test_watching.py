@@ -19,8 +19,9 @@ from vision.data.labels import Task
 from vision.settings.errors import DataError, UserError
 from vision.settings.video import VideoSettings
 from vision.video import predicted_frames
-from vision.video.capture import Capture, Source
+from vision.video.capture import Capture
 from vision.video.mot_text import read_mot_text
+from vision.video.sources import Source
 from vision.video.watching import VideoSummary, Watching
 
 
@@ -30,7 +31,7 @@ def clip(tmp_path: Path) -> Path:
 
 
 def watch(model: Model, output: Path, *clips: Path, **settings: Any) -> list[VideoSummary]:
-    watching = Watching(model, VideoSettings.parse(settings), output, "m", several=len(clips) > 1)
+    watching = Watching(model, VideoSettings.parse({"output": output, **settings}), "m", several=len(clips) > 1)
     summaries = [watching.watch(Source(path=clip)) for clip in clips]
     watching.close()
     return summaries
@@ -147,7 +148,7 @@ def test_candidates_stay_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         writer.write(noise.integers(0, 255, (HEIGHT_PX, WIDTH_PX, 3), np.uint8))
     writer.release()
     monkeypatch.setattr(predicted_frames, "_BATCH", 2)
-    watching = Watching(box_model(), VideoSettings.parse({"label": 1, "annotate": False}), tmp_path / "out", "m")
+    watching = Watching(box_model(), VideoSettings(output=tmp_path / "out", label=1, annotate=False), "m")
     watching.watch(Source(path=clip))
     images = tmp_path / "out" / "worth_labeling" / "images"
     assert len(list(images.iterdir())) == 10
@@ -158,7 +159,7 @@ def test_candidates_stay_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_stopped_early_the_files_are_whole(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predicted_frames, "_BATCH", 1)
     long = write_clip(tmp_path / "long.mp4", 400)
-    watching = Watching(box_model(), VideoSettings(), tmp_path / "out", "m")
+    watching = Watching(box_model(), VideoSettings(output=tmp_path / "out"), "m")
     seen = []
     uncertainty = watching._model.algorithm.uncertainty
 

@@ -15,14 +15,13 @@ from vision.cli.evaluate import model_problems
 from vision.data.problems import EqualProblems
 from vision.reports.formatting import duration_text, printable
 from vision.settings.counted import counted
-from vision.settings.errors import DataError, SettingsError, UserError
+from vision.settings.errors import DataError, SettingsError
 from vision.settings.file_names import local_path
-from vision.settings.nearest import shown
 from vision.settings.run import RunSettings
 from vision.settings.video import VideoSettings
+from vision.video.sources import Source, find_sources
 
 if TYPE_CHECKING:
-    from vision.video.capture import Source
     from vision.video.watching import VideoSummary, Watching
 
 HELP = """\
@@ -48,13 +47,14 @@ folder of its own there:
   run       run settings, for example run.device=cpu (vision train --help lists them)
 
 A live stream drops frames that come while the model is busy, and says how many. The exit status is 1 if a video could
-not be read.
+not be read, and 130 if Ctrl-C ended one before its end.
 
 Example: vision video clip.mp4 model=runs/cells fps=2 track=true output=seen"""
 
 SOME_FAILED = 1
+INTERRUPTED = 128 + signal.SIGINT
 _MOST_SENTENCES = 10
-_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
+_NO_MODEL = "Setting model is required but missing: give model=PATH."
 
 
 def run(argv: Sequence[str]) -> int:
@@ -62,34 +62,27 @@ def run(argv: Sequence[str]) -> int:
     if {"-h", "--help"}.intersection(argv):
         print(HELP)
         return 0
-    names = ("model", "output", *VideoSettings.model_fields)
+    names = ("model", *VideoSettings.model_fields)
     given = fill_places(read_assignments(argv, names=names, sections=("run",), allow_files=True), (), takes_more=True)
-    missing = [name for name in ("model", "output") if not given.names.get(name)]
-    problems = [f"Setting {name} is required but missing: give {name}=PATH." for name in missing]
-    settings, run_settings = VideoSettings(), RunSettings()
+    model_name = given.names.get("model", "")
+    problems = model_problems("model", model_name) if model_name else [_NO_MODEL]
     try:
-        settings = VideoSettings.parse({n: v for n, v in given.names.items() if n in VideoSettings.model_fields})
+        settings = VideoSettings.parse({name: text for name, text in given.names.items() if name != "model"})
     except SettingsError as error:
         problems += error.problems
     try:
         run_settings = RunSettings.parse(given.sections["run"])
     except SettingsError as error:
         problems += error.problems
-    if given.names.get("model"):
-        problems += model_problems("model", given.names["model"])
     if problems:
         raise SettingsError(problems)
-    output = local_path(given.names["output"])
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UserError(f"Setting output is {shown(str(output))}, which is there already: give a new folder.")
+    sources = find_sources(given.files)
     # Imported after the settings are checked: importing OpenCV and torch takes seconds.
     from vision import api
     from vision.video.watching import Watching
 
-    sources = find_sources(given.files)
-    model = api.load(local_path(given.names["model"]), run_settings)
-    name = Path(given.names["model"]).name
-    watching = Watching(model, settings, output, name, several=len(sources) > 1)
+    model = api.load(local_path(model_name), run_settings)
+    watching = Watching(model, settings, Path(model_name).name, several=len(sources) > 1)
     failed = EqualProblems()
     with _until_interrupted(watching):
         summaries = list(_watch_all(watching, sources, failed))
@@ -99,33 +92,10 @@ def run(argv: Sequence[str]) -> int:
         print(f"  {path}")
     for sentence in failed.lines(_MOST_SENTENCES):
         print(f"vision: not read: {printable(sentence)}", file=sys.stderr)
+    # A live stream has no other end; a file has.
+    if watching.is_stopped and not (len(summaries) == len(sources) and all(one.is_live for one in summaries)):
+        return INTERRUPTED
     return SOME_FAILED if failed.count else 0
-
-
-def find_sources(words: Sequence[str]) -> list[Source]:
-    """Return the videos, those in folders, cameras and streams that words name. Raises UserError."""
-    from vision.video.capture import Source, parse_source
-
-    if not words:
-        raise UserError("Videos are missing: give files, folders, the number of a camera, or a URL.")
-    found: list[Source] = []
-    for word in words:
-        if (source := parse_source(word)) is not None:
-            found.append(source)
-            continue
-        path = local_path(word)
-        if not path.exists():
-            raise UserError(
-                f"Argument {shown(word)} does not exist: give a video, a folder, a camera's number or a URL."
-            )
-        if not path.is_dir():
-            found.append(Source(path=path))
-            continue
-        clips = sorted(inner for inner in path.rglob("*") if inner.suffix.lower() in _SUFFIXES and inner.is_file())
-        if not clips:
-            raise UserError(f"Argument {shown(word)} holds no video ({', '.join(_SUFFIXES)}).")
-        found += [Source(path=clip) for clip in clips]
-    return found
 
 
 def _watch_all(watching: Watching, sources: Sequence[Source], failed: EqualProblems) -> Iterator[VideoSummary]:

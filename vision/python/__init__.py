@@ -82,6 +82,7 @@ from vision.python.label import label_select
 from vision.python.model import load
 from vision.python.rate import find_rate
 from vision.python.training import cross_validate, fit
+from vision.python.video import watch
 
 __all__ = [
     "compare",
@@ -94,4 +95,5 @@ __all__ = [
     "label_select",
     "load",
     "search",
+    "watch",
 ]

@@ -69,6 +69,19 @@ class RunKeywords(TypedDict, total=False):
     workers: int
 
 
+class VideoKeywords(TypedDict, total=False):
+    """Settings of vision.watch."""
+
+    annotate: bool
+    fps: float
+    frames: int
+    label: int
+    output: str | Path
+    score: float
+    seconds: float
+    track: bool
+
+
 class TrainingKeywords(TypedDict, total=False):
     """What every training takes."""
 

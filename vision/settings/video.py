@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
-from vision.settings.table import SettingsTable
+from vision.settings.nearest import shown
+from vision.settings.table import Rule, SettingsTable
+
+
+def _output_problem(given: VideoSettings) -> str | None:
+    output = given.output
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return None
+    return f"Setting output is {shown(str(output))}, which is there already: give a new folder."
 
 
 class VideoSettings(SettingsTable):
     """The settings of one look at videos, by their bare names."""
 
     NOUN: ClassVar[str] = "Setting"
+    RULES: ClassVar[tuple[Rule, ...]] = (Rule(("output",), _output_problem),)
 
+    output: Path = Field(description="new folder to write into", examples=["seen"])
     fps: float | None = Field(
         default=None, gt=0, le=1000, description="frames looked at a second; unset is every frame", examples=[2]
     )

@@ -1,7 +1,7 @@
-"""Opens what OpenCV can show frames of: a file, a camera or a stream, the first of them from whoever made it.
+"""Opens files, cameras and streams by OpenCV, and gives their frames one by one.
 
-FFmpeg, which decodes, opens on its own what a playlist names, over the network too. So it is allowed containers that
-name nothing outside themselves, and the one protocol that the source needs.
+FFmpeg, which decodes, opens by itself what a playlist names, over the network too. So it is allowed containers that
+name nothing outside themselves, and the protocols that the source needs.
 """
 
 from __future__ import annotations
@@ -10,23 +10,20 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
 
 from vision.data.image_codec import MAX_PIXELS, prepare_threads
-from vision.settings.errors import DataError, UserError
-from vision.settings.nearest import shown
+from vision.settings.errors import DataError
 from vision.video.container import check_file, why_not_opened
+from vision.video.sources import Source
 
 # Protocols that each kind of address needs, and containers, by FFmpeg's names.
 _FILE_PROTOCOLS, _FILE_FORMATS = "file", "mov,matroska,avi"
 _WEB, _WEB_FORMATS = "http,https,tcp,tls,httpproxy", "mov,matroska,avi,mpegts,mpjpeg"
 _CAMERA, _CAMERA_FORMATS = "rtp,udp,tcp,tls", "rtsp,sdp"
-SCHEMES = {
+_LIMITS = {
     "rtsp": (_CAMERA, _CAMERA_FORMATS),
     "rtsps": (_CAMERA, _CAMERA_FORMATS),
     "http": (_WEB, _WEB_FORMATS),
@@ -36,28 +33,6 @@ _TIMEOUT_MS = 10_000
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 # FFmpeg's options come from the environment, which all threads share.
 _opening = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a word names: the file ``path``, the camera of a number (``device``), or the stream at ``url``."""
-
-    path: Path | None = None
-    device: int | None = None
-    url: str | None = None
-
-    @property
-    def name(self) -> str:
-        """What to call it, without the password that an address may hold."""
-        if self.url is not None:
-            parts = urlsplit(self.url)
-            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        return f"camera {self.device}" if self.path is None else str(self.path)
-
-    @property
-    def stem(self) -> str:
-        """A name for files about it."""
-        return self.path.stem if self.path is not None else "stream" if self.device is None else f"camera{self.device}"
 
 
 class Capture:
@@ -123,24 +98,12 @@ class Capture:
             )
 
 
-def parse_source(word: str) -> Source | None:
-    """Return the camera or stream that a word of a command means; None for paths. Raises UserError."""
-    if word.isascii() and word.isdigit() and len(word) < 4 and not Path(word).exists():
-        return Source(device=int(word))
-    scheme, mark, _ = word.partition("://")
-    if not mark or Path(word).exists():
-        return None
-    if scheme.lower() not in SCHEMES:
-        raise UserError(f"Argument {shown(word)} has the scheme {shown(scheme)}, but must have {', '.join(SCHEMES)}.")
-    return Source(url=f"{scheme.lower()}://{word.partition('://')[2]}")
-
-
 def _open(source: Source) -> cv2.VideoCapture:
     if source.device is not None:
         return cv2.VideoCapture(source.device, cv2.CAP_ANY)
     timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _TIMEOUT_MS]
     if source.url is not None:
-        protocols, formats = SCHEMES[source.url.partition(":")[0]]
+        protocols, formats = _LIMITS[source.url.partition(":")[0]]
         # What the user's own environment asks for holds too, such as rtsp_transport;udp, but for the two limits.
         given = os.environ.get(_OPTIONS) or "rtsp_flags;prefer_tcp"
         with _ffmpeg_options(f"{given}|protocol_whitelist;{protocols}|format_whitelist;{formats}"):

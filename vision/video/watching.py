@@ -16,10 +16,11 @@ from vision.progress_bar import progress_bar
 from vision.settings.errors import UserError
 from vision.settings.video import VideoSettings
 from vision.video.annotated_video import CODECS
-from vision.video.capture import Capture, Source
+from vision.video.capture import Capture
 from vision.video.frame_labels import FrameReader
 from vision.video.frames import Limits, LiveFrames, StoredFrames, open_frames
 from vision.video.predicted_frames import PredictedFrame, predicted_frames
+from vision.video.sources import Source
 from vision.video.tracker import Tracker
 from vision.video.video_folder import ANNOTATED, VideoFolder
 from vision.video.worth_labeling import WorthLabeling
@@ -40,22 +41,21 @@ class VideoSummary:
     seconds: float
     took_s: float
     dropped: int
+    is_live: bool
     classes: tuple[tuple[str, int, int, float], ...]
     files: tuple[Path, ...]
     remarks: tuple[str, ...]
 
 
 class Watching:
-    """Looks at one source after the other. ``output`` is a new folder; ``model_name`` the model in task files.
+    """Looks at one source after the other; with ``several``, each has a folder of its own.
 
-    With ``several`` sources each has a folder of its own there. Raises UserError where the settings ask the model for
-    what it does not do.
+    ``model_name`` is what labeling tools show as the origin of proposals. Raises UserError where the settings ask for
+    what the model does not do.
     """
 
-    def __init__(
-        self, model: Model, settings: VideoSettings, output: Path, model_name: str, *, several: bool = False
-    ) -> None:
-        self._model, self._settings, self._output, self._several = model, settings, output, several
+    def __init__(self, model: Model, settings: VideoSettings, model_name: str, *, several: bool = False) -> None:
+        self._model, self._settings, self._several = model, settings, several
         facts = model.algorithm.facts
         finds_boxes = model.algorithm.label_task(model.hyperparameters) == "boxes"
         if settings.track and not finds_boxes:
@@ -66,7 +66,7 @@ class Watching:
         self._names: set[str] = set()
         self._worth: WorthLabeling | None = None
         if settings.label and facts.capabilities.uncertainty and facts.capabilities.embedding:
-            self._worth = WorthLabeling(model, output / WORTH_LABELING, settings.label, model_name)
+            self._worth = WorthLabeling(model, settings.output / WORTH_LABELING, settings.label, model_name)
 
     def stop(self) -> None:
         """Have ``watch`` leave its source after the frames that are on their way; for another thread, or a signal."""
@@ -82,7 +82,7 @@ class Watching:
             frames = self._frames = open_frames(capture, Limits(settings.fps, settings.seconds, settings.frames))
             reader = FrameReader(model, settings.score, Tracker(rate) if self._tracks else None)
             name = self._name(source)
-            folder = self._output / name if self._several else self._output
+            folder = settings.output / name if self._several else settings.output
             begun, count, last_s = time.monotonic(), 0, 0.0
             with (
                 VideoFolder(folder, reader, rate, annotate=settings.annotate) as files,
@@ -103,6 +103,7 @@ class Watching:
             seconds=last_s,
             took_s=time.monotonic() - begun,
             dropped=frames.dropped,
+            is_live=capture.is_live,
             classes=self._classes(files),
             files=tuple(files.paths),
             remarks=tuple(remarks),
