@@ -24,6 +24,7 @@ SUBJECTS = {
     "detection": "SSD's losses, NMS and training step, beside torchvision's",
     "segmentation": "images with masks that come out of folders, and FCN's training step, beside torchvision's",
     "search": "exact search beside a plain matrix product, and indexing beside predicting",
+    "video": "frames of a video with a model's predictions, beside a loop written by hand and decoding alone",
     "feed": "training fed from a .rec, on a GPU where there is one, beside the same steps on a ready batch",
 }
 

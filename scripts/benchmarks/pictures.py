@@ -49,7 +49,9 @@ def _boxes(rng: np.random.Generator, objects: int) -> list[float]:
     return [2.0, 5.0, *rows.ravel().tolist()]
 
 
-def _picture(rng: np.random.Generator, width_px: int, height_px: int) -> bytes:
+def picture(width_px: int, height_px: int, rng: np.random.Generator | None = None) -> np.ndarray:
+    """Noise at all scales, uint8 [height, width, 3]."""
+    rng = rng or np.random.default_rng(0)
     image = np.full((height_px, width_px, 3), 128.0, np.float32)
     cells = 2
     while cells < min(width_px, height_px):
@@ -57,4 +59,8 @@ def _picture(rng: np.random.Generator, width_px: int, height_px: int) -> bytes:
         image += cv2.resize(noise, (width_px, height_px), interpolation=cv2.INTER_CUBIC)
         cells *= 2
     image += rng.normal(0, 3, image.shape)
-    return cv2.imencode(".jpg", image.clip(0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+    return image.clip(0, 255).astype(np.uint8)
+
+
+def _picture(rng: np.random.Generator, width_px: int, height_px: int) -> bytes:
+    return cv2.imencode(".jpg", picture(width_px, height_px, rng), [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()

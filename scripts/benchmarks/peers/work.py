@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from vision import algorithms
 from vision.algorithms.object_detection.targets import PADDING_LABEL, PaddedTargets
+from vision.api.model import Model
 from vision.data.collate import Batch
 from vision.settings.job import Job
 
@@ -28,6 +29,22 @@ def network_of(told: dict[str, Any]) -> nn.Module:
     torch.manual_seed(0)
     algorithm = algorithms.get(told["algorithm"])
     return algorithm.build_network(algorithm.architecture(job_of(told).hyperparameters))
+
+
+def model_of(told: dict[str, Any]) -> Model:
+    """The untrained network as a model that answers."""
+    hyperparameters = job_of(told).hyperparameters
+    algorithm = algorithms.get(told["algorithm"])
+    return Model(
+        algorithm=algorithm,
+        hyperparameters=hyperparameters,
+        class_names=tuple(map(str, range(hyperparameters.num_classes))),
+        architecture=algorithm.architecture(hyperparameters),
+        network=network_of(told).eval().to(memory_format=torch.channels_last),
+        transform=algorithm.transform(hyperparameters, "inference"),
+        device=torch.device("cpu"),
+        stored=None,  # type: ignore[arg-type]
+    )
 
 
 def ready_batch(job: Job[Any]) -> Batch:
