@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tests.settings_tables import SETTINGS, settings_tables
+from tests.video.clips import write_clip
 from vision.cli.main import main
 from vision.data.sample_data import digits
 
@@ -50,7 +51,7 @@ RUN = [block for block in BLOCKS if not NOT_RUN.match(block.text)]
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the photos that the README starts from: photos/<class>/<number>.jpg."""
+    """A folder with what the README starts from: photos/<class>/<number>.jpg, and clip.mp4."""
     folder = tmp_path_factory.mktemp("readme")
     rng = np.random.default_rng(0)
     for class_id, name in enumerate(("daisy", "rose")):
@@ -58,6 +59,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(NUM_PHOTOS):
             image = rng.integers(0, 120, (90, 120, 3)) + np.array([0, 0, 120 * class_id])
             cv2.imwrite(str(folder / "photos" / name / f"{number}.jpg"), image.astype(np.uint8))
+    write_clip(folder / "clip.mp4")
     return folder
 
 
