@@ -21,7 +21,7 @@ from vision.files.write_error import make_folder
 from vision.labeling.selection import SHORTLIST, select
 from vision.labeling.task_files import ChosenImage, write_tasks
 from vision.reports.drawing import jpeg_bytes
-from vision.search.embedding_model import EmbeddingModel
+from vision.retrieval.embedding_model import EmbeddingModel
 from vision.video.predicted_frames import PredictedFrame
 
 # Twice those of which different ones are chosen.
