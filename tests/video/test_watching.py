@@ -22,7 +22,7 @@ from vision.video import predicted_frames
 from vision.video.capture import Capture
 from vision.video.mot_text import read_mot_text
 from vision.video.sources import Source
-from vision.video.watching import VideoSummary, Watching
+from vision.video.watching import SeenClass, VideoSummary, Watching
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_an_object_keeps_its_track_and_class(clip: Path, tmp_path: Path) -> None
     assert list(csv.DictReader((out / "tracks.csv").open())) == [
         {"id": "1", "label": "square", "first_second": "0.0", "last_second": "1.9", "frames": "20", "mean_score": "0.9"}
     ]
-    assert summary.classes == (("square", 1, 20, pytest.approx(0.9)),)
+    assert summary.classes == (SeenClass("square", 1, 20, pytest.approx(0.9)),)
     assert (summary.frames, summary.seconds, summary.dropped) == (20, pytest.approx(1.9), 0)
 
 
@@ -99,12 +99,16 @@ def test_labels_of_frames_hold_still(clip: Path, tmp_path: Path) -> None:
     assert [row["label"] for row in rows] == ["ground", "square"]
     assert sum(int(row["frames"]) for row in rows) == 20
     assert float(rows[0]["last_second"]) < float(rows[1]["first_second"])
-    assert [name for name, *_ in summary.classes] == ["ground", "square"]
+    assert {seen.label: seen.times for seen in summary.classes} == {"ground": 1, "square": 1}
 
 
 def test_pixels_become_shares_and_a_tinted_video(clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    watch(pixel_model(), out, clip, frames=5)
+    (summary,) = watch(pixel_model(), out, clip, frames=5)
+    assert [(seen.label, seen.times, seen.frames) for seen in summary.classes] == [
+        ("ground", None, 5),
+        ("square", None, 5),
+    ]
     for line in lines(out):
         assert line["shares"]["square"] == pytest.approx(SIDE_PX**2 / (WIDTH_PX * HEIGHT_PX), rel=0.2)
         assert sum(line["shares"].values()) == pytest.approx(1, abs=1e-3)
@@ -140,14 +144,13 @@ def test_few_different_frames_come_with_task_files(clip: Path, tmp_path: Path, m
     assert {path.parent.name for path in out.rglob("frames.jsonl")} == {"still", "clip"}
 
 
-def test_candidates_stay_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_candidates_stay_few(tmp_path: Path) -> None:
     noise = np.random.default_rng(0)
     clip = tmp_path / "noise.avi"
     writer = cv2.VideoWriter(str(clip), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), 10, (WIDTH_PX, HEIGHT_PX))
-    for _ in range(60):
+    for _ in range(100):
         writer.write(noise.integers(0, 255, (HEIGHT_PX, WIDTH_PX, 3), np.uint8))
     writer.release()
-    monkeypatch.setattr(predicted_frames, "_BATCH", 2)
     watching = Watching(box_model(), VideoSettings(output=tmp_path / "out", label=1, annotate=False), "m")
     watching.watch(Source(path=clip))
     images = tmp_path / "out" / "worth_labeling" / "images"

@@ -138,5 +138,5 @@ def _print_summaries(summaries: Sequence[VideoSummary]) -> None:
         for remark in one.remarks:
             print(f"  {printable(remark)}")
         if one.classes:
-            rows = tuple((printable(label), times, frames, score) for label, times, frames, score in one.classes)
+            rows = tuple((printable(seen.label), seen.times, seen.frames, seen.mean_score) for seen in one.classes)
             print_table(Table("Seen", ("label", "times", "frames", "mean score"), rows))

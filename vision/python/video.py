@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -27,7 +27,7 @@ class VideoResult:
 
     def to_pandas(self) -> pd.DataFrame:
         """Return a data frame with a row for each class that was seen in a video. Needs pandas."""
-        rows = [(one.name, *seen) for one in self.videos for seen in one.classes]
+        rows = [(one.name, *astuple(seen)) for one in self.videos for seen in one.classes]
         return data_frame(("video", "label", "times", "frames", "mean_score"), rows)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -39,8 +40,8 @@ class AppearanceTable:
         self._over_after_s = over_after_s
         self._write = write
         self._present: dict[int, Appearance] = {}
-        # Of each class, how many appearances ended, and their frames and scores.
-        self.ended: dict[int, tuple[int, int, float]] = {}
+        # How many appearances of each class are over.
+        self.ended: Counter[int] = Counter()
         write(_line(COLUMNS))
 
     def see(self, number: int, class_id: int, score: float, seconds: float) -> None:
@@ -62,8 +63,7 @@ class AppearanceTable:
         self._present.clear()
 
     def _end(self, one: Appearance) -> None:
-        count, frames, scores = self.ended.get(one.class_id, (0, 0, 0.0))
-        self.ended[one.class_id] = (count + 1, frames + one.frames, scores + one.scores)
+        self.ended[one.class_id] += 1
         self._write(_line(one.row(self._class_names)))
 
 

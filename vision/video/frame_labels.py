@@ -43,6 +43,12 @@ class FrameLabels:
     smoothed: tuple[ScoredLabel, ...] = ()
     shares: tuple[ScoredLabel, ...] = ()
 
+    def best_scores(self) -> dict[int, float]:
+        """Return the best score, or the share, of each class that the frame shows, by its id."""
+        seen = [(one.smoothed_class_id, one.score) for one in self.objects]
+        seen += [(one.class_id, one.score) for one in (*self.smoothed, *self.shares)]
+        return dict(sorted(seen, key=lambda item: item[1]))
+
 
 @dataclass
 class FrameReader:

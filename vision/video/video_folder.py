@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -45,6 +46,9 @@ class VideoFolder:
         if annotate:
             self._paths.append(folder / ANNOTATED)
             self.annotated = self._stack.enter_context(AnnotatedVideo(folder / ANNOTATED, rate))
+        # Of each class, in how many frames it was seen, and the sum of its best scores in them.
+        self.frames: Counter[int] = Counter()
+        self.scores: defaultdict[int, float] = defaultdict(float)
         self._painter = MarkPainter()
         self._stretch, self._stretch_class = 0, -1
 
@@ -73,6 +77,9 @@ class VideoFolder:
             if self._mot is not None:
                 self._mot.write(_mot_lines(frame, labels))
             scene = self._note(labels, frame.seconds)
+        for class_id, score in labels.best_scores().items():
+            self.frames[class_id] += 1
+            self.scores[class_id] += score
         if self.annotated is not None:
             self.annotated.add(self._painter.draw(frame.rgb, self._reader.marks(labels, frame)), frame.seconds)
         return scene

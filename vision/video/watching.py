@@ -29,11 +29,24 @@ WORTH_LABELING = "worth_labeling"
 
 
 @dataclass(frozen=True)
+class SeenClass:
+    """A class that was seen ``times`` times (tracks, or stretches of the label; None: not followed), in ``frames``.
+
+    ``mean_score`` is that of its best score in each of these frames, or its mean share of their pixels.
+    """
+
+    label: str
+    times: int | None
+    frames: int
+    mean_score: float
+
+
+@dataclass(frozen=True)
 class VideoSummary:
     """What was seen of one source: ``frames`` looked at, to the time ``seconds`` of it, in ``took_s`` of ours.
 
-    ``dropped``: frames of a live stream that came while the model was busy. ``classes``: of each class seen, in how
-    many tracks or stretches, and frames, with what mean score. ``remarks``: sentences on the files read and written.
+    ``dropped``: frames of a live stream that came while the model was busy. ``classes``: those seen, the most frequent
+    first. ``remarks``: sentences on the files read and written.
     """
 
     name: str
@@ -42,7 +55,7 @@ class VideoSummary:
     took_s: float
     dropped: int
     is_live: bool
-    classes: tuple[tuple[str, int, int, float], ...]
+    classes: tuple[SeenClass, ...]
     files: tuple[Path, ...]
     remarks: tuple[str, ...]
 
@@ -80,6 +93,8 @@ class Watching:
         with Capture(source) as capture:
             rate = min(capture.frame_rate, settings.fps or capture.frame_rate)
             frames = self._frames = open_frames(capture, Limits(settings.fps, settings.seconds, settings.frames))
+            if self.is_stopped:
+                frames.stop()
             reader = FrameReader(model, settings.score, Tracker(rate) if self._tracks else None)
             name = self._name(source)
             folder = settings.output / name if self._several else settings.output
@@ -88,10 +103,13 @@ class Watching:
                 VideoFolder(folder, reader, rate, annotate=settings.annotate) as files,
                 progress_bar(name, _expected(capture, frames.limits), shown=shows_progress) as advance,
             ):
+                if self._worth is not None:
+                    self._worth.begin(name, rate)
                 for batch in self._read_ahead(frames):
-                    scenes = [files.add(frame) for frame in batch]
-                    if self._worth is not None:
-                        self._worth.offer(name, batch, scenes)
+                    for frame in batch:
+                        scene = files.add(frame)
+                        if self._worth is not None:
+                            self._worth.offer(frame, scene)
                     count, last_s = count + len(batch), batch[-1].seconds
                     advance(len(batch))
         remarks = [*frames.remarks]
@@ -134,11 +152,13 @@ class Watching:
         self._names.add(name.lower())
         return name
 
-    def _classes(self, files: VideoFolder) -> tuple[tuple[str, int, int, float], ...]:
-        if files.appearances is None:
-            return ()
-        ended = sorted(files.appearances.ended.items(), key=lambda item: -item[1][0])
-        return tuple((self._model.class_names[c], n, frames, scores / frames) for c, (n, frames, scores) in ended)
+    def _classes(self, files: VideoFolder) -> tuple[SeenClass, ...]:
+        names, frames, scores = self._model.class_names, files.frames, files.scores
+        times = None if files.appearances is None else files.appearances.ended
+        return tuple(
+            SeenClass(names[one], None if times is None else times[one], frames[one], scores[one] / frames[one])
+            for one in sorted(frames, key=lambda one: (-frames[one], -scores[one]))
+        )
 
 
 def _expected(capture: Capture, limits: Limits) -> int | None:

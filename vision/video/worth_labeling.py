@@ -1,14 +1,14 @@
 """The frames of videos that are worth a label: doubtful ones that differ from each other, for a labeling tool.
 
-Of each batch the most doubtful frames are looked at; when there are more than enough, of the two most alike the less
-doubtful one goes. So the images on disk and their vectors in memory stay few, however long the video.
+Of each second, or of some frames if that is less, the most doubtful frame is a candidate; when there are more than
+enough, of the two most alike the less doubtful one goes. So the images on disk and their vectors in memory stay few,
+however long the video.
 
 Legend: N candidates, D the length of a vector.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +26,8 @@ from vision.video.predicted_frames import PredictedFrame
 
 # Twice those of which different ones are chosen.
 _POOL_OF_WANTED = 2 * SHORTLIST
-# One frame of so many is looked at, as those between are almost the same.
-_OFFERED = 8
+# One frame of at most so many becomes a candidate: those between are almost the same, and its vector takes time.
+_LONGEST_WINDOW = 8
 # Cosines from which frames are near-equal: those of the same tracks or the same stretch of a label, and any others.
 _ALIKE, _SAME = 0.98, 0.9995
 _QUALITY = 95
@@ -51,18 +51,30 @@ class WorthLabeling:
         self._embedding = EmbeddingModel(model.algorithm, model.network, model.transform, model.device, model_name)
         self._folder, self._count, self._model_name = folder, count, model_name
         self._candidates: list[_Candidate] = []
+        self._clip, self._window = "", 1
+        # Of the frames offered since the last candidate, the most doubtful, with its doubt and scene.
+        self._best: tuple[float, PredictedFrame, frozenset[int]] | None = None
+        self._offered = 0
         make_folder(folder / "images")
 
-    def offer(self, clip: str, frames: Sequence[PredictedFrame], scenes: Sequence[frozenset[int]]) -> None:
-        """Look at the most doubtful of these frames of a ``clip``; ``scenes``: the tracks that each of them shows."""
-        doubts = np.array([self._model.algorithm.uncertainty(frame.prediction) for frame in frames])
-        places = np.sort(np.argsort(-doubts, kind="stable")[: -(-len(frames) // _OFFERED)]).tolist()
-        vectors = self._embedding.vectors([frames[place].prepared.pixels for place in places])
-        for place, vector in zip(places, vectors, strict=True):
-            self._consider(clip, frames[place], float(doubts[place]), scenes[place], vector)
+    def begin(self, clip: str, rate: float) -> None:
+        """Take frames of a ``clip`` of so many frames a second from now on."""
+        self._look()
+        self._clip = clip
+        self._window = min(max(1, round(rate)), _LONGEST_WINDOW)
+
+    def offer(self, frame: PredictedFrame, scene: frozenset[int]) -> None:
+        """Take the next frame of the clip; ``scene``: the numbers of the tracks that it shows."""
+        doubt = self._model.algorithm.uncertainty(frame.prediction)
+        if self._best is None or doubt > self._best[0]:
+            self._best = doubt, frame, scene
+        self._offered += 1
+        if self._offered == self._window:
+            self._look()
 
     def write(self) -> list[Path]:
         """Choose frames, remove the others, and return the files written."""
+        self._look()
         if not self._candidates:
             return []
         doubts = np.array([one.image.uncertainty for one in self._candidates])
@@ -74,9 +86,14 @@ class WorthLabeling:
         task = self._model.algorithm.label_task(self._model.hyperparameters)
         return write_tasks(self._folder, chosen, task, self._model.class_names, self._model_name, "keep")
 
-    def _consider(
-        self, clip: str, frame: PredictedFrame, doubt: float, scene: frozenset[int], vector: np.ndarray
-    ) -> None:
+    def _look(self) -> None:
+        """Consider the most doubtful of the frames since the last time."""
+        if self._best is not None:
+            doubt, frame, scene = self._best
+            self._consider(frame, doubt, scene, self._embedding.vectors([frame.prepared.pixels])[0])
+        self._best, self._offered = None, 0
+
+    def _consider(self, frame: PredictedFrame, doubt: float, scene: frozenset[int], vector: np.ndarray) -> None:
         similar = self._similarities(vector)
         same_scene = np.array([one.scene == scene for one in self._candidates], bool)
         near = np.flatnonzero(similar >= np.where(same_scene, _ALIKE, _SAME)).tolist()
@@ -84,7 +101,7 @@ class WorthLabeling:
             return
         for place in reversed(near):
             self._remove(place)
-        self._candidates.append(_Candidate(self._stored(clip, frame, doubt), scene, vector))
+        self._candidates.append(_Candidate(self._stored(frame, doubt), scene, vector))
         if len(self._candidates) > _POOL_OF_WANTED * self._count:
             self._remove(self._most_expendable())
 
@@ -103,8 +120,8 @@ class WorthLabeling:
     def _remove(self, place: int) -> None:
         self._candidates.pop(place).image.file.unlink(missing_ok=True)
 
-    def _stored(self, clip: str, frame: PredictedFrame, doubt: float) -> ChosenImage:
-        name = f"{clip}_{frame.number:08d}.jpg"
+    def _stored(self, frame: PredictedFrame, doubt: float) -> ChosenImage:
+        name = f"{self._clip}_{frame.number:08d}.jpg"
         path = self._folder / "images" / name
         write_whole(path, jpeg_bytes(Image.fromarray(frame.rgb), quality=_QUALITY), durable=False)
         proposals = self._model.algorithm.proposed_labels(frame.prediction)
