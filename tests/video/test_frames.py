@@ -113,7 +113,7 @@ def _without_index(clip: bytes) -> bytes:
     [
         (lambda clip: b"", "is empty"),
         (lambda clip: b"nothing of this kind" * 99, "is no MP4, MOV, MKV, WebM or AVI file"),
-        (_without_index, "is cut off: the index at its end"),
+        (_without_index, "is cut off or damaged: its index"),
         (lambda clip: clip.replace(b"vide", b"soun"), "holds no pictures, only 1 track of sound"),
         (lambda clip: b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nfile:clip.mp4\n#EXT-X-ENDLIST\n", "is no MP4"),
         (lambda clip: b"ffconcat version 1.0\nfile clip.mp4\n", "is no MP4"),

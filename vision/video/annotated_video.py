@@ -14,14 +14,14 @@ from vision.settings.errors import UserError
 
 # The first that this OpenCV can write. H.264 plays everywhere, but needs an encoder that most builds lack.
 CODECS = {"avc1": "H.264", "mp4v": "MPEG-4 part 2, for players such as VLC; browsers want H.264"}
-# Of a gap in time, pictures that are repeated at most: no file may make the video endless.
-_LONGEST_GAP_S = 10.0
+# No gap between two times in a file may fill the disk with the picture before it.
+_MOST_REPEATS = 300
 
 
 class AnnotatedVideo:
     """Writes pictures at the times of their frames, at ``rate`` a second. A context: leaving it makes the file whole.
 
-    A picture is repeated until the next one's time, up to ten seconds. ``codec`` says what is written, once it is.
+    A picture is repeated until the next one's time, up to 300 times. ``codec`` says what is written, once it is.
     """
 
     def __init__(self, path: Path, rate: float) -> None:
@@ -54,8 +54,8 @@ class AnnotatedVideo:
         if picture.size != self._size_px:
             picture = picture.resize(self._size_px)
         if self._last is not None:
-            repeats = round(min(seconds - self._last_s, _LONGEST_GAP_S) * self._rate) - 1
-            for _ in range(repeats):
+            since = (seconds - self._last_s) * self._rate
+            for _ in range(round(min(since, _MOST_REPEATS)) - 1):
                 self._writer.write(self._last)
         self._last, self._last_s = cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2BGR), seconds
         self._writer.write(self._last)

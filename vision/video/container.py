@@ -35,7 +35,7 @@ def why_not_opened(path: Path) -> str:
         if head[4:8] in _FIRST_MP4_PARTS:
             index = _mp4_index(file)
             if index is None:
-                return "is cut off: the index at its end (moov) is missing; copy it again, whole"
+                return "is cut off or damaged: its index (moov) is missing; copy it again, whole"
             return _of_tracks(re.findall(rb"hdlr.{8}(vide|soun)", index, re.DOTALL), _mp4_codec(index))
     if head.startswith(b"\x1aE\xdf\xa3"):
         codecs = _MKV_CODEC.findall(head)

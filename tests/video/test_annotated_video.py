@@ -1,0 +1,47 @@
+"""Annotated videos last as long as what they show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from vision.settings.errors import UserError
+from vision.video import annotated_video
+from vision.video.annotated_video import CODECS, AnnotatedVideo
+from vision.video.capture import Capture
+from vision.video.sources import Source
+
+
+def written(path: Path, times: list[float], size: tuple[int, int] = (33, 21)) -> tuple[int, float, tuple[int, int]]:
+    with AnnotatedVideo(path, 10) as video:
+        for second in times:
+            video.add(Image.new("RGB", size, "red"), second)
+    assert video.codec in CODECS
+    with Capture(Source(path=path)) as capture:
+        return capture.num_frames, capture.frame_rate, capture.size_px
+
+
+@pytest.mark.parametrize(
+    ("times", "frames"),
+    [([0.0, 0.1, 0.2], 3), ([0.0, 0.5, 0.6], 7), ([0.0, 0.01, 0.02], 3), ([0.0, 1e12], 301), ([0.0], 1)],
+)
+def test_pictures_stay_until_the_next_ones_time(tmp_path: Path, times: list[float], frames: int) -> None:
+    # Odd sides lose a pixel, which encoders cannot hold.
+    assert written(tmp_path / "a.mp4", times) == (frames, 10.0, (32, 20))
+
+
+def test_without_an_encoder_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(annotated_video, "CODECS", {"zzzz": "nothing"})
+    with pytest.raises(UserError, match="has no encoder for MP4; give annotate=false"):
+        written(tmp_path / "a.mp4", [0.0])
+
+
+def test_a_video_that_did_not_reach_the_disk_is_no_success(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    video = AnnotatedVideo(path, 10)
+    video.add(Image.new("RGB", (32, 20)), 0.0)
+    path.unlink()
+    with pytest.raises(UserError, match="cannot be written whole"):
+        video.__exit__(None, None, None)
