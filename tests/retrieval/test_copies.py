@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
+import pytest
 
 from tests.retrieval.pictures import picture, reencoded, turned
 from vision.retrieval.copies import candidate_pairs, find_copies
@@ -35,6 +38,24 @@ def test_copies_are_found_whatever_was_done_to_them_and_nothing_else() -> None:
         ["3", "3 turned"],
     ]
     assert found.unread == ["5 gone"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: cv2.flip(image, 1),
+        lambda image: np.ascontiguousarray(image[2:30, 3:31]),
+        lambda image: cv2.flip(reencoded(image), 1),
+    ],
+    ids=["mirrored", "cropped", "mirrored and re-encoded"],
+)
+def test_copies_of_small_images_are_found(change: Callable[[np.ndarray], np.ndarray]) -> None:
+    small = {f"{seed}": cv2.resize(picture(seed), (32, 32), interpolation=cv2.INTER_AREA) for seed in range(6)}
+    images = {**small, "2 changed": change(small["2"])}
+    digests = np.arange(32 * len(images), dtype=np.uint8).reshape(-1, 32)
+    entries = IndexEntries(tuple(images), digests, np.stack([vector_of(image) for image in images.values()]))
+    found = find_copies(entries, images.__getitem__)
+    assert [sorted(group) for group in found.near] == [["2", "2 changed"]]
 
 
 def test_candidates_are_neighbors_and_all_that_are_similar() -> None:

@@ -91,9 +91,10 @@ class _Pictures:
         one, other = self._of(first), self._of(second)
         if one is None or other is None:
             return False
-        pair = np.array([one.hash, other.hash]), np.stack([one.thumbnail, other.thumbnail])
-        if len(near_duplicates(*pair)[0]):
-            return True
+        hashes = np.array([one.hash, other.hash])
+        for thumbnail in (other.thumbnail, other.thumbnail[:, ::-1]):
+            if len(near_duplicates(hashes, np.stack([one.thumbnail, thumbnail]))[0]):
+                return True
         return any(agreeing_matches(one.features, view) >= LEAST_INLIERS for view in (other.features, other.mirrored))
 
     def _read(self, place: int) -> _Picture | None:

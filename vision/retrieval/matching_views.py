@@ -10,6 +10,8 @@ import numpy as np
 
 # Longest side at which features are found, and how many.
 _SIDE_PX = 640
+# Images below the first side have next to no features until they are enlarged to the second.
+_SMALL_PX, _ENLARGED_PX = 64, 256
 _FEATURES = 800
 # Lowe 2004: a match must be this much nearer than the second nearest.
 _RATIO = 0.8
@@ -30,7 +32,9 @@ def local_features(rgb: np.ndarray) -> LocalFeatures:
     """Find the features of an image uint8 [H, W, 3]."""
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     scale = _SIDE_PX / max(gray.shape)
-    if scale < 1:
+    if max(gray.shape) < _SMALL_PX:
+        gray = cv2.resize(gray, None, fx=_ENLARGED_PX / max(gray.shape), fy=_ENLARGED_PX / max(gray.shape))
+    elif scale < 1:
         # A very long image keeps a pixel of its other side.
         height, width = (max(1, round(side * scale)) for side in gray.shape)
         gray = cv2.resize(gray, (width, height), interpolation=cv2.INTER_AREA)
