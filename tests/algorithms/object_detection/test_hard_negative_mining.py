@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from vision.algorithms.object_detection.hard_negative_mining import DIFFICULTY_UNIT, assign_classes, difficulty
+from vision.algorithms.object_detection.hard_negative_mining import (
+    DIFFICULTY_UNIT,
+    assign_classes,
+    difficulty,
+    largest,
+    largest_on_device,
+)
 from vision.algorithms.object_detection.matcher import MatcherSettings, Matches
 
 MINING = MatcherSettings(negative_mining_ratio=2.0)
@@ -43,6 +49,20 @@ def test_negatives_are_the_hardest_and_ties_go_to_the_lower_anchor() -> None:
     settings = MatcherSettings(negative_mining_ratio=2.0)
     targets = assign_classes(Matches(object_index, is_far), torch.tensor([[6]]), difficulty, settings)
     assert targets.tolist() == [[-1, 0, 7, 0, -1, -1]]
+
+
+@pytest.mark.parametrize("most", [4, 2**31 - 1], ids=["with ties", "without"])
+def test_largest_values_are_those_of_a_sort_on_any_device(most: int) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.integers(-(most // 3), most, (6, 50), np.int32)
+    count = np.array([[0], [1], [7], [20], [49], [50]])
+    expected = np.zeros((6, 50), bool)
+    for row, own in enumerate(count[:, 0]):
+        order = np.argsort(-values[row].astype(np.int64), kind="stable")[:own]
+        expected[row, order] = values[row, order] >= 0
+    np.testing.assert_array_equal(largest(values, count), expected)
+    on_device = largest_on_device(torch.from_numpy(values), torch.from_numpy(count))
+    np.testing.assert_array_equal(on_device.numpy(), expected)
 
 
 def test_difficulty_is_one_over_the_probability_of_background() -> None:
