@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from vision.serving.batcher import Batcher, Cores, Share, batch_size, share_of, use_cores
+from vision.settings.errors import UserError
 
 LONG_S = 30.0
 
@@ -49,6 +50,37 @@ def test_a_lone_image_waits_for_nobody() -> None:
         return await asyncio.wait_for(batcher.submit(image(7)), LONG_S / 3)
 
     assert use(Network(), scenario) == 7
+
+
+def test_it_begins_in_the_thread_that_answers() -> None:
+    threads: list[threading.Thread] = []
+
+    def predict(images: list[np.ndarray], cores: int) -> list[Any]:
+        threads.append(threading.current_thread())
+        return list(images)
+
+    async def scenario(batcher: Batcher) -> Any:
+        return await asyncio.wait_for(batcher.submit(image(7)), LONG_S / 3)
+
+    batcher = Batcher(predict, max_batch=4, max_wait_s=LONG_S, begin=lambda: threads.append(threading.current_thread()))
+    asyncio.run(scenario(batcher))
+    batcher.close()
+    began, answered = threads
+    assert began is answered is not threading.current_thread()
+
+
+def test_one_that_cannot_begin_leaves_no_thread() -> None:
+    threads: list[threading.Thread] = []
+
+    def fail() -> None:
+        threads.append(threading.current_thread())
+        raise UserError("the memory does not suffice")
+
+    with pytest.raises(UserError, match="does not suffice"):
+        Batcher(Network(), max_batch=4, max_wait_s=LONG_S, cores=Cores(3), begin=fail)
+    (first,) = threads
+    first.join(LONG_S)
+    assert not first.is_alive()
 
 
 def test_images_on_their_way_are_waited_for() -> None:

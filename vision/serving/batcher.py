@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -92,6 +93,8 @@ def use_cores(count: int) -> None:
 class Batcher:
     """Runs ``predict`` on as many threads as there are ``cores``, which it may share with other batchers.
 
+    ``begin`` is called first, by the first of these threads, and what it raises is raised by the constructor: what a
+    GPU's libraries keep for later, such as plans of convolutions and working memory, they keep for one thread.
     ``observe(images, seconds)`` is called after each batch.
     """
 
@@ -102,6 +105,7 @@ class Batcher:
         max_batch: int,
         max_wait_s: float,
         cores: Cores | None = None,
+        begin: Callable[[], None] = lambda: None,
         observe: Callable[[int, float], None] = lambda images, seconds: None,
     ) -> None:
         self._predict = predict
@@ -115,11 +119,14 @@ class Batcher:
         self._expected = 0
         self._is_closed = False
         self._failures = 0
-        self._threads = [
-            threading.Thread(target=self._run, name="batcher", daemon=True) for _ in range(self._cores.count)
-        ]
-        for thread in self._threads:
+        begun: Future[None] = Future()
+        first = threading.Thread(target=self._begin, args=(begin, begun), name="batcher", daemon=True)
+        first.start()
+        begun.result()
+        others = [threading.Thread(target=self._run, name="batcher", daemon=True) for _ in range(self._cores.count - 1)]
+        for thread in others:
             thread.start()
+        self._threads = [first, *others]
 
     def __len__(self) -> int:
         """Return the number of images that wait for a batch."""
@@ -158,6 +165,15 @@ class Batcher:
             self._gathered.notify_all()
         for thread in self._threads:
             thread.join()
+
+    def _begin(self, begin: Callable[[], None], begun: Future[None]) -> None:
+        try:
+            begin()
+        except BaseException as error:
+            begun.set_exception(error)
+            return
+        begun.set_result(None)
+        self._run()
 
     def _run(self) -> None:
         while self._gather():

@@ -63,13 +63,13 @@ class HostedModel:
         self.forms = model.algorithm.facts.answer_forms
         self.bytes = sum(tensor.nbytes for tensor in model.network.state_dict().values())
         self._shared = shared
-        self._warm_up()
         settings = shared.settings
         self._batcher = Batcher(
             self._predict,
             max_batch=settings.max_batch,
             max_wait_s=settings.max_wait_ms / 1000,
             cores=shared.cores,
+            begin=self._warm_up,
             observe=shared.metrics.count_batch,
         )
 
