@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
+import weakref
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 
 from tests.api.conftest import job
 from vision import algorithms
@@ -70,9 +74,21 @@ def test_a_step_says_whether_it_fits_and_changes_nothing(
             raise RuntimeError(error)
         return 1000
 
+    networks: list[weakref.ref[nn.Module]] = []
+
+    def followed_copy(network: nn.Module) -> nn.Module:
+        made = copy.deepcopy(network)
+        networks.append(weakref.ref(made))
+        return made
+
+    given_back: list[bool] = []
+    monkeypatch.setattr(divided_batch, "copy", SimpleNamespace(deepcopy=followed_copy))
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(networks[-1]() is None))
     monkeypatch.setattr(divided_batch, "free_device_bytes", bytes_left)
     example = images.read(0, 0)
     assert step_fits(algorithm, given, images, start, cpu, 1, example, 4) is fits
+    # What is still in use would stay with the process, and not count as free in the next try.
+    assert given_back == [True]
     assert all(torch.equal(value, before[name]) for name, value in start.network.state_dict().items())
     monkeypatch.setattr(divided_batch, "free_device_bytes", lambda device: 1 / 0)
     with pytest.raises(ZeroDivisionError):

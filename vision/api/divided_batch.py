@@ -118,23 +118,37 @@ def step_fits(
 
     The optimizer keeps ``averages`` numbers for each weight. The network is copied, and not changed.
     """
-    hp = job.hyperparameters
-    dtype = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(wanted_precision(hp, job.run))
-    image, target = example
     try:
-        network = copy.deepcopy(start.network).to(device).train()
-        task = algorithm.task(network, hp, job.run, TrainingFacts(tuple(map(str, range(hp.num_classes)))))
-        targets = task.transfer_batch_to_device(train.collate_targets([target] * size), device, 0)
-        # Stands for what the optimizer keeps, and for what is to stay free.
-        kept = [torch.empty_like(parameter) for parameter in network.parameters() for _ in range(averages)]
-        kept.append(torch.empty(int((1 - _SHARE) * free_device_bytes(device)), dtype=torch.uint8, device=device))
-        with torch.autocast(device.type, dtype, enabled=dtype is not None):
-            losses = task.to(device).losses(network(stack_images([image] * size).to(device)), targets)
-        torch.stack(list(losses.values())).sum().backward()
+        _take_step(algorithm, job, train, start, device, averages, example, size)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         return False
     finally:
+        # By now nothing refers to what the step took. Kept for later it would not count as free in the next try.
         torch.cuda.empty_cache()
     return True
+
+
+def _take_step(
+    algorithm: AnyAlgorithm,
+    job: TrainingJob,
+    train: ImageDataset,
+    start: StartModel,
+    device: torch.device,
+    averages: int,
+    example: tuple[np.ndarray, Any],
+    size: int,
+) -> None:
+    hp = job.hyperparameters
+    dtype = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(wanted_precision(hp, job.run))
+    image, target = example
+    network = copy.deepcopy(start.network).to(device).train()
+    task = algorithm.task(network, hp, job.run, TrainingFacts(tuple(map(str, range(hp.num_classes)))))
+    targets = task.transfer_batch_to_device(train.collate_targets([target] * size), device, 0)
+    # Stands for what the optimizer keeps, and for what is to stay free.
+    kept = [torch.empty_like(parameter) for parameter in network.parameters() for _ in range(averages)]
+    kept.append(torch.empty(int((1 - _SHARE) * free_device_bytes(device)), dtype=torch.uint8, device=device))
+    with torch.autocast(device.type, dtype, enabled=dtype is not None):
+        losses = task.to(device).losses(network(stack_images([image] * size).to(device)), targets)
+    torch.stack(list(losses.values())).sum().backward()
