@@ -59,7 +59,12 @@ def parts(number: int, given: dict[str, str], output: Path) -> list[Part]:
     load = ["rounds=1", "seconds=0.5", "clients=2"] if tiny else ["rounds=2", "seconds=8"]
     serve = [*benchmark, "serve", f"device={device}", "peers=", f"output={output / 'serve.json'}", *load]
     dali = feed("feed-dali", "ResNet-50", "loader=dali")
-    found = [Part("serve", serve, 110), Part(dali.name, dali.command, 100, needs="nvidia.dali")]
+    segments = feed("feed-fcn", "FCN")
+    found = [
+        Part("serve", serve, 110),
+        Part(segments.name, segments.command, 90),
+        Part(dali.name, dali.command, 100, needs="nvidia.dali"),
+    ]
     if given["cifar"]:
         found.append(Part("cifar-10", cifar(given, output, device), BUDGET_S))
     return found

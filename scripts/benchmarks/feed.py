@@ -14,7 +14,7 @@ from comparison import Comparison
 from contestant import Contestant
 from environments import Environments
 from measure import images_per_second
-from pictures import write_records
+from pictures import CLASSES, write_pairs, write_records
 from settings import Settings
 
 SETTINGS: dict[str, tuple[Any, str]] = {
@@ -27,6 +27,7 @@ SETTINGS: dict[str, tuple[Any, str]] = {
     ),
     "pictures": (2048, "records, of 500x375 pixels, of which 64 differ"),
 }
+WIDTH_PX, HEIGHT_PX = 500, 375
 GPU_GOAL = 0.95
 PEER = "the same steps on a ready batch"
 # By what the loader then has to do.
@@ -35,13 +36,17 @@ FEEDS = {"decoded each time": "none", "decoded once": "memory"}
 
 @dataclass(frozen=True)
 class Case:
-    """A network, and the batches that a GPU and a CPU like. ``objects`` in every picture, if any."""
+    """A network, and the batches that a GPU and a CPU like. ``objects`` in every picture, if any.
+
+    With ``masks`` the pictures and their masks are files in folders, in place of a .rec.
+    """
 
     algorithm: str
     hyperparameters: Mapping[str, Any]
     gpu_batch: int
     cpu_batch: int
     objects: int = 0
+    masks: bool = False
 
 
 CASES = {
@@ -59,6 +64,13 @@ CASES = {
         cpu_batch=4,
         objects=8,
     ),
+    "FCN resnet-50 at 240": Case(
+        "semantic_segmentation",
+        {"use_pretrained_model": 0, "crop_size": 240},
+        gpu_batch=64,
+        cpu_batch=4,
+        masks=True,
+    ),
 }
 
 
@@ -74,9 +86,13 @@ def _compare(name: str, case: Case, settings: Settings, device: str) -> Iterator
     batch = settings["batch"] or (case.gpu_batch if device == "cuda" else case.cpu_batch)
     precision = settings["precision"] or ("float16" if device == "cuda" else "float32")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        records = Path(folder) / "pictures.rec"
-        write_records(records, 500, 375, max(settings["pictures"], batch), objects=case.objects)
-        counts = {"num_classes": 10, "num_training_samples": settings["pictures"], "mini_batch_size": batch}
+        count = max(settings["pictures"], batch)
+        data: dict[str, Any] = {"records": f"{folder}/pictures.rec"}
+        if case.masks:
+            data = {"records": None, "channels": write_pairs(Path(folder), WIDTH_PX, HEIGHT_PX, count)}
+        else:
+            write_records(Path(data["records"]), WIDTH_PX, HEIGHT_PX, count, objects=case.objects)
+        counts = {"num_classes": CLASSES, "num_training_samples": settings["pictures"], "mini_batch_size": batch}
         job = {
             "algorithm": case.algorithm,
             "hyperparameters": {**counts, **case.hyperparameters, "epochs": 1_000_000},
@@ -91,8 +107,9 @@ def _compare(name: str, case: Case, settings: Settings, device: str) -> Iterator
                 Contestant("vision_step.py", given, threads=cores, cores=cores, gpu=device == "cuda")
             )
 
-        feeds = {feed: cache for feed, cache in FEEDS.items() if settings["loader"] == "standard" or cache == "none"}
-        sides = {feed: start({"records": str(records)}, cache) for feed, cache in feeds.items()}
+        can_cache = settings["loader"] == "standard" and not case.masks
+        feeds = {feed: cache for feed, cache in FEEDS.items() if can_cache or cache == "none"}
+        sides = {feed: start(data, cache) for feed, cache in feeds.items()}
         sides[PEER] = start({}, "none")
         found = images_per_second(
             sides, batch, rounds=settings["rounds"], seconds=settings["seconds"], clock=settings["clock"]

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from vision import algorithms
 from vision.algorithms.object_detection.targets import PADDING_LABEL, PaddedTargets
 from vision.data.collate import Batch
+from vision.data.masks.mask_png import IGNORED
 from vision.settings.run import RunSettings
 from vision.training.progress import quiet_lightning
 from vision.training.task import TrainingFacts
@@ -122,7 +123,7 @@ def damp(network: nn.Module) -> None:
 
 
 def batch_for(network: Network) -> Batch:
-    """Blurred noise, which has structure at more than one scale, with labels or boxes."""
+    """Blurred noise, which has structure at more than one scale, with labels, boxes or masks."""
     generator = torch.Generator().manual_seed(1)
     count, side = network.images, network.side_px
     coarse = torch.rand(count, 3, 8, 8, generator=generator)
@@ -131,6 +132,12 @@ def batch_for(network: Network) -> Batch:
     indices = torch.arange(count)
     if network.algorithm == "image_classification":
         return Batch(images, indices % CLASSES, indices, ())
+    if network.algorithm == "semantic_segmentation":
+        # Classes follow the brightness, and the borders between them count for nothing.
+        brightness = images.float().mean(1) * CLASSES / 256
+        masks = brightness.to(torch.uint8)
+        masks[(brightness - brightness.round()).abs() < 0.02] = IGNORED
+        return Batch(images, masks, indices, ())
     corners = torch.rand(count, 4, 2, generator=generator) * 0.6
     boxes = torch.cat((corners, corners + 0.1 + 0.3 * torch.rand(count, 4, 2, generator=generator)), 2)
     labels = torch.arange(count * 4).reshape(count, 4) % CLASSES

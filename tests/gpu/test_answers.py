@@ -1,4 +1,4 @@
-"""Models that answer on the device: loaded, served in batches, exported; the answers are the CPU's."""
+"""Models that answer on the device: loaded, served in batches, exported, searched with; as they do on the CPU."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.algorithms.object_detection.small_detector import small_plan
 from tests.serving.small_model import picture, write_any_model
 from vision.api.export import export
 from vision.api.model import load
+from vision.retrieval.embedding_model import Content, Embedded, EmbeddingModel
 from vision.serving.hosted_model import HostedModel, SharedResources
 from vision.serving.metrics import Metrics
 from vision.serving.request_body import EncodedImage
@@ -83,3 +84,35 @@ def test_an_export_is_the_network_on_the_device(name: str, device: torch.device,
     assert len(found) == len(expected) > 0
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other.cpu(), rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def test_masks_are_the_cpus(device: torch.device, tmp_path: Path) -> None:
+    """Of images of several sizes at once."""
+    given = {"backbone": "resnet-18", "use_pretrained_model": 0}
+    folder = write_any_model(tmp_path / "model", "semantic_segmentation", given)
+    pictures = [picture(seed, width=48 + 8 * (seed % 2)) for seed in range(4)]
+    there, here = (load(folder, RunSettings.parse({"device": name})) for name in (device.type, "cpu"))
+    assert next(there.network.parameters()).device.type == device.type
+    for found, expected in zip(there.predict(pictures), here.predict(pictures), strict=True):
+        np.testing.assert_allclose(found.probabilities(), expected.probabilities(), atol=TOLERANCE)
+        # Where two classes are equally probable, rounding decides.
+        assert (found.ids == expected.ids).mean() > 0.98
+
+
+@pytest.mark.parametrize("name", [*MODELS, "fcn"])
+def test_vectors_are_the_cpus(name: str, device: torch.device, tmp_path: Path) -> None:
+    """What a search compares, and a choice of images to label."""
+    fcn = ("semantic_segmentation", {"backbone": "resnet-18", "use_pretrained_model": 0}, None)
+    folder = write_any_model(tmp_path / "model", *MODELS.get(name, fcn))
+    contents = [Content(f"picture {seed}", picture(seed)) for seed in range(5)]
+    contents.insert(2, Content("broken", b"no image"))
+
+    def vectors(where: str) -> list[Embedded]:
+        return list(EmbeddingModel.open(str(folder), RunSettings.parse({"device": where})).embed(contents))
+
+    for found, expected in zip(vectors(device.type), vectors("cpu"), strict=True):
+        assert found.name == expected.name
+        if found.name == "broken":
+            assert found.vector == expected.vector
+        else:
+            np.testing.assert_allclose(found.vector, expected.vector, atol=TOLERANCE)

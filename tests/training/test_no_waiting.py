@@ -18,15 +18,17 @@ from vision.training.task import TrainingFacts, TrainingTask
 
 IMAGES = 4
 FACTS = {"num_classes": 3, "num_training_samples": IMAGES, "mini_batch_size": IMAGES}
-SIDES = {"image_classification": 28, "object_detection": 300}
+SIDES = {"image_classification": 28, "object_detection": 300, "semantic_segmentation": 40}
+GIVEN: dict[str, dict[str, Any]] = {
+    "image_classification": {"num_layers": 20, "image_shape": "3,28,28", "top_k": 2},
+    "object_detection": {"use_pretrained_model": 0},
+    "semantic_segmentation": {"backbone": "resnet-18", "crop_size": 40, "class_weights": "1,2,3"},
+}
 
 
 def task_of(name: str) -> TrainingTask:
-    given: dict[str, Any] = {"num_layers": 20, "image_shape": "3,28,28", "top_k": 2}
-    if name == "object_detection":
-        given = {"use_pretrained_model": 0}
     algorithm = algorithms.get(name)
-    hyperparameters = algorithm.facts.hyperparameters.parse(FACTS | given)
+    hyperparameters = algorithm.facts.hyperparameters.parse(FACTS | GIVEN[name])
     network = algorithm.build_network(algorithm.architecture(hyperparameters))
     return algorithm.task(network, hyperparameters, RunSettings.parse({}), TrainingFacts(("a", "b", "c")))
 
@@ -35,6 +37,8 @@ def batch_of(name: str) -> Batch:
     images = torch.empty(IMAGES, 3, SIDES[name], SIDES[name], dtype=torch.uint8, device="cuda")
     labels = torch.empty((IMAGES,) if name == "image_classification" else (IMAGES, 8), dtype=torch.int64, device="cuda")
     targets: Any = labels
+    if name == "semantic_segmentation":
+        targets = torch.empty(IMAGES, *images.shape[2:], dtype=torch.uint8, device="cuda")
     if name == "object_detection":
         targets = PaddedTargets(labels.new_empty((*labels.shape, 4), dtype=torch.float32), labels, labels.bool())
     return Batch(images, targets, torch.arange(IMAGES, device="cuda"), ())
