@@ -458,6 +458,20 @@ class Conformance:
         assert found["file"] == str(image)
         assert found["similarity"] == pytest.approx(1, abs=1e-3)
 
+    def test_a_video_is_watched_as_declared(self, channels: Channels, trained: TrainingResult, tmp_path: Path) -> None:
+        image = cv2.imdecode(np.frombuffer(self.image(channels), np.uint8), cv2.IMREAD_COLOR)
+        clip, out = tmp_path / "clip.avi", tmp_path / "out"
+        writer = cv2.VideoWriter(str(clip), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), 5, (64, 48))
+        for _ in range(3):
+            writer.write(cv2.resize(image, (64, 48)))
+        writer.release()
+        assert main(["video", str(clip), f"model={trained.folder.path}", f"output={out}", "run.device=cpu"]) == 0
+        lines = [json.loads(line) for line in (out / "frames.jsonl").read_text().splitlines()]
+        assert [(line["frame"], line["seconds"]) for line in lines] == [(0, 0.0), (1, 0.2), (2, 0.4)]
+        assert (out / "annotated.mp4").stat().st_size
+        declared = algorithms.facts_of(self.name).capabilities
+        assert (out / "worth_labeling").exists() == (declared.uncertainty and declared.embedding)
+
     def test_a_recipe_holds_out_a_part_of_the_channel_which_evaluation_finds_again(
         self, channels: Channels, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

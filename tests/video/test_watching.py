@@ -206,3 +206,16 @@ def test_clips_of_one_name_have_folders_of_their_own(tmp_path: Path) -> None:
     clips = [write_clip(tmp_path / part / "x .mp4", 4) for part in ("a", "b")]
     watch(box_model(), tmp_path / "out", *clips, label=0)
     assert {path.parent.name for path in (tmp_path / "out").rglob("frames.jsonl")} == {"x", "x_2"}
+
+
+def test_a_model_without_vectors_chooses_no_frames(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_base(self: object, network: object, images: object) -> None:
+        raise UserError("this network has no base")
+
+    model = box_model()
+    monkeypatch.setattr(type(model.algorithm), "embed", no_base)
+    watch(model, tmp_path / "out", clip, frames=3)
+    assert len(lines(tmp_path / "out")) == 3
+    assert not (tmp_path / "out" / "worth_labeling").exists()
+    with pytest.raises(UserError, match="this network has no base"):
+        watch(model, tmp_path / "more", clip, label=5)

@@ -69,17 +69,14 @@ class Watching:
 
     def __init__(self, model: Model, settings: VideoSettings, model_name: str, *, several: bool = False) -> None:
         self._model, self._settings, self._several = model, settings, several
-        facts = model.algorithm.facts
         finds_boxes = model.algorithm.label_task(model.hyperparameters) == "boxes"
         if settings.track and not finds_boxes:
-            raise UserError(f"A model of {facts.name} finds no boxes to follow: leave out track=true.")
+            raise UserError(f"A model of {model.algorithm.facts.name} finds no boxes to follow: leave out track=true.")
         self._tracks = finds_boxes if settings.track is None else settings.track
         self.is_stopped = False
         self._frames: StoredFrames | LiveFrames | None = None
         self._names: set[str] = set()
-        self._worth: WorthLabeling | None = None
-        if settings.label and facts.capabilities.uncertainty and facts.capabilities.embedding:
-            self._worth = WorthLabeling(model, settings.output / WORTH_LABELING, settings.label, model_name)
+        self._worth = _worth_labeling(model, settings, model_name)
 
     def stop(self) -> None:
         """Have ``watch`` leave its source after the frames that are on their way; for another thread, or a signal."""
@@ -159,6 +156,18 @@ class Watching:
             SeenClass(names[one], None if times is None else times[one], frames[one], scores[one] / frames[one])
             for one in sorted(frames, key=lambda one: (-frames[one], -scores[one]))
         )
+
+
+def _worth_labeling(model: Model, settings: VideoSettings, model_name: str) -> WorthLabeling | None:
+    """Return what chooses frames; None where nobody asked for it, and not every model can."""
+    if not settings.label:
+        return None
+    try:
+        return WorthLabeling(model, settings.output / WORTH_LABELING, settings.label, model_name)
+    except UserError:
+        if "label" in settings.model_fields_set:
+            raise
+        return None
 
 
 def _expected(capture: Capture, limits: Limits) -> int | None:

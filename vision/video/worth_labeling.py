@@ -22,6 +22,7 @@ from vision.labeling.selection import SHORTLIST, select
 from vision.labeling.task_files import ChosenImage, write_tasks
 from vision.reports.drawing import jpeg_bytes
 from vision.retrieval.embedding_model import EmbeddingModel
+from vision.settings.errors import UserError
 from vision.video.predicted_frames import PredictedFrame
 
 # Twice those of which different ones are chosen.
@@ -36,25 +37,31 @@ _QUALITY = 95
 @dataclass(frozen=True, eq=False)
 class _Candidate:
     image: ChosenImage
-    scene: frozenset[int]
+    # The clip, and what is seen in it.
+    scene: tuple[str, frozenset[int]]
     vector: np.ndarray
 
 
 class WorthLabeling:
     """Gathers candidates into ``folder``/images; ``write`` keeps ``count`` of them and writes the task files.
 
-    ``model_name`` is what labeling tools show as the origin of proposals.
+    ``model_name`` is what labeling tools show as the origin of proposals. Raises UserError for a model that cannot say
+    which frames it doubts or which are alike.
     """
 
     def __init__(self, model: Model, folder: Path, count: int, model_name: str) -> None:
+        if not model.algorithm.facts.capabilities.uncertainty:
+            raise UserError(f"A model of {model.algorithm.facts.name} does not say how sure it is: give label=0.")
         self._model = model
         self._embedding = EmbeddingModel(model.algorithm, model.network, model.transform, model.device, model_name)
         self._folder, self._count, self._model_name = folder, count, model_name
         self._candidates: list[_Candidate] = []
         self._clip, self._window = "", 1
-        # Of the frames offered since the last candidate, the most doubtful, with its doubt and scene.
+        # Of the frames offered since the last candidate, the most doubtful, with its doubt and tracks.
         self._best: tuple[float, PredictedFrame, frozenset[int]] | None = None
         self._offered = 0
+        # Asked for at once, since some networks have none.
+        assert self._embedding.dimension
         make_folder(folder / "images")
 
     def begin(self, clip: str, rate: float) -> None:
@@ -63,11 +70,11 @@ class WorthLabeling:
         self._clip = clip
         self._window = min(max(1, round(rate)), _LONGEST_WINDOW)
 
-    def offer(self, frame: PredictedFrame, scene: frozenset[int]) -> None:
-        """Take the next frame of the clip; ``scene``: the numbers of the tracks that it shows."""
+    def offer(self, frame: PredictedFrame, seen: frozenset[int]) -> None:
+        """Take the next frame of the clip; ``seen``: the numbers of the tracks that it shows."""
         doubt = self._model.algorithm.uncertainty(frame.prediction)
         if self._best is None or doubt > self._best[0]:
-            self._best = doubt, frame, scene
+            self._best = doubt, frame, seen
         self._offered += 1
         if self._offered == self._window:
             self._look()
@@ -89,11 +96,13 @@ class WorthLabeling:
     def _look(self) -> None:
         """Consider the most doubtful of the frames since the last time."""
         if self._best is not None:
-            doubt, frame, scene = self._best
-            self._consider(frame, doubt, scene, self._embedding.vectors([frame.prepared.pixels])[0])
+            doubt, frame, seen = self._best
+            self._consider(frame, doubt, (self._clip, seen), self._embedding.vectors([frame.prepared.pixels])[0])
         self._best, self._offered = None, 0
 
-    def _consider(self, frame: PredictedFrame, doubt: float, scene: frozenset[int], vector: np.ndarray) -> None:
+    def _consider(
+        self, frame: PredictedFrame, doubt: float, scene: tuple[str, frozenset[int]], vector: np.ndarray
+    ) -> None:
         similar = self._similarities(vector)
         same_scene = np.array([one.scene == scene for one in self._candidates], bool)
         near = np.flatnonzero(similar >= np.where(same_scene, _ALIKE, _SAME)).tolist()
