@@ -66,6 +66,8 @@ def test_a_folder_is_watched_though_one_of_it_is_broken(place: Path, capsys: pyt
         ("gone.mp4", "Argument 'gone.mp4' does not exist"),
         ("empty", "holds no video (.mp4"),
         ("ftp://host/clip.mp4", "but must have rtsp, rtsps, http, https"),
+        ("rtsp://", "names no host: give for example rtsp://camera/main"),
+        ("http://[::1/clip.mp4", "names no host"),
         ("clip.mp4 fps=0", "Setting fps is '0' but must be a number above 0 and at most 1000"),
         ("clip.mp4 track=perhaps", "Setting track is 'perhaps' but must be True or False"),
         ("clip.mp4 trak=true", "did you mean track"),
@@ -136,7 +138,7 @@ def _interrupt_after(lines: int) -> None:
 
 
 def test_a_stream_goes_on_until_it_is_interrupted_and_leaves_whole_files(
-    camera: str, capsys: pytest.CaptureFixture[str]
+    camera: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pressing = threading.Thread(target=_interrupt_after, args=(5,))
     pressing.start()
@@ -149,7 +151,7 @@ def test_a_stream_goes_on_until_it_is_interrupted_and_leaves_whole_files(
     assert all(later["seconds"] > earlier["seconds"] for earlier, later in itertools.pairwise(lines))
     with Capture(Source(path=Path("out/annotated.mp4"))) as drawn:
         assert drawn.grab()
-    shown = capsys.readouterr()
+    shown = capfd.readouterr()
     assert "finishing the files" in shown.err
     assert "secret" not in shown.out + shown.err + Path("out/frames.jsonl").read_text()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -116,7 +117,8 @@ def _until_interrupted(watching: Watching) -> Iterator[None]:
         if watching.is_stopped:
             raise KeyboardInterrupt
         watching.stop()
-        print("vision: finishing the files; Ctrl-C again ends at once", file=sys.stderr)
+        # Not by print, which may be interrupted in the middle of another line.
+        os.write(2, b"vision: finishing the files; Ctrl-C again ends at once\n")
 
     former = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

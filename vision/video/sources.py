@@ -70,4 +70,13 @@ def _camera_or_stream(word: str) -> Source | None:
         return None
     if scheme.lower() not in SCHEMES:
         raise UserError(f"Argument {shown(word)} has the scheme {shown(scheme)}, but must have {', '.join(SCHEMES)}.")
+    if not _host(word):
+        raise UserError(f"Argument {shown(word)} names no host: give for example rtsp://camera/main.")
     return Source(url=f"{scheme.lower()}://{rest}")
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
