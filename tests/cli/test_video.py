@@ -53,8 +53,11 @@ def test_a_folder_is_watched_though_one_of_it_is_broken(place: Path, capsys: pyt
     write_clip(place / "clips" / "deep" / "two.MKV")
     write_clip(place / "clips" / "one.avi", code="MJPG")
     (place / "clips" / "broken.mp4").write_bytes(b"nothing")
+    # What macOS writes beside files on foreign disks.
+    (place / "clips" / "._one.avi").write_bytes(b"nothing")
     assert watch("clips", "clip.mp4", "frames=3") == 1
-    assert "clips/broken.mp4: is no MP4, MOV, MKV, WebM or AVI file" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "not read: clips/broken.mp4: is no MP4, MOV, MKV, WebM or AVI file" in told and "._one" not in told
     found = {path.parent.name: len(path.read_text().splitlines()) for path in Path("out").rglob("frames.jsonl")}
     assert found == {"one": 3, "two": 3, "clip": 3}
 

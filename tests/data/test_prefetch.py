@@ -48,6 +48,5 @@ def test_an_error_comes_where_it_happened() -> None:
 def test_leaving_ends_the_thread() -> None:
     with Prefetch(itertools.count(), depth=1) as ahead:
         next(iter(ahead))
-        thread = ahead._thread
-    thread.join(20)
-    assert not thread.is_alive()
+    ahead.wait()
+    assert not ahead._thread.is_alive()

@@ -54,11 +54,18 @@ def find_sources(words: Sequence[str]) -> list[Source]:
         if not path.is_dir():
             found.append(Source(path=path))
             continue
-        clips = sorted(inner for inner in path.rglob("*") if inner.suffix.lower() in SUFFIXES and inner.is_file())
+        clips = _videos_below(path)
         if not clips:
             raise UserError(f"Argument {shown(word)} holds no video ({', '.join(SUFFIXES)}).")
         found += [Source(path=clip) for clip in clips]
     return found
+
+
+def _videos_below(folder: Path) -> list[Path]:
+    # Imported here because it loads OpenCV.
+    from vision.data.readers.file_table import walk_files
+
+    return [folder / name for name in walk_files(folder) if name.lower().endswith(SUFFIXES)]
 
 
 def _camera_or_stream(word: str) -> Source | None:
