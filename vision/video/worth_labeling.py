@@ -30,7 +30,7 @@ _POOL_OF_WANTED = 2 * SHORTLIST
 # One frame of at most so many becomes a candidate: those between are almost the same, and its vector takes time.
 _LONGEST_WINDOW = 8
 # Cosines from which frames are near-equal: those of the same tracks or the same stretch of a label, and any others.
-_ALIKE, _SAME = 0.98, 0.9995
+_ALIKE, _SAME = 0.99, 0.9995
 _QUALITY = 95
 
 
