@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.api.conftest import job
@@ -42,6 +43,20 @@ def test_a_run_holds_out_a_share_of_its_training_channel(finished: api.RunResult
     stored = json.loads((finished.folder.path / "held_out.json").read_text())
     # The class of record n is n % 3.
     assert [sum(index % 3 == label for index in stored["indices"]) for label in range(3)] == [5, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("images", "held_out", "classes", "sentence"),
+    [
+        (4, 1, 2, "1 of 4 images is held out for validation, fewer than the 2 classes"),
+        (4, 1, 2, "run.folds=2 trains 2 times"),
+        (50, 9, 10, "run.folds=5 trains 5 times"),
+        (50, 10, 10, None),
+    ],
+)
+def test_too_few_held_out_images_are_said(images: int, held_out: int, classes: int, sentence: str | None) -> None:
+    said = HeldOut(images, np.arange(held_out), tuple(map(str, range(held_out)))).warning(classes)
+    assert said is None if sentence is None else sentence in str(said)
 
 
 def test_evaluation_without_channels_measures_what_was_held_out(

@@ -24,7 +24,7 @@ def test_prints_the_verdict_and_writes_the_page(
     assert api.calls == [called]
     text = capsys.readouterr().out
     assert "[b]dog[/b]" in text
-    assert "other (second) is better than model: accuracy 75.0 %" in text
+    assert "second is better than first: accuracy 75.0 %" in text
     assert json.loads((tmp_path / "report" / "comparison.json").read_text())["num_images"] == 8
 
 

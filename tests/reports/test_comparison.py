@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vision.metrics.bootstrap import Compared, Comparison, Interval, PairedIntervals
-from vision.reports.comparison import tables, to_json, verdict, write_comparison
+from vision.reports.comparison import names_of, tables, to_json, verdict, write_comparison
 
 UNDEFINED = Interval(math.nan, math.nan, math.nan)
 
@@ -40,25 +40,23 @@ def comparison(low: float, high: float) -> Comparison:
         (
             0.01,
             0.03,
-            "other (runs/<b>) is better than model: accuracy 92.0 % against 90.0 %, by 2.0 points (95 % interval "
-            "1.0 to 3.0).",
+            "<b> is better than a: accuracy 92.0 % against 90.0 %, by 2.0 points (95 % interval 1.0 to 3.0).",
         ),
         (
             -0.03,
             -0.01,
-            "model (runs/a) is better than other: accuracy 90.0 % against 88.0 %, by 2.0 points (95 % interval "
-            "1.0 to 3.0).",
+            "a is better than <b>: accuracy 90.0 % against 88.0 %, by 2.0 points (95 % interval 1.0 to 3.0).",
         ),
         (
             -0.01,
             0.0104,
-            "The two models cannot be told apart on these 1,200 images: accuracy of other differs from model's by "
-            "+0.0 points, and the 95 % interval, -1.0 to +1.0, includes no difference.",
+            "These 1,200 images do not show which model is better: accuracy of <b> differs from that of a by +0.0 "
+            "points, and the 95 % interval, -1.0 to +1.0, includes no difference.",
         ),
         (
             math.nan,
             math.nan,
-            "These images do not tell the two models apart: accuracy is undefined on them.",
+            "These images do not show which model is better: accuracy is undefined on them.",
         ),
     ],
 )
@@ -66,8 +64,22 @@ def test_verdict(low: float, high: float, sentence: str) -> None:
     assert verdict(comparison(low, high)) == sentence
 
 
+@pytest.mark.parametrize(
+    ("model", "other", "names"),
+    [
+        ("runs/first", "runs/second/model", ("first", "second")),
+        ("a/run/model.tar.gz", "b/run", ("a/run", "b/run")),
+        ("model.tar.gz", "runs/b", ("model.tar.gz", "b")),
+        ("runs/a", "runs/a/model", ("model", "other")),
+    ],
+)
+def test_the_names_of_the_models_are_those_of_their_runs(model: str, other: str, names: tuple[str, str]) -> None:
+    assert names_of(replace(comparison(0.01, 0.03), model=model, other=other)) == names
+
+
 def test_tables() -> None:
     overall, classes = tables(comparison(0.01, 0.03))
+    assert overall.columns == ("metric", "a, %", "<b>, %", "difference", "<b> is")
     assert overall.rows == (
         ("accuracy", "90.0 (85.0 to 95.0)", "92.0 (86.0 to 97.0)", "+2.0 (+1.0 to +3.0)", "better"),
     )

@@ -159,8 +159,12 @@ def _look_at_channel(algorithm: AnyAlgorithm, job: TrainingJob, name: str, resul
 
 def _hold_out(job: TrainingJob, reader: Reader, result: CheckResult) -> Reader:
     """Return the part of channel train that is left to train on."""
-    train, validation = HeldOut.choose(reader, job.channels, job.run).parts(reader)
+    held_out = HeldOut.choose(reader, job.channels, job.run)
+    train, validation = held_out.parts(reader)
     result.facts.append(("validation", f"{counted(len(validation), 'image')}, held out of channel train"))
+    warning = held_out.warning(job.hyperparameters.num_classes)
+    if warning:
+        result.warnings.append(f"channel 'train': {warning}")
     return train
 
 

@@ -15,12 +15,14 @@ from vision.data.readers.subset import SubsetReader
 from vision.data.sample import Reader
 from vision.files.atomic_file import write_whole
 from vision.settings.channels import LABEL_MAP, Channel
+from vision.settings.counted import counted
 from vision.settings.errors import UserError
 from vision.settings.job import RUN_FILE
 from vision.settings.run import RunSettings
 from vision.settings.strict_json import read_json
 
 HELD_OUT = "held_out.json"
+_USUAL_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,17 @@ class HeldOut:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} does not say which images are held out ({error}): start a new run") from error
         return found
+
+    def warning(self, num_classes: int) -> str | None:
+        """Return a sentence where fewer images are held out than there are classes; None where enough are."""
+        count, folds = len(self.keys), min(_USUAL_FOLDS, max(2, self.images // 2))
+        if count >= num_classes:
+            return None
+        return (
+            f"{count} of {counted(self.images, 'image')} {'is' if count == 1 else 'are'} held out for validation, "
+            f"fewer than the {num_classes} classes, so that the figures mean next to nothing: run.folds={folds} trains "
+            f"{folds} times and measures on every image"
+        )
 
     def write(self, folder: Path) -> None:
         """Write the choice into a run folder."""

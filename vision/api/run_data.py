@@ -108,13 +108,16 @@ def judge_sizes(
 def _open_divided(algorithm: AnyAlgorithm, job: TrainingJob, held_out: HeldOut | None) -> RunData:
     """Open channel train, of which a share is held out for validation."""
     reader, summary = _open_labels(algorithm, job, "train")
-    for warning in summary.warnings:
-        log.warning("channel 'train': %s", warning)
+    for remark in summary.warnings:
+        log.warning("channel 'train': %s", remark)
     if summary.problems:
         raise SettingsError([f"channel 'train': {problem}" for problem in summary.problems])
     names = job.run.class_names or reader.class_names
     check_names(names, None, job)
     held_out = held_out or HeldOut.choose(reader, job.channels, job.run)
+    warning = held_out.warning(job.hyperparameters.num_classes)
+    if warning:
+        log.warning("channel 'train': %s", warning)
     train, validation = held_out.parts(reader)
     source = LabeledChannel("train", job.channels, train)
     summary = algorithm.summarize_targets(source, job.hyperparameters, job.run)

@@ -80,7 +80,8 @@ class Proposal:
         time = self._time_text()
         lines += [*([time] if time else []), *self.choice.plan.advice]
         held_out = max(round(self.look.num_images * float(SHARE)), 1)
-        if "run.validation_share" in self.settings and held_out < _FEW:
+        # Of fewer than there are classes the run itself says so, by their exact number.
+        if "run.validation_share" in self.settings and self.look.num_classes <= held_out < _FEW:
             lines.append(
                 f"a fifth of the images, about {held_out}, says little of a model: run.folds=5 trains five times and"
                 " measures on every image"

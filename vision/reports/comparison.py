@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from vision.files.atomic_file import write_whole
 from vision.files.write_error import make_folder
@@ -18,6 +18,7 @@ from vision.reports.formatting import metric_label, short_label
 from vision.settings.counted import counted
 
 MOST_BARS = 40
+_LONGEST_NAME = 40
 _COLORS = {1: "#16a34a", -1: "#dc2626", 0: FAINT}
 FORMAT_VERSION = 1
 _SIGNS = {1: "better", -1: "worse", 0: ""}
@@ -29,19 +30,22 @@ def write_comparison(folder: Path, comparison: Comparison) -> Path:
     document = json.dumps(to_json(comparison), allow_nan=False, indent=1)
     write_whole(folder / "comparison.json", document + "\n")
     overall, classes = tables(comparison)
-    sections = [html.Section(overall.title, _picture(comparison.metrics, "metrics") + html.table_html(overall))]
+    axis = "{1} \u2013 {0}, in points, with 95 % interval".format(*names_of(comparison))
+    picture = _picture(comparison.metrics, "metrics", axis)
+    sections = [html.Section(overall.title, picture + html.table_html(overall))]
     widest = sorted(comparison.classes, key=lambda compared: -abs(_difference(compared)))[:MOST_BARS]
-    body = _picture([compared for compared in comparison.classes if compared in widest], "classes")
+    body = _picture([compared for compared in comparison.classes if compared in widest], "classes", axis)
     sections.append(html.Section(classes.title, body + html.table_html(classes)))
     found = comparison.decisive
     label = metric_label(comparison.objective)
+    model, other = names_of(comparison)
     page = html.page(
         title=verdict(comparison),
-        subtitle=f"model: {comparison.model} \u00b7 other: {comparison.other} \u00b7 "
+        subtitle=f"{comparison.model} and {comparison.other} \u00b7 "
         f"{counted(comparison.num_images, 'image')}, {comparison.resamples:,} draws",
         tiles=[
-            html.Tile(f"{label} of model in %, with 95 % interval", interval_text(found.model)),
-            html.Tile(f"{label} of other in %, with 95 % interval", interval_text(found.other)),
+            html.Tile(f"{label} of {model} in %, with 95 % interval", interval_text(found.model)),
+            html.Tile(f"{label} of {other} in %, with 95 % interval", interval_text(found.other)),
         ],
         notes=comparison.notes,
         sections=sections,
@@ -51,13 +55,16 @@ def write_comparison(folder: Path, comparison: Comparison) -> Path:
     return path
 
 
-def _picture(rows: Sequence[Compared], description: str) -> str:
+def _picture(rows: Sequence[Compared], description: str, axis: str) -> str:
     drawn = [row for row in rows if not math.isnan(row.intervals.difference.value)]
-    return html.picture_html(forest_plot(drawn), f"differences of {description}") if drawn else ""
+    return html.picture_html(forest_plot(drawn, axis), f"differences of {description}") if drawn else ""
 
 
-def forest_plot(rows: Sequence[Compared]) -> bytes:
-    """Draw differences in points with their intervals, one a line; green and red where chance does not explain them."""
+def forest_plot(rows: Sequence[Compared], axis: str) -> bytes:
+    """Draw differences in points with their intervals, one a line; green and red where chance does not explain them.
+
+    ``axis`` says below them what is subtracted from what.
+    """
     figure, (axes,) = new_figure(9, 0.9 + 0.3 * len(rows))
     for place, row in enumerate(rows):
         found = row.intervals.difference
@@ -69,7 +76,7 @@ def forest_plot(rows: Sequence[Compared]) -> bytes:
     axes.set_yticks(range(len(rows)), [f"\u2009{short_label(metric_label(row.name))}" for row in rows])
     for tick in axes.get_yticklabels():
         tick.set_parse_math(False)
-    axes.set_xlabel("other \u2013 model, in points, with 95 % interval", color=FAINT)
+    axes.set_xlabel(axis, color=FAINT).set_parse_math(False)
     return png(figure)
 
 
@@ -78,33 +85,49 @@ def _difference(compared: Compared) -> float:
     return 0.0 if math.isnan(value) else value
 
 
+def names_of(comparison: Comparison) -> tuple[str, str]:
+    """Return short names of the two models: the ends of their paths from where these differ."""
+    paths = [_parts_of_run(path) for path in (comparison.model, comparison.other)]
+    for count in range(1, max(map(len, paths)) + 1):
+        model, other = ("/".join(parts[-count:]) for parts in paths)
+        if model != other:
+            return short_label(model, _LONGEST_NAME), short_label(other, _LONGEST_NAME)
+    return "model", "other"
+
+
+def _parts_of_run(path: str) -> tuple[str, ...]:
+    """Return the parts of a model's path, without the name that a model has in every run."""
+    parts = PurePath(path).parts
+    return parts[:-1] if len(parts) > 1 and parts[-1] in ("model", "model.tar.gz") else parts
+
+
 def verdict(comparison: Comparison) -> str:
-    """One sentence: which model is better, or that these images do not tell."""
+    """One sentence: which model is better, or that these images do not show it."""
     found = comparison.decisive
     name = metric_label(comparison.objective)
+    model, other = names_of(comparison)
     if math.isnan(found.difference.value):
-        return f"These images do not tell the two models apart: {name} is undefined on them."
+        return f"These images do not show which model is better: {name} is undefined on them."
     low, high = found.difference.low, found.difference.high
     if found.sign == 0:
         return (
-            f"The two models cannot be told apart on these {comparison.num_images:,} images: {name} of other differs "
-            f"from model's by {_points(found.difference.value)} points, and the 95 % interval, {_points(low)} to "
-            f"{_points(high)}, includes no difference."
+            f"These {comparison.num_images:,} images do not show which model is better: {name} of {other} differs "
+            f"from that of {model} by {_points(found.difference.value)} points, and the 95 % interval, {_points(low)} "
+            f"to {_points(high)}, includes no difference."
         )
-    better, worse = ("other", "model") if found.sign > 0 else ("model", "other")
-    paths = {"model": comparison.model, "other": comparison.other}
-    values = {"model": found.model.value, "other": found.other.value}
+    better, worse = (other, model) if found.sign > 0 else (model, other)
+    values = (found.other.value, found.model.value) if found.sign > 0 else (found.model.value, found.other.value)
     gain = sorted(abs(bound) for bound in (low, high))
     return (
-        f"{better} ({paths[better]}) is better than {worse}: {name} {100 * values[better]:.1f} % against "
-        f"{100 * values[worse]:.1f} %, by {100 * abs(found.difference.value):.1f} points (95 % interval "
-        f"{100 * gain[0]:.1f} to {100 * gain[1]:.1f})."
+        f"{better} is better than {worse}: {name} {100 * values[0]:.1f} % against {100 * values[1]:.1f} %, by "
+        f"{100 * abs(found.difference.value):.1f} points (95 % interval {100 * gain[0]:.1f} to {100 * gain[1]:.1f})."
     )
 
 
 def tables(comparison: Comparison) -> tuple[Table, ...]:
     """Return tables of the figures over all classes, and of each class, with their 95 % intervals in percent."""
-    columns = ("model, %", "other, %", "difference", "other is")
+    model, other = names_of(comparison)
+    columns = (f"{model}, %", f"{other}, %", "difference", f"{other} is")
     overall = tuple(_row(metric_label(compared.name), compared) for compared in comparison.metrics)
     classes = tuple(_row(compared.name, compared) for compared in comparison.classes)
     title = f"{metric_label(comparison.class_metric)} of each class"

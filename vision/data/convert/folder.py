@@ -27,6 +27,10 @@ class FolderSource(Source):
         self._reader = FolderReader(path, find_class_list(options.classes, path))
         self.class_names = self._reader.class_names
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        return self._reader.remarks
+
     def __len__(self) -> int:
         return len(self._reader)
 

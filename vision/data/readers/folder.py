@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,8 +22,6 @@ from vision.data.sample import Sample
 from vision.settings.counted import counted
 from vision.settings.errors import DataError
 from vision.settings.file_names import same_letters, shown_name
-
-log = logging.getLogger(__name__)
 
 
 class FolderReader:
@@ -65,13 +62,8 @@ class FolderReader:
         problems.raise_if_any()
         if not paths:
             raise DataError(str(root), "holds no images in its class folders")
-        if others:
-            log.warning(
-                "%s: left out %s without the suffix of an image, first %s",
-                root,
-                counted(len(others), "file"),
-                shown_name(others[0]),
-            )
+        left_out = f"left out {counted(len(others), 'file')} without the suffix of an image"
+        self.remarks: tuple[str, ...] = (f"{left_out}, first {shown_name(others[0])}",) if others else ()
         self._files = FileTable(root, paths)
         self._class_ids = np.array(class_ids, np.float32)
 
