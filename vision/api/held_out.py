@@ -13,6 +13,7 @@ from vision.data.hold_out import hold_out
 from vision.data.masks.label_map import MOST_CLASSES, read_label_map
 from vision.data.readers.subset import SubsetReader
 from vision.data.sample import Reader
+from vision.data.stratification import usual_folds
 from vision.files.atomic_file import write_whole
 from vision.settings.channels import LABEL_MAP, Channel
 from vision.settings.counted import counted
@@ -22,7 +23,6 @@ from vision.settings.run import RunSettings
 from vision.settings.strict_json import read_json
 
 HELD_OUT = "held_out.json"
-_USUAL_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class HeldOut:
 
     def warning(self, num_classes: int) -> str | None:
         """Return a sentence where fewer images are held out than there are classes; None where enough are."""
-        count, folds = len(self.keys), min(_USUAL_FOLDS, max(2, self.images // 2))
+        count, folds = len(self.keys), usual_folds(self.images)
         if count >= num_classes:
             return None
         return (

@@ -125,7 +125,12 @@ def check_places(names: dict[str, str], places: Sequence[str]) -> None:
     """Raise SettingsError where a place is missing, a format is unknown or the input does not exist."""
     from vision.data.convert.formats import FORMATS
 
-    problems = [f"Setting {name} is required but missing: give {name}=..." for name in places if not names.get(name)]
+    missing = [name for name in places if not names.get(name)]
+    formats = [name for name in ("from", "to", "format") if name in missing]
+    problems = [f"Setting {name} is required but missing: give {name}=PATH." for name in missing if name not in formats]
+    problems += [
+        f"Setting {name} is required but missing: give {name}=FORMAT, one of {', '.join(FORMATS)}." for name in formats
+    ]
     for name in {"from", "to", "format"}.intersection(places, names):
         if names[name] and names[name] not in FORMATS:
             problems.append(

@@ -72,3 +72,8 @@ def _counts(unit: Sequence[int], labels: Sequence[Mapping[int, float]]) -> dict[
         for class_id, count in (labels[index] or {_NONE: 1.0}).items():
             counts[class_id] += count
     return counts
+
+
+def usual_folds(images: int) -> int:
+    """Return into how many folds few images are best divided, of which each needs two."""
+    return min(5, max(2, images // 2))

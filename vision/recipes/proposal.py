@@ -12,6 +12,7 @@ from pathlib import Path
 from vision import algorithms
 from vision.data.look import DataLook, look_at
 from vision.data.readers.open import open_channel
+from vision.data.stratification import usual_folds
 from vision.recipes.data_finder import FoundData, find_channels
 from vision.recipes.recipe import AUTO, SAGEMAKER, Choice, choose
 from vision.settings.channels import parse_channels
@@ -80,11 +81,11 @@ class Proposal:
         time = self._time_text()
         lines += [*([time] if time else []), *self.choice.plan.advice]
         held_out = max(round(self.look.num_images * float(SHARE)), 1)
-        # Of fewer than there are classes the run itself says so, by their exact number.
-        if "run.validation_share" in self.settings and self.look.num_classes <= held_out < _FEW:
+        if "run.validation_share" in self.settings and held_out < _FEW:
+            folds = usual_folds(self.look.num_images)
             lines.append(
-                f"a fifth of the images, about {held_out}, says little of a model: run.folds=5 trains five times and"
-                " measures on every image"
+                f"a fifth of the images, about {held_out}, says little of a model: run.folds={folds} trains {folds} "
+                "times and measures on every image"
             )
         if self.found.test is not None:
             lines.append(

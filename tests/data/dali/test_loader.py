@@ -4,11 +4,13 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from vision.algorithms import get
 from vision.data.augmentations.crop import Crop
 from vision.data.dali.loader import require_dali
 from vision.data.dataset import CacheSettings, ImageDataset
+from vision.data.readers.folder import FolderReader
 from vision.data.stream import StreamDataset
 from vision.settings.errors import UserError
 
@@ -55,4 +57,16 @@ def test_what_it_can_load_is_given_back() -> None:
 )
 def test_what_it_cannot_load_is_refused(wanted: ImageDataset | StreamDataset, sentence: str) -> None:
     with pytest.raises(UserError, match=r"run\.loader=dali .*" + sentence.replace(".", r"\.")):
+        require_dali(wanted)
+
+
+@pytest.mark.usefixtures("dali_is_there")
+@pytest.mark.parametrize("name", ["a/1.gif", "a/1.jpg"])
+def test_kinds_of_images_that_it_cannot_decode_are_refused_by_name_or_content(name: str, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / name, "GIF")
+    Image.new("RGB", (4, 4)).save(tmp_path / "a" / "0.png")
+    wanted = dataset()
+    wanted.reader = FolderReader(tmp_path)
+    with pytest.raises(UserError, match=rf"run\.loader=dali cannot decode GIF, which .*/{name} is: save such images"):
         require_dali(wanted)

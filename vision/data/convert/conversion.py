@@ -146,10 +146,13 @@ def check_output(target: DatasetFormat, output: Path) -> None:
     """Raise UserError where ``output`` is of the wrong kind or holds something already."""
     suffix = output.suffix.lower()
     if target.suffixes and suffix not in target.suffixes:
-        raise UserError(
-            f"Setting output is {str(output)!r}, but to={target.name} writes a file: end it in "
-            f"{' or '.join(target.suffixes)}."
+        endings = " or ".join(target.suffixes)
+        way = (
+            f"give one in it, such as {output / 'data'}{target.suffixes[0]}"
+            if output.is_dir()
+            else f"end it in {endings}"
         )
+        raise UserError(f"Setting output is {str(output)!r}, but to={target.name} writes a file: {way}.")
     if not target.suffixes and any(suffix in other.suffixes for other in FORMATS.values()):
         raise UserError(f"Setting output is {str(output)!r}, but to={target.name} writes a {target.place}.")
     if output.exists() if target.suffixes else output.is_dir() and any(output.iterdir()):

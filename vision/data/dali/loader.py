@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,14 +23,21 @@ from vision.data.cache.batch_augmentation import shift_hls, to_device, to_grey
 from vision.data.collate import Batch
 from vision.data.dali.draws import ImageDraw, draw_image, is_supported
 from vision.data.dataset import ImageDataset
-from vision.data.image_codec import check_image
+from vision.data.image_codec import check_image, image_header
+from vision.data.readers.file_table import HEIC_SUFFIXES
+from vision.data.sample import Located, Reader
 from vision.data.sampler import Draw, TrainSampler
 from vision.data.stream import StreamDataset
-from vision.settings.errors import UserError
+from vision.settings.errors import DataError, UserError
 
 # Batches under way: one is made while another is used and the next is read.
 DEPTH = 3
 _OTHERWISE = "or set run.loader=standard"
+# What DALI documents for its decoders, of the kinds of images that are read here.
+_DECODED = ("JPEG", "PNG", "WebP", "BMP", "TIFF")
+_UNDECODED_SUFFIXES = {".gif": "GIF", ".avif": "AVIF", **dict.fromkeys(HEIC_SUFFIXES, "HEIC")}
+# Images looked at before training; the names of all are looked at where they have names.
+_LOOKED_AT = 256
 
 
 @dataclass(frozen=True)
@@ -134,6 +142,8 @@ class DaliLoader:
         sample = self.dataset.reader[index]
         target = self.dataset.decode_target(sample.target, sample.key)
         header, body = check_image(bytes(sample.encoded), sample.key)
+        if header.format not in _DECODED:
+            raise UserError(_foreign(sample.key, header.format))
         width, height = header.upright_size
         try:
             draw = draw_image(self._augmentations, seed, (height, width))
@@ -165,4 +175,30 @@ def require_dali(dataset: ImageDataset | StreamDataset) -> tuple[ImageDataset, S
             f"run.loader=dali decodes images anew each time, but run.cache is {dataset.cache.kind}: "
             f"set run.cache=none, {_OTHERWISE}"
         )
+    _refuse_foreign_images(dataset.reader)
     return dataset, steps
+
+
+def _refuse_foreign_images(reader: Reader) -> None:
+    """Raise UserError where a channel has images that DALI cannot decode, by their names and the contents of some."""
+    if isinstance(reader, Located):
+        for index in range(len(reader)):
+            kind = _UNDECODED_SUFFIXES.get(os.path.splitext(reader.path(index))[1].lower())
+            if kind is not None:
+                raise UserError(_foreign(reader.key(index), kind))
+    for index in np.linspace(0, len(reader) - 1, min(_LOOKED_AT, len(reader))).astype(int).tolist():
+        try:
+            sample = reader[index]
+            kind = image_header(sample.encoded, sample.key).format
+        except DataError:
+            # Counted and named where images are decoded.
+            continue
+        if kind not in _DECODED:
+            raise UserError(_foreign(sample.key, kind))
+
+
+def _foreign(key: str, kind: str) -> str:
+    return (
+        f"run.loader=dali cannot decode {kind}, which {key} is: save such images as JPEG or PNG (vision im2rec packs "
+        f"them so), {_OTHERWISE}"
+    )
