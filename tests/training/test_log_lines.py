@@ -130,6 +130,12 @@ def test_parameter_block_follows_the_settings(changes: dict[str, str], present: 
     assert absent not in text
 
 
+def test_another_library_s_network_stands_in_place_of_the_depth() -> None:
+    text = ClassificationLogLines(CLASSIFICATION, "timm:vit_tiny").parameters()
+    assert "backbone: timm:vit_tiny" in text
+    assert not any(line.startswith("num_layers") for line in text)
+
+
 @pytest.mark.parametrize(
     ("regex", "expected"),
     [

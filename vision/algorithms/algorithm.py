@@ -299,7 +299,7 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
         return evaluation
 
     @abstractmethod
-    def log_lines(self, hyperparameters: H, host: str) -> LogLines:
+    def log_lines(self, hyperparameters: H, run: RunSettings, host: str) -> LogLines:
         """Return the lines that SageMaker's own container prints for this algorithm on the machine of that name."""
 
 

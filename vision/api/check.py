@@ -248,7 +248,7 @@ def _memory_bytes(device: torch.device) -> int:
 
 
 def _example_lines(algorithm: AnyAlgorithm, job: TrainingJob) -> list[str]:
-    lines, hp = algorithm.log_lines(job.hyperparameters, HOST), job.hyperparameters
+    lines, hp = algorithm.log_lines(job.hyperparameters, job.run, HOST), job.hyperparameters
     steps = hp.num_training_samples // hp.mini_batch_size
     made_up = _MadeUp(algorithm.facts)
     batch = BatchReport(0, steps, steps * hp.mini_batch_size, 100.0, _EXAMPLE_S, made_up, hp.learning_rate)

@@ -121,6 +121,13 @@ def open_run_folder(job: TrainingJob, facts: dict[str, int], folder: RunFolder) 
 
 
 def _begin(folder: RunFolder, job: TrainingJob, described: dict[str, Any]) -> None:
+    # Imported here because it loads Lightning, which an evaluation does without.
+    from vision.training.checkpoints import LAST
+
+    if job.run.resume and not (folder.checkpoints / LAST).exists():
+        # A container always resumes, so that its first start is nothing to warn of.
+        level = logging.WARNING if folder.settings.exists() else logging.INFO
+        log.log(level, "there is no checkpoint in %s yet, so the run begins from the start", folder.checkpoints)
     if folder.settings.exists():
         if not job.run.resume:
             raise UserError(
@@ -144,17 +151,9 @@ def _describe(job: TrainingJob, facts: dict[str, int]) -> dict[str, Any]:
     }
 
 
-log = logging.getLogger(__name__)
-
-
 def checkpoint_to_resume(run: RunSettings, checkpoints: Checkpoints) -> str | None:
     """Return the path of the checkpoint from which a run continues; None starts it from the beginning."""
-    if not run.resume:
-        return None
-    if checkpoints.path.exists():
-        return str(checkpoints.path)
-    log.warning("there is no checkpoint in %s yet, so the run begins from the start", checkpoints.folder)
-    return None
+    return str(checkpoints.path) if run.resume and checkpoints.path.exists() else None
 
 
 def changed_settings(folder: Path, file: Path, described: dict[str, Any]) -> list[str]:

@@ -165,7 +165,7 @@ def _train(run: _Run, data: RunData | None, own: OwnParts) -> RunResult:
     task, module = task_and_data(run.algorithm, job, run.data, run.start, run.class_names)
     checkpoints = Checkpoints(run.folder.checkpoints, job.run.checkpoint_every_steps)
     history = History(run.folder.metrics)
-    lines = run.algorithm.log_lines(hp, run.folder.host)
+    lines = run.algorithm.log_lines(hp, job.run, run.folder.host)
     progress = Progress(lines, job.run.progress, job.run.log_every_steps, auto=own.display)
     metric = run.algorithm.facts.objective_of(job.run)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from torch import Tensor, nn
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 # Of a network named by a stranger's file: 2 GiB of float32 weights.
 MOST_WEIGHTS = 2**29
 _HUB_FILE = "model.safetensors"
+_CONNECT_SECONDS = 5
 
 
 def _timm() -> ModuleType:
@@ -157,6 +161,8 @@ def _find(name: str, folder: Path | None) -> Path:
     if isinstance(cached, str):
         return Path(cached)
     try:
+        if not huggingface_hub.constants.HF_HUB_OFFLINE:
+            _connect(huggingface_hub.constants.ENDPOINT)
         return Path(huggingface_hub.hf_hub_download(hub, _HUB_FILE))
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         place = f"{folder} holds none of {', '.join(files)}" if folder is not None else "run.weights_folder is unset"
@@ -165,3 +171,12 @@ def _find(name: str, folder: Path | None) -> Path:
             f"put {files[0]} into a folder and name it by run.weights_folder, or train from scratch with "
             "hp.use_pretrained_model=0."
         ) from error
+
+
+def _connect(url: str) -> None:
+    """Raise OSError where a server cannot be reached, which the hub's own client tries six times in 24 seconds."""
+    place = urlsplit(url)
+    # Behind a proxy this machine need not know the server.
+    if place.hostname and place.scheme not in getproxies():
+        port = place.port or (80 if place.scheme == "http" else 443)
+        socket.create_connection((place.hostname, port), _CONNECT_SECONDS).close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,7 @@ def test_trained_weights_come_from_a_folder_or_the_cache(tmp_path: Path, monkeyp
     head = network.network.head.weight.clone()
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda hub, file: None)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
+    monkeypatch.setattr("vision.nn.timm_backbones.socket.create_connection", lambda *place: socket.socket())
     with pytest.raises(UserError, match=r"put test_vit\.safetensors into a folder and name it by run\.weights_folder"):
         ALGORITHM.load_pretrained(network, network.architecture, tmp_path)
     save_file(published, tmp_path / "test_vit.r160_in1k.safetensors")
@@ -249,3 +251,20 @@ def test_a_network_from_python_is_trained_and_loaded_with_its_like(channels: dic
         vision.load(result.folder.path, network=nn.Linear(1, 1))
     with pytest.raises(SettingsError, match="both name the network"):
         vision.fit("image_classification", channels, run={"backbone": NETWORK}, network=start, **given)
+
+
+def test_a_hub_that_cannot_be_reached_is_not_tried_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(place: tuple[str, int], timeout_s: float) -> None:
+        raise OSError(f"no route to {place}")
+
+    def tried(hub: str, file: str) -> None:
+        raise AssertionError("the client of the hub retries for half a minute")
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda hub, file: None)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", tried)
+    monkeypatch.setattr("vision.nn.timm_backbones.getproxies", dict)
+    monkeypatch.setattr("vision.nn.timm_backbones.socket.create_connection", unreachable)
+    network = network_of("timm:test_resnet")
+    with pytest.raises(UserError, match=r"cannot be downloaded from .*\(OSError\), and run\.weights_folder is unset"):
+        ALGORITHM.load_pretrained(network, network.architecture, None)

@@ -196,7 +196,7 @@ class Toy(Algorithm[ToyHyperparameters, Plan, TwoConvolutions, Tensor, np.ndarra
             return cv2.imencode(".png", prediction)[1].tobytes()
         return json_bytes(self.describe_prediction(prediction, class_names))
 
-    def log_lines(self, hyperparameters: ToyHyperparameters, host: str) -> ToyLogLines:
+    def log_lines(self, hyperparameters: ToyHyperparameters, run: RunSettings, host: str) -> ToyLogLines:
         return ToyLogLines()
 
 

@@ -265,8 +265,10 @@ class ImageClassification(
             return evaluation
         return with_explanations(evaluation, network, self.transform(hyperparameters, "validation"), image_of)
 
-    def log_lines(self, hyperparameters: ImageClassificationHyperparameters, host: str) -> ClassificationLogLines:
-        return ClassificationLogLines(hyperparameters.to_strings())
+    def log_lines(
+        self, hyperparameters: ImageClassificationHyperparameters, run: RunSettings, host: str
+    ) -> ClassificationLogLines:
+        return ClassificationLogLines(hyperparameters.to_strings(), run.backbone)
 
 
 def _resnet(network: Classifier) -> ImageClassifier:

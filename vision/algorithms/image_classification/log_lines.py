@@ -10,7 +10,10 @@ BEST_MODEL_SENTENCE = "checkpoint_frequency not set, will store the best model"
 
 
 class ClassificationLogLines(LogLines):
-    """``hyperparameters`` are strings by name, without those that are not set."""
+    """``hyperparameters`` are strings by name, without those that are not set.
+
+    ``backbone`` is the network of another library, whose depth ``num_layers`` does not say.
+    """
 
     # Label in the log, hyperparameter it shows, and what stands there if that is not set (None: no line).
     PARAMETERS: tuple[tuple[str, str, str | None], ...] = (
@@ -32,8 +35,9 @@ class ClassificationLogLines(LogLines):
         ("checkpoint_frequency", "checkpoint_frequency", None),
     )
 
-    def __init__(self, hyperparameters: Mapping[str, str]) -> None:
+    def __init__(self, hyperparameters: Mapping[str, str], backbone: str | None = None) -> None:
         self.hyperparameters = hyperparameters
+        self.backbone = backbone
         top_k = hyperparameters.get("top_k")
         self.metric_names = ("accuracy", f"top_k_accuracy_{top_k}") if top_k else ("accuracy",)
 
@@ -46,7 +50,9 @@ class ClassificationLogLines(LogLines):
         lines.append("---- Parameters ----")
         for label, name, unset in self.PARAMETERS:
             value = given.get(name, unset)
-            if value is not None:
+            if name == "num_layers" and self.backbone is not None:
+                lines.append(f"backbone: {self.backbone}")
+            elif value is not None:
                 lines.append(f"{label}: {_numpy_class(value) if label == 'data type' else value}")
         if "checkpoint_frequency" not in given:
             lines.append(BEST_MODEL_SENTENCE)

@@ -170,7 +170,9 @@ class ObjectDetection(
     def proposed_labels(self, prediction: ImageDetections) -> list[ScoredLabel]:
         return prediction.at_least(PROPOSED_SCORE).scored_labels()
 
-    def log_lines(self, hyperparameters: ObjectDetectionHyperparameters, host: str) -> DetectionLogLines:
+    def log_lines(
+        self, hyperparameters: ObjectDetectionHyperparameters, run: RunSettings, host: str
+    ) -> DetectionLogLines:
         return DetectionLogLines(hyperparameters.to_strings(), host)
 
 

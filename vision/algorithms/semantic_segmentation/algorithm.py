@@ -180,7 +180,9 @@ class SemanticSegmentation(
     def uncertainty(self, prediction: Segmentation) -> float:
         return prediction.uncertainty()
 
-    def log_lines(self, hyperparameters: SemanticSegmentationHyperparameters, host: str) -> SegmentationLogLines:
+    def log_lines(
+        self, hyperparameters: SemanticSegmentationHyperparameters, run: RunSettings, host: str
+    ) -> SegmentationLogLines:
         return SegmentationLogLines(hyperparameters, host)
 
 
