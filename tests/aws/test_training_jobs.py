@@ -16,6 +16,7 @@ from tests.contract.training_jobs import HYPERPARAMETERS, records
 from vision.aws.s3.buckets import Buckets
 from vision.aws.sagemaker.channel_data import find_objects
 from vision.aws.sagemaker.training_request import S3Source
+from vision.settings.errors import UserError
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("no_training")]
 
@@ -59,6 +60,16 @@ def test_the_names_of_a_manifest_stay_in_the_channel(clients: Clients, root: Pat
     find_objects(buckets, source).link_into(outside / "channel")
     assert [path.name for path in outside.iterdir()] == ["channel"]
     assert [path.name for path in (outside / "channel").iterdir()] == ["a.rec"]
+
+
+@pytest.mark.parametrize("entry", ["/", "", "/.."])
+def test_an_entry_of_a_manifest_that_names_no_object_is_refused(clients: Clients, root: Path, entry: str) -> None:
+    clients.s3.copy_object(Bucket="bucket", Key="named/train/a.rec", CopySource="bucket/train/data.rec")
+    entries = [{"prefix": "s3://bucket/named/train"}, entry]
+    clients.s3.put_object(Bucket="bucket", Key="entry.json", Body=json.dumps(entries).encode())
+    source = S3Source.read({"S3DataType": "ManifestFile", "S3Uri": "s3://bucket/entry.json"})
+    with pytest.raises(UserError, match=f"holds the entry '{entry}', which names no object"):
+        find_objects(Buckets(root), source)
 
 
 def test_a_job_that_waits_is_stopped_at_once(clients: Clients) -> None:
@@ -155,3 +166,23 @@ def test_a_word_that_is_none_of_an_enumeration_is_refused_in_the_words_of_the_se
     wanted = r"Value 'Disk' at 'algorithmSpecification\.trainingInputMode' .* enum value set: \[File, FastFile, Pipe\]"
     with pytest.raises(ClientError, match=wanted):
         clients.sagemaker.create_training_job(**request)
+
+
+@pytest.mark.parametrize(
+    ("call", "given", "words"),
+    [
+        ("training_jobs", {"StatusEquals": "Done"}, r"'statusEquals' .* \[InProgress, Completed, Failed, Stopping, "),
+        ("transform_jobs", {"StatusEquals": "Done"}, r"'statusEquals' .* \[InProgress, Completed"),
+        ("hyper_parameter_tuning_jobs", {"StatusEquals": "Done"}, r"'statusEquals' .* Deleting, DeleteFailed\]"),
+        ("endpoints", {"StatusEquals": "Done"}, r"'statusEquals' .* \[OutOfService, Creating"),
+        ("models", {"SortBy": "Status"}, r"'sortBy' .* \[Name, CreationTime\]"),
+        ("endpoint_configs", {"SortBy": "Status"}, r"'sortBy' .* \[Name, CreationTime\]"),
+        ("training_jobs", {"SortOrder": "Up"}, r"'sortOrder' .* \[Ascending, Descending\]"),
+    ],
+)
+def test_lists_take_the_words_of_their_kind_only(
+    clients: Clients, call: str, given: dict[str, str], words: str
+) -> None:
+    with pytest.raises(ClientError, match=words) as error:
+        getattr(clients.sagemaker, f"list_{call}")(**given)
+    assert error.value.response["Error"]["Code"] == "ValidationException"

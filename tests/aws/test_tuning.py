@@ -270,6 +270,14 @@ def test_jobs_without_an_objective_fail_the_tuning_job(clients: Clients, momentu
         ),
         ({"continuous": [{**RATES, "MaxValue": "7"}]}, ["learning_rate is '7'"]),
         ({"static": {"learning_rate": "0.1"}}, ["learning_rate is both varied and given"]),
+        (
+            {
+                "jobs": None,
+                "static": {"learning_rate": "0.1", "epochs": "many"},
+                "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "none"},
+            },
+            ["MaxNumberOfTrainingJobs is missing", "both varied and given", "metric 'none' is", "epochs is 'many'"],
+        ),
         ({"Strategy": "Grid"}, ["the strategy Grid tries categories only"]),
         ({"Strategy": "Hyperband", "TrainingJobEarlyStoppingType": "Auto"}, ["set Off"]),
         (

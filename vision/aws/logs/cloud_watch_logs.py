@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from starlette.requests import Request
@@ -36,7 +36,7 @@ class _Streams(_LogShape):
     log_group_name: str
     log_stream_name_prefix: str = ""
     limit: Annotated[int, Field(ge=1, le=50)] = 50
-    order_by: str = "LogStreamName"
+    order_by: Literal["LogStreamName", "LastEventTime"] = "LogStreamName"
     descending: bool = False
     next_token: str | None = None
 

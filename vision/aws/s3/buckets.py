@@ -130,5 +130,6 @@ def _check_key(key: str) -> None:
         raise ServiceFailure(
             400,
             "InvalidArgument",
-            f"key {shown(key)} cannot be a file's name here: no part between slashes may be empty, '.' or '..'",
+            f"key {shown(key)} cannot be a file's name here: it may hold no NUL, and no part between slashes may be "
+            "empty, '.' or '..'",
         )

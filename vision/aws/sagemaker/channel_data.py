@@ -123,6 +123,9 @@ def _of_manifest(buckets: Buckets, uri: str) -> ChannelData:
     names = entries[1:]
     if not all(isinstance(name, str) for name in names):
         raise ValueError(f"manifest {shown(uri)} holds an entry that is not a key")
+    unnamed = [name for name in names if not _inside(name) or name.endswith("/")]
+    if unnamed:
+        raise ValueError(f"manifest {shown(uri)} holds the entry {shown(unnamed[0])}, which names no object")
     # A name may begin anywhere within the key: "/a" after the prefix "b", even "../a", must stay in the channel.
     found = {_inside(name): buckets.existing(bucket, prefix + name) for name in names}
     return ChannelData(tuple(found.items()))

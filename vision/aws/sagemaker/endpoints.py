@@ -13,7 +13,7 @@ from vision.aws.registry import Resource
 from vision.aws.request_shape import RequestShape, TaggedShape, validation_failure
 from vision.aws.sagemaker.arns import arn
 from vision.aws.sagemaker.described import settled, without_none
-from vision.aws.sagemaker.listing import ListRequest, list_page
+from vision.aws.sagemaker.listing import EndpointList, list_page
 from vision.aws.sagemaker.live_endpoints import KIND, LiveEndpoints
 from vision.aws.sagemaker.models import CONFIG, ConfigRequest, Models
 from vision.aws.sagemaker.training_request import Name
@@ -166,7 +166,7 @@ class Endpoints:
 
     async def list(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         found, token = list_page(
-            self._workplace.registry.all(KIND), ListRequest.read(values), lambda one: one.state["status"]
+            self._workplace.registry.all(KIND), EndpointList.read(values), lambda one: one.state["status"]
         )
         entries = [
             {

@@ -14,18 +14,66 @@ from vision.settings.nearest import shown
 
 
 class ListRequest(RequestShape):
-    """What all List calls have in common. Times are in seconds since 1970."""
+    """What all List calls have in common. Times are in seconds since 1970; each call has texts of its own."""
 
     max_results: Annotated[int, Field(ge=1, le=100)] = 10
     next_token: str | None = None
     name_contains: str = ""
     status_equals: str | None = None
-    sort_by: Literal["Name", "CreationTime", "Status", "FinalObjectiveMetricValue"] = "CreationTime"
+    sort_by: str = "CreationTime"
     sort_order: Literal["Ascending", "Descending"] = "Descending"
     creation_time_after: float | None = None
     creation_time_before: float | None = None
     last_modified_time_after: float | None = None
     last_modified_time_before: float | None = None
+
+
+class ModelList(ListRequest):
+    """Of models and endpoint configurations, which have no status."""
+
+    sort_by: Literal["Name", "CreationTime"] = "CreationTime"
+
+
+class TransformList(ListRequest):
+    status_equals: Literal["InProgress", "Completed", "Failed", "Stopping", "Stopped"] | None = None
+    sort_by: Literal["Name", "CreationTime", "Status"] = "CreationTime"
+
+
+class TrainingList(ListRequest):
+    status_equals: Literal["InProgress", "Completed", "Failed", "Stopping", "Stopped", "Deleting"] | None = None
+    sort_by: Literal["Name", "CreationTime", "Status"] = "CreationTime"
+
+
+class TunedTrainingList(ListRequest):
+    """Of the training jobs of a tuning job."""
+
+    status_equals: Literal["InProgress", "Completed", "Failed", "Stopping", "Stopped", "Deleting"] | None = None
+    sort_by: Literal["Name", "CreationTime", "Status", "FinalObjectiveMetricValue"] = "CreationTime"
+
+
+class TuningList(ListRequest):
+    status_equals: (
+        Literal["Completed", "InProgress", "Failed", "Stopped", "Stopping", "Deleting", "DeleteFailed"] | None
+    ) = None
+    sort_by: Literal["Name", "Status", "CreationTime"] = "CreationTime"
+
+
+class EndpointList(ListRequest):
+    status_equals: (
+        Literal[
+            "OutOfService",
+            "Creating",
+            "Updating",
+            "SystemUpdating",
+            "RollingBack",
+            "InService",
+            "Deleting",
+            "Failed",
+            "UpdateRollbackFailed",
+        ]
+        | None
+    ) = None
+    sort_by: Literal["Name", "CreationTime", "Status"] = "CreationTime"
 
 
 def list_page(

@@ -17,7 +17,7 @@ from vision.aws.sagemaker.arns import arn
 from vision.aws.sagemaker.data_capture import CaptureRequest
 from vision.aws.sagemaker.described import without_none
 from vision.aws.sagemaker.images import algorithm_of
-from vision.aws.sagemaker.listing import ListRequest, list_page
+from vision.aws.sagemaker.listing import ModelList, list_page
 from vision.aws.sagemaker.training_request import Name, S3Address
 from vision.aws.workplace import Workplace
 from vision.settings.errors import UserError, problems_of
@@ -188,7 +188,7 @@ class Models:
         return {}
 
     def _list(self, kind: str, values: dict[str, Any], plural: str, noun: str) -> dict[str, Any]:
-        found, token = list_page(self._workplace.registry.all(kind), ListRequest.read(values))
+        found, token = list_page(self._workplace.registry.all(kind), ModelList.read(values))
         entries = [
             {f"{noun}Name": one.name, f"{noun}Arn": self._arn(kind, one.name), "CreationTime": one.created_s}
             for one in found

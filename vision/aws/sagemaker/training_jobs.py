@@ -16,7 +16,7 @@ from vision.aws.request_shape import validation_failure
 from vision.aws.sagemaker.arns import arn
 from vision.aws.sagemaker.described import settled, without_none
 from vision.aws.sagemaker.images import algorithm_of
-from vision.aws.sagemaker.listing import ListRequest, list_page
+from vision.aws.sagemaker.listing import TrainingList, list_page
 from vision.aws.sagemaker.scheduler import Scheduler
 from vision.aws.sagemaker.training_request import TrainingRequest
 from vision.aws.sagemaker.training_run import TrainingRun, jobs_folder
@@ -95,7 +95,7 @@ class TrainingJobs:
         return self._described(job)
 
     async def list(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
-        asked = ListRequest.read(values)
+        asked = TrainingList.read(values)
         jobs, token = list_page(self._workplace.registry.all(KIND), asked, lambda job: job.state["status"])
         summaries = [
             without_none(

@@ -19,7 +19,7 @@ from vision.aws.sagemaker.arns import arn
 from vision.aws.sagemaker.channel_data import find_objects
 from vision.aws.sagemaker.described import settled, without_none
 from vision.aws.sagemaker.images import algorithm_of
-from vision.aws.sagemaker.listing import ListRequest, list_page
+from vision.aws.sagemaker.listing import TransformList, list_page
 from vision.aws.sagemaker.models import MODEL, ModelRequest, Models, model_place
 from vision.aws.sagemaker.scheduler import Scheduler
 from vision.aws.sagemaker.training_machine import place_problems
@@ -97,7 +97,7 @@ class TransformJobs:
         )
 
     async def list(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
-        asked = ListRequest.read(values)
+        asked = TransformList.read(values)
         jobs, token = list_page(self._workplace.registry.all(KIND), asked, lambda job: job.state["status"])
         summaries = [
             without_none(

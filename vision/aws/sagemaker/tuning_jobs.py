@@ -18,7 +18,7 @@ from vision.aws.request_shape import validation_failure
 from vision.aws.sagemaker.arns import arn
 from vision.aws.sagemaker.described import settled, without_none
 from vision.aws.sagemaker.images import algorithm_of
-from vision.aws.sagemaker.listing import ListRequest, list_page
+from vision.aws.sagemaker.listing import TunedTrainingList, TuningList, list_page
 from vision.aws.sagemaker.scheduler import Scheduler
 from vision.aws.sagemaker.training_request import TrainingRequest
 from vision.aws.sagemaker.training_run import TrainingRun
@@ -113,7 +113,7 @@ class TuningJobs:
         )
 
     async def list(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
-        asked = ListRequest.read(values)
+        asked = TuningList.read(values)
         found, token = list_page(self._workplace.registry.all(KIND), asked, lambda job: job.state["status"])
         summaries = []
         trained = list(jobs_of(self._workplace, [job.name for job in found]))
@@ -138,7 +138,7 @@ class TuningJobs:
 
     async def list_training_jobs(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         tuning = self._get(values)
-        asked = ListRequest.read(values)
+        asked = TunedTrainingList.read(values)
         jobs = list(jobs_of(self._workplace, [tuning.name]))
         if asked.sort_by == "FinalObjectiveMetricValue":
             # Only jobs that have a value are listed by it.
@@ -176,21 +176,20 @@ class TuningJobs:
         problems = asked.problems()
         if find_spec("optuna") is None:
             problems.append("tuning needs optuna, which is not installed: pip install 'vision[sweep]'")
-        if problems:
+        if asked.definitions_given != 1:
             raise validation_failure(problems)
-        specification = asked.definition.algorithm_specification
-        algorithm = algorithm_of(specification.training_image, asked.definition.environment)
-        metrics = [one.name for one in algorithms.facts_of(algorithm).metric_definitions]
-        metrics += [one.name for one in specification.metric_definitions]
-        if asked.objective.metric_name not in metrics:
-            problems.append(
-                f"objective metric {shown(asked.objective.metric_name)} is none of this job's: {', '.join(metrics)}"
-            )
         problems += self._parent_problems(asked, raw)
+        specification = asked.definition.algorithm_specification
         try:
+            algorithm = algorithm_of(specification.training_image, asked.definition.environment)
             space = TuningSpace.of(asked.ranges, algorithm)
         except UserError as error:
             raise validation_failure([*problems, *problems_of(error)]) from error
+        metrics = [one.name for one in algorithms.facts_of(algorithm).metric_definitions]
+        metrics += [one.name for one in specification.metric_definitions]
+        wanted = asked.stated_objective
+        if wanted is not None and wanted.metric_name not in metrics:
+            problems.append(f"objective metric {shown(wanted.metric_name)} is none of this job's: {', '.join(metrics)}")
         for tuned in space.probes():
             values = training_values(asked, definition_of(raw), f"{asked.name}-000-check", tuned)
             run = TrainingRun(self._workplace, TrainingRequest.read(values), algorithm)

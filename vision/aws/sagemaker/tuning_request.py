@@ -164,10 +164,17 @@ class TuningRequest(TaggedShape):
         return self.training_job_definition or self.training_job_definitions[0]
 
     @property
+    def definitions_given(self) -> int:
+        return len(self.training_job_definitions) + (self.training_job_definition is not None)
+
+    @property
+    def stated_objective(self) -> Objective | None:
+        return self.config.hyper_parameter_tuning_job_objective or self.definition.tuning_objective
+
+    @property
     def objective(self) -> Objective:
-        found = self.config.hyper_parameter_tuning_job_objective or self.definition.tuning_objective
-        assert found is not None
-        return found
+        assert self.stated_objective is not None
+        return self.stated_objective
 
     @property
     def ranges(self) -> ParameterRanges:
@@ -181,14 +188,13 @@ class TuningRequest(TaggedShape):
 
     def problems(self) -> list[str]:
         """Return what keeps this request from being done here; the other properties hold if it is nothing."""
-        given = len(self.training_job_definitions) + (self.training_job_definition is not None)
-        if given != 1:
+        if self.definitions_given != 1:
             return [
-                f"{given} training job definitions are given, but a tuning job here repeats one: give"
+                f"{self.definitions_given} training job definitions are given, but a tuning job here repeats one: give"
                 " TrainingJobDefinition, and start a tuning job for each algorithm"
             ]
         config, ranges, problems = self.config, self.ranges, []
-        if config.hyper_parameter_tuning_job_objective is None and self.definition.tuning_objective is None:
+        if self.stated_objective is None:
             problems.append("HyperParameterTuningJobObjective is missing: give the Type and the MetricName")
         if self.autotune or ranges.auto_parameters:
             problems.append("Autotune and AutoParameters choose no ranges here: give ParameterRanges")
@@ -244,7 +250,7 @@ def training_values(
         "EnableInterContainerTrafficEncryption",
         "EnableManagedSpotTraining",
     )
-    definition = request.definition
+    definition, wanted = request.definition, request.stated_objective
     values = {key: raw[key] for key in kept if key in raw}
     resources = raw.get("ResourceConfig") or raw.get("HyperParameterTuningResourceConfig") or {}
     if definition.checkpoint_config is not None:
@@ -257,6 +263,6 @@ def training_values(
         "HyperParameters": {
             **definition.static_hyper_parameters,
             **tuned,
-            "_tuning_objective_metric": request.objective.metric_name,
+            **({} if wanted is None else {"_tuning_objective_metric": wanted.metric_name}),
         },
     }
