@@ -33,6 +33,8 @@ from vision.settings.errors import DataError
 
 # Cutting out and looking at each of more boxes would take hours on a CPU.
 MOST_BOXES = 20_000
+# Beyond the nearest images, those so similar are compared as copies. Below it lie most pairs of some descriptors.
+COPIES_SIMILARITY = 0.98
 # What is smaller shows nothing.
 LEAST_BOX_SIDE_PX = 4
 # Neighbors that are named and shown beside a finding.
@@ -129,7 +131,7 @@ class ContentInspection:
             digest = channels[one.channel].digests[one.index]
             digests[place, : len(digest)] = digest
         entries = IndexEntries(tuple(map(str, range(len(images)))), digests, vectors)
-        found = find_copies(entries, lambda name: self._image(images[int(name)]))
+        found = find_copies(entries, lambda name: self._image(images[int(name)]), COPIES_SIMILARITY)
         starts = np.cumsum([0, *map(len, channels)])
         counted_through = [int(starts[one.channel]) + one.index for one in images]
         pairs = [
