@@ -19,6 +19,7 @@ import torch
 import vision
 from tests.serving.asgi import Answered, post, whole
 from vision import algorithms
+from vision.api import evaluate_model
 from vision.cli.main import main
 from vision.data.readers.open import open_channel
 from vision.interop.mxnet_export import EXPORTERS
@@ -26,6 +27,7 @@ from vision.nn.stages import is_in
 from vision.python.results import TrainingResult
 from vision.settings.channels import parse_channels
 from vision.settings.errors import UserError
+from vision.settings.run import RunSettings
 
 Channels = dict[str, dict[str, str]]
 RUN = {"device": "cpu", "workers": 0, "progress": "none", "seed": 3}
@@ -482,6 +484,10 @@ class Conformance:
         assert 0 < len(held_out) < 8
         assert main(["evaluate", str(tmp_path / "run"), "run.device=cpu", f"output={tmp_path / 'again.json'}"]) == 0
         assert read(tmp_path, "again.json")["num_images"] == len(held_out)
+        # A report compares mistakes with what the model learned from, and with nothing of what it is measured on.
+        training = evaluate_model(tmp_path / "run", {}, RunSettings(device="cpu")).open_training()
+        assert training is not None
+        assert len(training) == 8 - len(held_out)
 
     def test_check_finds_the_job_sound(self, channels: Channels, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["check", *self.words(channels)]) == 0

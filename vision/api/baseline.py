@@ -67,7 +67,7 @@ def train_baseline(job: TrainingJob) -> RunResult:
         folder.pack()
         write_card(folder, job, data, load_model(folder.model), evaluation)
         evaluation = replace(evaluation, tables=(table, *evaluation.tables))
-        return RunResult(folder, job, [], evaluation, data.validation)
+        return RunResult(folder, job, [], evaluation, data.validation, training=data.train)
 
 
 def _read(job: TrainingJob, data: RunData) -> tuple[np.ndarray, torch.Tensor]:

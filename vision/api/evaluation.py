@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from vision import algorithms
@@ -44,12 +45,16 @@ PRECISIONS = ("float32", "float16", "bfloat16")
 
 @dataclass(frozen=True)
 class EvaluatedModel:
-    """A stored model and its evaluation, with the settings and the data of that evaluation."""
+    """A stored model and its evaluation, with the settings and the data of that evaluation.
+
+    ``open_training`` returns the images that the model learned from, None where they are not at hand.
+    """
 
     stored: StoredModel
     evaluation: Evaluation
     validation: Reader
     run: RunSettings
+    open_training: Callable[[], Reader | None] = lambda: None
 
 
 def evaluate(
@@ -74,7 +79,7 @@ def evaluate_model(
     """Evaluate like ``evaluate``, and return all that a report needs."""
     run = run or RunSettings()
     stored = open_model(model, run)
-    is_own = not channels
+    is_own, given_channels = not channels, channels
     channels, run, held_out = validation_of(model, channels, run)
     given = thresholds.of_classes(stored.class_names, stored.assumed_thresholds) if thresholds else None
     reader = open_validation(stored, channels, run, held_out, warns=True)
@@ -82,7 +87,9 @@ def evaluate_model(
     # A model without epochs, a baseline, chose nothing by these images.
     if is_own and stored.epoch:
         evaluation = replace(evaluation, notes=(*evaluation.notes, _OWN))
-    return EvaluatedModel(stored, evaluation, reader, run)
+    return EvaluatedModel(
+        stored, evaluation, reader, run, partial(_training_images, stored, model, dict(given_channels))
+    )
 
 
 def evaluate_stored(
@@ -174,12 +181,31 @@ def validation_of(
     """
     if channels:
         return channels, run, None
-    folders = (Path(model), Path(model).parent)
-    folder, stored = next(((one, found) for one in folders if (found := channels_of_run(one))), (None, {}))
-    held_out = None if folder is None else HeldOut.read(folder)
+    stored, held_out = _run_of(model)
     if held_out is not None:
         run = run.model_copy(update={"validation_share": len(held_out.indices) / held_out.images})
     return stored, run, held_out
+
+
+def _run_of(model: str | Path) -> tuple[dict[str, Channel], HeldOut | None]:
+    """Return the channels of the run that made a model, none if that is unknown, and what it held out of train."""
+    folders = (Path(model), Path(model).parent)
+    folder, stored = next(((one, found) for one in folders if (found := channels_of_run(one))), (None, {}))
+    return stored, None if folder is None else HeldOut.read(folder)
+
+
+def _training_images(stored: StoredModel, model: str | Path, channels: Mapping[str, Channel]) -> Reader | None:
+    """Return what the model learned from: channel train if it is given, else that of its run, if it is there still."""
+    facts = algorithms.get(stored.algorithm).facts
+    try:
+        known, held_out = (channels, None) if "train" in channels else _run_of(model)
+        if "train" not in known or known["train"].input_mode == "Pipe":
+            return None
+        reader = open_channel(known, "train", stored.class_names, facts.label_suffixes("train"))
+        return reader if held_out is None else held_out.parts(reader)[0]
+    except UserError as error:
+        log.info("the images that the model learned from cannot be read: %s", error)
+        return None
 
 
 def open_validation(

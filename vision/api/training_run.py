@@ -51,7 +51,8 @@ log = logging.getLogger(__name__)
 class RunResult:
     """A finished run: its folder, the history by epoch, and the evaluation of the model that was kept.
 
-    ``yardstick`` is a sentence on the baseline that was trained on the same images, if one was.
+    ``yardstick`` is a sentence on the baseline that was trained on the same images, if one was. ``training`` are the
+    images that the model learned from, None where they came as a stream.
     """
 
     folder: RunFolder
@@ -60,6 +61,7 @@ class RunResult:
     evaluation: Evaluation
     validation: Reader
     yardstick: str | None = None
+    training: Reader | None = None
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -248,4 +250,5 @@ def _finish(run: _Run, trainer: pl.Trainer, task: TrainingTask, history: History
     write_card(run.folder, run.job, run.data, stored, evaluation)
     metric = "" if evaluation.verdict is None else evaluation.verdict.metric
     yardstick = baseline_sentence(run.folder.path, metric, evaluation.metrics.get(metric, math.nan))
-    return RunResult(run.folder, run.job, history.rows, evaluation, run.data.validation, yardstick)
+    training = None if isinstance(run.data.train, PipeReader) else run.data.train
+    return RunResult(run.folder, run.job, history.rows, evaluation, run.data.validation, yardstick, training)

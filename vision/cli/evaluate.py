@@ -33,7 +33,9 @@ Usage: vision evaluate MODEL [IMAGES] [channels.NAME=PATH] [run.NAME=VALUE]
               each label gets the one of its best F1 on the evaluated images (Custom Labels' assumed threshold)
   thresholds  the same for single labels: thresholds.daisy=0.4
   output      also write the metrics and tables to this JSON file, or the whole report into this folder; with either
-              EvaluationSummary-*.json and EvaluationManifest-*.manifest as Rekognition Custom Labels has them
+              EvaluationSummary-*.json and EvaluationManifest-*.manifest as Rekognition Custom Labels has them. The
+              report shows the training images nearest to each mistake: those of the model's run, where they are still
+              in their place, or channels.train
 
 Example: vision evaluate runs/first test.rec threshold=0.5 output=runs/first/test"""
 

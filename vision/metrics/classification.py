@@ -98,6 +98,7 @@ def _single_label(
             int(indices[i]),
             keys(int(indices[i])),
             f"truth {names[targets[i]]} / predicted {names[predicted[i]]} {confidence[i]:.2f}",
+            truth_and_prediction=(int(targets[i]), int(predicted[i])),
         )
         for i in worst
     )
@@ -111,7 +112,7 @@ def _single_label(
         tables=(_most_confused(confusion, names), _per_class_table(counts, names, None)),
         matrices=(Matrix("Confusion", names, names, confusion),),
         curves=tuple(curves),
-        galleries=(Gallery(MISTAKES, mistakes),),
+        galleries=(Gallery(MISTAKES, mistakes, of_mistakes=True),),
         notes=_notes(counts, probabilities),
     )
 
@@ -160,7 +161,7 @@ def _multi_label(
         class_names=names,
         tables=(_per_class_table(counts, names, ap),),
         curves=tuple(curves),
-        galleries=(Gallery(MISTAKES, mistakes),),
+        galleries=(Gallery(MISTAKES, mistakes, of_mistakes=True),),
         notes=(
             f"A class counts as predicted when its probability is above {DECISION_THRESHOLD}; accuracy is "
             "the share of right yes/no decisions over images x classes.",

@@ -83,8 +83,8 @@ class Overlay:
 class Example:
     """One image of the evaluated channel worth looking at; ``index`` counts in the reader's order.
 
-    ``heat`` or each of ``overlays`` is drawn in a picture of its own beside the image; an evaluation.json does not
-    hold them.
+    ``heat`` or each of ``overlays`` is drawn in a picture of its own beside the image. ``truth_and_prediction`` are
+    class ids, where the image has one of each. An evaluation.json holds none of the three.
     """
 
     index: int
@@ -93,6 +93,7 @@ class Example:
     boxes: tuple[Box, ...] = ()
     heat: Heat | None = None
     overlays: tuple[Overlay, ...] = ()
+    truth_and_prediction: tuple[int, int] | None = None
 
     @property
     def needs_room(self) -> bool:
@@ -102,11 +103,15 @@ class Example:
 
 @dataclass(frozen=True)
 class Gallery:
-    """A contact sheet: examples in the order to show them. ``legend``: what the colors of overlays stand for, RGB."""
+    """A contact sheet: examples in the order to show them. ``legend``: what the colors of overlays stand for, RGB.
+
+    ``of_mistakes``: the model was wrong about each, so that training images that resemble them are worth a look.
+    """
 
     title: str
     examples: tuple[Example, ...]
     legend: tuple[tuple[str, tuple[int, int, int]], ...] = ()
+    of_mistakes: bool = False
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ def galleries(
     pictures = _Pictures(records, names, keys)
     return (
         Gallery("Sample predictions", _samples(pictures)),
-        Gallery("False positives", _false_positives(pictures, pairs)),
-        Gallery("Missed objects", _missed(pictures, pairs)),
+        Gallery("False positives", _false_positives(pictures, pairs), of_mistakes=True),
+        Gallery("Missed objects", _missed(pictures, pairs), of_mistakes=True),
     )
 
 

@@ -66,7 +66,7 @@ def _verdict(verdict: Verdict) -> dict[str, object]:
 def _document(example: Example) -> dict[str, object]:
     """Return what a reader of JSON can use: heat and overlays are for looking at."""
     document = asdict(replace(example, heat=None, overlays=()))
-    del document["heat"], document["overlays"]
+    del document["heat"], document["overlays"], document["truth_and_prediction"]
     return document
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from vision import algorithms
 from vision.api import EvaluatedModel, RunResult, load
-from vision.api.model import model_of
+from vision.api.model import Model, model_of
 from vision.data.image_codec import decode_rgb
 from vision.data.sample import Reader
 from vision.files.atomic_file import write_whole
@@ -23,9 +25,14 @@ from vision.reports.drawing import jpeg_bytes
 from vision.reports.evaluation_json import write_evaluation
 from vision.reports.figures import class_bars, curves_figure, heat_map, learning_curves, learning_panels
 from vision.reports.formatting import duration_text, file_stem, metric_label, metric_text
+from vision.reports.nearest_training import mistakes_of, nearest_training
+from vision.retrieval.embedding_model import EmbeddingModel
+from vision.retrieval.training_neighbors import TrainingImages
 from vision.settings.counted import counted
-from vision.settings.errors import DataError
+from vision.settings.errors import DataError, UserError
 from vision.training.accelerator import choose_device
+
+log = logging.getLogger(__name__)
 
 MOST_METRIC_TILES = 6
 MOST_CLASSES_IN_NARROW_MATRIX = 12
@@ -43,13 +50,19 @@ def write_report(
     settings: Mapping[str, str],
     image_of: Callable[[int], np.ndarray | None],
     verdict: Sequence[str] = (),
+    training: TrainingImages | None = None,
 ) -> Path:
     """Write ``report.html``, its pictures as PNG and ``evaluation.json``; returns the page's path.
 
     ``history`` holds the rows of metrics.csv, empty for an evaluation alone. ``image_of`` gives the image of
     an example by its index, uint8 [H,W,3] RGB, or None if it cannot be read. ``verdict`` is what to read first.
+    ``training`` are images of which those that resemble the mistakes are shown.
     """
     make_folder(folder)
+    nearest = None if training is None else nearest_training(evaluation, image_of, training)
+    if nearest is not None:
+        tables, notes = (*evaluation.tables, nearest.table), (*evaluation.notes, *nearest.notes)
+        evaluation = replace(evaluation, tables=tables, notes=notes)
     pictures = _Pictures(folder)
     sections = [
         *_training_section(history, pictures),
@@ -58,6 +71,7 @@ def write_report(
         *_curve_sections(evaluation, pictures),
         *_look_up_section(evaluation),
         *(_gallery_section(gallery, image_of, pictures) for gallery in evaluation.galleries),
+        *([] if nearest is None else [nearest.section]),
     ]
     if settings:
         sections.append(html.Section("Settings", html.settings_html(settings)))
@@ -194,14 +208,16 @@ def write_run_report(result: RunResult) -> Path:
         **{f"run.{name}": value for name, value in result.job.run.to_strings().items()},
     }
     image_of = image_reader(result.validation)
+    model = load(result.folder.model, result.job.run)
     page = write_report(
         result.folder.report,
         title=f"{algorithm.facts.title}: {result.folder.name}",
-        evaluation=load(result.folder.model, result.job.run).explain(result.evaluation, image_of),
+        evaluation=model.explain(result.evaluation, image_of),
         history=result.history,
         settings=settings,
         image_of=image_of,
         verdict=result.verdict,
+        training=_training_images(model, result.evaluation, lambda: result.training),
     )
     write_run_files(result.folder.report, result)
     return page
@@ -219,9 +235,28 @@ def write_evaluation_report(folder: Path, evaluated: EvaluatedModel, model: Path
         settings={"model": str(model)},
         image_of=image_of,
         verdict=() if evaluated.evaluation.verdict is None else evaluated.evaluation.verdict.sentences(),
+        training=_training_images(answering, evaluated.evaluation, evaluated.open_training),
     )
     write_evaluation_files(folder, evaluated, model)
     return page
+
+
+def _training_images(
+    model: Model, evaluation: Evaluation, open_training: Callable[[], Reader | None]
+) -> TrainingImages | None:
+    """Return the images that the model learned from, to be compared with its mistakes; None where that cannot be."""
+    if not model.algorithm.facts.capabilities.embedding or not mistakes_of(evaluation):
+        return None
+    reader = open_training()
+    if reader is None or not len(reader):
+        return None
+    try:
+        embedding = EmbeddingModel(model.algorithm, model.network, model.transform, model.device, "the model")
+        return TrainingImages(embedding, reader, evaluation.class_names)
+    except UserError as error:
+        # A network of the user's own may have no base whose vectors could be compared.
+        log.info("mistakes were not compared with training images: %s", error)
+        return None
 
 
 def image_reader(reader: Reader) -> Callable[[int], np.ndarray | None]:

@@ -78,6 +78,19 @@ def candidate_pairs(vectors: np.ndarray, similarity: float) -> np.ndarray:
     return np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)
 
 
+def show_one_picture(first: np.ndarray, second: np.ndarray) -> bool:
+    """Return whether two images uint8 [H, W, 3] are copies of one picture, perhaps changed."""
+    return _are_one(_Picture.of(first), _Picture.of(second))
+
+
+def _are_one(one: _Picture, other: _Picture) -> bool:
+    hashes = np.array([one.hash, other.hash])
+    for thumbnail in (other.thumbnail, other.thumbnail[:, ::-1]):
+        if len(near_duplicates(hashes, np.stack([one.thumbnail, thumbnail]))[0]):
+            return True
+    return any(agreeing_matches(one.features, view) >= LEAST_INLIERS for view in (other.features, other.mirrored))
+
+
 class _Pictures:
     """Compares images; those that were compared last are not read and measured again."""
 
@@ -89,13 +102,7 @@ class _Pictures:
 
     def are_one(self, first: int, second: int) -> bool:
         one, other = self._of(first), self._of(second)
-        if one is None or other is None:
-            return False
-        hashes = np.array([one.hash, other.hash])
-        for thumbnail in (other.thumbnail, other.thumbnail[:, ::-1]):
-            if len(near_duplicates(hashes, np.stack([one.thumbnail, thumbnail]))[0]):
-                return True
-        return any(agreeing_matches(one.features, view) >= LEAST_INLIERS for view in (other.features, other.mirrored))
+        return one is not None and other is not None and _are_one(one, other)
 
     def _read(self, place: int) -> _Picture | None:
         name = self._names[place]

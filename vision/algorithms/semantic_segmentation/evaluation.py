@@ -83,7 +83,7 @@ class SegmentationEvaluator:
         worst, best = seen[: len(seen) // 2][:MOST_EXAMPLES], seen[len(seen) // 2 :][::-1][:MOST_EXAMPLES]
         legend = self._legend([*worst, *best])
         galleries = tuple(
-            Gallery(title, self._examples(part), legend)
+            Gallery(title, self._examples(part), legend, of_mistakes=part is worst)
             for title, part in (("Worst images", worst), ("Best images", best))
         )
         evaluation = evaluation_of_segmentation(counts, self.class_names)
