@@ -20,6 +20,7 @@ from settings import Settings
 SETTINGS: dict[str, tuple[Any, str]] = {
     "depth": (18, "of the ResNet that looks at frames"),
     "side": (224, "of its input, in pixels"),
+    "threads": (0, "of every side's network; 0 is one a core"),
 }
 WIDTH_PX, HEIGHT_PX, FRAMES = 640, 480, 200
 BATCH = 32
@@ -31,6 +32,7 @@ def compare(settings: Settings, environments: Environments) -> Iterator[Comparis
     if not settings.wants(WORK):
         return
     cores = os.cpu_count() or 1
+    threads = settings["threads"] or cores
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         job = {
             "algorithm": "image_classification",
@@ -47,7 +49,7 @@ def compare(settings: Settings, environments: Environments) -> Iterator[Comparis
         }
 
         def start(script: str, **more: Any) -> Contestant:
-            return stack.enter_context(Contestant(script, {**job, **more}, threads=cores, cores=cores))
+            return stack.enter_context(Contestant(script, {**job, **more}, threads=threads, cores=cores))
 
         sides = {
             "vision": start("vision_video.py"),
@@ -56,7 +58,7 @@ def compare(settings: Settings, environments: Environments) -> Iterator[Comparis
         }
         rounds, seconds, clock = settings["rounds"], settings["seconds"], settings["clock"]
         found = images_per_second(sides, BATCH, rounds=rounds, seconds=seconds, clock=clock)
-        work = f"{WORK}, ResNet-{settings['depth']} at {settings['side']}"
+        work = f"{WORK}, ResNet-{settings['depth']} at {settings['side']}, threads {threads}"
         versions = sides["vision"].versions | sides["loop"].versions
         unit = f"frames/s{' of CPU' if clock == 'cpu' else ''}"
         for peer, title, goal in (("loop", "read and predict one by one", 1.0), ("decoding", "decoding alone", None)):
