@@ -33,8 +33,8 @@ from vision.settings.errors import DataError
 
 # Cutting out and looking at each of more boxes would take hours on a CPU.
 MOST_BOXES = 20_000
-# Beyond the nearest images, those so similar are compared as copies. Below it lie most pairs of some descriptors.
-COPIES_SIMILARITY = 0.98
+# Each image is compared as a copy with so many of the nearest. A threshold would compare most pairs of some models.
+CANDIDATES = 3
 # What is smaller shows nothing.
 LEAST_BOX_SIDE_PX = 4
 # Neighbors that are named and shown beside a finding.
@@ -131,7 +131,15 @@ class ContentInspection:
             digest = channels[one.channel].digests[one.index]
             digests[place, : len(digest)] = digest
         entries = IndexEntries(tuple(map(str, range(len(images)))), digests, vectors)
-        found = find_copies(entries, lambda name: self._image(images[int(name)]), COPIES_SIMILARITY)
+        # Fewer than so many, as some are nearest to each other.
+        with progress_bar("comparing copies", CANDIDATES * len(images)) as advance:
+            found = find_copies(
+                entries,
+                lambda name: self._image(images[int(name)]),
+                similarity=1.0,
+                advance=advance,
+                neighbors=CANDIDATES,
+            )
         starts = np.cumsum([0, *map(len, channels)])
         counted_through = [int(starts[one.channel]) + one.index for one in images]
         pairs = [

@@ -43,6 +43,7 @@ def find_copies(
     image_of: Callable[[str], np.ndarray | None],
     similarity: float = SIMILARITY,
     advance: Callable[[int], None] = lambda count: None,
+    neighbors: int = NEIGHBORS,
 ) -> Copies:
     """Find the copies among the entries: vectors choose candidates, the pictures themselves decide.
 
@@ -52,7 +53,7 @@ def find_copies(
     _, first, group = np.unique(entries.digests.view("V32").ravel(), return_index=True, return_inverse=True)
     exact = [np.flatnonzero(group.ravel() == one) for one in np.flatnonzero(np.bincount(group.ravel()) > 1)]
     single = np.sort(first)
-    pairs = single[candidate_pairs(entries.vectors[single], similarity)]
+    pairs = single[candidate_pairs(entries.vectors[single], similarity, neighbors)]
     pictures = _Pictures(entries.names, image_of)
     kept = []
     for one, other in pairs.tolist():
@@ -67,14 +68,17 @@ def find_copies(
     )
 
 
-def candidate_pairs(vectors: np.ndarray, similarity: float) -> np.ndarray:
-    """Return the pairs int64 [P, 2] of images that may show one picture, by their vectors [N, D]."""
+def candidate_pairs(vectors: np.ndarray, similarity: float, neighbors: int = NEIGHBORS) -> np.ndarray:
+    """Return the pairs int64 [P, 2] of images that may show one picture, by their vectors [N, D].
+
+    They are the nearest ``neighbors`` of each image, and all that are at least so similar.
+    """
     found = Vectors(vectors)
-    nearest = found.nearest(found.vectors.numpy(), NEIGHBORS + 1).places
+    nearest = found.nearest(found.vectors.numpy(), neighbors + 1).places
     own = np.repeat(np.arange(len(nearest))[:, None], nearest.shape[1], axis=1)
-    neighbors = np.stack([own.ravel(), nearest.ravel()], axis=1)
+    nearby = np.stack([own.ravel(), nearest.ravel()], axis=1)
     alike, _ = found.pairs_above(similarity, _MOST_CANDIDATES * max(1, len(found)))
-    pairs = np.sort(np.concatenate([neighbors, alike]), axis=1)
+    pairs = np.sort(np.concatenate([nearby, alike]), axis=1)
     return np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)
 
 
