@@ -29,7 +29,7 @@ def found_in(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two classes in two channels; one label is wrong, one photo leaked mirrored, and one resembles no other."""
+    """Two classes in two channels; one label is wrong, one photo leaked cropped, and one resembles no other."""
     monkeypatch.chdir(tmp_path)
     for part, seeds in (("train", range(12)), ("validation", range(100, 104))):
         for color in ("red", "blue"):
@@ -39,7 +39,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 cv2.imwrite(str(folder / f"{seed}.png"), photo(seed + (50 if color == "red" else 0), color))
     root = tmp_path / "photos"
     cv2.imwrite(str(root / "train/red/wrong.png"), photo(900, "blue"))
-    cv2.imwrite(str(root / "validation/blue/leak.png"), cv2.flip(photo(3, "blue"), 1))
+    cv2.imwrite(str(root / "validation/blue/leak.png"), photo(3, "blue")[10:90, 4:84])
     cv2.imwrite(str(root / "train/blue/odd.png"), np.full((SIDE_PX, SIDE_PX, 3), (0, 255, 0), np.uint8))
     return root
 
