@@ -26,8 +26,8 @@ PART_OF = {
 }
 # A notebook's kernel has imported IPython, and the oracle runs in an environment of its own with SageMaker's SDK.
 WHERE_IT_RUNS = {"IPython", "sagemaker"}
-# What others of this vendor's packages are imported as, too.
-KNOWN_AS = {"nvidia": ["nvidia-dali-cuda130"]}
+# What others of this vendor's packages are imported as, too; and what is imported by another name than it is installed.
+KNOWN_AS = {"nvidia": ["nvidia-dali-cuda130"], "faiss": ["faiss-cpu"]}
 # Files that lie beside the benchmark that imports them.
 BESIDE_THE_SCRIPT = {path.stem for path in (ROOT / "scripts" / "benchmarks").rglob("*.py")}
 

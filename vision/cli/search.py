@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 
 HELP = """\
 Usage: vision search INDEX FILE|FOLDER|GLOB|FILE.rec ... [top=10] [rerank=geometry] [whiten=true]
-                     [model=MODEL] [output=FILE.jsonl] [run.NAME=VALUE]
+                     [engine=faiss] [model=MODEL] [output=FILE.jsonl] [run.NAME=VALUE]
 
   index   the folder that `vision index` made
   top     how many images to show for each
   rerank  geometry: of the 50 most similar those first that show the same object or scene, by local features (SIFT)
           on which one change of view agrees
   whiten  let all directions in which the vectors of this index vary count alike
+  engine  exact (default), or faiss: for half a million images and more, looks through the nearest clusters alone; says
+          which share of the nearest ones it finds (pip install 'vision[faiss]')
   model   the model by which the index was made, where it does not lie in its place any more
   output  write JSON lines to this file; without it, a terminal gets tables, and a file or pipe JSON lines
   run     run settings, for example run.device=cpu (vision train --help lists them)
@@ -42,6 +44,7 @@ SOME_FAILED = 1
 _MOST_SENTENCES = 10
 _MOST_SHOWN = 1000
 _RERANK = ("none", "geometry")
+_ENGINES = ("exact", "faiss")
 _SWITCH = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -50,7 +53,7 @@ def run(argv: Sequence[str]) -> int:
     if {"-h", "--help"}.intersection(argv):
         print(HELP)
         return 0
-    names = ("index", "top", "rerank", "whiten", "model", "output")
+    names = ("index", "top", "rerank", "whiten", "engine", "model", "output")
     words = read_assignments(argv, names=names, sections=("run",), allow_files=True)
     given = fill_places(words, ("index",), takes_more=True)
     problems = []
@@ -63,6 +66,9 @@ def run(argv: Sequence[str]) -> int:
         problems.append(f"Setting rerank is {shown(rerank)} but must be one of {', '.join(_RERANK)}.")
     if whiten not in _SWITCH:
         problems.append(f"Setting whiten is {shown(whiten)} but must be true or false.")
+    engine = given.names.get("engine", "exact")
+    if engine not in _ENGINES:
+        problems.append(f"Setting engine is {shown(engine)} but must be one of {', '.join(_ENGINES)}.")
     settings = RunSettings()
     try:
         settings = RunSettings.parse(given.sections["run"])
@@ -73,14 +79,18 @@ def run(argv: Sequence[str]) -> int:
     paths = find_images(given.files)
     # Imported after the settings are checked: importing torch takes seconds.
     from vision.retrieval.embedding_model import EmbeddingModel, contents_of
-    from vision.retrieval.found_images import ImageSearch
     from vision.retrieval.image_index import ImageIndex
-    from vision.retrieval.searching import answers
+    from vision.retrieval.searching import answers, open_search
 
     index = ImageIndex.open(local_path(given.names["index"]))
     model = EmbeddingModel.open(given.names.get("model", index.description.model), settings)
     index.check(model.sha256, model.name)
-    search = ImageSearch(index.entries(), whiten=_SWITCH[whiten])
+    search = open_search(
+        index,
+        whiten=_SWITCH[whiten],
+        engine="faiss" if engine == "faiss" else "exact",
+        on_note=lambda sentence: print(f"vision: {sentence}", file=sys.stderr),
+    )
     failed = EqualProblems()
     for_people = "output" not in given.names and sys.stdout.isatty()
     with ExitStack() as stack:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from vision.data.image_codec import decode_rgb
 from vision.retrieval.image_index import IndexEntries
 from vision.retrieval.matching_views import LEAST_INLIERS, agreeing_matches, local_features
-from vision.retrieval.nearest_images import Vectors
+from vision.retrieval.nearest_images import Nearest, Vectors
 from vision.settings.errors import DataError
 from vision.settings.regular_file import open_regular
 
@@ -40,14 +41,19 @@ class ImageSearch:
 
     def nearest(self, queries: np.ndarray, top: int) -> list[list[FoundImage]]:
         """Return the most similar images of each query vector float32 [Q, D]."""
-        found = self._vectors.nearest(queries, top)
-        return [
-            [
-                FoundImage(self._names[place], float(similarity))
-                for place, similarity in zip(places, similarities, strict=True)
-            ]
-            for places, similarities in zip(found.places.tolist(), found.similarities, strict=True)
+        return named(self._names, self._vectors.nearest(queries, top))
+
+
+def named(names: Sequence[str], found: Nearest) -> list[list[FoundImage]]:
+    """Return what was found for each query by name. A place below 0 stands for nothing."""
+    return [
+        [
+            FoundImage(names[place], float(similarity))
+            for place, similarity in zip(places, similarities, strict=True)
+            if place >= 0
         ]
+        for places, similarities in zip(found.places.tolist(), found.similarities, strict=True)
+    ]
 
 
 def ranked_by_views(
@@ -55,13 +61,17 @@ def ranked_by_views(
 ) -> list[FoundImage]:
     """Put those first that show the same object or scene as ``query`` uint8 [H, W, 3], by agreeing local features.
 
-    ``image_of`` gives the pixels of a name, None if they cannot be read. The others keep their order.
+    They may show it mirrored. ``image_of`` gives the pixels of a name, None if they cannot be read. The others keep
+    their order.
     """
-    features = local_features(query)
+    views = local_features(query), local_features(cv2.flip(query, 1))
     counted = []
     for candidate in candidates:
         pixels = image_of(candidate.name)
-        agreeing = 0 if pixels is None else agreeing_matches(features, local_features(pixels))
+        agreeing = 0
+        if pixels is not None:
+            features = local_features(pixels)
+            agreeing = max(agreeing_matches(view, features) for view in views)
         counted.append(FoundImage(candidate.name, candidate.similarity, agreeing))
     return sorted(counted, key=lambda one: -_weight(one.agreeing))
 

@@ -6,11 +6,13 @@ run goes on where it stopped. Legend: N images of a part or of the index, D the 
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import mmap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, BinaryIO, Literal
 
 import numpy as np
 import safetensors.numpy
@@ -18,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vision.files.atomic_file import write_whole
 from vision.files.write_error import make_folder
+from vision.retrieval.stored_vectors import MOST_VALUES_IN_MEMORY, StoredVectors
 from vision.settings.errors import UserError
 from vision.settings.regular_file import open_regular
 
@@ -27,6 +30,7 @@ _PART = "part-{:06d}.safetensors"
 _PARTS = f"part-{'[0-9]' * 6}.safetensors"
 _MAX_JSON_BYTES = 2**20
 _MAX_PART_BYTES = 2**30
+_DTYPES: Mapping[str, np.dtype] = {"F16": np.dtype(np.float16), "U8": np.dtype(np.uint8)}
 
 
 class IndexDescription(BaseModel):
@@ -116,6 +120,29 @@ class ImageIndex:
         """Read all entries."""
         return IndexEntries.joined([self._read(path) for path in self._parts()], self.description.dimension)
 
+    def is_large(self) -> bool:
+        """Return whether its vectors are better searched on disk than held in memory."""
+        size = sum(path.stat().st_size for path in self._parts())
+        return size >= MOST_VALUES_IN_MEMORY * np.dtype(np.float16).itemsize
+
+    def stored_vectors(self) -> tuple[tuple[str, ...], StoredVectors]:
+        """Return the names of all rows and their vectors, which stay on disk. Of equal names the last is live."""
+        names: list[str] = []
+        vectors = []
+        for path in self._parts():
+            part = self._read(path, _mapped)
+            names += part.names
+            vectors.append(part.vectors)
+        last = {name: place for place, name in enumerate(names)}
+        live = np.zeros(len(names), bool)
+        live[list(last.values())] = True
+        return tuple(names), StoredVectors(vectors, live)
+
+    def state(self) -> np.ndarray:
+        """Return what changes whenever the parts do: uint8 [32]."""
+        parts = [(path.name, status.st_size, status.st_mtime_ns) for path in self._parts() for status in [path.stat()]]
+        return np.frombuffer(hashlib.sha256(repr(parts).encode()).digest(), np.uint8)
+
     def add(self, entries: IndexEntries) -> None:
         """Append entries as a part; one with a name that is there replaces it."""
         last = max((int(path.stem.rpartition("-")[2]) for path in self._parts()), default=0)
@@ -138,18 +165,37 @@ class ImageIndex:
     def _parts(self) -> list[Path]:
         return sorted(self.folder.glob(_PARTS))
 
-    def _read(self, path: Path) -> IndexEntries:
+    def _read(self, path: Path, tensors: Callable[[BinaryIO], Mapping[str, np.ndarray]] | None = None) -> IndexEntries:
         try:
             with open_regular(path) as file:
-                data = file.read(_MAX_PART_BYTES + 1)
-            if len(data) > _MAX_PART_BYTES:
-                raise ValueError(f"it has more than {_MAX_PART_BYTES} bytes")
-            return _checked(safetensors.numpy.load(data), self.description.dimension)
+                return _checked((tensors or _loaded)(file), self.description.dimension)
         except OSError as error:
             raise UserError(f"{path} cannot be read ({error.strerror})") from error
         # safetensors and json raise many kinds of error on bytes that are wrong.
         except Exception as error:
             raise UserError(f"{path} is damaged ({str(error)[:100]}): remove it and index again") from error
+
+
+def _loaded(file: BinaryIO) -> Mapping[str, np.ndarray]:
+    data = file.read(_MAX_PART_BYTES + 1)
+    if len(data) > _MAX_PART_BYTES:
+        raise ValueError(f"it has more than {_MAX_PART_BYTES} bytes")
+    return safetensors.numpy.load(data)
+
+
+def _mapped(file: BinaryIO) -> Mapping[str, np.ndarray]:
+    """Return the tensors of a safetensors file as they lie on disk, which the library would copy."""
+    data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    begin = 8 + int.from_bytes(data[:8], "little")
+    if begin > min(len(data), _MAX_JSON_BYTES):
+        raise ValueError("its header is cut off or too long")
+    found = {}
+    for name, entry in json.loads(data[8:begin]).items():
+        start, end = entry["data_offsets"]
+        dtype = _DTYPES[entry["dtype"]]
+        flat = np.frombuffer(data, dtype, (end - start) // dtype.itemsize, begin + start)
+        found[name] = flat.reshape(entry["shape"])
+    return found
 
 
 def _encoded(entries: IndexEntries) -> bytes:
