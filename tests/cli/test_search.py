@@ -65,6 +65,7 @@ def test_from_photos_to_copies(model: Path, photos: Path, capsys: pytest.Capture
     assert json.loads(Path("copies.json").read_text()) == {
         "exact": [],
         "near": [["photos/3.png", "photos/copy.jpg"]],
+        "scenes": [],
         "unread": [],
     }
 

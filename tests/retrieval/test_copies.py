@@ -9,6 +9,8 @@ import pytest
 from tests.retrieval.pictures import picture, reencoded, turned
 from vision.retrieval.copies import candidate_pairs, find_copies
 from vision.retrieval.image_index import IndexEntries
+from vision.retrieval.matching_views import NO_FEATURES, local_features
+from vision.retrieval.visual_words import NEIGHBORS, pairs_by_words
 
 
 def vector_of(image: np.ndarray) -> np.ndarray:
@@ -37,6 +39,7 @@ def test_copies_are_found_whatever_was_done_to_them_and_nothing_else() -> None:
         ["2", "2 mirrored"],
         ["3", "3 turned"],
     ]
+    assert found.scenes == []
     assert found.unread == ["5 gone"]
 
 
@@ -56,6 +59,42 @@ def test_copies_of_small_images_are_found(change: Callable[[np.ndarray], np.ndar
     entries = IndexEntries(tuple(images), digests, np.stack([vector_of(image) for image in images.values()]))
     found = find_copies(entries, images.__getitem__)
     assert [sorted(group) for group in found.near] == [["2", "2 changed"]]
+
+
+def entries_of(images: dict[str, np.ndarray], vectors: np.ndarray) -> IndexEntries:
+    digests = np.stack([np.full(32, place, np.uint8) for place in range(len(images))])
+    return IndexEntries(tuple(images), digests, vectors)
+
+
+def test_neighboring_frames_are_one_scene_and_no_copies() -> None:
+    wide = np.concatenate([picture(seed) for seed in range(3)], axis=1)
+    images = {"left": wide[:, :420], "right": wide[:, 200:620], "right again": reencoded(wide[:, 200:620])}
+    found = find_copies(entries_of(images, np.stack(list(map(vector_of, images.values())))), images.__getitem__)
+    assert found.near == [["right", "right again"]]
+    assert found.scenes == [["left", "right"]]
+
+
+def test_parts_of_an_image_have_the_most_words_in_common_with_it() -> None:
+    images = [picture(seed) for seed in range(20)]
+    images += [images[3][60:190, 80:210], cv2.flip(images[7][20:160, 20:160], 1)]
+    features = [local_features(np.ascontiguousarray(image)) for image in images]
+    pairs = set(map(tuple, pairs_by_words(features.__getitem__, len(images)).tolist()))
+    assert {(3, 20), (7, 21)} <= pairs
+    assert len(pairs) <= 2 * NEIGHBORS * len(images)
+    assert pairs_by_words(lambda place: NO_FEATURES, 3).shape[1] == 2
+
+
+def test_small_images_without_features_are_compared_in_all_positions() -> None:
+    generator = np.random.default_rng(0)
+    images = {
+        f"{seed}": cv2.resize(
+            generator.integers(0, 255, (3, 3, 3), dtype=np.uint8), (24, 24), interpolation=cv2.INTER_CUBIC
+        )
+        for seed in range(4)
+    }
+    images["1 turned"] = np.ascontiguousarray(np.rot90(images["1"][:, ::-1]))
+    found = find_copies(entries_of(images, np.stack(list(map(vector_of, images.values())))), images.__getitem__)
+    assert found.near == [["1", "1 turned"]]
 
 
 def test_candidates_are_neighbors_and_all_that_are_similar() -> None:

@@ -18,9 +18,9 @@ from vision.settings.nearest import shown
 HELP = """\
 Usage: vision duplicates INDEX [similarity=0.9] [output=FILE.json]
 
-Finds images of equal bytes, and images that show one picture although it was re-encoded, scaled, cropped, turned or
-mirrored: vectors of the index choose the pairs, and the files themselves decide, by small copies of them and by local
-features (SIFT) on which one change of view agrees.
+Finds images of equal bytes, images that show one picture although it was re-encoded, scaled, cropped, turned or
+mirrored, and other photos of one object or scene. Vectors of the index and visual words choose the pairs, and the files
+themselves decide: by small copies of them, and by local features (SIFT) on which one change of view agrees.
 
   index       the folder that `vision index` made
   similarity  compare all pairs whose vectors are at least so similar, 0 to 1, and each image with its 5 nearest
@@ -57,7 +57,7 @@ def run(argv: Sequence[str]) -> int:
 
     entries = ImageIndex.open(local_path(given.names["index"])).entries()
     found = find_copies(entries, pixels_of_file, similarity)
-    for title, groups in (("equal bytes", found.exact), ("one picture", found.near)):
+    for title, groups in (("equal bytes", found.exact), ("one picture", found.near), ("one scene", found.scenes)):
         print(f"{title}: {counted(len(groups), 'group')}")
         for group in groups[:_MOST_GROUPS]:
             more = len(group) - _MOST_NAMES

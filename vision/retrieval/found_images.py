@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from vision.data.image_codec import decode_rgb
@@ -64,14 +63,15 @@ def ranked_by_views(
     They may show it mirrored. ``image_of`` gives the pixels of a name, None if they cannot be read. The others keep
     their order.
     """
-    views = local_features(query), local_features(cv2.flip(query, 1))
+    features = local_features(query)
+    views = features, features.mirrored()
     counted = []
     for candidate in candidates:
         pixels = image_of(candidate.name)
         agreeing = 0
         if pixels is not None:
-            features = local_features(pixels)
-            agreeing = max(agreeing_matches(view, features) for view in views)
+            candidate_features = local_features(pixels)
+            agreeing = max(agreeing_matches(view, candidate_features) for view in views)
         counted.append(FoundImage(candidate.name, candidate.similarity, agreeing))
     return sorted(counted, key=lambda one: -_weight(one.agreeing))
 

@@ -148,7 +148,7 @@ def near_duplicates(hashes: np.ndarray, thumbnails: np.ndarray) -> tuple[np.ndar
         return np.empty((0, 2), np.int64), True
     complete = len(hashes) <= MOST_COMPARED_IN_FULL
     candidates = _alike_in_gray(thumbnails) if complete else _alike_in_a_band(hashes)
-    return candidates[_look_alike(candidates, thumbnails)], complete
+    return candidates[look_alike(candidates, thumbnails)], complete
 
 
 def _alike_in_gray(thumbnails: np.ndarray) -> np.ndarray:
@@ -200,7 +200,7 @@ def _contrast(thumbnails: np.ndarray) -> np.ndarray:
     return np.asarray(thumbnails.reshape(len(thumbnails), -1).std(axis=1))
 
 
-def _look_alike(pairs: np.ndarray, thumbnails: np.ndarray) -> np.ndarray:
+def look_alike(pairs: np.ndarray, thumbnails: np.ndarray) -> np.ndarray:
     """Return whether the thumbnails of each pair agree, bool [P], in steps that bound the memory."""
     kept = np.zeros(len(pairs), bool)
     for start in range(0, len(pairs), 65536):
