@@ -24,8 +24,8 @@ PART_OF = {
     "annotated-types": "pydantic",
     "botocore": "boto3",
 }
-# A notebook's kernel has imported IPython, and the oracle runs in an environment of its own with SageMaker's SDK.
-WHERE_IT_RUNS = {"IPython", "sagemaker"}
+# A notebook's kernel has imported IPython; oracles run in environments of their own, with an SDK or trackers.
+WHERE_IT_RUNS = {"IPython", "sagemaker", "supervision", "trackeval", "trackers"}
 # What others of this vendor's packages are imported as, too; and what is imported by another name than it is installed.
 KNOWN_AS = {"nvidia": ["nvidia-dali-cuda130"], "faiss": ["faiss-cpu"]}
 # Files that lie beside the benchmark that imports them.
