@@ -32,6 +32,14 @@ def test_pictures_stay_until_the_next_ones_time(tmp_path: Path, times: list[floa
     assert written(tmp_path / "a.mp4", times) == (frames, 10.0, (32, 20))
 
 
+@pytest.mark.parametrize("rate", [0.01, 1 / 3, 24000 / 1001, 12.3456789, 240.0, 1000.0])
+def test_any_rate_that_is_allowed_can_be_written(tmp_path: Path, rate: float) -> None:
+    with AnnotatedVideo(tmp_path / "a.mp4", rate) as video:
+        video.add(Image.new("RGB", (32, 20)), 0.0)
+    with Capture(Source(path=tmp_path / "a.mp4")) as capture:
+        assert capture.num_frames == 1
+
+
 def test_without_an_encoder_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(annotated_video, "CODECS", {"zzzz": "nothing"})
     with pytest.raises(UserError, match="has no encoder for MP4; give annotate=false"):

@@ -26,7 +26,7 @@ class VideoSettings(SettingsTable):
 
     output: Path = Field(description="new folder to write into", examples=["seen"])
     fps: float | None = Field(
-        default=None, gt=0, le=1000, description="frames looked at a second; unset is every frame", examples=[2]
+        default=None, ge=0.01, le=1000, description="frames looked at a second; unset is every frame", examples=[2]
     )
     track: bool | None = Field(
         default=None,
