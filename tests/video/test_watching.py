@@ -123,7 +123,9 @@ def test_pixels_become_shares_and_a_tinted_video(clip: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("model", "task"), [(box_model, "boxes"), (class_model, "single"), (pixel_model, "mask")], ids=str
+    ("model", "task"),
+    [(box_model, "boxes"), (class_model, "single"), (pixel_model, "mask")],
+    ids=["boxes", "classes", "pixels"],
 )
 def test_few_different_frames_come_with_task_files(clip: Path, tmp_path: Path, model: Any, task: Task) -> None:
     still = tmp_path / "still.mp4"
