@@ -114,8 +114,10 @@ def test_blocks_that_are_not_run_say_why() -> None:
         "# not run in tests: answers until it is stopped",
         "# not run in tests: goes on until it is stopped",
         "# not run in tests: needs a server, vision aws serve root=aws, and s3://my-bucket/cells.manifest",
+        "# not run in tests: needs a server, vision aws serve root=aws search_model=imagenet, and photos in s3://my-bucket",
         "# not run in tests: needs a server, vision serve runs/flowers",
         "# not run in tests: needs ImageNet weights",
+        "# not run in tests: goes on until it is stopped, and needs curl",
         "# not run in tests: writes below a prefix of its own and trains as the platform would",
         "# not run in tests: needs the extra sweep, and trains a dozen times",
     ]

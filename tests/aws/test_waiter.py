@@ -14,10 +14,10 @@ from starlette.requests import Request
 
 from tests.aws.endpoint import Clients
 from vision.aws import waiter
+from vision.aws.described import settled
 from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import JsonService
 from vision.aws.registry import Resource
-from vision.aws.sagemaker.described import settled
 from vision.aws.waiter import is_waiter
 
 

@@ -16,7 +16,8 @@ from tests.serving.small_model import picture, write_any_model
 from vision.api.export import export
 from vision.api.model import load
 from vision.retrieval.embedding_model import Content, Embedded, EmbeddingModel
-from vision.serving.hosted_model import HostedModel, SharedResources
+from vision.serving.hosted_model import HostedModel
+from vision.serving.hosted_network import SharedResources
 from vision.serving.metrics import Metrics
 from vision.serving.request_body import EncodedImage
 from vision.serving.settings import ServingSettings

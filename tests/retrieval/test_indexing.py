@@ -48,10 +48,10 @@ def test_the_same_images_are_indexed_once(
     monkeypatch.setattr(indexing, "PART_IMAGES", 3)
     names = [f"{number}.png" for number in range(8)]
     assert index_images(tmp_path, model, contents(*names), print) == Indexed(added=8)
-    parts = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    parts = {path.name: path.read_bytes() for path in tmp_path.glob("[!.]*")}
     assert len(parts) == 4
     assert index_images(tmp_path, model, contents(*names), print) == Indexed(known=8)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == parts
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("[!.]*")} == parts
     assert index_images(tmp_path, model, contents(*names, "8.png"), print) == Indexed(added=1, known=8)
     assert ImageIndex.open(tmp_path).entries().names == (*names, "8.png")
 

@@ -45,8 +45,14 @@ async def gone() -> dict[str, Any]:
 
 async def post(app: Any, receive: Receive, path: str = "/invocations", **headers: str) -> Answered:
     """POST and the answer. ``content_type`` means Content-Type."""
+    return await ask(app, "POST", path, receive, **headers)
+
+
+async def ask(app: Any, method: str, target: str, receive: Receive, **headers: str) -> Answered:
+    """Send a request and return the answer; ``target`` is a path, with a query or without."""
+    path, _, query = target.partition("?")
     named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    scope = {"type": "http", "method": "POST", "path": path, "headers": named, "query_string": b""}
+    scope = {"type": "http", "method": method, "path": path, "headers": named, "query_string": query.encode()}
     sent: list[Any] = []
 
     async def send(message: Any) -> None:

@@ -10,7 +10,8 @@ import pytest
 from tests.serving.small_model import NAMES, picture, write_model
 from vision.data.recordio.record import MAGIC, PART_HEADER, pack, padded
 from vision.serving.batch_transform import ORIGIN_FILE, BatchTransform, TransformResult
-from vision.serving.hosted_model import HostedModel, SharedResources
+from vision.serving.hosted_model import HostedModel
+from vision.serving.hosted_network import SharedResources
 from vision.serving.metrics import Metrics
 from vision.serving.settings import ServingSettings
 from vision.settings.errors import UserError

@@ -12,7 +12,7 @@ from vision.data.image_codec import check_image, decode_rgb
 from vision.serving import decoder_pools
 from vision.serving.decoder_pools import DecoderPools
 from vision.serving.decoder_process import decode_elsewhere
-from vision.serving.hosted_model import MAX_THREAD_WORK
+from vision.serving.hosted_network import MAX_THREAD_WORK
 from vision.serving.settings import ServingSettings
 from vision.settings.errors import DataError
 

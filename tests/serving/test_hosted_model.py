@@ -14,7 +14,8 @@ from torch import nn
 
 from tests.algorithms.object_detection.small_detector import small_plan
 from tests.serving.small_model import picture, write_any_model
-from vision.serving.hosted_model import HostedModel, SharedResources
+from vision.serving.hosted_model import HostedModel
+from vision.serving.hosted_network import SharedResources
 from vision.serving.metrics import Metrics
 from vision.serving.request_body import EncodedImage
 from vision.serving.settings import ServingSettings

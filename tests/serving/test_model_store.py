@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from tests.serving.small_model import picture, write_model
-from vision.serving.hosted_model import HostedModel, SharedResources
+from vision.serving.hosted_model import HostedModel
+from vision.serving.hosted_network import SharedResources
 from vision.serving.metrics import Metrics
 from vision.serving.model_store import ModelStore
 from vision.serving.request_body import EncodedImage

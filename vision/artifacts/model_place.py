@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vision.artifacts.model_description import MODEL_JSON, ModelFile
 from vision.settings.errors import UserError
+from vision.settings.file_names import local_path
 from vision.settings.regular_file import open_regular
 
 MODEL_FOLDER = "model"
@@ -42,6 +43,11 @@ def find_model(path: Path) -> Path:
     if (path / MODEL_ARCHIVE).is_file():
         return path / MODEL_ARCHIVE
     raise not_a_model(path, sorted(entry.name for entry in itertools.islice(path.iterdir(), 1000)))
+
+
+def is_published(name: str) -> bool:
+    """Return whether a name is ``imagenet``, ``classical`` or ``timm:NAME``, and so no path."""
+    return (name in ("imagenet", "classical") or ":" in name) and not local_path(name).exists()
 
 
 def look_at_model(path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from vision.artifacts.model_place import is_published, look_at_model
 from vision.aws.client_environment import write_sdk_config
 from vision.aws.services import Services
 from vision.aws.settings import AwsSettings
@@ -24,6 +25,7 @@ from vision.serving.guarded_protocol import GuardedProtocol
 from vision.serving.metrics import Metrics
 from vision.serving.signalled_server import SignalledServer
 from vision.settings.errors import UserError
+from vision.settings.file_names import local_path
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,9 @@ def serve(settings: AwsSettings) -> int:
     """Serve until SIGTERM or Ctrl-C and return the exit status. Raises UserError for a taken port or root."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for model in (settings.search_model, settings.face_model):
+        if model is not None and not is_published(str(model)):
+            look_at_model(local_path(str(model)))
     listener = _listen(settings)
     make_folder(settings.root)
     with (settings.root / ".lock").open("w") as lock:

@@ -14,15 +14,15 @@ from vision.aws.json_protocol import JsonService
 from vision.aws.logs.cloud_watch_logs import CloudWatchLogs
 from vision.aws.metrics.cloud_watch import CloudWatch
 from vision.aws.page.pages import Pages
-from vision.aws.rekognition.custom_labels import CustomLabels
+from vision.aws.rekognition.service import Rekognition
 from vision.aws.s3.routes import S3Routes
 from vision.aws.sagemaker.endpoints import Endpoints
 from vision.aws.sagemaker.models import Models
-from vision.aws.sagemaker.scheduler import Scheduler
 from vision.aws.sagemaker.tags import Tags
 from vision.aws.sagemaker.training_jobs import TrainingJobs
 from vision.aws.sagemaker.transform_jobs import TransformJobs
 from vision.aws.sagemaker.tuning_jobs import TuningJobs
+from vision.aws.scheduler import Scheduler
 from vision.aws.workplace import Workplace
 
 _INVOCATION = re.compile(r"/endpoints/[^/]+/invocations")
@@ -43,7 +43,7 @@ class Services:
         tuning.recover()
         transforms.recover()
         self._endpoints.recover()
-        self._custom_labels = CustomLabels(workplace, self._scheduler)
+        self._rekognition = Rekognition(workplace, self._scheduler)
         control = JsonService(
             "SageMaker",
             {
@@ -68,13 +68,13 @@ class Services:
             "logs": CloudWatchLogs(workplace.logs).answer,
             "monitoring": CloudWatch(workplace.metrics).answer,
             "sagemaker": sagemaker,
-            "rekognition": self._custom_labels.answer,
+            "rekognition": self._rekognition.answer,
         }
         self.app: ASGIApp = build_app(services, Pages(workplace).answer, workplace.settings.region)
 
     def end(self) -> None:
         """Stop the jobs, whose models so far are kept, and end the endpoints, which come back with the next server."""
         self._endpoints.end_all()
-        self._custom_labels.end()
+        self._rekognition.end()
         self._scheduler.stop_all()
         self._scheduler.wait(_END_S)

@@ -51,6 +51,17 @@ class AwsSettings(SettingsTable):
         description="words of vision train for models of Custom Labels, beside those that recipe=auto chooses",
         examples=["hp.epochs=20 run.weights_folder=weights"],
     )
+    search_model: str | None = Field(
+        default=None,
+        description="network that makes the vectors of Rekognition's collections: a model folder, archive or run"
+        " folder, imagenet or timm:NAME",
+        examples=["imagenet"],
+    )
+    face_model: Path | None = Field(
+        default=None,
+        description="detection model whose boxes are faces, for collections of faces",
+        examples=["runs/faces"],
+    )
     hosts: tuple[str, ...] = Field(
         default=(), description="further host names that requests may use, as a proxy passes them on"
     )

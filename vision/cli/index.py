@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from vision.artifacts.model_place import is_published
 from vision.cli.assignments import fill_places, read_assignments
 from vision.cli.evaluate import model_problems
 from vision.data.given_images import find_images
@@ -75,8 +76,3 @@ def run(argv: Sequence[str]) -> int:
         f"{folder}: {counted(found.added, 'image')} added, {found.known} were there, {found.failed} could not be read"
     )
     return SOME_FAILED if found.failed else 0
-
-
-def is_published(model: str) -> bool:
-    """Return whether a name stands for published weights and for no path."""
-    return not local_path(model).exists() and (model in ("imagenet", "classical") or ":" in model)

@@ -14,10 +14,10 @@ from pydantic import Field
 
 from vision import algorithms
 from vision.algorithms.plan import Recommendation
+from vision.artifacts.model_place import is_published
 from vision.cli.assignments import read_assignments
 from vision.cli.composition import RECIPE, config_folder
 from vision.cli.evaluate import model_problems
-from vision.cli.index import is_published
 from vision.data.labels import TASK_NAMES
 from vision.files.atomic_file import check_writable, write_whole
 from vision.recipes.data_finder import find_channels

@@ -118,6 +118,10 @@ def _described(one: FoundImage) -> dict[str, object]:
     return {"file": one.name, "similarity": round(one.similarity, 4), **agreeing}
 
 
+def _count(one: FoundImage) -> str:
+    return "" if one.agreeing is None else str(one.agreeing)
+
+
 def _print_table(name: str, found: Sequence[FoundImage]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -128,5 +132,5 @@ def _print_table(name: str, found: Sequence[FoundImage]) -> None:
     if has_views:
         table.add_column("features that agree", justify="right")
     for one in found:
-        table.add_row(f"{one.similarity:.3f}", Text(printable(one.name)), *([str(one.agreeing)] if has_views else []))
+        table.add_row(f"{one.similarity:.3f}", Text(printable(one.name)), *([_count(one)] if has_views else []))
     Console().print(table)

@@ -17,6 +17,14 @@ client("sagemaker-runtime", endpoint_url="http://127.0.0.1:8080").invoke_endpoin
 and of client("rekognition", endpoint_url=...).detect_custom_labels(ProjectVersionArn=..., Image={{"Bytes": ...}},
 MinConfidence=50, MaxResults=10). Any ARN is answered; with multi_model=true its version or project names the model.
 
+With indexes=FOLDER it searches the indexes in that folder and adds to them:
+  GET /indexes                     lists them; GET, PUT and DELETE /indexes/NAME look at one, make and delete it
+  POST /indexes/NAME/search        an image, or records: the images most like it, of similarity 0 to 100, with
+                                   ?top=10&threshold=80&rerank=geometry; ?name=IMAGE asks by an image of the index
+  POST /indexes/NAME/images        adds an image as ?name=IMAGE, or several at once as JSON:
+                                   {{"images": [{{"name": IMAGE, "bytes": the file in base64}}, ...]}}
+  GET, DELETE /indexes/NAME/images lists its images by name, and deletes those of ?name=IMAGE
+
 {settings}
 
 Example: vision serve runs/first

@@ -69,7 +69,8 @@ def run(argv: Sequence[str]) -> int:
 def transform(settings: ServingSettings, source: Path, target: Path, accept: str, suffix: str | None) -> int:
     """Transform with checked settings; torch is imported here."""
     from vision.serving.batch_transform import BatchTransform
-    from vision.serving.hosted_model import HostedModel, SharedResources
+    from vision.serving.hosted_model import HostedModel
+    from vision.serving.hosted_network import SharedResources
     from vision.serving.media_types import choose_form
     from vision.serving.metrics import Metrics
     from vision.serving.request_failure import RequestFailure

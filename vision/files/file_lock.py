@@ -13,7 +13,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -50,6 +50,20 @@ def open_locked(path: Path) -> int | None:
         except FileNotFoundError:
             pass
         # Its former holder removed or renamed it between our two steps.
+        os.close(descriptor)
+
+
+@contextmanager
+def waiting_lock(path: Path) -> Iterator[None]:
+    """Hold the lock of the file ``path``, made if missing, after waiting for other processes. Raises WriteError."""
+    with writing(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        # File systems without locks have no answer but an error.
+        with suppress(OSError):
+            fcntl.lockf(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
         os.close(descriptor)
 
 

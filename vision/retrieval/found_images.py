@@ -35,8 +35,19 @@ class ImageSearch:
     """All entries of an index in memory, ready to be asked."""
 
     def __init__(self, entries: IndexEntries, *, whiten: bool = False) -> None:
-        self._names = entries.names
+        self._names = list(entries.names)
         self._vectors = Vectors(entries.vectors, whiten=whiten)
+
+    def append(self, entries: IndexEntries) -> None:
+        """Append entries of further names, whatever threads search."""
+        # First, so that each vector that is found has its name.
+        self._names += entries.names
+        self._vectors.append(entries.vectors)
+
+    def vector(self, place: int) -> np.ndarray:
+        """Return the vector float32 [D] of the image at this place."""
+        found: np.ndarray = self._vectors.vectors[place].numpy()
+        return found
 
     def nearest(self, queries: np.ndarray, top: int) -> list[list[FoundImage]]:
         """Return the most similar images of each query vector float32 [Q, D]."""
@@ -68,7 +79,7 @@ def ranked_by_views(
     counted = []
     for candidate in candidates:
         pixels = image_of(candidate.name)
-        agreeing = 0
+        agreeing = None
         if pixels is not None:
             candidate_features = local_features(pixels)
             agreeing = max(agreeing_matches(view, candidate_features) for view in views)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal
@@ -19,12 +21,14 @@ import safetensors.numpy
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vision.files.atomic_file import write_whole
+from vision.files.file_lock import waiting_lock
 from vision.files.write_error import make_folder
 from vision.retrieval.stored_vectors import MOST_VALUES_IN_MEMORY, StoredVectors
 from vision.settings.errors import UserError
 from vision.settings.regular_file import open_regular
 
 INDEX_JSON = "index.json"
+_LOCK = ".lock"
 DIGEST_BYTES = 32
 _PART = "part-{:06d}.safetensors"
 _PARTS = f"part-{'[0-9]' * 6}.safetensors"
@@ -71,7 +75,7 @@ class IndexEntries:
 
 
 class ImageIndex:
-    """The folder of an index. Raises UserError where it holds something else or is damaged."""
+    """The folder of an index, to which several processes may write. Raises UserError where it is damaged."""
 
     def __init__(self, folder: Path, description: IndexDescription) -> None:
         self.folder = folder
@@ -118,7 +122,14 @@ class ImageIndex:
 
     def entries(self) -> IndexEntries:
         """Read all entries."""
-        return IndexEntries.joined([self._read(path) for path in self._parts()], self.description.dimension)
+        paths = self._parts()
+        try:
+            return IndexEntries.joined([self._read(path) for path in paths], self.description.dimension)
+        except UserError:
+            if self._parts() == paths:
+                raise
+            # Another process has removed or joined parts meanwhile.
+            return self.entries()
 
     def is_large(self) -> bool:
         """Return whether its vectors are better searched on disk than held in memory."""
@@ -140,27 +151,61 @@ class ImageIndex:
 
     def state(self) -> np.ndarray:
         """Return what changes whenever the parts do: uint8 [32]."""
-        parts = [(path.name, status.st_size, status.st_mtime_ns) for path in self._parts() for status in [path.stat()]]
+        parts = [(name, *mark) for name, mark in self.part_marks().items()]
         return np.frombuffer(hashlib.sha256(repr(parts).encode()).digest(), np.uint8)
 
-    def add(self, entries: IndexEntries) -> None:
-        """Append entries as a part; one with a name that is there replaces it."""
-        last = max((int(path.stem.rpartition("-")[2]) for path in self._parts()), default=0)
-        write_whole(self.folder / _PART.format(last + 1), _encoded(entries))
+    def add(self, entries: IndexEntries) -> str:
+        """Append entries as a part, and return its name; an entry whose name is there replaces that one."""
+        with self._lock():
+            last = max((int(path.stem.rpartition("-")[2]) for path in self._parts()), default=0)
+            name = _PART.format(last + 1)
+            write_whole(self.folder / name, _encoded(entries))
+        return name
 
     def remove(self, names: Iterable[str]) -> int:
         """Remove the entries of these names, and return how many there were."""
         gone = set(names)
         removed = set()
-        for path in self._parts():
-            part = self._read(path)
-            kept = np.array([place for place, name in enumerate(part.names) if name not in gone], np.int64)
-            removed |= gone.intersection(part.names)
-            if not len(kept):
-                path.unlink()
-            elif len(kept) < len(part):
-                write_whole(path, _encoded(part.taken(kept)))
+        with self._lock():
+            for path in self._parts():
+                part = self._read(path)
+                kept = np.array([place for place, name in enumerate(part.names) if name not in gone], np.int64)
+                removed |= gone.intersection(part.names)
+                if not len(kept):
+                    path.unlink()
+                elif len(kept) < len(part):
+                    write_whole(path, _encoded(part.taken(kept)))
         return len(removed)
+
+    def join_last_parts(self, images: int) -> None:
+        """Make one part of the last ones, until it has so many images. What a kill leaves twice counts once."""
+        with self._lock():
+            last: list[tuple[Path, IndexEntries]] = []
+            for path in reversed(self._parts()):
+                part = self._read(path)
+                if len(part) >= images:
+                    break
+                last.insert(0, (path, part))
+                if sum(len(part) for _, part in last) >= images:
+                    break
+            if len(last) > 1:
+                joined = IndexEntries.joined([part for _, part in last], self.description.dimension)
+                write_whole(last[0][0], _encoded(joined))
+                for path, _ in last[1:]:
+                    path.unlink()
+
+    def part_marks(self) -> dict[str, tuple[int, int]]:
+        """Return for each part what changes whenever it is written again: its size in bytes and its time in ns."""
+        try:
+            found = [(path.name, os.stat(path)) for path in self._parts()]
+        except FileNotFoundError:
+            # Another process has removed it meanwhile.
+            return self.part_marks()
+        return {name: (status.st_size, status.st_mtime_ns) for name, status in found}
+
+    def _lock(self) -> AbstractContextManager[None]:
+        """Keep other processes from writing; they wait."""
+        return waiting_lock(self.folder / _LOCK)
 
     def _parts(self) -> list[Path]:
         return sorted(self.folder.glob(_PARTS))

@@ -30,17 +30,28 @@ class Vectors:
         found = torch.from_numpy(np.asarray(vectors, np.float32))
         self._mean = found.mean(dim=0) if whiten and len(found) else None
         self._projection = None if self._mean is None else _whitening(found - self._mean)
-        self.vectors = self._turned(found)
+        self._room = self.vectors = self._turned(found)
 
     def __len__(self) -> int:
         return len(self.vectors)
 
+    def append(self, vectors: np.ndarray) -> None:
+        """Append the vectors [n, D] of further images, whatever threads search; whitening stays as it was."""
+        new, count = self._turned(torch.from_numpy(np.asarray(vectors, np.float32))), len(self)
+        if count + len(new) > len(self._room):
+            # Doubled, so that appending one by one copies each vector a few times only.
+            self._room = torch.empty(2 * (count + len(new)), new.shape[1])
+            self._room[:count] = self.vectors
+        self._room[count : count + len(new)] = new
+        self.vectors = self._room[: count + len(new)]
+
     def nearest(self, queries: np.ndarray, count: int) -> Nearest:
         """Return the ``count`` most similar images of each query float32 [Q, D], fewer if the index has fewer."""
-        count = min(count, len(self))
+        vectors = self.vectors
+        count = min(count, len(vectors))
         turned = self._turned(torch.from_numpy(np.asarray(queries, np.float32)))
-        step = max(1, _BLOCK_VALUES // max(1, len(self)))
-        parts = [torch.topk(turned[i : i + step] @ self.vectors.T, count) for i in range(0, len(turned), step)]
+        step = max(1, _BLOCK_VALUES // max(1, len(vectors)))
+        parts = [torch.topk(turned[i : i + step] @ vectors.T, count) for i in range(0, len(turned), step)]
         if not parts:
             return Nearest(np.zeros((0, count), np.int64), np.zeros((0, count), np.float32))
         places, similarities = (torch.cat(found).numpy() for found in zip(*((p, v) for v, p in parts), strict=True))

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from vision.serving.detect_custom_labels import CustomLabels
+from vision.serving.index_routes import IndexRoutes
 from vision.serving.invoke_endpoint import EndpointRoutes
 from vision.serving.multi_model import ModelRoutes
 from vision.serving.request_failure import RequestFailure, failure_response, internal_failure
@@ -99,6 +100,22 @@ def build_app(service: Service) -> Starlette:
                 ("POST", "/models/{name:path}/invoke", "model", models.invoke),
                 ("GET", "/models/{name:path}", "models", models.get),
                 ("DELETE", "/models/{name:path}", "models", models.unload),
+            )
+        ]
+    if service.indexes is not None:
+        indexes = IndexRoutes(service, service.indexes)
+        images, search = "/indexes/{name}/images", "/indexes/{name}/search"
+        routes += [
+            Route(path, _guarded(service, "indexes", handler), methods=[method])
+            for method, path, handler in (
+                ("GET", "/indexes", indexes.list),
+                ("PUT", "/indexes/{name}", indexes.create),
+                ("GET", "/indexes/{name}", indexes.get),
+                ("DELETE", "/indexes/{name}", indexes.delete),
+                ("GET", images, indexes.list_images),
+                ("POST", images, indexes.add_images),
+                ("DELETE", images, indexes.delete_images),
+                ("POST", search, indexes.search),
             )
         ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _not_routed})

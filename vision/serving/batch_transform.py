@@ -19,7 +19,8 @@ from vision.data.readers.file_table import MAX_FILE_BYTES, walk_files
 from vision.data.recordio.record import MAGIC_BYTES, iter_records, unpack
 from vision.files.atomic_file import AtomicFile, write_whole
 from vision.files.write_error import WriteError, make_below, make_folder, writing
-from vision.serving.hosted_model import Answer, HostedModel
+from vision.serving.hosted_model import HostedModel
+from vision.serving.hosted_network import Answer
 from vision.serving.media_types import read_media_type
 from vision.serving.request_body import EncodedImage
 from vision.settings.errors import DataError, UserError

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-ROUTES = ("invocations", "endpoint", "model", "models", "custom_labels")
+ROUTES = ("invocations", "endpoint", "model", "models", "custom_labels", "indexes")
 STATUSES = (200, 400, 404, 405, 406, 408, 409, 413, 415, 424, 500, 503, 507)
 STAGES = ("idle", "head", "body", "rest")
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vision.data.allocation import return_freed_memory
-from vision.serving.hosted_model import HostedModel, SharedResources
+from vision.serving.hosted_model import HostedModel
+from vision.serving.hosted_network import SharedResources
 from vision.serving.request_failure import PlatformFailure, RequestFailure
 from vision.serving.settings import GIGABYTE
 from vision.settings.errors import UserError, is_out_of_memory

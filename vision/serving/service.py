@@ -11,12 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vision.data.recordio.record import MAGIC_BYTES
-from vision.serving.hosted_model import Answer, HostedModel, SharedResources
+from vision.serving.hosted_model import HostedModel
+from vision.serving.hosted_network import Answer, SharedResources
 from vision.serving.media_types import body_kind, choose_form, read_media_type
 from vision.serving.metrics import Metrics
 from vision.serving.model_store import ModelStore
 from vision.serving.request_body import Images, images_of, read_body
 from vision.serving.request_failure import RequestFailure
+from vision.serving.served_indexes import ServedIndexes
 from vision.serving.settings import ServingSettings
 
 _CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
@@ -25,6 +27,8 @@ _LONGEST_ATTRIBUTES = 1024
 
 class Service:
     """The state of one worker process. ``store`` holds the models in multi-model mode, else it is None.
+
+    ``indexes`` are what images are searched in, None if the settings name no folder of them.
 
     The constructor loads the model and lets it answer a first image. Raises UserError. ``places`` is the number of
     connections that may have a request in work.
@@ -39,7 +43,9 @@ class Service:
         shared = SharedResources(settings, metrics)
         self._decoders = shared.decoders
         self.store = ModelStore(shared) if settings.multi_model else None
-        self._model = None if settings.multi_model else HostedModel.load(settings.model, shared)
+        has_model = not (settings.multi_model or settings.only_searches)
+        self._model = HostedModel.load(settings.model, shared) if has_model else None
+        self.indexes = None if settings.indexes is None else ServedIndexes(settings.indexes, shared)
         if self._model is not None:
             metrics.put("vision_loaded_models", 1)
             metrics.put("vision_loaded_models_bytes", self._model.bytes)
@@ -47,7 +53,9 @@ class Service:
 
     @property
     def model(self) -> HostedModel:
-        """Return the one model. Raises RequestFailure 404 in multi-model mode."""
+        """Return the one model. Raises RequestFailure 404 where there is none, or one of several."""
+        if self._model is None and self.store is None:
+            raise RequestFailure(404, f"{self.settings.model} only searches here; call /indexes/NAME/search")
         if self._model is None:
             raise RequestFailure(404, "several models are served here; call /models/NAME/invoke")
         return self._model
@@ -62,7 +70,7 @@ class Service:
         if self._model is not None:
             # A client that the model cannot answer is refused before it sends its body.
             self._form(request, self._model)
-        images = await self._receive(request)
+        images = await self.receive(request)
         received_s = asyncio.get_running_loop().time()
         async with use as model:
             form = self._form(request, model, len(images.images))
@@ -106,7 +114,7 @@ class Service:
                 f"{advice}",
             ) from None
 
-    async def _receive(self, request: Request) -> Images:
+    async def receive(self, request: Request) -> Images:
         """Return the images of the body; the one model expects them while they arrive. Takes no place of work."""
         kind = body_kind(request.headers.get("content-type", ""))
         with nullcontext() if self._model is None else self._model.expected():
@@ -119,7 +127,9 @@ class Service:
     @property
     def is_healthy(self) -> bool:
         """Return whether the server accepts requests, decodes images and gets predictions."""
-        return not self.is_draining and not self._decoders.are_stuck and (self._model is None or self._model.is_healthy)
+        networks = (self._model, None if self.indexes is None else self.indexes.embedding)
+        is_able = all(network is None or network.is_healthy for network in networks)
+        return not self.is_draining and not self._decoders.are_stuck and is_able
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:

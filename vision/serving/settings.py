@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from vision.artifacts.model_place import is_published
 from vision.settings.device import device_field, device_hint, shared_gpus, usable_cores
 from vision.settings.table import Rule, SettingsTable
 
@@ -53,6 +54,15 @@ def _one_worker_for_many_models(given: ServingSettings) -> str | None:
     return None
 
 
+def _one_network_for_indexes(given: ServingSettings) -> str | None:
+    if given.indexes is not None and given.multi_model:
+        return (
+            "Serving setting indexes is given with multi_model=true, but one model makes the vectors of all indexes:"
+            " serve it from a server of its own."
+        )
+    return None
+
+
 def _token_that_can_be_sent(given: ServingSettings) -> str | None:
     if given.token is None or (given.token.isascii() and given.token.isprintable() and " " not in given.token):
         return None
@@ -65,12 +75,19 @@ class ServingSettings(SettingsTable):
     NOUN: ClassVar[str] = "Serving setting"
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(("workers", "multi_model"), _one_worker_for_many_models),
+        Rule(("indexes", "multi_model"), _one_network_for_indexes),
         Rule(("token",), _token_that_can_be_sent),
     )
 
     model: Path = Field(
-        description="model folder, model.tar.gz or run folder; the folder of models with multi_model=true",
+        description="model folder, model.tar.gz or run folder; the folder of models with multi_model=true; imagenet"
+        " or timm:NAME with indexes, to search alone",
         examples=["runs/first"],
+    )
+    indexes: Path | None = Field(
+        default=None,
+        description="folder of indexes, made by vision index and the model, or over HTTP, that /indexes searches",
+        examples=["indexes"],
     )
     host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 for every network")
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
@@ -147,6 +164,11 @@ class ServingSettings(SettingsTable):
     @classmethod
     def hint(cls, name: str, value: object) -> str | None:
         return device_hint(cls.NOUN, value) if name == "device" else None
+
+    @property
+    def only_searches(self) -> bool:
+        """Return whether the model has published weights, which answer nothing but searches of ``indexes``."""
+        return self.indexes is not None and is_published(str(self.model))
 
     @property
     def max_payload_bytes(self) -> int:

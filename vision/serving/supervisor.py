@@ -32,7 +32,7 @@ _MOST_SHORT_LIVES = 3
 
 def serve(settings: ServingSettings) -> int:
     """Serve until SIGTERM or SIGINT and return the exit status. Raises UserError for a bad model or a taken port."""
-    if not settings.multi_model:
+    if not (settings.multi_model or settings.only_searches):
         look_at_model(settings.model)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -36,6 +36,7 @@ _TITLES = {
     "endpoint": "Endpoints",
     "project": "Projects",
     "project-version": "Project versions",
+    "collection": "Collections",
     "model": "Models",
     "endpoint-config": "Endpoint configurations",
 }

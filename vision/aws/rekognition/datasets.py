@@ -14,6 +14,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from vision.aws.described import without_none
 from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
@@ -37,7 +38,6 @@ from vision.aws.rekognition.dataset_requests import (
     EntryFilter,
 )
 from vision.aws.rekognition.resources import DATASET, PROJECT, VERSION, Resources, failure, number_of
-from vision.aws.sagemaker.described import without_none
 from vision.aws.workplace import Workplace
 from vision.data.readers.manifest_line import RawLine
 

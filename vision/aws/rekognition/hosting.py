@@ -12,21 +12,21 @@ from pydantic import Field
 from starlette.requests import Request
 
 from vision.algorithms.json_answer import json_percent
+from vision.aws.endpoint_worker import EndpointWorker
 from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
+from vision.aws.local_connection import LocalConnections
 from vision.aws.registry import Resource
 from vision.aws.rekognition.request_image import RequestImage
 from vision.aws.rekognition.resources import VERSION, Resources, failure
 from vision.aws.rekognition.version_training import LOG_GROUP, version_folder
 from vision.aws.request_shape import RequestShape
-from vision.aws.sagemaker.endpoint_worker import EndpointWorker
-from vision.aws.sagemaker.local_connection import LocalConnections
 from vision.aws.workplace import Workplace
 from vision.settings.nearest import shown
 
-_TARGET = "RekognitionService.DetectCustomLabels"
+TARGET = "RekognitionService.DetectCustomLabels"
 # Two thirds of a body may be an image, whose base64 is a third longer.
-_ENVIRONMENT = {"VISION_SERVE_MAX_PAYLOAD_MB": "22.5"}
+SERVED = ("max_payload_mb=22.5", "multi_model=false")
 _STARTABLE = ("TRAINING_COMPLETED", "STOPPED", "COPYING_COMPLETED", "FAILED")
 # Percent: of labels that no test image showed, as of a model without thresholds.
 _DEFAULT_THRESHOLD = 50.0
@@ -134,7 +134,7 @@ class Hosting:
         return {"CustomLabels": found[: asked.max_results]}
 
     async def _ask(self, connections: LocalConnections, body: dict[str, Any]) -> list[dict[str, Any]]:
-        headers = {"x-amz-target": _TARGET, "content-type": "application/x-amz-json-1.1"}
+        headers = {"x-amz-target": TARGET, "content-type": "application/x-amz-json-1.1"}
         try:
             answer = await connections.ask("POST", "/", headers, json.dumps(body).encode())
             values = json.loads(bytes(answer.body))
@@ -151,9 +151,8 @@ class Hosting:
             self._live[name] = _Live(
                 EndpointWorker(
                     name,
-                    version_folder(self._workplace, version) / "run",
-                    _ENVIRONMENT,
-                    multi_model=False,
+                    [f"model={version_folder(self._workplace, version) / 'run'}", *SERVED],
+                    {},
                     log=self._workplace.logs.writer(LOG_GROUP, f"{name}/hosting"),
                     ready=lambda worker: self._ready(version, worker),
                     ended=lambda worker, words: self._ended(version, worker, words),

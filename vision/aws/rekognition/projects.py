@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from starlette.requests import Request
 
+from vision.aws.described import without_none
 from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
 from vision.aws.rekognition.resources import DATASET, PROJECT, VERSION, Name, Paged, Resources, failure
 from vision.aws.request_shape import RequestShape
-from vision.aws.sagemaker.described import without_none
 from vision.settings.nearest import shown
 
 _MOST_POLICIES, _MOST_TAGS = 5, 200

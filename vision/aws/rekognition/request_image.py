@@ -1,4 +1,4 @@
-"""The image of a DetectCustomLabels call: bytes, or an object of a bucket, within the service's limits."""
+"""The image of a Rekognition call: bytes, or an object of a bucket, within the service's limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from vision.aws.s3.buckets import Buckets
 from vision.data.image_header import BadHeaderError, read_header
 from vision.data.inspect.ground_truth_line import LEAST_SIDE_PX, MOST_SIDE_PX
 
-MOST_BYTES, MOST_OBJECT_BYTES = 4 << 20, 15 << 20
+# As bytes in calls of Custom Labels and of collections, and as an object.
+MOST_BYTES, MOST_FACE_BYTES, MOST_OBJECT_BYTES = 4 << 20, 5 << 20, 15 << 20
 _FORMATS = ("JPEG", "PNG")
 
 
@@ -22,8 +23,8 @@ class RequestImage(RequestShape):
     bytes: str | None = None
     s3_object: S3Object | None = None
 
-    def base64_bytes(self, buckets: Buckets) -> str:
-        """Return the image file in base64. Raises ServiceFailure."""
+    def base64_bytes(self, buckets: Buckets, most_bytes: int = MOST_BYTES) -> str:
+        """Return the image file in base64; given as bytes it has ``most_bytes`` at most. Raises ServiceFailure."""
         if (self.bytes is None) == (self.s3_object is None):
             raise failure("InvalidParameterException", "Image needs either Bytes or S3Object")
         if self.s3_object is not None:
@@ -32,7 +33,7 @@ class RequestImage(RequestShape):
             return base64.b64encode(image).decode("ascii")
         assert self.bytes is not None
         try:
-            _check(base64.b64decode(self.bytes, validate=True), MOST_BYTES)
+            _check(base64.b64decode(self.bytes, validate=True), most_bytes)
         except (binascii.Error, ValueError) as error:
             raise failure("InvalidParameterException", f"Image.Bytes is not base64 ({error})") from None
         return self.bytes

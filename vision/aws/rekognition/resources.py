@@ -1,4 +1,4 @@
-"""Projects, data sets and model versions of Custom Labels: how they are named, found and listed."""
+"""Projects, data sets, model versions and collections: how they are named, found and listed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from vision.aws.settings import ACCOUNT
 from vision.aws.workplace import Workplace
 from vision.settings.nearest import shown
 
-PROJECT, DATASET, VERSION = "project", "dataset", "project-version"
+PROJECT, DATASET, VERSION, COLLECTION = "project", "dataset", "project-version", "collection"
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.\-]+$", min_length=1, max_length=255)]
 Bucket = Annotated[str, Field(pattern=r"^[0-9A-Za-z\.\-_]*$", min_length=3, max_length=255)]
 _NAMES = {
     PROJECT: r"project/[\w.-]{1,255}/\d+",
     DATASET: r"project/[\w.-]{1,255}/dataset/(?:train|test)/\d+",
     VERSION: r"project/[\w.-]{1,255}/version/[\w.-]{1,255}/\d+",
+    COLLECTION: r"collection/[\w.-]{1,255}",
 }
 _ARN = r"arn:[a-z\d-]+:rekognition:[a-z\d-]+:\d{{12}}:({name})"
 _Item = TypeVar("_Item")
@@ -55,7 +56,7 @@ class Paged(RequestShape):
 
 
 class Resources:
-    """The resources of Custom Labels. Their names in the registry are the ends of their ARNs."""
+    """The resources of Rekognition. Their names in the registry are the ends of their ARNs."""
 
     def __init__(self, workplace: Workplace) -> None:
         self._registry: Registry = workplace.registry
@@ -63,7 +64,11 @@ class Resources:
 
     def add(self, kind: str, name: str, state: Mapping[str, Any]) -> Resource:
         """Add a resource; ``name``, as ``project/birds``, gets a number that no other has had."""
-        return self._registry.add(kind, f"{name}/{self.draw_number()}", state)
+        return self.add_named(kind, f"{name}/{self.draw_number()}", state)
+
+    def add_named(self, kind: str, name: str, state: Mapping[str, Any]) -> Resource:
+        """Add a resource by its own name. Raises ServiceFailure if it is taken."""
+        return self._registry.add(kind, name, state)
 
     def draw_number(self) -> int:
         """Return a number that was never given before."""
@@ -87,12 +92,13 @@ class Resources:
     def any(self, arn: str) -> Resource:
         """Return the resource of an ARN of any kind. Raises ServiceFailure."""
         kind = VERSION if "/version/" in arn else DATASET if "/dataset/" in arn else PROJECT
-        return self.get(kind, arn)
+        return self.get(COLLECTION if ":collection/" in arn else kind, arn)
 
     def all(self, kind: str, project: Resource | None = None) -> list[Resource]:
         """Return the resources of a kind, of all projects or of one, the oldest first."""
         found = [one for one in self._registry.all(kind) if project is None or one.state["project"] == project.name]
-        return sorted(found, key=number_of)
+        # Collections have names of their own, without numbers.
+        return found if kind == COLLECTION else sorted(found, key=number_of)
 
     def update(self, resource: Resource, **changes: Any) -> None:
         """Set values of a resource's state; one that was deleted meanwhile stays so."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from vision.aws.described import settled, without_none
 from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
@@ -32,8 +33,7 @@ from vision.aws.rekognition.version_training import (
     report_path,
     version_folder,
 )
-from vision.aws.sagemaker.described import settled, without_none
-from vision.aws.sagemaker.scheduler import Scheduler
+from vision.aws.scheduler import Scheduler
 from vision.aws.workplace import Workplace
 from vision.data.readers.manifest_line import RawLine
 

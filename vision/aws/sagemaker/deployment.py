@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vision.aws.endpoint_worker import EndpointWorker
+from vision.aws.local_connection import Answer, LocalConnections
 from vision.aws.logs.log_store import LogWriter
 from vision.aws.sagemaker.data_capture import Call, DataCapture, now
-from vision.aws.sagemaker.endpoint_worker import EndpointWorker
-from vision.aws.sagemaker.local_connection import Answer, LocalConnections
 from vision.serving.request_failure import PlatformFailure
 from vision.settings.nearest import did_you_mean, shown
 
@@ -66,9 +66,8 @@ class Deployment:
     def _start(self, plan: VariantPlan) -> EndpointWorker:
         return EndpointWorker(
             self._endpoint,
-            plan.model,
+            [f"model={plan.model}", f"multi_model={str(plan.multi_model).lower()}"],
             plan.environment,
-            multi_model=plan.multi_model,
             log=plan.log,
             ready=lambda worker: self._variant_is_ready(plan.name, worker),
             ended=lambda worker, words: self._ended(self, words),

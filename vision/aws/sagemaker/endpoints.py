@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from pydantic import Field
 from starlette.requests import Request
 
+from vision.aws.described import settled, without_none
 from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
 from vision.aws.request_shape import RequestShape, TaggedShape, validation_failure
 from vision.aws.sagemaker.arns import arn
-from vision.aws.sagemaker.described import settled, without_none
 from vision.aws.sagemaker.listing import EndpointList, list_page
 from vision.aws.sagemaker.live_endpoints import KIND, LiveEndpoints
 from vision.aws.sagemaker.models import CONFIG, ConfigRequest, Models

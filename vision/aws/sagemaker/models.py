@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from starlette.requests import Request
 
+from vision.aws.described import without_none
 from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
@@ -15,7 +16,6 @@ from vision.aws.request_shape import RequestShape, TaggedShape, validation_failu
 from vision.aws.s3.buckets import split_uri
 from vision.aws.sagemaker.arns import arn
 from vision.aws.sagemaker.data_capture import CaptureRequest
-from vision.aws.sagemaker.described import without_none
 from vision.aws.sagemaker.images import algorithm_of
 from vision.aws.sagemaker.listing import ModelList, list_page
 from vision.aws.sagemaker.training_request import Name, S3Address

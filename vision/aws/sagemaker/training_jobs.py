@@ -9,18 +9,18 @@ from typing import Any
 
 from starlette.requests import Request
 
+from vision.aws.described import settled, without_none
 from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
 from vision.aws.request_shape import validation_failure
 from vision.aws.sagemaker.arns import arn
-from vision.aws.sagemaker.described import settled, without_none
 from vision.aws.sagemaker.images import algorithm_of
 from vision.aws.sagemaker.listing import TrainingList, list_page
-from vision.aws.sagemaker.scheduler import Scheduler
 from vision.aws.sagemaker.training_request import TrainingRequest
 from vision.aws.sagemaker.training_run import TrainingRun, jobs_folder
 from vision.aws.sagemaker.training_state import ENDED, KIND, TrainingState, first_state, with_metrics
+from vision.aws.scheduler import Scheduler
 from vision.aws.workplace import Workplace
 from vision.settings.errors import UserError, problems_of
 from vision.settings.nearest import shown

@@ -11,21 +11,21 @@ from typing import Any
 from starlette.requests import Request
 
 from vision import algorithms
+from vision.aws.described import settled, without_none
 from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
 from vision.aws.request_shape import validation_failure
 from vision.aws.sagemaker.arns import arn
 from vision.aws.sagemaker.channel_data import find_objects
-from vision.aws.sagemaker.described import settled, without_none
 from vision.aws.sagemaker.images import algorithm_of
 from vision.aws.sagemaker.listing import TransformList, list_page
 from vision.aws.sagemaker.models import MODEL, ModelRequest, Models, model_place
-from vision.aws.sagemaker.scheduler import Scheduler
 from vision.aws.sagemaker.training_machine import place_problems
 from vision.aws.sagemaker.training_state import ENDED
 from vision.aws.sagemaker.transform_request import TransformRequest
 from vision.aws.sagemaker.transform_run import KIND, TransformRun, transforms_folder
+from vision.aws.scheduler import Scheduler
 from vision.aws.workplace import Workplace
 from vision.settings.errors import UserError, problems_of
 from vision.settings.nearest import shown

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vision.aws.described import without_none
 from vision.aws.registry import Resource
-from vision.aws.sagemaker.described import without_none
 from vision.aws.sagemaker.images import algorithm_of
 from vision.aws.sagemaker.training_state import ENDED, with_metrics
 from vision.aws.sagemaker.tuning_run import definition_of, objective_of

@@ -11,15 +11,14 @@ from typing import Any
 from starlette.requests import Request
 
 from vision import algorithms
+from vision.aws.described import settled, without_none
 from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
 from vision.aws.request_shape import validation_failure
 from vision.aws.sagemaker.arns import arn
-from vision.aws.sagemaker.described import settled, without_none
 from vision.aws.sagemaker.images import algorithm_of
 from vision.aws.sagemaker.listing import TunedTrainingList, TuningList, list_page
-from vision.aws.sagemaker.scheduler import Scheduler
 from vision.aws.sagemaker.training_request import TrainingRequest
 from vision.aws.sagemaker.training_run import TrainingRun
 from vision.aws.sagemaker.training_state import ENDED
@@ -34,6 +33,7 @@ from vision.aws.sagemaker.tuning_description import (
 from vision.aws.sagemaker.tuning_request import TuningRequest, training_values
 from vision.aws.sagemaker.tuning_run import KIND, TuningRun, definition_of, jobs_of, objective_of, tuned_of
 from vision.aws.sagemaker.tuning_space import TuningSpace
+from vision.aws.scheduler import Scheduler
 from vision.aws.workplace import Workplace
 from vision.settings.errors import UserError, problems_of
 from vision.settings.nearest import shown

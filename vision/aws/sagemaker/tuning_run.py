@@ -11,13 +11,13 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from vision.aws.registry import Resource
-from vision.aws.sagemaker.scheduler import Scheduler
 from vision.aws.sagemaker.training_request import TrainingRequest
 from vision.aws.sagemaker.training_run import TrainingRun
 from vision.aws.sagemaker.training_state import KIND as TRAINING
 from vision.aws.sagemaker.training_state import TrainingState, first_state
 from vision.aws.sagemaker.tuning_request import TuningRequest, training_values
 from vision.aws.sagemaker.tuning_space import TuningSpace
+from vision.aws.scheduler import Scheduler
 from vision.aws.workplace import Workplace
 from vision.sagemaker.container_job import plain_text
 from vision.settings.errors import UserError, problems_of

@@ -1,12 +1,11 @@
-"""One endpoint at work: a child process that serves its model on a port of its own."""
+"""One model at work: a child process that serves it on a port of its own."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
 from vision.aws.child_process import end_child, start_child
 from vision.aws.logs.log_store import LogWriter
@@ -16,12 +15,12 @@ _READY = "vision: ready after"
 _LAST_LINES = 5
 _END_S = 30.0
 # Serving settings that the endpoint itself decides.
-_OWN = frozenset({"model", "host", "port", "hosts", "token", "endpoint", "multi_model"})
+_OWN = frozenset({"model", "host", "port", "hosts", "token", "endpoint", "multi_model", "indexes"})
 _VARIABLE = "VISION_SERVE_"
 
 
 class EndpointWorker:
-    """Starts at once.
+    """Starts at once with ``words``, settings of ``vision serve``, and those of ``environment``, which are a client's.
 
     ``ready`` is called when the model answers, ``ended``, with the last lines of the log, if it ends by itself.
     """
@@ -29,17 +28,15 @@ class EndpointWorker:
     def __init__(
         self,
         name: str,
-        model: Path,
+        words: Sequence[str],
         environment: Mapping[str, str],
         *,
-        multi_model: bool,
         log: LogWriter,
         ready: Callable[[EndpointWorker], None],
         ended: Callable[[EndpointWorker, str], None],
     ) -> None:
         self.port = 0
-        self._model = model
-        self._multi_model = multi_model
+        self._words = ["serve", *words, "port=0"]
         self._environment = {
             variable: value
             for variable, value in environment.items()
@@ -59,10 +56,9 @@ class EndpointWorker:
             threading.Thread(target=end_child, args=(child, _END_S), daemon=True).start()
 
     def _run(self) -> None:
-        words = ["serve", f"model={self._model}", "port=0", f"multi_model={str(self._multi_model).lower()}"]
         last: list[str] = []
         try:
-            self._child = child = start_child("vision", words, self._environment)
+            self._child = child = start_child("vision", self._words, self._environment)
             if self._is_ending:
                 self.end()
             assert child.stdout is not None

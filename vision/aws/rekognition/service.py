@@ -1,4 +1,4 @@
-"""Rekognition Custom Labels as one service: projects, data sets, model versions, and models at work."""
+"""Rekognition as one service: Custom Labels from project to detection, and collections of faces or images."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vision.aws.json_protocol import JsonService
+from vision.aws.rekognition.collections import Collections
 from vision.aws.rekognition.datasets import Datasets
+from vision.aws.rekognition.faces import Faces
 from vision.aws.rekognition.hosting import Hosting
 from vision.aws.rekognition.projects import Projects
 from vision.aws.rekognition.resources import Resources
 from vision.aws.rekognition.versions import Versions
-from vision.aws.sagemaker.scheduler import Scheduler
+from vision.aws.scheduler import Scheduler
 from vision.aws.workplace import Workplace
 
 
-class CustomLabels:
+class Rekognition:
     """Answers all operations; models train when the scheduler has a place."""
 
     def __init__(self, workplace: Workplace, scheduler: Scheduler) -> None:
@@ -23,6 +25,8 @@ class CustomLabels:
         datasets = Datasets(workplace, resources)
         versions = Versions(workplace, resources, datasets, scheduler)
         self._hosting = Hosting(workplace, resources)
+        collections = Collections(workplace, resources)
+        self._faces = Faces(workplace, collections)
         self._service = JsonService(
             "RekognitionService",
             {
@@ -30,12 +34,15 @@ class CustomLabels:
                 **datasets.operations,
                 **versions.operations,
                 **self._hosting.operations,
+                **collections.operations,
+                **self._faces.operations,
             },
             internal_error="InternalServerError",
         )
         datasets.recover()
         versions.recover()
         self._hosting.recover()
+        collections.recover()
 
     async def answer(self, request: Request) -> Response:
         """Answer one call."""
@@ -44,3 +51,4 @@ class CustomLabels:
     def end(self) -> None:
         """End the processes of models, which come back with the next server."""
         self._hosting.end_all()
+        self._faces.end()
