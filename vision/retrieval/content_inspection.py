@@ -16,6 +16,7 @@ from vision.data.inspect.issues import ContentFindings, InspectedChannel, Issue,
 from vision.data.readers.class_names import MAX_CLASS_ID
 from vision.data.sample import Reader
 from vision.progress_bar import progress_bar
+from vision.retrieval import visual_words
 from vision.retrieval.copies import find_copies
 from vision.retrieval.embedding_model import Content, EmbeddingModel, Pixels
 from vision.retrieval.image_index import DIGEST_BYTES, IndexEntries
@@ -125,14 +126,14 @@ class ContentInspection:
     def _copies(
         self, channels: Sequence[InspectedChannel], images: Sequence[_Subject], vectors: np.ndarray
     ) -> np.ndarray:
-        """Return pairs of records, counted through all channels, that show one picture."""
+        """Return pairs of records, counted through all channels, that show one picture or parts of one scene."""
         digests = np.zeros((len(images), DIGEST_BYTES), np.uint8)
         for place, one in enumerate(images):
             digest = channels[one.channel].digests[one.index]
             digests[place, : len(digest)] = digest
         entries = IndexEntries(tuple(map(str, range(len(images)))), digests, vectors)
         # Fewer than so many, as some are nearest to each other.
-        with progress_bar("comparing copies", CANDIDATES * len(images)) as advance:
+        with progress_bar("comparing copies", (CANDIDATES + visual_words.NEIGHBORS) * len(images)) as advance:
             found = find_copies(
                 entries,
                 lambda name: self._image(images[int(name)]),
@@ -143,7 +144,9 @@ class ContentInspection:
         starts = np.cumsum([0, *map(len, channels)])
         counted_through = [int(starts[one.channel]) + one.index for one in images]
         pairs = [
-            (counted_through[int(group[0])], counted_through[int(other)]) for group in found.near for other in group[1:]
+            (counted_through[int(group[0])], counted_through[int(other)])
+            for group in (*found.near, *found.scenes)
+            for other in group[1:]
         ]
         return np.array(pairs, np.int64).reshape(-1, 2)
 

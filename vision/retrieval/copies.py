@@ -94,14 +94,16 @@ def find_copies(
 def candidate_pairs(vectors: np.ndarray, similarity: float, neighbors: int = NEIGHBORS) -> np.ndarray:
     """Return the pairs int64 [P, 2] of images that may show one picture, by their vectors [N, D].
 
-    They are the nearest ``neighbors`` of each image, and all that are at least so similar.
+    They are the nearest ``neighbors`` of each image, and below a similarity of 1 all that are at least so similar.
     """
     found = Vectors(vectors)
     nearest = found.nearest(found.vectors.numpy(), neighbors + 1).places
     own = np.repeat(np.arange(len(nearest))[:, None], nearest.shape[1], axis=1)
     nearby = np.stack([own.ravel(), nearest.ravel()], axis=1)
-    alike, _ = found.pairs_above(similarity, _MOST_CANDIDATES * max(1, len(found)))
-    pairs = np.sort(np.concatenate([nearby, alike]), axis=1)
+    if similarity < 1:
+        alike, _ = found.pairs_above(similarity, _MOST_CANDIDATES * max(1, len(found)))
+        nearby = np.concatenate([nearby, alike])
+    pairs = np.sort(nearby, axis=1)
     return np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)
 
 
