@@ -54,7 +54,7 @@ class AwsSettings(SettingsTable):
     search_model: str | None = Field(
         default=None,
         description="network that makes the vectors of Rekognition's collections: a model folder, archive or run"
-        " folder, imagenet or timm:NAME",
+        " folder, imagenet, timm:NAME or classical (no weights)",
         examples=["imagenet"],
     )
     face_model: Path | None = Field(

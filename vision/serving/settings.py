@@ -80,8 +80,8 @@ class ServingSettings(SettingsTable):
     )
 
     model: Path = Field(
-        description="model folder, model.tar.gz or run folder; the folder of models with multi_model=true; imagenet"
-        " or timm:NAME with indexes, to search alone",
+        description="model folder, model.tar.gz or run folder; the folder of models with multi_model=true; imagenet,"
+        " timm:NAME or classical (no weights) with indexes, to search alone",
         examples=["runs/first"],
     )
     indexes: Path | None = Field(

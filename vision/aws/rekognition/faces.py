@@ -234,7 +234,7 @@ class Faces:
             raise failure(
                 "InvalidParameterException",
                 f"{call} needs a network that makes vectors, and none is set: start vision aws serve with"
-                " search_model=imagenet, search_model=timm:NAME or a model",
+                " search_model=imagenet, timm:NAME, classical (which needs no weights) or a model",
             )
         headers = _JSON if body.startswith(b"{") else {}
         answer = await self._search.ask(method, target, headers, body)
