@@ -19,8 +19,9 @@ HELP = """\
 Usage: vision duplicates INDEX [similarity=0.9] [output=FILE.json]
 
 Finds images of equal bytes, images that show one picture although it was re-encoded, scaled, cropped, turned or
-mirrored, and other photos of one object or scene. Vectors of the index and visual words choose the pairs, and the files
-themselves decide: by small copies of them, and by local features (SIFT) on which one change of view agrees.
+mirrored, and other photos of one object or scene. Vectors of the index choose the pairs, and up to 20,000 images also
+visual words; the files themselves decide, by small copies and by local features (SIFT) on which one change of view
+agrees: copies are the same pixel by pixel, other photos of a scene are not.
 
   index       the folder that `vision index` made
   similarity  compare all pairs whose vectors are at least so similar, 0 to 1, and each image with its 5 nearest

@@ -35,8 +35,8 @@ SIMILARITY = 0.9
 _MOST_CANDIDATES = 20
 # Each keeps up to 0.5 MB of features.
 _PICTURES_KEPT = 800
-# Words of more images would take more than two gigabytes.
-_MOST_WITH_WORDS = 50_000
+# Words of more images would take more than a gigabyte, and looking at each twice hours.
+_MOST_WITH_WORDS = 20_000
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Legend: Q queries, N rows of the index (those of replaced images, too), n rows o
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -32,33 +33,39 @@ class StoredVectors:
 
     def blocks(self) -> Iterator[tuple[int, Tensor]]:
         """Yield the place of a block's first row and its vectors float32 [n, D], each of length 1."""
+        for start, rows in self._blocks():
+            yield start, torch.nn.functional.normalize(rows)
+
+    def nearest(self, queries: np.ndarray, count: int) -> Nearest:
+        """Return the ``count`` most similar images of each query float32 [Q, D], exactly; fewer if there are fewer."""
+        asked = torch.nn.functional.normalize(torch.from_numpy(np.asarray(queries, np.float32)))
+        live = torch.from_numpy(self.live)
+        count = min(count, int(live.sum()))
+        best = torch.full((len(asked), 0), -torch.inf), torch.zeros(len(asked), 0, dtype=torch.int64)
+        for start, rows in self._blocks():
+            here = slice(start, start + len(rows))
+            similarities = (asked @ rows.T) / self._lengths[here]
+            similarities[:, ~live[here]] = -torch.inf
+            found, places = torch.topk(similarities, min(count, len(rows)))
+            values, rows_found = torch.cat([best[0], found], dim=1), torch.cat([best[1], places + start], dim=1)
+            kept = torch.topk(values, min(count, values.shape[1]))
+            best = kept.values, rows_found.gather(1, kept.indices)
+        return Nearest(best[1].numpy(), best[0].numpy())
+
+    @functools.cached_property
+    def _lengths(self) -> Tensor:
+        """The lengths of all rows, float32 [N]: about 1, since they are stored in float16."""
+        return torch.cat([rows.norm(dim=1) for _, rows in self._blocks()]).clamp(min=1e-12)
+
+    def _blocks(self) -> Iterator[tuple[int, Tensor]]:
+        """Yield the place of a block's first row and its rows float32 [n, D] as they are stored."""
         start, waiting = 0, 0
         block: list[np.ndarray] = []
         for part in self.parts:
             block.append(part)
             waiting += len(part)
             if waiting >= _BLOCK:
-                yield start, _unit(block)
+                yield start, torch.from_numpy(np.concatenate(block)).float()
                 start, waiting, block = start + waiting, 0, []
         if block:
-            yield start, _unit(block)
-
-    def nearest(self, queries: np.ndarray, count: int) -> Nearest:
-        """Return the ``count`` most similar images of each query float32 [Q, D], exactly; fewer if there are fewer."""
-        asked = torch.nn.functional.normalize(torch.from_numpy(np.asarray(queries, np.float32)))
-        live = torch.from_numpy(self.live)
-        count = min(count, int(self.live.sum()))
-        best = torch.full((len(asked), 0), -torch.inf), torch.zeros(len(asked), 0, dtype=torch.int64)
-        for start, block in self.blocks():
-            similarities = asked @ block.T
-            similarities[:, ~live[start : start + len(block)]] = -torch.inf
-            found, places = torch.topk(similarities, min(count, len(block)))
-            values, rows = torch.cat([best[0], found], dim=1), torch.cat([best[1], places + start], dim=1)
-            kept = torch.topk(values, min(count, values.shape[1]))
-            best = kept.values, rows.gather(1, kept.indices)
-        return Nearest(best[1].numpy(), best[0].numpy())
-
-
-def _unit(parts: Sequence[np.ndarray]) -> Tensor:
-    rows = torch.from_numpy(np.concatenate([part.astype(np.float32) for part in parts]))
-    return torch.nn.functional.normalize(rows)
+            yield start, torch.from_numpy(np.concatenate(block)).float()
