@@ -28,7 +28,7 @@ human-annotated: no), selected.jsonl, and the images.
 
   count    how many images to choose
   by       uncertainty: those on which the model is the least sure; diverse: those that differ the most from each other
-           and from labeled ones; mixed: different ones among the least sure (default)
+           and from labeled ones; mixed: different ones among the least sure (default, and the best with few labels)
   model    a model folder, a model.tar.gz or a run folder
   labeled  an index that `vision index` made of the labeled images by the same model, to choose what differs from them
   images   how they come into the folder
