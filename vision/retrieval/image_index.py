@@ -122,32 +122,21 @@ class ImageIndex:
 
     def entries(self) -> IndexEntries:
         """Read all entries."""
-        paths = self._parts()
-        try:
-            return IndexEntries.joined([self._read(path) for path in paths], self.description.dimension)
-        except UserError:
-            if self._parts() == paths:
-                raise
-            # Another process has removed or joined parts meanwhile.
-            return self.entries()
+        return IndexEntries.joined(self._read_all(_loaded), self.description.dimension)
 
     def is_large(self) -> bool:
         """Return whether its vectors are better searched on disk than held in memory."""
-        size = sum(path.stat().st_size for path in self._parts())
+        size = sum(size for size, _ in self.part_marks().values())
         return size >= MOST_VALUES_IN_MEMORY * np.dtype(np.float16).itemsize
 
     def stored_vectors(self) -> tuple[tuple[str, ...], StoredVectors]:
         """Return the names of all rows and their vectors, which stay on disk. Of equal names the last is live."""
-        names: list[str] = []
-        vectors = []
-        for path in self._parts():
-            part = self._read(path, _mapped)
-            names += part.names
-            vectors.append(part.vectors)
+        parts = self._read_all(_mapped)
+        names = tuple(name for part in parts for name in part.names)
         last = {name: place for place, name in enumerate(names)}
         live = np.zeros(len(names), bool)
         live[list(last.values())] = True
-        return tuple(names), StoredVectors(vectors, live)
+        return names, StoredVectors([part.vectors for part in parts], live)
 
     def state(self) -> np.ndarray:
         """Return what changes whenever the parts do: uint8 [32]."""
@@ -209,6 +198,16 @@ class ImageIndex:
 
     def _parts(self) -> list[Path]:
         return sorted(self.folder.glob(_PARTS))
+
+    def _read_all(self, tensors: Callable[[BinaryIO], Mapping[str, np.ndarray]]) -> list[IndexEntries]:
+        paths = self._parts()
+        try:
+            return [self._read(path, tensors) for path in paths]
+        except UserError:
+            if self._parts() == paths:
+                raise
+            # Another process has removed or joined parts meanwhile.
+            return self._read_all(tensors)
 
     def _read(self, path: Path, tensors: Callable[[BinaryIO], Mapping[str, np.ndarray]] | None = None) -> IndexEntries:
         try:
