@@ -237,3 +237,14 @@ def test_one_model_makes_the_vectors_of_all_indexes(tmp_path: Path) -> None:
 def test_published_weights_only_search(name: str, is_search: bool, tmp_path: Path) -> None:
     assert ServingSettings.parse({"model": name, "indexes": tmp_path}).only_searches is is_search
     assert not ServingSettings.parse({"model": name}).only_searches
+
+
+def test_a_server_that_only_searches(tmp_path: Path) -> None:
+    settings = {"model": "classical", "device": "cpu", "indexes": tmp_path / "indexes"}
+    app = App(Service(ServingSettings.parse(settings), Metrics()))
+    app.value("PUT", "/indexes/photos")
+    app.add("photos", IMAGES)
+    assert app.found("photos", png(reencoded(picture(2))), "?top=1") == ["photo 2.png"]
+    answered = app("POST", "/invocations", IMAGES["photo 0.png"])
+    assert (answered.status, answered.error) == (404, "classical only searches here; call /indexes/NAME/search")
+    assert app("GET", "/ping").status == 200
