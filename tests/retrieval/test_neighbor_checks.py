@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vision.retrieval.neighbor_checks import LEAST_DEVIATIONS, deviations, neighbors, suspicious_labels
+from vision.retrieval.neighbor_checks import LEAST_DEVIATIONS, agreement, deviations, neighbors, suspicious_labels
 
 
 def test_neighbors_are_the_most_similar_others_also_among_equals() -> None:
@@ -54,6 +54,12 @@ def test_of_a_rare_class_fewer_neighbors_are_asked(others_of_class: int, is_judg
     others = np.tile(np.arange(12, 22), (len(given), 1))
     found = {one.place: len(one.agreeing) for one in suspicious_labels(given, others, 0.8)}
     assert found.get(0) == (4 if is_judged else None)
+
+
+def test_neighbors_agree_by_the_share_that_shows_a_class_of_the_label() -> None:
+    nearest = np.array([[1, 2], [0, 2], [0, 1]])
+    assert agreement(labels("0", "01", "2"), nearest) == pytest.approx(2 / 6)
+    assert agreement(labels("0"), np.zeros((1, 0), np.int64)) == 0
 
 
 def test_an_outlier_is_far_from_its_neighbors_by_the_measure_of_the_others() -> None:

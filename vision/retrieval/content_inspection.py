@@ -25,6 +25,7 @@ from vision.retrieval.neighbor_checks import (
     LEAST_SHARE,
     NEIGHBORS,
     SuspiciousLabel,
+    agreement,
     deviations,
     neighbors,
     suspicious_labels,
@@ -230,7 +231,9 @@ def _label_issues(
     first = groups[0][0]
     sentence = (
         f"{counted(len(found), 'label')} that at least {100 * LEAST_SHARE:.0f} % of the {NEIGHBORS} most similar "
-        f"{what} contradict ({compared} compared); first: {first.channel} {first.key} [{first.detail}]"
+        f"{what} contradict ({compared} compared, of whose neighbors "
+        f"{100 * agreement(labels, nearest.places):.0f} % show the same class); "
+        f"first: {first.channel} {first.key} [{first.detail}]"
     )
     return [Issue("suspicious_label", "warning", sentence, len(found), groups, tuple(rows))]
 

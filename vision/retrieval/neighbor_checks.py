@@ -79,6 +79,21 @@ def suspicious_labels(
     return sorted(found, key=lambda one: -one.share)
 
 
+def agreement(labels: Sequence[frozenset[int]], nearest: np.ndarray) -> float:
+    """Return the mean share 0..1 of the neighbors of an image that show a class of its label.
+
+    Where it is low the vectors do not tell the classes apart, and a label that neighbors contradict may well be right.
+    """
+    if not nearest.size:
+        return 0.0
+    agreeing = sum(
+        not label.isdisjoint(labels[neighbor])
+        for label, near in zip(labels, nearest.tolist(), strict=True)
+        for neighbor in near
+    )
+    return agreeing / nearest.size
+
+
 def deviations(similarities: np.ndarray, class_of: np.ndarray) -> np.ndarray:
     """Return how far each image lies from its neighbors, float64 [N]; above ``LEAST_DEVIATIONS`` it is an outlier.
 
