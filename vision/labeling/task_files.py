@@ -15,7 +15,7 @@ from urllib.parse import quote
 from vision.algorithms.algorithm import ScoredLabel
 from vision.data.convert.annotated_image import AnnotatedImage, AnnotatedObject, Plan
 from vision.data.convert.formats import FORMATS
-from vision.data.convert.label_studio import LOCAL_FILES, labeling_configuration, results_of
+from vision.data.convert.label_studio import CONFIGURATION, LOCAL_FILES, labeling_configuration, results_of
 from vision.data.convert.manifest import CONFIDENCE, METADATA_KEYS
 from vision.data.convert.output_files import ReferenceWriter
 from vision.data.labels import Task
@@ -67,7 +67,7 @@ def _write_label_studio(folder: Path, chosen: Sequence[ChosenImage], plan: Plan,
         tasks.append({"data": {"image": address}, "predictions": [prediction]})
     write_whole(path, json.dumps(tasks, indent=1) + "\n")
     if plan.task != "mask":
-        write_whole(path.with_suffix(".xml"), labeling_configuration(plan.task, plan.class_names))
+        write_whole(folder / CONFIGURATION, labeling_configuration(plan.task, plan.class_names))
     return path
 
 

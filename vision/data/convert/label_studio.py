@@ -26,7 +26,7 @@ from vision.settings.errors import DataError, UserError
 from vision.settings.strict_json import read_json
 
 BOXES, CHOICES = "rectanglelabels", "choices"
-LOCAL_FILES = "/data/local-files/?d="
+LOCAL_FILES, CONFIGURATION = "/data/local-files/?d=", "label_studio.xml"
 # What Label Studio puts before the name of a file that was uploaded to it.
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-")
 _NAMES, _MAX_PERCENT = {BOXES: "label", CHOICES: "class"}, 1000
@@ -183,9 +183,8 @@ def labeling_configuration(task: Task, class_names: Sequence[str]) -> str:
     ElementTree.SubElement(view, "Image", name="image", value="$image", zoom="true")
     kind = BOXES if task == "boxes" else CHOICES
     tag, child = ("RectangleLabels", "Label") if task == "boxes" else ("Choices", "Choice")
-    labels = ElementTree.SubElement(view, tag, name=_NAMES[kind], toName="image")
-    if task != "boxes":
-        labels.set("choice", "multiple" if task == "multi" else "single-radio")
+    choice = {} if task == "boxes" else {"choice": "multiple" if task == "multi" else "single-radio"}
+    labels = ElementTree.SubElement(view, tag, name=_NAMES[kind], toName="image", **choice)
     for name in class_names:
         ElementTree.SubElement(labels, child, value=name)
     ElementTree.indent(view)
@@ -253,8 +252,9 @@ def _box(value: Mapping[str, Any], size_px: tuple[int, int], where: str) -> Box:
 
 
 def _configuration(path: Path) -> ElementTree.Element | None:
-    beside = path.with_suffix(".xml")
-    return read_xml(beside, beside.name, "View") if beside.is_file() else None
+    """Return the configuration that has the name of the file of tasks, else that of ``vision label``."""
+    beside = (path.with_suffix(".xml"), path.with_name(CONFIGURATION))
+    return next((read_xml(file, file.name, "View") for file in beside if file.is_file()), None)
 
 
 def _configured(path: Path) -> tuple[str, ...] | None:
