@@ -180,7 +180,7 @@ def test_formats_that_are_only_read_say_so(write: Write, tmp_path: Path) -> None
         converted(root, "masks", "coco", tmp_path / "out")
 
 
-@pytest.mark.parametrize("form", ["manifest_masks", "coco_masks"])
+@pytest.mark.parametrize("form", ["manifest_masks", "coco_masks", "labelme_masks"])
 @pytest.mark.parametrize("ignored", [False, True])
 def test_masks_come_back_from_files_that_hold_all_labels(
     form: str, ignored: bool, write: Write, tmp_path: Path
@@ -196,7 +196,7 @@ def test_masks_come_back_from_files_that_hold_all_labels(
     (image,), skipped = images_of(output, form)
     assert skipped == []
     assert FORMATS[form].source(output, SourceOptions()).class_names == NAMES
-    keeps = form == "manifest_masks"
+    keeps = form != "coco_masks"
     assert np.array_equal(image.mask, mask if keeps else MASK)
     said = [note for note in done.notes if "ignored" in note]
     assert said == (["coco_masks cannot hold ignored pixels of 1 image"] if ignored and not keeps else [])

@@ -184,7 +184,7 @@ def labeling_configuration(task: Task, class_names: Sequence[str]) -> str:
     kind = BOXES if task == "boxes" else CHOICES
     tag, child = ("RectangleLabels", "Label") if task == "boxes" else ("Choices", "Choice")
     choice = {} if task == "boxes" else {"choice": "multiple" if task == "multi" else "single-radio"}
-    labels = ElementTree.SubElement(view, tag, name=_NAMES[kind], toName="image", **choice)
+    labels = ElementTree.SubElement(view, tag, {"name": _NAMES[kind], "toName": "image", **choice})
     for name in class_names:
         ElementTree.SubElement(labels, child, value=name)
     ElementTree.indent(view)

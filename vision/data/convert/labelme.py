@@ -22,6 +22,7 @@ from vision.data.convert.labelme_files import (
     box_around,
     kind_of,
     recognize,
+    shape_of,
     size_stated_in,
     ticked_flags,
 )
@@ -124,12 +125,12 @@ class LabelMeSink(Sink):
         if len(f"{os.path.basename(stem)}{SUFFIX}".encode()) > MAX_NAME_BYTES:
             raise DataError(image.key, f"has a name too long for a file that ends in {SUFFIX}; rename the image")
         self._placer.place(name, image, encoded)
-        chosen = image.class_ids
+        chosen = None if image.mask is not None else image.class_ids
         flags = {} if chosen is None else {label: place in chosen for place, label in enumerate(self._plan.class_names)}
         document = {
             "version": _VERSION,
             "flags": flags,
-            "shapes": [_rectangle(item, self._plan.class_names[item.class_id]) for item in image.objects or ()],
+            "shapes": self._shapes(image),
             "imagePath": os.path.basename(name),
             "imageData": None,
             "imageHeight": size_px[1],
@@ -141,19 +142,15 @@ class LabelMeSink(Sink):
     def close(self) -> None:
         self._placer.check()
 
+    def _shapes(self, image: AnnotatedImage) -> list[dict[str, object]]:
+        return [_rectangle(item, self._plan.class_names[item.class_id]) for item in image.objects or ()]
+
 
 def _rectangle(item: AnnotatedObject, label: str) -> dict[str, object]:
     left, top, right, bottom = map(number, item.xyxy_px)
-    flags = item.extra.get("labelme.flags", {})
-    return {
-        "label": label,
-        "points": [[left, top], [right, bottom]],
-        "group_id": item.extra.get("labelme.group_id"),
-        "description": item.extra.get("labelme.description", ""),
-        "shape_type": RECTANGLE,
-        "flags": {**flags, **({_DIFFICULT: True} if item.difficult else {})},
-        "mask": None,
-    }
+    flags = {**item.extra.get("labelme.flags", {}), **({_DIFFICULT: True} if item.difficult else {})}
+    said = {name: item.extra[f"labelme.{name}"] for name in _EXTRA if f"labelme.{name}" in item.extra}
+    return shape_of(label, RECTANGLE, [[left, top], [right, bottom]]) | said | {"flags": flags}
 
 
 def _instead(labels: Mapping[str, set[str]]) -> str:

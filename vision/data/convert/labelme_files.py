@@ -165,6 +165,12 @@ def outline_of(shape: Mapping[str, Any]) -> np.ndarray:
     return points
 
 
+def shape_of(label: str, kind: str, points: list[list[int | float]], mask: str | None = None) -> dict[str, object]:
+    """Return a shape as files have it, without anything that is not needed; ``mask`` is a PNG file in base64."""
+    more: dict[str, object] = {"group_id": None, "description": "", "shape_type": kind, "flags": {}, "mask": mask}
+    return {"label": label, "points": points, **more}
+
+
 def decoded(text: object, key: str, what: str) -> bytes:
     """Return the bytes of a base64 text. Raises DataError under ``key``."""
     try:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from vision.data.boxes.image_size import Fit, fit_of, size_message
 from vision.data.class_list import find_class_list
 from vision.data.convert.annotated_image import AnnotatedImage
 from vision.data.convert.format import DatasetFormat, Source, SourceOptions
+from vision.data.convert.labelme import LabelMeSink
 from vision.data.convert.labelme_files import (
     BACKGROUND,
     IGNORED_LABEL,
@@ -21,9 +24,10 @@ from vision.data.convert.labelme_files import (
     decoded,
     kind_of,
     outline_of,
+    shape_of,
     size_stated_in,
 )
-from vision.data.convert.masks import masked_image, with_background
+from vision.data.convert.masks import IGNORED_PIXELS, masked_image, with_background
 from vision.data.image_codec import decode_rgb, image_header
 from vision.data.labels import Task
 from vision.data.masks.mask_png import IGNORED
@@ -91,6 +95,23 @@ class LabelMeMaskSource(Source):
         return self._class_of[label], _mask_pixels(shape, size_px)
 
 
+class LabelMeMaskSink(LabelMeSink):
+    """Writes the pixels of each class but the first as one mask, and those that do not count under their own label."""
+
+    def _shapes(self, image: AnnotatedImage) -> list[dict[str, object]]:
+        assert image.mask is not None
+        names = {**dict(enumerate(self._plan.class_names)), IGNORED: IGNORED_LABEL}
+        return [_shape(image.mask == value, names[value]) for value in np.unique(image.mask).tolist() if value]
+
+
+def _shape(pixels: np.ndarray, label: str) -> dict[str, object]:
+    """Return the pixels bool [H, W] of a class as a mask as large as they need."""
+    (top, left), (bottom, right) = (bound(np.nonzero(pixels), axis=1).tolist() for bound in (np.min, np.max))
+    window = pixels[top : bottom + 1, left : right + 1].astype(np.uint8) * 255
+    encoded = base64.b64encode(cv2.imencode(".png", window)[1].tobytes()).decode()
+    return shape_of(label, MASK, [[left, top], [right, bottom]], encoded)
+
+
 def _scale(stated: tuple[int, int] | None, size_px: tuple[int, int], file: str) -> np.ndarray | None:
     """Return the factors of x and y, float64 [2], where the image was resized; None where its size is the stated one.
 
@@ -118,8 +139,9 @@ def _mask_pixels(shape: Mapping[str, Any], size_px: tuple[int, int]) -> np.ndarr
 
 FORMAT = DatasetFormat(
     name="labelme_masks",
-    place="folder of LabelMe: images and a .json file for each, whose shapes become masks (read only)",
+    place="folder of LabelMe: images and a .json file for each, whose shapes become masks",
     labels=frozenset(("mask",)),
     source=LabelMeMaskSource,
-    sink=None,
+    sink=LabelMeMaskSink,
+    kept=frozenset((IGNORED_PIXELS,)),
 )
