@@ -45,7 +45,7 @@ def test_a_format_of_boxes_means_its_masks_where_masks_are_written(folder: Path,
     (folder / "dogs" / "a.json").write_text(json.dumps({"flags": {}, "shapes": shapes, "imagePath": name}))
     assert main(["convert", str(folder / "dogs"), str(tmp_path / "masks"), "from=labelme", "to=masks"]) == 0
     assert (tmp_path / "masks" / "classes.txt").read_text() == "background\ndog\n"
-    boxes = ["from=labelme", "to=voc", "polygon_boxes=true"]
+    boxes = ["from=labelme", "to=voc", "box_polygons=true"]
     assert main(["convert", str(folder / "dogs"), str(tmp_path / "boxes"), *boxes]) == 0
 
 

@@ -36,7 +36,7 @@ Formats, and what input and output are (from= may be left out where the data sho
   split         voc: a list of ImageSets/Main, such as train; masks: one of ImageSets/Segmentation; yolo: a folder of
                 images, such as val
   colors        masks: a file with a line name,r,g,b for each class, where colors and not values are the classes
-  polygon_boxes labelme: true takes the boxes around polygons, circles and masks too, which are otherwise left out
+  box_polygons  labelme: true takes the box around each polygon, circle and mask too, which are otherwise left out
   one_based     voc: true if pixels count from 1, as in the PASCAL challenges; then 1 is subtracted
   workers       readers of image files (default: one for each processor)
 
@@ -58,7 +58,7 @@ class SourceSettings(SettingsTable):
     label_format: Literal["multi-hot", "class-id"] | None = Field(None, description="lists of classes in a manifest")
     split: str | None = Field(None, description="list of VOC images, or folder of YOLO images")
     colors: str | None = Field(None, description="file with the colors of the classes in masks")
-    polygon_boxes: bool = Field(False, description="whether LabelMe's polygons count by the boxes around them")
+    box_polygons: bool = Field(False, description="whether LabelMe's polygons count by the box around each")
     one_based: bool = Field(False, description="whether VOC's pixels count from 1")
     workers: int = Field(0, ge=0, le=256, description="readers of image files")
 
@@ -156,7 +156,7 @@ def source_of(name: str, path: str, settings: SourceSettings) -> Source:
         label_format=settings.label_format,
         split=settings.split,
         one_based=settings.one_based,
-        polygon_boxes=settings.polygon_boxes,
+        box_polygons=settings.box_polygons,
         colors=local_path(settings.colors) if settings.colors else None,
     )
     return FORMATS[name].source(local_path(path), options)

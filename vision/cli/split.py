@@ -30,7 +30,7 @@ Formats, and what input is (format= may be left out where the data show it):
   keep_copies   true (default) keeps copies and near copies of an image, as vision inspect finds them, in one part,
                 with whole chains of them up to a twentieth of the images; false does not decode the images
   images        copy (default), link or keep, as in vision convert
-  root, classes, attributes, label_format, split, colors, polygon_boxes, one_based, workers: as in vision convert
+  root, classes, attributes, label_format, split, colors, box_polygons, one_based, workers: as in vision convert
 
 Writes FOLDER/PART, or FOLDER/PART with the format's suffix. Exit status: 0 done, 1 something left out, 2 nothing done.
 

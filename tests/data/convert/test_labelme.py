@@ -59,10 +59,10 @@ def test_rectangles_are_boxes_from_any_corner_and_other_shapes_only_if_said(writ
     root = write({"a.png": png(), "a.json": document(*drawn)})
     (found,), problems = images_of(root, "labelme")
     assert (found.objects, found.size_px) == ((AnnotatedObject(0, (1.5, 2.0, 5.0, 6.0)),), (8, 6))
-    assert problems[0] == "a.json (a.png) shape 1: is a polygon, and no box: polygon_boxes=true takes the box around it"
+    assert problems[0] == "a.json (a.png) shape 1: is a polygon, and no box: box_polygons=true takes the box around it"
     assert "shape 3: is a line, which has no area" in problems[2]
 
-    (found,), problems = images_of(root, "labelme", polygon_boxes=True)
+    (found,), problems = images_of(root, "labelme", box_polygons=True)
     assert [item.xyxy_px for item in found.objects or ()] == [(1.5, 2, 5, 6), (6, 4, 8, 6), (1, 1, 5, 5)]
     assert [item.class_id for item in found.objects or ()] == [0, 1, 0]
     assert len(problems) == 1
@@ -132,7 +132,7 @@ def test_all_that_a_rectangle_says_comes_back(write: Write, tmp_path: Path) -> N
     ("content", "reason"),
     [
         (document(), "holds no rectangles and no ticked flags of LabelMe."),
-        (document(POLYGON), "but the shape polygon: polygon_boxes=true takes the box around each, and to=masks makes"),
+        (document(POLYGON), "but the shape polygon: box_polygons=true takes the box around each, and to=masks makes"),
     ],
 )
 def test_folders_without_boxes_or_flags(content: str, reason: str, write: Write) -> None:
@@ -219,7 +219,7 @@ def test_damaged_files_are_named_or_read_without_leaving_the_folder(write: Write
     tracemalloc.start()
     for _ in range(500):
         (root / "a.json").write_bytes(damaged(rng))
-        for form, options in (("labelme", SourceOptions(polygon_boxes=True)), ("labelme_masks", SourceOptions())):
+        for form, options in (("labelme", SourceOptions(box_polygons=True)), ("labelme_masks", SourceOptions())):
             try:
                 for image in FORMATS[form].source(root, options).images(Skipped()):
                     assert image.name == "a.png"

@@ -21,7 +21,7 @@ class SourceOptions:
 
     ``class_names`` are those of training, whose ids the classes are to get. ``attributes`` and ``label_format`` are an
     augmented manifest's, ``split`` names a list of VOC's ImageSets or a folder of YOLO's images, ``one_based``
-    says that VOC's pixels count from 1. ``colors`` is a file with the color of each class in masks. ``polygon_boxes``
+    says that VOC's pixels count from 1. ``colors`` is a file with the color of each class in masks. ``box_polygons``
     says that the boxes around LabelMe's other shapes count as its rectangles do.
     """
 
@@ -33,7 +33,7 @@ class SourceOptions:
     one_based: bool = False
     class_names: tuple[str, ...] | None = None
     colors: Path | None = None
-    polygon_boxes: bool = False
+    box_polygons: bool = False
 
 
 class Source(ABC):

@@ -40,13 +40,13 @@ _EXTRA = ("group_id", "description")
 class LabelMeSource(Source):
     """Reads the JSON files below a folder: boxes if any shape is a rectangle, else the flags of images.
 
-    Classes follow classes.txt, else their sorted names. With ``polygon_boxes`` the boxes around all shapes with an area
+    Classes follow classes.txt, else their sorted names. With ``box_polygons`` the boxes around all shapes with an area
     count too; without it such shapes are left out.
     """
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
         self._folder = LabelMeFolder(path, options.root)
-        self._kinds = frozenset(LEAST_POINTS if options.polygon_boxes else (RECTANGLE,))
+        self._kinds = frozenset(LEAST_POINTS if options.box_polygons else (RECTANGLE,))
         found = self._folder.contents()
         labels = {label for kind in self._kinds for label in found.labels.get(kind, ())} - {BACKGROUND, IGNORED_LABEL}
         self.task: Task = "boxes" if labels else "multi" if found.most_ticked > 1 else "single"
@@ -92,7 +92,7 @@ class LabelMeSource(Source):
             raise DataError(where, str(problem)) from None
         kind = kind_of(shape)
         if kind not in self._kinds:
-            raise DataError(where, f"is a {kind}, and no box: polygon_boxes=true takes the box around it")
+            raise DataError(where, f"is a {kind}, and no box: box_polygons=true takes the box around it")
         flags = ticked_flags(shape)
         extra: dict[str, object] = {f"labelme.{k}": shape[k] for k in _EXTRA if shape.get(k) not in (None, "")}
         more = {name: True for name, ticked in flags.items() if ticked and name != _DIFFICULT}
@@ -159,7 +159,7 @@ def _instead(labels: Mapping[str, set[str]]) -> str:
     if not others:
         return ""
     return (
-        f", but the shape {others[0]}: polygon_boxes=true takes the box around each, and to=masks makes masks of pixels"
+        f", but the shape {others[0]}: box_polygons=true takes the box around each, and to=masks makes masks of pixels"
     )
 
 
