@@ -67,6 +67,8 @@ def test_rectangles_are_boxes_from_any_corner_and_other_shapes_only_if_said(writ
     assert [item.class_id for item in found.objects or ()] == [0, 1, 0]
     assert len(problems) == 1
     assert recognize(root) == ("a folder of LabelMe", "a.json")
+    # Such files beside the images of class folders do not change what these are.
+    assert recognize(root.parent) is None
 
 
 def test_flags_are_classes_of_images(write: Write) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from vision.data.convert.annotated_image import Box, ImageBytes, stated_size
 from vision.data.convert.coco_segmentation import is_number
-from vision.data.convert.dataset_folder import first_files, head
+from vision.data.convert.dataset_folder import MAX_INSPECTED, entries, head
 from vision.data.convert.image_finder import ImageFinder
 from vision.data.image_codec import image_header
 from vision.data.readers.file_table import file_size_px, is_image_name, walk_files
@@ -179,13 +179,16 @@ def decoded(text: object, key: str, what: str) -> bytes:
         raise DataError(key, f"has {what} that is not base64 text") from None
 
 
-def is_label_file(path: Path) -> bool:
+def _is_label_file(path: Path) -> bool:
     """Return whether the beginning of a file is that of LabelMe's."""
     begin = head(path).lstrip(b"\xef\xbb\xbf \t\r\n")
     return begin.startswith(b"{") and b'"shapes"' in begin and b'"flags"' in begin
 
 
 def recognize(path: Path) -> str | None:
-    """Return the name of the file by which a folder shows that LabelMe's are in it; None if none does."""
-    found = next(filter(is_label_file, first_files(path, SUFFIX)), None) if path.is_dir() else None
-    return None if found is None else os.path.relpath(found, path)
+    """Return the name of the file by which a folder shows that LabelMe's are in it; None if none does.
+
+    Only its top counts: folders with images of one class each may hold such files beside the images, too.
+    """
+    names = [name for name in entries(path)[0] if name.lower().endswith(SUFFIX)][:MAX_INSPECTED]
+    return next((name for name in names if _is_label_file(path / name)), None)
