@@ -12,7 +12,7 @@ from vision.settings.regular_file import open_regular
 # Far below the limit of Python's own recursion, as in repr.
 _DEEPEST = 100
 # Files that this program writes or people edit are far smaller.
-_LARGEST_BYTES = 64 << 20
+LARGEST_BYTES = 64 << 20
 
 
 def parse_json(text: bytes | str) -> Any:
@@ -30,7 +30,7 @@ def parse_json(text: bytes | str) -> Any:
     return value
 
 
-def read_json(path: Path, most_bytes: int = _LARGEST_BYTES) -> Any:
+def read_json(path: Path, most_bytes: int = LARGEST_BYTES) -> Any:
     """Parse the JSON in a file, with or without a byte order mark. Raises OSError, or ValueError as ``parse_json``."""
     with open_regular(path) as file:
         data = file.read(most_bytes + 1)

@@ -65,6 +65,11 @@ def test_boxes_in_percent_become_pixels_and_predictions_are_no_labels(write: Wri
     assert recognize(root) == ("an export of Label Studio", "export.json")
 
 
+def test_an_export_is_recognized_however_long_its_first_task_is(write: Write) -> None:
+    first = {"predictions": [{"result": [rectangle()] * 1000}], **task("a.png", rectangle())}
+    assert recognize(export(write, [first]) / "export.json") == ("an export of Label Studio", "export.json")
+
+
 @pytest.mark.parametrize(
     "address",
     [

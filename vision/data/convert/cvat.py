@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
 from vision.data.class_list import find_class_list
 from vision.data.convert.annotated_image import AnnotatedImage, AnnotatedObject, Plan, size_note, stated_size
-from vision.data.convert.dataset_folder import first_files, head
+from vision.data.convert.dataset_folder import head, meant_file, only_file
 from vision.data.convert.format import ChannelForm, DatasetFormat, Sink, Source, SourceOptions
 from vision.data.convert.image_finder import ImageFinder
 from vision.data.convert.label_forms import number
@@ -33,7 +33,7 @@ class CvatSource(Source):
     """
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
-        path = _file_in(path) if path.is_dir() else path
+        path = only_file(path, ".xml", _is_export, "CVAT") if path.is_dir() else path
         self._path = path
         root = read_xml(path, path.name, _ROOT, _MAX_BYTES, _MAX_ELEMENTS)
         self._images = root.findall("image")
@@ -151,23 +151,8 @@ def _add_box(image: Element, item: AnnotatedObject, label: str) -> None:
         ElementTree.SubElement(box, "attribute", {"name": str(name)}).text = str(text)
 
 
-def _file_in(path: Path) -> Path:
-    found = [file for file in first_files(path, ".xml") if _is_export(file)]
-    if len(found) != 1:
-        names = ", ".join(file.name for file in found[:3]) or "none"
-        raise UserError(f"{path} holds {len(found)} exports of CVAT ({names}): give the path of one.")
-    return found[0]
-
-
 def _is_export(path: Path) -> bool:
     return b"<annotations>" in head(path)
-
-
-def _recognize(path: Path) -> str | None:
-    if path.is_file():
-        return path.name if path.suffix.lower() == ".xml" and _is_export(path) else None
-    found = next((file for file in first_files(path, ".xml") if _is_export(file)), None)
-    return None if found is None else os.path.relpath(found, path)
 
 
 FORMAT = DatasetFormat(
@@ -179,5 +164,7 @@ FORMAT = DatasetFormat(
     suffixes=(".xml",),
     kept=frozenset(("cvat.attributes", *(f"cvat.{name}" for name in _EXTRA))),
     keeps_difficult=True,
-    channel=ChannelForm("an export of CVAT", _recognize, numbered_by_train=True),
+    channel=ChannelForm(
+        "an export of CVAT", partial(meant_file, suffix=".xml", is_meant=_is_export), numbered_by_train=True
+    ),
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from vision.data.readers.file_table import is_clutter
+from vision.settings.errors import UserError
 from vision.settings.regular_file import open_regular
 
 # What tools call the parts, by the channel that each is for.
@@ -65,10 +66,27 @@ def first_files(folder: Path, suffix: str) -> list[Path]:
     return [below / name for name in entries(below)[0] if name.lower().endswith(suffix)][:MAX_INSPECTED]
 
 
-def head(path: Path) -> bytes:
+def head(path: Path, most_bytes: int = _HEAD_BYTES) -> bytes:
     """Return the beginning of a file; empty where it cannot be read."""
     try:
         with open_regular(path) as file:
-            return file.read(_HEAD_BYTES)
+            return file.read(most_bytes)
     except OSError:
         return b""
+
+
+def only_file(folder: Path, suffix: str, is_meant: Callable[[Path], bool], title: str) -> Path:
+    """Return the only file of a folder that is an export of the tool ``title``. Raises UserError."""
+    found = [file for file in first_files(folder, suffix) if is_meant(file)]
+    if len(found) != 1:
+        names = ", ".join(file.name for file in found[:3]) or "none"
+        raise UserError(f"{folder} holds {len(found)} exports of {title} ({names}): give the path of one.")
+    return found[0]
+
+
+def meant_file(path: Path, suffix: str, is_meant: Callable[[Path], bool]) -> str | None:
+    """Return the name of the file that is meant, or below the folder; None if there is none."""
+    if path.is_file():
+        return path.name if path.suffix.lower() == suffix and is_meant(path) else None
+    found = next(filter(is_meant, first_files(path, suffix)), None)
+    return None if found is None else os.path.relpath(found, path)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from vision.data.class_list import find_class_list
 from vision.data.convert.annotated_image import AnnotatedImage, AnnotatedObject, Box, Plan, stated_size
-from vision.data.convert.dataset_folder import first_files, head
+from vision.data.convert.dataset_folder import head, meant_file, only_file
 from vision.data.convert.format import ChannelForm, DatasetFormat, Sink, Source, SourceOptions
 from vision.data.convert.image_finder import ImageFinder
 from vision.data.convert.label_forms import ARITHMETIC_PX, shortest
@@ -23,7 +23,7 @@ from vision.data.labels import Task
 from vision.data.skipped import Skipped
 from vision.files.atomic_file import write_whole
 from vision.settings.errors import DataError, UserError
-from vision.settings.strict_json import read_json
+from vision.settings.strict_json import LARGEST_BYTES, read_json
 
 BOXES, CHOICES = "rectanglelabels", "choices"
 LOCAL_FILES, CONFIGURATION = "/data/local-files/?d=", "label_studio.xml"
@@ -40,7 +40,7 @@ class LabelStudioSource(Source):
     """
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
-        path = _file_in(path) if path.is_dir() else path
+        path = only_file(path, ".json", _is_export, "Label Studio") if path.is_dir() else path
         self._path = path
         self._tasks = _read_tasks(path)
         results = [_results(task) for task in self._tasks]
@@ -269,24 +269,12 @@ def _is_multiple(path: Path) -> bool:
     return root is not None and any(tag.get("choice") == "multiple" for tag in root.iter("Choices"))
 
 
-def _file_in(path: Path) -> Path:
-    found = [file for file in first_files(path, ".json") if _is_export(file)]
-    if len(found) != 1:
-        names = ", ".join(file.name for file in found[:3]) or "none"
-        raise UserError(f"{path} holds {len(found)} exports of Label Studio ({names}): give the path of one.")
-    return found[0]
-
-
 def _is_export(path: Path) -> bool:
-    begin = head(path).lstrip(b"\xef\xbb\xbf \t\r\n")
-    return begin.startswith(b"[") and b'"annotations"' in begin and b'"data"' in begin
-
-
-def _recognize(path: Path) -> str | None:
-    if path.is_file():
-        return path.name if path.suffix.lower() == ".json" and _is_export(path) else None
-    found = next((file for file in first_files(path, ".json") if _is_export(file)), None)
-    return None if found is None else os.path.relpath(found, path)
+    if not head(path).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+        return False
+    # The first task alone may be longer than the beginning of a file.
+    whole = head(path, LARGEST_BYTES)
+    return b'"annotations"' in whole and b'"data"' in whole
 
 
 FORMAT = DatasetFormat(
@@ -296,5 +284,7 @@ FORMAT = DatasetFormat(
     source=LabelStudioSource,
     sink=LabelStudioSink,
     suffixes=(".json",),
-    channel=ChannelForm("an export of Label Studio", _recognize, numbered_by_train=True),
+    channel=ChannelForm(
+        "an export of Label Studio", partial(meant_file, suffix=".json", is_meant=_is_export), numbered_by_train=True
+    ),
 )
