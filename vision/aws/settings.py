@@ -62,6 +62,14 @@ class AwsSettings(SettingsTable):
         description="detection model whose boxes are faces, for collections of faces",
         examples=["runs/faces"],
     )
+    label_model: Path | None = Field(
+        default=None,
+        description="model that finds labels in videos (StartLabelDetection): a model folder, archive or run folder",
+        examples=["runs/birds"],
+    )
+    label_fps: float = Field(
+        default=2.0, gt=0, le=1000, description="frames a second that StartLabelDetection looks at"
+    )
     hosts: tuple[str, ...] = Field(
         default=(), description="further host names that requests may use, as a proxy passes them on"
     )

@@ -1,4 +1,4 @@
-"""Rekognition as one service: Custom Labels from project to detection, and collections of faces or images."""
+"""Rekognition as one service: Custom Labels, collections of faces or images, and labels of stored videos."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from vision.aws.rekognition.collections import Collections
 from vision.aws.rekognition.datasets import Datasets
 from vision.aws.rekognition.faces import Faces
 from vision.aws.rekognition.hosting import Hosting
+from vision.aws.rekognition.label_detection import LabelDetection
 from vision.aws.rekognition.projects import Projects
 from vision.aws.rekognition.resources import Resources
 from vision.aws.rekognition.versions import Versions
@@ -27,6 +28,7 @@ class Rekognition:
         self._hosting = Hosting(workplace, resources)
         collections = Collections(workplace, resources)
         self._faces = Faces(workplace, collections)
+        label_detection = LabelDetection(workplace, scheduler)
         self._service = JsonService(
             "RekognitionService",
             {
@@ -36,6 +38,7 @@ class Rekognition:
                 **self._hosting.operations,
                 **collections.operations,
                 **self._faces.operations,
+                **label_detection.operations,
             },
             internal_error="InternalServerError",
         )
@@ -43,6 +46,7 @@ class Rekognition:
         versions.recover()
         self._hosting.recover()
         collections.recover()
+        label_detection.recover()
 
     async def answer(self, request: Request) -> Response:
         """Answer one call."""

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-import subprocess
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from vision.aws.child_process import ask_to_end, start_child
 from vision.aws.logs.log_store import LogWriter
+from vision.aws.package_command import CommandFailed, CommandStopped, PackageCommands
 from vision.aws.registry import Resource
 from vision.aws.rekognition.dataset_entries import BucketImages, ManifestError
 from vision.aws.rekognition.resources import VERSION, Resources, number_of
@@ -24,8 +21,6 @@ from vision.data.readers.manifest_line import RawLine
 
 LOG_GROUP = "/aws/rekognition/ProjectVersions"
 ENDED_BY_SERVER = "The server ended while the model was being trained: train it again under another name."
-_LAST_LINES = 5
-_SENTENCE = "vision: "
 _LONGEST_MESSAGE = 1024
 # What is kept of a version, by the name under which the state has its key, and the name in the bucket.
 _NAMES = {
@@ -37,10 +32,6 @@ _NAMES = {
     "evaluation": "EvaluationResultSummary",
 }
 Lines = Callable[[], Iterable[RawLine]]
-
-
-class TrainingFailed(Exception):
-    """Ends a training with a sentence for the user."""
 
 
 class VersionTraining:
@@ -55,8 +46,7 @@ class VersionTraining:
         self._resources = resources
         self._version = version
         self._training, self._testing = training, testing
-        self._stopping = threading.Event()
-        self._child: subprocess.Popen[str] | None = None
+        self._commands = PackageCommands()
 
     @property
     def name(self) -> str:
@@ -68,7 +58,9 @@ class VersionTraining:
         started_s = time.time()
         try:
             results = self._work(log, variables)
-        except (ManifestError, TrainingFailed) as error:
+        except CommandStopped:
+            self._fail(log, ENDED_BY_SERVER, started_s)
+        except (ManifestError, CommandFailed) as error:
             self._fail(log, str(error), started_s)
         except Exception as error:
             self._fail(log, f"{type(error).__name__}: {error}", started_s)
@@ -79,12 +71,10 @@ class VersionTraining:
 
     def stop(self) -> None:
         """Ask the work to end, as when the server does; it is killed after two minutes."""
-        self._stopping.set()
-        ask_to_end(self._child)
+        self._commands.stop()
 
     def _work(self, log: LogWriter, variables: Mapping[str, str]) -> dict[str, Any]:
-        if self._stopping.is_set():
-            raise TrainingFailed(ENDED_BY_SERVER)
+        self._commands.check_stopped()
         images = BucketImages(self._workplace.storage.buckets)
         data = TrainingData.check(self._training(), None if self._testing is None else self._testing(), images)
         folder = version_folder(self._workplace, self._version)
@@ -92,36 +82,19 @@ class VersionTraining:
         self._publish(data.write_validation(folder / "validation"))
         problem = data.problem()
         if problem is not None:
-            raise TrainingFailed(problem)
+            raise CommandFailed(problem)
         channels = data.write_channels(folder / "data")
         words = ["recipe=auto", f"channels.train={channels[TRAIN]}", f"run.output={folder / 'run'}", "run.report=false"]
         if not data.holds_out:
             log.write("vision: a label has too few images to hold some out: the test images choose the epoch\n")
             words.append(f"channels.validation={channels[TEST]}")
-        self._run(log, variables, "train", *words, *shlex.split(self._workplace.settings.train_words))
+        self._commands.run(log, variables, "train", *words, *shlex.split(self._workplace.settings.train_words))
         evaluation = folder / "evaluation"
         words = [f"model={folder / 'run'}", f"channels.validation={channels[TEST]}", f"output={evaluation}"]
-        self._run(log, variables, "evaluate", *words)
+        self._commands.run(log, variables, "evaluate", *words)
         # The model stays, as what can be resumed does not.
         shutil.rmtree(folder / "run" / "checkpoints", ignore_errors=True)
         return self._results(evaluation, data)
-
-    def _run(self, log: LogWriter, variables: Mapping[str, str], *words: str) -> None:
-        """Run a command of this package to its end. Raises TrainingFailed."""
-        log.write(f"vision {shlex.join(words)}\n")
-        self._child = child = start_child("vision", words, variables)
-        if self._stopping.is_set():
-            self.stop()
-        last: deque[str] = deque(maxlen=_LAST_LINES)
-        assert child.stdout is not None
-        for line in child.stdout:
-            log.write(line)
-            last.append(line.strip())
-        status = child.wait()
-        if self._stopping.is_set():
-            raise TrainingFailed(ENDED_BY_SERVER)
-        if status:
-            raise TrainingFailed(f"vision {words[0]} failed: {_reason(last) or f'exit status {status}'}")
 
     def _results(self, evaluation: Path, data: TrainingData) -> dict[str, Any]:
         """Put the evaluation into the bucket under the names of this version, and return what is described of it."""
@@ -167,16 +140,6 @@ class VersionTraining:
         now = time.time()
         seconds = max(1, round(now - started_s))
         self._resources.update(self._version, status=status, message=message, ended_s=now, seconds=seconds, **changes)
-
-
-def _reason(lines: Iterable[str]) -> str:
-    """Return the last sentence of a command, or all lines if none begins as one."""
-    found: list[str] = []
-    for line in lines:
-        if line.startswith(_SENTENCE):
-            found = []
-        found.append(line.removeprefix(_SENTENCE))
-    return " ".join(found)
 
 
 def version_folder(workplace: Workplace, version: Resource) -> Path:
