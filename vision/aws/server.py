@@ -37,7 +37,7 @@ def serve(settings: AwsSettings) -> int:
     """Serve until SIGTERM or Ctrl-C and return the exit status. Raises UserError for a taken port or root."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    for model in (settings.search_model, settings.face_model):
+    for model in (settings.search_model, settings.face_model, settings.label_model):
         if model is not None and not is_published(str(model)):
             look_at_model(local_path(str(model)))
     listener = _listen(settings)

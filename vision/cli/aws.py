@@ -17,9 +17,9 @@ Usage: vision aws serve root=FOLDER [port=4566] [NAME=VALUE ...]
 
 serve answers boto3, the AWS CLI and the SageMaker SDK on this machine: buckets (s3://bucket/key is the
 file FOLDER/bucket/key), training and tuning jobs of the three algorithms and their logs, Rekognition
-Custom Labels from project to detection, and Rekognition's collections: of whole images (CreateCollection
-with Tags holds=images, and search_model) or of faces (face_model, too). A browser at the same address
-shows jobs, curves and logs.
+Custom Labels from project to detection, labels of stored videos (StartLabelDetection, with label_model),
+and Rekognition's collections: of whole images (CreateCollection with Tags holds=images, and search_model)
+or of faces (face_model, too). A browser at the same address shows jobs, curves and logs.
 Signatures are not checked, so only this machine is listened to.
 env prints what to export so that clients come here: eval "$(vision aws env root=FOLDER)"
 notebook prints the same as the first cell of a notebook, with a role in place of get_execution_role().
