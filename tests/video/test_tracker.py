@@ -59,6 +59,11 @@ def test_a_low_score_goes_on_with_a_track_but_begins_none() -> None:
     assert step(tracker, BOX, score=0.05) == [0]
 
 
+def test_the_score_that_begins_tracks_is_set() -> None:
+    tracker = Tracker(10, TrackerSettings(high_score=0.05))
+    assert [step(tracker, BOX, score=0.06), step(tracker, BOX, score=0.04)] == [[1], [0]]
+
+
 def test_a_class_that_wavers_keeps_the_track_but_another_object_does_not_take_it() -> None:
     tracker = Tracker(10)
     step(tracker, BOX, kind=1)

@@ -40,7 +40,7 @@ folder of its own there:
 
   fps       frames a second that are looked at, by the times in the file; without it, all
   track     follow objects from frame to frame: true where the model finds boxes, unless false
-  score     boxes below are left out, unless they belong to a track (default 0.5)
+  score     boxes below begin no track, and are left out unless they belong to one (default 0.5)
   seconds, frames   leave a video after so many seconds of it, or frames looked at
   annotate  false: no annotated.mp4
   label     how many frames to choose as worth a label (default 20; 0: none)

@@ -33,7 +33,9 @@ class VideoSettings(SettingsTable):
         description="follow objects from frame to frame; unset is yes where the model finds boxes",
         examples=[True],
     )
-    score: float = Field(default=0.5, ge=0, le=1, description="boxes below are left out, unless they belong to a track")
+    score: float = Field(
+        default=0.5, ge=0, le=1, description="boxes below begin no track, and are left out unless they belong to one"
+    )
     seconds: float | None = Field(
         default=None, gt=0, description="leave a video after this time; unset is its end", examples=[60]
     )

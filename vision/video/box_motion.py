@@ -47,13 +47,13 @@ class BoxMotion:
         return np.concatenate([self.values[:, :2] - half, self.values[:, :2] + half], axis=1)
 
     def margins(self) -> np.ndarray:
-        """Return how many pixels float64 [T] each box may be off beyond what is usual from frame to frame."""
+        """Return by how many pixels float64 [T] to grow each box for the search: 0 where its position is well known."""
         height = self.values[:, _HEIGHT]
         doubt = np.sqrt(self._value_variance[:, 0]) - _USUAL_DOUBT_SHARE * height
         return np.clip(doubt, 0.0, height) * _MARGIN_SHARE
 
     def add(self, boxes: np.ndarray) -> None:
-        """Take up boxes [n, 4] that stand still as far as is known."""
+        """Add boxes [n, 4], whose velocity is not known yet."""
         values = _state_values(boxes)
         position, velocity = _noises(values[:, _HEIGHT], _ASPECT_NOISE)
         self.values = np.concatenate([self.values, values])
@@ -63,13 +63,13 @@ class BoxMotion:
         self._velocity_variance = np.concatenate([self._velocity_variance, (10 * velocity) ** 2])
 
     def keep(self, kept: np.ndarray) -> None:
-        """Forget all boxes but those of the mask bool [T]."""
+        """Keep only the boxes of the mask bool [T]."""
         self.values, self.velocities = self.values[kept], self.velocities[kept]
         self._value_variance, self._covariance = self._value_variance[kept], self._covariance[kept]
         self._velocity_variance = self._velocity_variance[kept]
 
     def predict(self, seconds: float, unseen: np.ndarray) -> None:
-        """Move all boxes on by a time. Those unseen (mask bool [T]) keep their size."""
+        """Move all boxes forward in time. Those of the mask ``unseen`` bool [T] keep their size."""
         self.velocities[unseen, _ASPECT:] = 0.0
         position, velocity = _noises(self.values[:, _HEIGHT], _ASPECT_NOISE)
         # Velocities drift like a random walk; what they add to the value and to the covariance is its integral.
@@ -86,7 +86,7 @@ class BoxMotion:
         self._velocity_variance += velocity_noise
 
     def correct(self, places: np.ndarray, boxes: np.ndarray) -> None:
-        """Pull the boxes at places int [n] towards those that were seen there, boxes [n, 4]."""
+        """Correct the boxes at places int [n] by the detected boxes [n, 4]."""
         noise, _ = _noises(self.values[places, _HEIGHT], _ASPECT_MEASUREMENT_NOISE)
         variance, covariance = self._value_variance[places], self._covariance[places]
         surprise = _state_values(boxes) - self.values[places]

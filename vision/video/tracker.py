@@ -29,14 +29,13 @@ _IOU_OF_ONE_OBJECT = 0.7
 class TrackerSettings:
     """When boxes belong together. Scores and IoU are shares.
 
-    ``low_score``: boxes below are not looked at. ``high_score``: boxes from here on are matched first.
-    ``new_track_score``: boxes from here on begin a track. ``lost_seconds``: a track unseen for longer ends.
+    ``high_score``: boxes from here on are matched first, and begin tracks. ``low_score``: boxes below both are ignored.
+    ``lost_seconds``: a track unseen for longer ends.
     ``least_iou``, ``least_iou_of_low_scores``: the overlap that a match needs.
     """
 
-    low_score: float = 0.1
     high_score: float = 0.5
-    new_track_score: float = 0.6
+    low_score: float = 0.1
     lost_seconds: float = 1.0
     least_iou: float = 0.2
     least_iou_of_low_scores: float = 0.3
@@ -82,7 +81,7 @@ class Tracker:
         boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
         scores, classes = np.asarray(scores, np.float64), np.asarray(classes, np.int64)
         usable = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-        usable &= scores >= self._settings.low_score
+        usable &= scores >= min(self._settings.low_score, self._settings.high_score)
         boxes = np.where(usable[:, None], boxes, 0.0)
         first = self._now_s is None
         self._advance(seconds)
@@ -91,9 +90,9 @@ class Tracker:
         self._follow(places[seen], boxes[seen], scores[seen], classes[seen])
         ids = np.zeros(len(boxes), np.int64)
         ids[seen] = self._ids[places[seen]]
-        # An object that was seen once and not again was none.
+        # What was seen only once was a false detection.
         self._keep((self._ids > 0) | (self._unseen_s == 0))
-        new = ~seen & usable & (scores >= self._settings.new_track_score)
+        new = ~seen & usable & (scores >= self._settings.high_score)
         new &= ~_is_double(boxes, np.where(seen, np.inf, np.where(new, scores, -np.inf)), classes)
         ids[new] = self._begin(boxes[new], scores[new], classes[new], confirmed=first)
         return ids
@@ -140,7 +139,7 @@ class Tracker:
         return places
 
     def _follow(self, places: np.ndarray, boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray) -> None:
-        """Go on with the tracks at places [n], whose boxes were found."""
+        """Update the tracks at places [n] with the boxes that they matched."""
         self._motion.correct(places, boxes)
         self._unseen_s[places] = 0.0
         surer = scores > self._surest[places]

@@ -21,7 +21,7 @@ from vision.video.frame_labels import FrameReader
 from vision.video.frames import Limits, LiveFrames, StoredFrames, open_frames
 from vision.video.predicted_frames import PredictedFrame, predicted_frames
 from vision.video.sources import Source
-from vision.video.tracker import Tracker
+from vision.video.tracker import Tracker, TrackerSettings
 from vision.video.video_folder import ANNOTATED, VideoFolder
 from vision.video.worth_labeling import WorthLabeling
 
@@ -92,7 +92,8 @@ class Watching:
             frames = self._frames = open_frames(capture, Limits(settings.fps, settings.seconds, settings.frames))
             if self.is_stopped:
                 frames.stop()
-            reader = FrameReader(model, settings.score, Tracker(rate) if self._tracks else None)
+            tracker = Tracker(rate, TrackerSettings(high_score=settings.score)) if self._tracks else None
+            reader = FrameReader(model, settings.score, tracker)
             name = self._name(source)
             folder = settings.output / name if self._several else settings.output
             begun, count, last_s = time.monotonic(), 0, 0.0

@@ -9,7 +9,9 @@ import asyncio
 import hashlib
 import json
 import secrets
+import shutil
 import threading
+import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,7 +22,7 @@ from vision.aws.described import settled, without_none
 from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
-from vision.aws.rekognition.label_detection_job import JOB, LabelDetectionJob, frames_path
+from vision.aws.rekognition.label_detection_job import JOB, LabelDetectionJob, frames_path, job_folder
 from vision.aws.rekognition.resources import Paged, S3Object, failure
 from vision.aws.rekognition.video_labels import LabelFilter, SortBy, read_labels, segments, sorted_labels
 from vision.aws.request_shape import RequestShape
@@ -31,6 +33,8 @@ from vision.settings.nearest import shown
 
 _MOST_BYTES = 10 << 30
 _MOST_RESULTS = 1000
+# The service keeps results for seven days.
+_KEPT_S = 7 * 86400
 _Label = Annotated[str, Field(min_length=1, max_length=255)]
 _Labels = Annotated[list[_Label], Field(max_length=100)]
 
@@ -81,10 +85,13 @@ class LabelDetection:
         self.operations: dict[str, Operation] = {"StartLabelDetection": self.start, "GetLabelDetection": self.get}
 
     def recover(self) -> None:
-        """Begin the jobs again that an earlier server has left."""
+        """Restart the jobs that an earlier server did not finish, and remove old ones, as the service does."""
         for job in self._workplace.registry.all(JOB):
             if job.state["status"] == "IN_PROGRESS":
                 self._scheduler.add(LabelDetectionJob(self._workplace, job))
+            elif time.time() - job.created_s > _KEPT_S:
+                shutil.rmtree(job_folder(self._workplace, job), ignore_errors=True)
+                self._workplace.registry.remove(JOB, job.name)
 
     async def start(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         asked = _Start.read(values)
