@@ -144,7 +144,7 @@ def test_a_video_without_labels_fails_in_a_sentence(rekognition: Any, key: str, 
 @pytest.mark.parametrize(
     ("call", "asked", "code", "sentence"),
     [
-        ("start", {"Video": {"S3Object": {"Bucket": "bucket", "Name": "none"}}}, "InvalidS3ObjectException", "none"),
+        ("start", {"Video": {"S3Object": {"Bucket": "bucket", "Name": "no"}}}, "InvalidS3ObjectException", "Unable"),
         (
             "start",
             {"Video": VIDEO, "NotificationChannel": {"SNSTopicArn": "a:b", "RoleArn": "c:d"}},
