@@ -16,6 +16,7 @@ from tests.aws.endpoint import Clients, local_endpoint
 from tests.serving.small_model import write_model
 from tests.video.clips import HEIGHT_PX, WIDTH_PX, write_clip
 from vision.aws import package_command
+from vision.aws.child_process import start_child
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -191,7 +192,9 @@ def test_a_job_begins_again_with_the_next_server(tmp_path: Path, monkeypatch: py
         assert (found["JobStatus"], len(found["Labels"])) == ("SUCCEEDED", 15)
 
 
-def test_a_clip_and_a_model_of_ones_own(tmp_path: Path) -> None:
+def test_a_clip_and_a_model_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The stand-in of the module's server is there, too.
+    monkeypatch.setattr(package_command, "start_child", start_child)
     model = write_model(tmp_path / "pets")
     clip = write_clip(tmp_path / "clip.mp4")
     with local_endpoint(tmp_path / "root", label_model=str(model), label_fps="5") as clients:
