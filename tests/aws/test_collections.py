@@ -18,6 +18,7 @@ from tests.aws.endpoint import REGION, Clients, local_endpoint
 from tests.aws.test_server_process import Server, wait_for_no_children
 from tests.retrieval.pictures import picture, reencoded
 from tests.serving.small_model import write_any_model, write_model
+from vision.retrieval.image_index import ImageIndex, IndexEntries
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -220,15 +221,20 @@ def test_a_killed_server_keeps_every_face_that_it_answered_for(model: Path, tmp_
     (root / ".vision/collections/99").mkdir()
     server.end(signal.SIGKILL)
     wait_for_no_children(root)
+    # What vision index puts into the folder is no face.
+    (index,) = (ImageIndex.open(folder.parent) for folder in (root / ".vision/collections").glob("*/index.json"))
+    vectors = np.full((2, index.description.dimension), 0.1, np.float16)
+    index.add(IndexEntries(("photo.jpg", "[1]"), np.zeros((2, 32), np.uint8), vectors))
 
     server = Server(root, ("vision", "aws", "serve"), f"search_model={model}")
     rekognition = server.clients.rekognition
     assert rekognition.list_collections()["CollectionIds"] == ["photos"]
     faces = rekognition.list_faces(CollectionId="photos")["Faces"]
     assert [face["ExternalImageId"] for face in faces] == answered
-    query = {"Image": {"Bytes": png(picture(3))}, "MaxFaces": 1}
-    (match,) = rekognition.search_faces_by_image(CollectionId="photos", **query)["FaceMatches"]
-    assert match["Face"] == faces[answered.index("photo-3")]
+    query = {"Image": {"Bytes": png(picture(3))}, "FaceMatchThreshold": 0}
+    matches = rekognition.search_faces_by_image(CollectionId="photos", **query)["FaceMatches"]
+    assert matches[0]["Face"] == faces[answered.index("photo-3")]
+    assert len(matches) == len(faces)
     (folder,) = (root / ".vision/collections").iterdir()
     assert json.loads((folder / "index.json").read_text())["model"] == str(model)
     assert server.end() == 0

@@ -156,13 +156,22 @@ def index_name(collection: Resource) -> str:
     return str(collection.state["number"])
 
 
+def face_of(name: str) -> Face | None:
+    """Return the face that has this name in an index; None for an image that ``vision index`` has put there."""
+    try:
+        face = json.loads(name)
+    except ValueError:
+        return None
+    return face if isinstance(face, dict) and isinstance(face.get("FaceId"), str) else None
+
+
 def _read(folder: Path) -> dict[str, Face]:
     """Return the faces in an index, by id; none if there is no index yet."""
     if not (folder / INDEX_JSON).exists():
         return {}
     try:
-        faces = [json.loads(name) for name in ImageIndex.open(folder).entries().names]
+        faces = [face_of(name) for name in ImageIndex.open(folder).entries().names]
     except UserError as error:
         log.error("vision: a collection cannot be read: %s", error)
         return {}
-    return {face["FaceId"]: face for face in faces}
+    return {face["FaceId"]: face for face in faces if face is not None}

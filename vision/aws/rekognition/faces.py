@@ -29,6 +29,7 @@ from vision.aws.rekognition.collections import (
     CollectionPage,
     Collections,
     Face,
+    face_of,
     index_name,
 )
 from vision.aws.rekognition.face_finder import FaceFinder, FoundFace
@@ -224,8 +225,12 @@ class Faces:
         if known:
             target = f"/indexes/{index_name(collection)}/search?{query}"
             answer = await self._ask(call, "POST", target, base64.b64decode(image or ""))
-            found = [(json.loads(one["name"]), one["similarity"]) for one in answer["images"]]
-        matches = [{"Similarity": similarity, "Face": face} for face, similarity in found if face["FaceId"] in known]
+            found = [(face_of(one["name"]), one["similarity"]) for one in answer["images"]]
+        matches = [
+            {"Similarity": similarity, "Face": face}
+            for face, similarity in found
+            if face is not None and face["FaceId"] in known
+        ]
         return {"FaceMatches": matches, "FaceModelVersion": self._collections.model_version}
 
     async def _ask(self, call: str, method: str, target: str, body: bytes) -> dict[str, Any]:
