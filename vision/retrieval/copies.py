@@ -32,7 +32,7 @@ Alike = Literal["picture", "scene"]
 NEIGHBORS = 5
 SIMILARITY = 0.9
 # Pairs of candidates to each image, at most; where nearly all images are alike, vectors cannot choose.
-_MOST_CANDIDATES = 20
+_MOST_CANDIDATES = 5
 # Each keeps up to 0.5 MB of features.
 _PICTURES_KEPT = 800
 # Words of more images would take more than a gigabyte, and looking at each twice hours.
