@@ -1,4 +1,4 @@
-"""The README's commands and Python run as they stand, in its order, so that they stay true.
+"""The commands and Python of the README and its pages run as they stand, in order, so that they stay true.
 
 Blocks whose first line says ``# not run in tests: why`` are left out. Everything else is run on few small pictures
 and for one epoch.
@@ -21,6 +21,7 @@ from vision.cli.main import main
 from vision.data.sample_data import digits
 
 README = Path(__file__).parents[1] / "README.md"
+PAGES = [README, *(README.parent / ".github" / name for name in ("RECIPES.md", "AWS.md"))]
 TEXT = README.read_text(encoding="utf-8")
 NOT_RUN = re.compile(r"# not run in tests: \S.*")
 NUM_PHOTOS = 12
@@ -45,7 +46,8 @@ class Block:
         return self.text.splitlines()[0]
 
 
-BLOCKS = [Block(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)]
+FENCED = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCKS = [Block(*found) for page in PAGES for found in FENCED.findall(page.read_text(encoding="utf-8"))]
 RUN = [block for block in BLOCKS if not NOT_RUN.match(block.text)]
 
 
@@ -113,14 +115,14 @@ def test_blocks_that_are_not_run_say_why() -> None:
         "# not run in tests: installs PyTorch and trains for a minute",
         "# not run in tests: answers until it is stopped",
         "# not run in tests: goes on until it is stopped",
+        "# not run in tests: needs the extra sweep, and trains a dozen times",
+        "# not run in tests: needs ImageNet weights",
+        "# not run in tests: goes on until it is stopped, and needs curl",
         "# not run in tests: needs a server, vision aws serve root=aws, and s3://my-bucket/cells.manifest",
         "# not run in tests: needs a server, vision aws serve root=aws search_model=imagenet, and photos in s3://my-bucket",
         "# not run in tests: needs a server, vision aws serve root=aws label_model=runs/cells, and s3://my-bucket/clip.mp4",
         "# not run in tests: needs a server, vision serve runs/flowers",
-        "# not run in tests: needs ImageNet weights",
-        "# not run in tests: goes on until it is stopped, and needs curl",
         "# not run in tests: writes below a prefix of its own and trains as the platform would",
-        "# not run in tests: needs the extra sweep, and trains a dozen times",
     ]
     assert len(RUN) >= 8
 
@@ -129,10 +131,17 @@ def test_the_listed_settings_are_those_of_the_code() -> None:
     assert SETTINGS.read_text(encoding="utf-8") == settings_tables(), "run python -m tests.settings_tables"
 
 
-def test_links_inside_the_readme_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)]+)\)", TEXT):
-        if target.startswith("#"):
-            assert f'id="{target[1:]}"' in TEXT
-        else:
-            path, _, _ = target.partition("#")
-            assert (README.parent / path).exists()
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        path, _, place = target.partition("#")
+        linked = page.parent / path if path else page
+        assert linked.exists(), target
+        if place:
+            headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+            assert place in {anchor(heading) for heading in headings}, target
+
+
+def anchor(heading: str) -> str:
+    """The name by which a link leads to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
