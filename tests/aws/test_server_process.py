@@ -21,7 +21,7 @@ from tests.aws.test_transform import transform_request
 from tests.aws.test_tuning import tune, tuning_request
 from tests.contract.training_jobs import HYPERPARAMETERS, records
 from tests.free_ports import free_port
-from tests.serving.small_model import write_model
+from tests.serving.small_model import write_any_model, write_model
 from vision.cli.main import main
 
 pytestmark = pytest.mark.timeout(600)
@@ -197,3 +197,34 @@ def test_the_exports_turn_clients_here(tmp_path: Path, capsys: pytest.CaptureFix
 def test_mistakes_are_sentences(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["aws", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("setting", "algorithm", "values", "said"),
+    [
+        (
+            "label_model",
+            "semantic_segmentation",
+            {"backbone": "resnet-18", "use_pretrained_model": False},
+            "a model of Semantic Segmentation, which finds no labels: give one that does",
+        ),
+        (
+            "face_model",
+            "image_classification",
+            {"num_layers": 20, "image_shape": "3,32,32"},
+            "a model of Image Classification, which finds no boxes: give one that does",
+        ),
+    ],
+)
+def test_a_model_of_another_kind_is_refused_at_once(
+    setting: str,
+    algorithm: str,
+    values: dict[str, object],
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = write_any_model(tmp_path / "model", algorithm, values)
+    assert main(["aws", "serve", f"root={tmp_path / 'root'}", f"port={free_port()}", f"{setting}={model}"]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "root").exists()

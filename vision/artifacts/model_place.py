@@ -50,15 +50,17 @@ def is_published(name: str) -> bool:
     return (name in ("imagenet", "classical") or ":" in name) and not local_path(name).exists()
 
 
-def look_at_model(path: Path) -> None:
-    """Find what can be found wrong with a model before it is loaded. Raises UserError."""
+def look_at_model(path: Path) -> ModelFile | None:
+    """Find what can be found wrong with a model before it is loaded. Raises UserError.
+
+    Returns what a folder says of its model, None for an archive, which only loading opens.
+    """
     try:
         found = find_model(path)
     except ForeignArchive:
-        return
+        return None
     if found.is_dir():
-        ModelFile.read(found / MODEL_JSON, str(found / MODEL_JSON))
-        return
+        return ModelFile.read(found / MODEL_JSON, str(found / MODEL_JSON))
     try:
         with open_regular(found) as file:
             start = file.read(len(GZIP_START))
@@ -68,6 +70,7 @@ def look_at_model(path: Path) -> None:
         raise UserError(
             f"{found} is not a gzip-compressed tar archive; give a model folder, a model.tar.gz or a run folder"
         )
+    return None
 
 
 def not_a_model(path: Path, names: Sequence[str]) -> UserError:

@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from vision import algorithms
 from vision.artifacts.model_place import is_published, look_at_model
 from vision.aws.client_environment import write_sdk_config
 from vision.aws.services import Services
@@ -37,9 +38,7 @@ def serve(settings: AwsSettings) -> int:
     """Serve until SIGTERM or Ctrl-C and return the exit status. Raises UserError for a taken port or root."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    for model in (settings.search_model, settings.face_model, settings.label_model):
-        if model is not None and not is_published(str(model)):
-            look_at_model(local_path(str(model)))
+    _look_at_models(settings)
     listener = _listen(settings)
     make_folder(settings.root)
     with (settings.root / ".lock").open("w") as lock:
@@ -50,6 +49,21 @@ def serve(settings: AwsSettings) -> int:
         Server(AccessControl(services.app, settings), settings).run(sockets=[listener])
         services.end()
     return 0
+
+
+def _look_at_models(settings: AwsSettings) -> None:
+    """Find what can be found wrong with the models of the settings before the first request. Raises UserError."""
+    if settings.search_model is not None and not is_published(settings.search_model):
+        look_at_model(local_path(settings.search_model))
+    for name, model in (("face_model", settings.face_model), ("label_model", settings.label_model)):
+        found = None if model is None else look_at_model(local_path(str(model)))
+        if found is None:
+            continue
+        facts = algorithms.facts_of(found.algorithm)
+        if not facts.capabilities.detect_custom_labels:
+            raise UserError(f"{name} is {model}, a model of {facts.title}, which finds no labels: give one that does")
+        if name == "face_model" and "boxes" not in facts.label_tasks:
+            raise UserError(f"{name} is {model}, a model of {facts.title}, which finds no boxes: give one that does")
 
 
 class Server(SignalledServer):

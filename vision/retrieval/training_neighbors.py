@@ -23,7 +23,7 @@ from vision.retrieval.nearest_images import Vectors
 from vision.settings.errors import DataError
 
 # Of more training images so many are compared, evenly spread: a report must not take as long as the training.
-MOST_COMPARED = 10_000
+MOST_COMPARED = 4_000
 
 
 @dataclass(frozen=True)
