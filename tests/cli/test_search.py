@@ -69,6 +69,12 @@ def test_from_photos_to_copies(model: Path, photos: Path, capsys: pytest.Capture
         "unread": [],
     }
 
+    photos.rename("moved")
+    assert main(["search", "index", "moved/3.png", "top=2", "rerank=geometry", "run.device=cpu"]) == 0
+    assert "rerank=geometry could not compare 2 images, such as photos/" in capsys.readouterr().err
+    assert main(["duplicates", "index"]) == 0
+    assert "vision: 7 images could not be compared, such as photos/0.png" in capsys.readouterr().err
+
 
 def test_names_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made_by = IndexDescription(model="m", model_sha256="0" * 64, dimension=2)
@@ -87,7 +93,8 @@ def test_names_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureF
         ("index photos model=gone output=i", "Setting model is 'gone', which does not exist"),
         ("index photos model=timm: output=i", "timm"),
         ("index model=imagenet output=i run.weights_folder=photos", "Images"),
-        ("search photos photos/1.png", "photos holds no index"),
+        ("search photos photos/1.png", "no index: `vision index photos model=MODEL output=INDEX` makes one"),
+        ("search new photos/1.png", "new holds no index: `vision index IMAGES model=MODEL output=new` makes one"),
         ("search", "Setting index is required but missing"),
         ("search i photos top=0", "Setting top is '0' but must be a whole number from 1 to 1000."),
         ("search i photos rerank=no", "Setting rerank is 'no' but must be one of none, geometry."),

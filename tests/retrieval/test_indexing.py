@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.api.conftest import write_records
 from tests.retrieval.pictures import picture
 from vision import algorithms
 from vision.retrieval import indexing
-from vision.retrieval.embedding_model import Content, EmbeddingModel
+from vision.retrieval.embedding_model import Content, EmbeddingModel, contents_of
 from vision.retrieval.found_images import ImageSearch
 from vision.retrieval.image_index import ImageIndex
 from vision.retrieval.indexing import Indexed, index_images
@@ -54,6 +55,17 @@ def test_the_same_images_are_indexed_once(
     assert {path.name: path.read_bytes() for path in tmp_path.glob("[!.]*")} == parts
     assert index_images(tmp_path, model, contents(*names, "8.png"), print) == Indexed(added=1, known=8)
     assert ImageIndex.open(tmp_path).entries().names == (*names, "8.png")
+
+
+def test_images_of_data_sets_of_one_name_are_apart(model: EmbeddingModel, tmp_path: Path) -> None:
+    for seed, folder in enumerate(("a", "b")):
+        (tmp_path / folder).mkdir()
+        write_records(tmp_path / folder / "train.rec", 3, seed)
+    data_sets = [tmp_path / folder / "train.rec" for folder in ("a", "b")]
+    assert index_images(tmp_path / "index", model, contents_of(data_sets), print) == Indexed(added=6)
+    names = ImageIndex.open(tmp_path / "index").entries().names
+    assert [name.partition(" record ")[0] for name in names] == [str(path) for path in data_sets for _ in range(3)]
+    assert index_images(tmp_path / "index", model, contents_of(data_sets), print) == Indexed(known=6)
 
 
 def test_an_interrupted_run_goes_on(model: EmbeddingModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,8 +67,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def app(model: Path, tmp_path_factory: pytest.TempPathFactory) -> App:
-    indexes = tmp_path_factory.mktemp("served")
+def indexes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="module")
+def app(model: Path, indexes: Path) -> App:
     settings = {"model": model, "device": "cpu", "indexes": indexes, "max_images": 8, "max_payload_mb": 2}
     return App(Service(ServingSettings.parse(settings), Metrics()))
 
@@ -154,6 +158,14 @@ def test_indexes_are_apart_and_come_and_go(app: App, photos: str) -> None:
     assert app("DELETE", "/indexes/other").status == 200
     assert app("GET", "/indexes/other").status == app("DELETE", "/indexes/other").status == 404
     assert app.value("GET", "/indexes") == {"indexes": ["photos"]}
+
+
+def test_a_damaged_index_can_be_deleted(app: App, indexes: Path) -> None:
+    app.value("PUT", "/indexes/damaged")
+    (indexes / "damaged" / "part-000001.safetensors").write_bytes(b"x")
+    assert app("GET", "/indexes/damaged").status == 500
+    assert app("DELETE", "/indexes/damaged").status == 200
+    assert app("GET", "/indexes/damaged").status == 404
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,9 @@ def run(argv: Sequence[str]) -> int:
             print(f"  and {counted(len(groups) - _MOST_GROUPS, 'more group')}; output=FILE.json writes all")
     if found.unread:
         print(
-            f"vision: {counted(len(found.unread), 'image')} cannot be read any more and were left out, such "
-            f"as {printable(found.unread[0])}",
+            f"vision: {counted(len(found.unread), 'image')} could not be compared, such as "
+            f"{printable(found.unread[0])}: it compares image files (no records of a .rec file) that are still where "
+            "their names say, relative to this folder",
             file=sys.stderr,
         )
     if output is not None:

@@ -13,6 +13,7 @@ from vision.data.given_images import find_images
 from vision.data.problems import EqualProblems
 from vision.files.atomic_file import AtomicFile
 from vision.reports.formatting import printable
+from vision.settings.counted import counted
 from vision.settings.errors import SettingsError
 from vision.settings.file_names import local_path
 from vision.settings.nearest import shown
@@ -92,6 +93,7 @@ def run(argv: Sequence[str]) -> int:
         on_note=lambda sentence: print(f"vision: {sentence}", file=sys.stderr),
     )
     failed = EqualProblems()
+    not_compared: list[str] = []
     for_people = "output" not in given.names and sys.stdout.isatty()
     with ExitStack() as stack:
         lines: TextIO | AtomicFile = sys.stdout
@@ -100,6 +102,8 @@ def run(argv: Sequence[str]) -> int:
         for answer in answers(
             search, model, contents_of(paths), int(top), "geometry" if rerank == "geometry" else "none"
         ):
+            if rerank == "geometry" and not isinstance(answer.found, str):
+                not_compared += [one.name for one in answer.found if one.agreeing is None]
             if isinstance(answer.found, str):
                 failed.add_sentence(answer.found)
                 lines.write(json.dumps({"file": answer.name, "error": answer.found}) + "\n")
@@ -110,6 +114,13 @@ def run(argv: Sequence[str]) -> int:
                 lines.write(json.dumps({"file": answer.name, "found": found}) + "\n")
     for sentence in failed.lines(_MOST_SENTENCES):
         print(f"vision: not searched: {printable(sentence)}", file=sys.stderr)
+    if not_compared:
+        print(
+            f"vision: rerank=geometry could not compare {counted(len(not_compared), 'image')}, such as "
+            f"{printable(not_compared[0])}: it compares image files (no records of a .rec file) that are still where "
+            "their names say, relative to this folder",
+            file=sys.stderr,
+        )
     return SOME_FAILED if failed.count else 0
 
 

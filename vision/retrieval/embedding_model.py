@@ -50,10 +50,15 @@ class Content(NamedTuple):
 
 
 def contents_of(paths: Iterable[Path], advance: Callable[[int], None] = lambda count: None) -> Iterator[Content]:
-    """Yield the images of files, and of data sets in one file; ``advance`` is called with 1 after each."""
-    for name, encoded in encoded_images(paths):
-        yield Content(name, encoded)
-        advance(1)
+    """Yield the images of files, and of data sets in one file, each by a name of its own.
+
+    ``advance`` is called with 1 after each.
+    """
+    for path in paths:
+        for key, encoded in encoded_images([path]):
+            # Two data sets of equal names would else share the names of their images.
+            yield Content(key if key == str(path) else str(path.parent / key), encoded)
+            advance(1)
 
 
 class Pixels(NamedTuple):

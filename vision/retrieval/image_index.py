@@ -89,8 +89,9 @@ class ImageIndex:
             with open_regular(path) as file:
                 return cls(folder, IndexDescription.model_validate_json(file.read(_MAX_JSON_BYTES)))
         except FileNotFoundError as error:
+            images, output = ("IMAGES", folder) if not folder.exists() else (folder, "INDEX")
             raise UserError(
-                f"{folder} holds no index: `vision index images={folder} output=INDEX` makes one"
+                f"{folder} holds no index: `vision index {images} model=MODEL output={output}` makes one"
             ) from error
         except OSError as error:
             raise UserError(f"{path} cannot be read ({error.strerror})") from error

@@ -42,9 +42,7 @@ class ServedIndexes:
         """Return an index. Raises RequestFailure 404 (there is none), or 409 (another model made it)."""
         folder = self._path(name)
         with self._lock:
-            if not (folder / INDEX_JSON).exists():
-                self._open.pop(name, None)
-                raise RequestFailure(404, f"index {shown(name)} does not exist; make it with PUT /indexes/{name}")
+            self._check_exists(name)
             if name not in self._open:
                 self._open[name] = self._opened(name, ImageIndex.open(folder))
             return self._open[name]
@@ -58,10 +56,10 @@ class ServedIndexes:
             ImageIndex.open_or_make(folder, self.embedding.description)
 
     def delete(self, name: str) -> None:
-        """Delete an index with all that it holds, in one step."""
-        self.get(name)
+        """Delete an index with all that it holds, in one step, also one that is damaged. Raises RequestFailure 404."""
         gone = self._folder / f".{uuid.uuid4().hex}"
         with self._lock:
+            self._check_exists(name)
             self._open.pop(name, None)
             try:
                 self._path(name).rename(gone)
@@ -81,6 +79,12 @@ class ServedIndexes:
                 f" the model that is served here, {Path(own.model).name}; serve the model that made it",
             )
         return LiveIndex(index)
+
+    def _check_exists(self, name: str) -> None:
+        """Raise RequestFailure 404 unless there is such an index."""
+        if not (self._path(name) / INDEX_JSON).exists():
+            self._open.pop(name, None)
+            raise RequestFailure(404, f"index {shown(name)} does not exist; make it with PUT /indexes/{name}")
 
     def _path(self, name: str) -> Path:
         if not _is_name(name):
