@@ -129,6 +129,16 @@ def test_boxes_that_cannot_be_used(value: dict[str, object], reason: str, write:
     assert reason in problems[0]
 
 
+@pytest.mark.parametrize("kind", ["polygonlabels", "brushlabels", "labels"])
+def test_shapes_that_are_no_boxes_are_named(kind: str, write: Write) -> None:
+    shape = {"type": kind, "from_name": "shape", "to_name": "image", "value": {"points": [[0, 0]], kind: ["dog"]}}
+    note = {"type": "textarea", "from_name": "note", "to_name": "image", "value": {"text": ["blurred"]}}
+    (found,), problems = images_of(export(write, [task("a.png", rectangle(), shape, note)]), "labelstudio")
+    assert (len(found.objects or ()), found.size_px) == (1, (8, 6))
+    (problem,) = problems
+    assert f"result 1: is of the type {kind}: only rectanglelabels are read" in problem
+
+
 def test_choices_are_classes_of_images(write: Write) -> None:
     root = export(write, [task("a.png", choice("dog")), task("b.png", choice("cat")), task("c.png")])
     found, problems = images_of(root, "labelstudio")

@@ -43,14 +43,14 @@ class LabelStudioSource(Source):
         path = only_file(path, ".json", _is_export, "Label Studio") if path.is_dir() else path
         self._path = path
         self._tasks = _read_tasks(path)
-        results = [_results(task) for task in self._tasks]
-        kinds = {kind for found in results if found for kind in map(_kind, found) if kind}
+        read = [result for task in self._tasks for result in _results(task) or () if _kind(result)]
+        kinds = set(map(_kind, read))
         if len(kinds) > 1:
             raise UserError(f"{path} holds boxes and choices: export one of the two.")
         if not kinds:
             raise UserError(f"{path} holds no annotation with {BOXES} or {CHOICES}.")
         self.task: Task = "boxes" if BOXES in kinds else "single"
-        chosen = [_names_of(result) for found in results if found for result in found]
+        chosen = [_names_of(result) for result in read]
         if self.task == "single" and (any(len(names) != 1 for names in chosen) or _is_multiple(path)):
             self.task = "multi"
         self._finder = ImageFinder([options.root] if options.root else [path.parent, path.parent / IMAGES])
@@ -92,10 +92,10 @@ class LabelStudioSource(Source):
         objects, size_px = [], None
         for place, result in enumerate(results):
             where = f"{key} result {place}"
-            size_px = stated_size(result.get("original_width"), result.get("original_height"))
             try:
                 if _kind(result) != BOXES:
                     raise DataError(where, f"is of the type {result.get('type')!s:.40}: only {BOXES} are read")
+                size_px = stated_size(result.get("original_width"), result.get("original_height"))
                 if size_px is None:
                     raise DataError(where, "does not state original_width and original_height in pixels")
                 box = _box(result["value"], size_px, where)
@@ -218,19 +218,24 @@ def _path_of(address: str) -> str:
 
 
 def _results(task: object) -> list[Mapping[str, Any]] | None:
-    """Return the results of the last annotation that counts; None if there is none."""
+    """Return the labels of the last annotation that counts, also shapes that are not read; None if there is none."""
     annotations = task.get("annotations") if isinstance(task, Mapping) else None
     for annotation in reversed(annotations if isinstance(annotations, list) else []):
         if isinstance(annotation, Mapping) and not annotation.get("was_cancelled"):
             results = annotation.get("result")
             if isinstance(results, list):
-                return [result for result in results if isinstance(result, Mapping) and _kind(result) is not None]
+                return [result for result in results if isinstance(result, Mapping) and _is_label(result)]
     return None
 
 
+def _is_label(result: Mapping[str, Any]) -> bool:
+    """Return whether a result is a class or a shape: rectanglelabels, polygonlabels, brushlabels and their like."""
+    kind = str(result.get("type"))
+    return isinstance(result.get("value"), Mapping) and (kind == CHOICES or kind.endswith("labels"))
+
+
 def _kind(result: Mapping[str, Any]) -> str | None:
-    value = result.get("value")
-    return str(result.get("type")) if isinstance(value, Mapping) and result.get("type") in (BOXES, CHOICES) else None
+    return str(result.get("type")) if _is_label(result) and result.get("type") in (BOXES, CHOICES) else None
 
 
 def _names_of(result: Mapping[str, Any]) -> tuple[str, ...]:
