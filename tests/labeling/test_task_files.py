@@ -56,6 +56,17 @@ def test_boxes_are_proposed_in_percent_and_in_pixels(file: Path) -> None:
     assert line["bounding-box-metadata"]["human-annotated"] == "no"
 
 
+def test_proposed_boxes_are_the_same_pixels_in_each_tool(file: Path) -> None:
+    # 0.07 times 40 is 2.8000000000000003.
+    folder = written(file, "boxes", ScoredLabel(1, 0.5, (0.0700001, 0.29, 0.29, 0.5700004)))
+    tasks = json.loads((folder / "label_studio.json").read_text())
+    accepted = [{"data": one["data"], "annotations": one["predictions"]} for one in tasks]
+    (folder / "accepted.json").write_text(json.dumps(accepted))
+    for form, name in (("labelstudio", "accepted.json"), ("cvat", "cvat.xml"), ("manifest", "proposed.manifest")):
+        (image,) = FORMATS[form].source(folder / name, SourceOptions()).images(Skipped())
+        assert [one.xyxy_px for one in image.objects or ()] == [(2.8, 5.8, 11.6, 11.4)], form
+
+
 def test_an_image_without_proposals_is_still_to_be_labeled(file: Path) -> None:
     folder = written(file, "boxes")
     assert json.loads((folder / "label_studio.json").read_text())[0]["predictions"][0]["result"] == []

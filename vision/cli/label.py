@@ -74,7 +74,6 @@ def run(argv: Sequence[str]) -> int:
     folder = local_path(names["output"])
     check_new_folder(folder)
     paths = pool_images(given.files)
-    failed = EqualProblems()
     # Imported after the settings are checked: importing torch takes seconds.
     from vision.labeling.hand_off import Wish, hand_off
     from vision.labeling.selection import WAYS

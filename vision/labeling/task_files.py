@@ -15,6 +15,7 @@ from urllib.parse import quote
 from vision.algorithms.algorithm import ScoredLabel
 from vision.data.convert.annotated_image import AnnotatedImage, AnnotatedObject, Plan
 from vision.data.convert.formats import FORMATS
+from vision.data.convert.label_forms import ARITHMETIC_PX, shortest
 from vision.data.convert.label_studio import CONFIGURATION, LOCAL_FILES, labeling_configuration, results_of
 from vision.data.convert.manifest import CONFIDENCE, METADATA_KEYS
 from vision.data.convert.output_files import ReferenceWriter
@@ -120,5 +121,6 @@ def _object(label: ScoredLabel, size_px: tuple[int, int]) -> AnnotatedObject:
     assert label.box_xyxy_unit is not None, "detections have boxes"
     width, height = size_px
     left, top, right, bottom = (round(value, 6) for value in label.box_xyxy_unit)
-    corners = (left * width, top * height, right * width, bottom * height)
-    return AnnotatedObject(label.class_id, corners, False, {CONFIDENCE: label.score})
+    x0, x1 = (shortest(fraction * width, ARITHMETIC_PX) for fraction in (left, right))
+    y0, y1 = (shortest(fraction * height, ARITHMETIC_PX) for fraction in (top, bottom))
+    return AnnotatedObject(label.class_id, (x0, y0, x1, y1), False, {CONFIDENCE: label.score})
