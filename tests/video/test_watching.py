@@ -210,6 +210,14 @@ def test_clips_of_one_name_have_folders_of_their_own(tmp_path: Path) -> None:
     assert {path.parent.name for path in (tmp_path / "out").rglob("frames.jsonl")} == {"x", "x_2"}
 
 
+def test_a_video_that_does_not_open_leaves_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_text("no video")
+    for _ in range(2):
+        with pytest.raises(DataError, match="is no MP4"):
+            watch(box_model(), tmp_path / "out", tmp_path / "clip.mp4", label=5)
+        assert not (tmp_path / "out").exists()
+
+
 def test_a_model_without_vectors_chooses_no_frames(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_base(self: object, network: object, images: object) -> None:
         raise UserError("this network has no base")

@@ -62,7 +62,6 @@ class WorthLabeling:
         self._offered = 0
         # Asked for at once, since some networks have none.
         assert self._embedding.dimension
-        make_folder(folder / "images")
 
     def begin(self, clip: str, rate: float) -> None:
         """Take frames of a ``clip`` of so many frames a second from now on."""
@@ -132,6 +131,8 @@ class WorthLabeling:
     def _stored(self, frame: PredictedFrame, doubt: float) -> ChosenImage:
         name = f"{self._clip}_{frame.number:08d}.jpg"
         path = self._folder / "images" / name
+        # Made only now: where no video could be opened, the same command may be given again.
+        make_folder(path.parent)
         write_whole(path, jpeg_bytes(Image.fromarray(frame.rgb), quality=_QUALITY), durable=False)
         proposals = self._model.algorithm.proposed_labels(frame.prediction)
         return ChosenImage(path, f"images/{name}", frame.prepared.size_px, doubt, proposals)
