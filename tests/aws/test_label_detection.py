@@ -25,10 +25,14 @@ VIDEO = {"S3Object": {"Bucket": "bucket", "Name": "clips/a=1.mp4"}}
 
 
 @pytest.fixture(scope="module")
-def rekognition(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A client of a server whose model is a stand-in; its bucket has a whole, a broken and a strange video."""
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # A name that shells and URLs read as something else.
-    root = tmp_path_factory.mktemp("my root, a=b")
+    return tmp_path_factory.mktemp("my root, a=b")
+
+
+@pytest.fixture(scope="module")
+def rekognition(root: Path) -> Iterator[Any]:
+    """A client of a server whose model is a stand-in; its bucket has a whole, a broken and a strange video."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(package_command, "start_child", fake_video.start_instead)
         with local_endpoint(root, label_model="runs/birds") as clients:
@@ -135,11 +139,13 @@ def test_a_token_names_one_job(rekognition: Any) -> None:
     ("key", "sentence"),
     [("broken", "vision.video.probe failed: the video is no MP4 file"), ("mask", "tells pixels apart")],
 )
-def test_a_video_without_labels_fails_in_a_sentence(rekognition: Any, key: str, sentence: str) -> None:
+def test_a_video_without_labels_fails_in_a_sentence(rekognition: Any, root: Path, key: str, sentence: str) -> None:
     video = {"S3Object": {"Bucket": "bucket", "Name": key}}
     found = rekognition.get_label_detection(JobId=rekognition.start_label_detection(Video=video)["JobId"])
     assert found["JobStatus"] == "FAILED" and sentence in found["StatusMessage"]
     assert "Labels" not in found
+    # The job is kept for a week, its copy of the video is not.
+    assert not (root / ".vision" / "label-detection" / found["JobId"] / "video").exists()
 
 
 @pytest.mark.parametrize(

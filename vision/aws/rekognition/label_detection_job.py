@@ -64,11 +64,14 @@ class LabelDetectionJob:
             os.link(state["path"], video)
         except OSError:
             shutil.copyfile(state["path"], video)
-        probed = self._commands.run(log, variables, str(video), module="vision.video.probe")
         words = [f"model={state['model']}", f"output={folder / _SEEN}", f"score={state['least'] / 100:.6f}"]
         words += [f"fps={state['fps']}", "track=false", "annotate=false", "label=0"]
-        self._commands.run(log, variables, "video", str(video), *words)
-        video.unlink()
+        try:
+            probed = self._commands.run(log, variables, str(video), module="vision.video.probe")
+            self._commands.run(log, variables, "video", str(video), *words)
+        finally:
+            # Also of a job that failed, which is kept for a week: its video may be large.
+            video.unlink(missing_ok=True)
         with frames_path(self._workplace, self._job).open(encoding="utf-8") as lines:
             if "shares" in json.loads(next(lines, "{}")):
                 raise CommandFailed("the model tells pixels apart, which have no labels: give one that finds labels")
