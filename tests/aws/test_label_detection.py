@@ -17,6 +17,7 @@ from tests.serving.small_model import write_model
 from tests.video.clips import HEIGHT_PX, WIDTH_PX, write_clip
 from vision.aws import package_command
 from vision.aws.child_process import start_child
+from vision.aws.rekognition import label_detection
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -137,7 +138,7 @@ def test_a_token_names_one_job(rekognition: Any) -> None:
 
 @pytest.mark.parametrize(
     ("key", "sentence"),
-    [("broken", "vision.video.probe failed: the video is no MP4 file"), ("mask", "tells pixels apart")],
+    [("broken", "vision.video.probe failed: the video is no MP4 file"), ("mask", "classifies pixels")],
 )
 def test_a_video_without_labels_fails_in_a_sentence(rekognition: Any, root: Path, key: str, sentence: str) -> None:
     video = {"S3Object": {"Bucket": "bucket", "Name": key}}
@@ -196,6 +197,24 @@ def test_a_job_begins_again_with_the_next_server(tmp_path: Path, monkeypatch: py
     with local_endpoint(root, label_model="runs/birds") as clients:
         found = clients.rekognition.get_label_detection(JobId=name)
         assert (found["JobStatus"], len(found["Labels"])) == ("SUCCEEDED", 15)
+
+
+def test_jobs_that_are_over_leave_no_video_and_go_when_they_are_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(package_command, "start_child", fake_video.start_instead)
+    with local_endpoint(tmp_path, label_model="runs/birds") as clients:
+        clients.s3.create_bucket(**BUCKET)
+        clients.s3.put_object(Bucket="bucket", Key="clips/a=1.mp4", Body=b"broken")
+        old = clients.rekognition.start_label_detection(Video=VIDEO)["JobId"]
+        assert ended(clients, old)["JobStatus"] == "FAILED"
+        (folder,) = tmp_path.glob(".vision/label-detection/*")
+        assert not list(folder.iterdir())
+        monkeypatch.setattr(label_detection, "_KEPT_S", -1)
+        clients.rekognition.start_label_detection(Video=VIDEO)
+        with pytest.raises(clients.rekognition.exceptions.ResourceNotFoundException):
+            clients.rekognition.get_label_detection(JobId=old)
+        assert not folder.exists()
 
 
 def test_a_clip_and_a_model_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

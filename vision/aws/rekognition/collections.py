@@ -170,8 +170,10 @@ def _read(folder: Path) -> dict[str, Face]:
     if not (folder / INDEX_JSON).exists():
         return {}
     try:
-        faces = [face_of(name) for name in ImageIndex.open(folder).entries().names]
+        # Without the vectors, which may not fit into the memory.
+        names, _ = ImageIndex.open(folder).stored_vectors()
     except UserError as error:
         log.error("vision: a collection cannot be read: %s", error)
         return {}
+    faces = map(face_of, names)
     return {face["FaceId"]: face for face in faces if face is not None}

@@ -15,7 +15,6 @@ from typing import Any
 from starlette.requests import Request
 
 from vision.aws.described import without_none
-from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
 from vision.aws.rekognition.dataset_entries import (
@@ -37,7 +36,7 @@ from vision.aws.rekognition.dataset_requests import (
     Distribution,
     EntryFilter,
 )
-from vision.aws.rekognition.resources import DATASET, PROJECT, VERSION, Resources, failure, number_of
+from vision.aws.rekognition.resources import DATASET, PROJECT, VERSION, Resources, failure, number_of, reading_object
 from vision.aws.workplace import Workplace
 from vision.data.readers.manifest_line import RawLine
 
@@ -202,14 +201,8 @@ class Datasets:
         if source.ground_truth_manifest is None:
             return None, "The dataset was successfully created."
         place = source.ground_truth_manifest.s3_object
-        try:
+        with reading_object():
             return read_lines(self._workplace.storage.buckets.existing(place.bucket, place.name)), _CREATED
-        except ServiceFailure as error:
-            raise failure(
-                "InvalidS3ObjectException",
-                f"Unable to get object metadata from S3. Check object key, region and/or access permissions:"
-                f" {error.sentence}",
-            ) from None
 
     async def _while_short(self, work: Callable[[], None]) -> None:
         """Start the work, and wait for its end as long as a client is kept waiting."""

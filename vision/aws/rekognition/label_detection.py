@@ -23,7 +23,7 @@ from vision.aws.failure import ServiceFailure
 from vision.aws.json_protocol import Operation
 from vision.aws.registry import Resource
 from vision.aws.rekognition.label_detection_job import JOB, LabelDetectionJob, frames_path, job_folder
-from vision.aws.rekognition.resources import Paged, S3Object, failure
+from vision.aws.rekognition.resources import Paged, S3Object, failure, reading_object
 from vision.aws.rekognition.video_labels import LabelFilter, SortBy, read_labels, segments, sorted_labels
 from vision.aws.request_shape import RequestShape
 from vision.aws.scheduler import Scheduler
@@ -85,13 +85,11 @@ class LabelDetection:
         self.operations: dict[str, Operation] = {"StartLabelDetection": self.start, "GetLabelDetection": self.get}
 
     def recover(self) -> None:
-        """Restart the jobs that an earlier server did not finish, and remove old ones, as the service does."""
+        """Restart the jobs that an earlier server did not finish, and remove old ones."""
+        self._remove_old()
         for job in self._workplace.registry.all(JOB):
             if job.state["status"] == "IN_PROGRESS":
                 self._scheduler.add(LabelDetectionJob(self._workplace, job))
-            elif time.time() - job.created_s > _KEPT_S:
-                shutil.rmtree(job_folder(self._workplace, job), ignore_errors=True)
-                self._workplace.registry.remove(JOB, job.name)
 
     async def start(self, values: dict[str, Any], request: Request) -> dict[str, Any]:
         asked = _Start.read(values)
@@ -105,6 +103,7 @@ class LabelDetection:
             raise _wrong("filters of categories are given, but labels of your own model have none: filter by label")
         place = asked.video.s3_object
         path = await asyncio.to_thread(self._video, place)
+        await asyncio.to_thread(self._remove_old)
         digest = hashlib.sha256(json.dumps(asked.model_dump(mode="json")).encode()).hexdigest()
         state = {
             "status": "IN_PROGRESS",
@@ -168,18 +167,18 @@ class LabelDetection:
         return [one.answer() for one in page], token
 
     def _video(self, place: S3Object) -> Path:
-        try:
+        with reading_object():
             path = self._workplace.storage.buckets.existing(place.bucket, place.name)
             length = path.stat().st_size
-        except (ServiceFailure, OSError) as error:
-            raise failure(
-                "InvalidS3ObjectException",
-                "Unable to get object metadata from S3. Check object key, region and/or access permissions:"
-                f" {error.sentence if isinstance(error, ServiceFailure) else error.strerror}",
-            ) from None
         if length > _MOST_BYTES:
             raise failure("VideoTooLargeException", f"the video has more than {_MOST_BYTES >> 30} GiB: cut it")
         return path
+
+    def _remove_old(self) -> None:
+        for job in self._workplace.registry.all(JOB):
+            if job.state["status"] != "IN_PROGRESS" and time.time() - job.created_s > _KEPT_S:
+                shutil.rmtree(job_folder(self._workplace, job), ignore_errors=True)
+                self._workplace.registry.remove(JOB, job.name)
 
     def _of_token(self, token: str | None, request: str) -> Resource | None:
         if token is None:

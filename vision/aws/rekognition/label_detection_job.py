@@ -74,7 +74,7 @@ class LabelDetectionJob:
             video.unlink(missing_ok=True)
         with frames_path(self._workplace, self._job).open(encoding="utf-8") as lines:
             if "shares" in json.loads(next(lines, "{}")):
-                raise CommandFailed("the model tells pixels apart, which have no labels: give one that finds labels")
+                raise CommandFailed("the model classifies pixels, which have no labels: give one that finds labels")
         facts: dict[str, Any] = json.loads(probed)
         return facts
 

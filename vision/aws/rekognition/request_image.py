@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 
-from vision.aws.failure import ServiceFailure
-from vision.aws.rekognition.resources import S3Object, failure
+from vision.aws.rekognition.resources import S3Object, failure, reading_object
 from vision.aws.request_shape import RequestShape
 from vision.aws.s3.buckets import Buckets
 from vision.data.image_header import BadHeaderError, read_header
@@ -40,15 +39,8 @@ class RequestImage(RequestShape):
 
 
 def _read(buckets: Buckets, place: S3Object) -> bytes:
-    try:
-        with buckets.existing(place.bucket, place.name).open("rb") as file:
-            return file.read(MOST_OBJECT_BYTES + 1)
-    except (ServiceFailure, OSError) as error:
-        raise failure(
-            "InvalidS3ObjectException",
-            "Unable to get object metadata from S3. Check object key, region and/or access permissions:"
-            f" {error.sentence if isinstance(error, ServiceFailure) else error.strerror}",
-        ) from None
+    with reading_object(), buckets.existing(place.bucket, place.name).open("rb") as file:
+        return file.read(MOST_OBJECT_BYTES + 1)
 
 
 def _check(image: bytes, most_bytes: int) -> None:

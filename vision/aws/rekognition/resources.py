@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
@@ -121,3 +122,16 @@ def number_of(resource: Resource) -> int:
 def failure(code: str, sentence: str) -> ServiceFailure:
     """Return a failure that is the client's fault."""
     return ServiceFailure(400, code, sentence)
+
+
+@contextmanager
+def reading_object() -> Iterator[None]:
+    """Raise the service's own failure where an object of a bucket cannot be read in the block."""
+    try:
+        yield
+    except (ServiceFailure, OSError) as error:
+        raise failure(
+            "InvalidS3ObjectException",
+            "Unable to get object metadata from S3. Check object key, region and/or access permissions:"
+            f" {error.sentence if isinstance(error, ServiceFailure) else error.strerror}",
+        ) from None
