@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal
+from typing import Annotated, BinaryIO, Literal, TypeAlias
 
 import numpy as np
 import safetensors.numpy
@@ -34,6 +34,7 @@ _PART = "part-{:06d}.safetensors"
 _PARTS = f"part-{'[0-9]' * 6}.safetensors"
 _MAX_JSON_BYTES = 2**20
 _MAX_PART_BYTES = 2**30
+PartMarks: TypeAlias = dict[str, tuple[int, int]]
 _DTYPES: Mapping[str, np.dtype] = {"F16": np.dtype(np.float16), "U8": np.dtype(np.uint8)}
 
 
@@ -167,9 +168,13 @@ class ImageIndex:
                     write_whole(path, _encoded(part.taken(kept)))
         return len(removed)
 
-    def join_last_parts(self, images: int) -> None:
-        """Make one part of the last ones, until it has so many images. What a kill leaves twice counts once."""
+    def join_last_parts(self, images: int) -> tuple[PartMarks, PartMarks]:
+        """Make one part of the last ones, until it has that many images, and return the marks before and after.
+
+        What a kill leaves twice counts once.
+        """
         with self._lock():
+            before = self.part_marks()
             last: list[tuple[Path, IndexEntries]] = []
             for path in reversed(self._parts()):
                 part = self._read(path)
@@ -183,8 +188,9 @@ class ImageIndex:
                 write_whole(last[0][0], _encoded(joined))
                 for path, _ in last[1:]:
                     path.unlink()
+            return before, self.part_marks()
 
-    def part_marks(self) -> dict[str, tuple[int, int]]:
+    def part_marks(self) -> PartMarks:
         """Return for each part what changes whenever it is written again: its size in bytes and its time in ns."""
         try:
             found = [(path.name, os.stat(path)) for path in self._parts()]
@@ -265,5 +271,5 @@ def _names(lines: bytes) -> Iterator[str]:
     for line in lines.splitlines():
         name = json.loads(line)
         if not isinstance(name, str):
-            raise ValueError("a name is no text")
+            raise ValueError("a name that is not a text")
         yield name

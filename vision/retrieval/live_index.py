@@ -12,7 +12,7 @@ import numpy as np
 
 from vision.data.image_codec import decode_rgb
 from vision.retrieval.found_images import FoundImage, ImageSearch
-from vision.retrieval.image_index import ImageIndex, IndexEntries
+from vision.retrieval.image_index import ImageIndex, IndexEntries, PartMarks
 from vision.retrieval.indexing import PART_IMAGES
 from vision.settings.errors import DataError
 from vision.settings.regular_file import open_regular
@@ -26,7 +26,7 @@ _MOST_FILE_BYTES = 64 << 20
 class _Loaded:
     """What was read of the parts whose ``marks`` these are; ``places`` are by name."""
 
-    marks: dict[str, tuple[int, int]]
+    marks: PartMarks
     places: dict[str, int]
     digests: list[bytes]
     search: ImageSearch
@@ -67,7 +67,7 @@ class LiveIndex:
     def pixels(self, name: str) -> np.ndarray | None:
         """Return an image uint8 [H, W, 3] whose name is a file that still has the bytes of the index, else None.
 
-        Other files are not looked at: whoever gives an image its name learns nothing of them.
+        Of other files nothing is shown, so that a client cannot read one by giving an image its name.
         """
         try:
             with open_regular(Path(name)) as file:
@@ -90,8 +90,10 @@ class LiveIndex:
             self._small_parts += 1
             if self._small_parts >= _MOST_SMALL_PARTS:
                 self._small_parts = 0
-                self._index.join_last_parts(PART_IMAGES)
-                self._loaded = self._load()
+                before, after = self._index.join_last_parts(PART_IMAGES)
+                # The images are the same: a large index is not read again for it.
+                if before == self._loaded.marks:
+                    self._loaded.marks = after
 
     def remove(self, names: Iterable[str]) -> int:
         """Remove images, and return how many there were."""

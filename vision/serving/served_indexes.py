@@ -19,6 +19,8 @@ from vision.settings.errors import UserError
 from vision.settings.nearest import shown
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
+# No name of an index begins so.
+_DELETED = ".deleted-"
 
 
 class ServedIndexes:
@@ -29,6 +31,9 @@ class ServedIndexes:
 
     def __init__(self, folder: Path, shared: SharedResources) -> None:
         make_folder(folder)
+        # What a killed server did not get to.
+        for left in folder.glob(f"{_DELETED}*"):
+            shutil.rmtree(left, ignore_errors=True)
         self._folder = folder
         self._open: dict[str, LiveIndex] = {}
         self._lock = threading.Lock()
@@ -44,6 +49,7 @@ class ServedIndexes:
         with self._lock:
             self._check_exists(name)
             if name not in self._open:
+                self._close_deleted()
                 self._open[name] = self._opened(name, ImageIndex.open(folder))
             return self._open[name]
 
@@ -57,7 +63,7 @@ class ServedIndexes:
 
     def delete(self, name: str) -> None:
         """Delete an index with all that it holds, in one step, also one that is damaged. Raises RequestFailure 404."""
-        gone = self._folder / f".{uuid.uuid4().hex}"
+        gone = self._folder / f"{_DELETED}{uuid.uuid4().hex}"
         with self._lock:
             self._check_exists(name)
             self._open.pop(name, None)
@@ -79,6 +85,11 @@ class ServedIndexes:
                 f" the model that is served here, {Path(own.model).name}; serve the model that made it",
             )
         return LiveIndex(index)
+
+    def _close_deleted(self) -> None:
+        """Free the memory of indexes that another process has deleted."""
+        for name in [one for one in self._open if not (self._folder / one / INDEX_JSON).exists()]:
+            del self._open[name]
 
     def _check_exists(self, name: str) -> None:
         """Raise RequestFailure 404 unless there is such an index."""
