@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,20 @@ def test_indexes_are_apart_and_come_and_go(app: App, photos: str) -> None:
     assert app("DELETE", "/indexes/other").status == 200
     assert app("GET", "/indexes/other").status == app("DELETE", "/indexes/other").status == 404
     assert app.value("GET", "/indexes") == {"indexes": ["photos"]}
+
+
+def test_what_other_servers_leave_is_freed(model: Path, tmp_path: Path) -> None:
+    (tmp_path / ".deleted-1").mkdir()
+    settings = ServingSettings.parse({"model": model, "device": "cpu", "indexes": tmp_path})
+    service = Service(settings, Metrics())
+    assert service.indexes is not None
+    assert not list(tmp_path.iterdir())
+    app = App(service)
+    for name in ("one", "two"):
+        app.value("PUT", f"/indexes/{name}")
+    shutil.rmtree(tmp_path / "one")
+    app.value("PUT", "/indexes/three")
+    assert set(service.indexes._open) == {"two", "three"}
 
 
 def test_a_damaged_index_can_be_deleted(app: App, indexes: Path) -> None:
