@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 import vision
@@ -56,6 +57,8 @@ def test_wrong_arguments_end_in_a_sentence(photos: Path, trained: RunResult) -> 
         (lambda: vision.index("gone", model="m", output="i"), "'gone' does not exist"),
         (lambda: vision.search("index", "photos/0.png", top=0), "Setting top is 0"),
         (lambda: vision.search("index", "photos/0.png", rerank="no"), "must be one of none, geometry"),
+        (lambda: vision.search("index", b"image"), "Images are paths here, but bytes was given"),
+        (lambda: vision.search("index", [np.zeros((8, 8, 3))]), "Images are paths here, but ndarray was given"),  # type: ignore[list-item]
         (lambda: vision.search("index", "photos/broken.png", run=CPU), "photos/broken.png: "),
         (lambda: vision.duplicates("photos"), "photos holds no index"),
         (lambda: vision.duplicates("index", similarity=2), "Setting similarity is 2"),

@@ -88,6 +88,19 @@ def test_an_interrupted_run_goes_on(model: EmbeddingModel, tmp_path: Path, monke
     assert np.array_equal(found.vectors, whole.vectors)
 
 
+def test_a_slow_run_writes_now_and_then(model: EmbeddingModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexing, "PART_SECONDS", 0.0)
+
+    def interrupted() -> Iterator[Content]:
+        yield from contents(*(f"{place}.png" for place in range(120)))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        index_images(tmp_path, model, interrupted(), print)
+    assert len(ImageIndex.open(tmp_path).entries()) > 0
+    assert len(list(tmp_path.glob("part-*"))) == 1
+
+
 def test_equal_bytes_are_embedded_once_and_changed_ones_again(
     model: EmbeddingModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from vision.retrieval import nearest_images
-from vision.retrieval.nearest_images import Vectors
+from vision.retrieval.found_images import FoundImage, named
+from vision.retrieval.nearest_images import Nearest, Vectors
 
 
 def test_nearest_by_hand() -> None:
@@ -12,6 +13,11 @@ def test_nearest_by_hand() -> None:
     found = vectors.nearest(np.array([[2, 0], [0, 1]]), 2)
     assert found.places.tolist() == [[0, 2], [1, 2]]
     assert found.similarities == pytest.approx(np.array([[1, 0.5**0.5], [1, 0.5**0.5]]))
+
+
+def test_no_image_is_more_alike_than_equal() -> None:
+    above = np.nextafter(np.ones((1, 1), np.float32), np.float32(2))
+    assert named(["a"], Nearest(np.zeros((1, 1), np.int64), above)) == [[FoundImage("a", 1.0)]]
 
 
 def test_an_index_with_fewer_images_than_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,8 +128,12 @@ def duplicates(index: str | Path, *, similarity: float = SIMILARITY) -> Copies:
 
 
 def words_of(images: str | Path | Iterable[str | Path]) -> list[str]:
-    """Return the paths of images as texts."""
-    return [str(images)] if isinstance(images, str | Path) else [str(one) for one in images]
+    """Return the paths of images as texts. Raises SettingsError for images that are no paths."""
+    words = list(images) if isinstance(images, Iterable) and not isinstance(images, str | bytes) else [images]
+    for one in words:
+        if not isinstance(one, str | Path):
+            raise SettingsError([f"Images are paths here, but {type(one).__name__} was given: save the image first."])
+    return [str(one) for one in words]
 
 
 def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -58,7 +58,8 @@ def named(names: Sequence[str], found: Nearest) -> list[list[FoundImage]]:
     """Return what was found for each query by name. A place below 0 stands for nothing."""
     return [
         [
-            FoundImage(names[place], float(similarity))
+            # Rounding makes equal vectors a little more alike than equal.
+            FoundImage(names[place], min(1.0, float(similarity)))
             for place, similarity in zip(places, similarities, strict=True)
             if place >= 0
         ]

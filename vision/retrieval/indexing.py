@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from vision.retrieval.embedding_model import Content, EmbeddingModel
 from vision.retrieval.image_index import ImageIndex, IndexDescription, IndexEntries
 from vision.settings.errors import DataError
 
-# Images of a part, and so the most that an interrupted run loses.
 PART_IMAGES = 2048
+# Between two writings, and so the most that an interrupted run loses.
+PART_SECONDS = 30.0
 
 
 @dataclass
@@ -55,12 +57,14 @@ class _Indexing:
         """Names and digests of images that are in no part yet."""
 
     def run(self, model: EmbeddingModel, contents: Iterable[Content]) -> Indexed:
+        written_s = time.monotonic()
         for embedded in model.embed(self._new(contents)):
             vector = embedded.vector
             found = vector if isinstance(vector, str) else vector.astype(np.float16)
             self._vector_of[self._waiting.popleft()] = found
-            if len(self._rows) - len(self._waiting) >= PART_IMAGES:
+            if len(self._rows) - len(self._waiting) >= PART_IMAGES or time.monotonic() - written_s >= PART_SECONDS:
                 self._write()
+                written_s = time.monotonic()
         self._write()
         return self._found
 
@@ -86,7 +90,7 @@ class _Indexing:
         self._on_failure(sentence)
 
     def _write(self) -> None:
-        """Write a part of the images whose vectors are there."""
+        """Write a part of the images whose vectors are there; small parts become one."""
         names, digests, vectors = [], [], []
         while self._rows and self._rows[0][1] in self._vector_of:
             name, digest = self._rows.popleft()
@@ -101,3 +105,5 @@ class _Indexing:
         if names:
             self._index.add(IndexEntries(tuple(names), np.stack(digests), np.stack(vectors)))
             self._found.added += len(names)
+            if len(names) < PART_IMAGES:
+                self._index.join_last_parts(PART_IMAGES)
