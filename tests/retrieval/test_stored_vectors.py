@@ -79,6 +79,13 @@ def test_faiss_refuses_whitening(index: ImageIndex) -> None:
         searching.open_search(index, whiten=True, engine="faiss", on_note=print)
 
 
+@pytest.mark.parametrize("engine", ["exact", "faiss"])
+def test_an_empty_index_holds_nothing_like_an_image(tmp_path: Path, engine: searching.Engine) -> None:
+    notes, search = notes_and_search(ImageIndex.open_or_make(tmp_path / "empty", MADE_BY), engine)
+    assert notes == []
+    assert search.nearest(vectors(5, 2).astype(np.float32), 10) == [[], []]
+
+
 class TestFaiss:
     @pytest.fixture(autouse=True)
     def installed(self) -> None:
@@ -115,3 +122,11 @@ class TestFaiss:
         path.write_bytes(sound[: len(sound) // 2])
         notes_and_search(index, "faiss")
         assert path.read_bytes() == sound
+
+    def test_an_index_that_cannot_be_written_is_searched(
+        self, index: ImageIndex, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (index.folder / CLUSTERS / "taken").mkdir(parents=True)
+        _, search = notes_and_search(index, "faiss")
+        assert search.nearest(vectors(5, 1).astype(np.float32), 1)[0]
+        assert "the clusters are computed again next time" in caplog.text

@@ -15,6 +15,7 @@ import numpy as np
 import safetensors.numpy
 
 from vision.files.atomic_file import write_whole
+from vision.files.write_error import WriteError
 from vision.retrieval.image_index import ImageIndex
 from vision.retrieval.nearest_images import Nearest
 from vision.retrieval.stored_vectors import StoredVectors
@@ -42,8 +43,11 @@ class ClusteredVectors:
         if arrays is None:
             log.info("computing clusters of %s vectors for faiss, once", f"{len(vectors):,}")
             arrays = _made(faiss, vectors) | {"state": index.state()}
-            path = index.folder / CLUSTERS
-            write_whole(path, safetensors.numpy.save(arrays))
+            try:
+                write_whole(index.folder / CLUSTERS, safetensors.numpy.save(arrays))
+            except WriteError as error:
+                # The index of somebody else can be searched all the same.
+                log.warning("vision: the clusters are computed again next time: %s", error)
         self._clusters = _filled(faiss, vectors, arrays["centers"], arrays["cluster"])
         self._clusters.nprobe = int(arrays["probes"])
         self.recall = float(arrays["recall"])

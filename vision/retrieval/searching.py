@@ -49,6 +49,8 @@ def open_search(index: ImageIndex, *, whiten: bool, engine: Engine, on_note: Cal
     if whiten:
         raise UserError("whiten=true needs engine=exact: the clusters of faiss are made of the vectors as they are.")
     names, vectors = index.stored_vectors()
+    if not names:
+        return StoredSearch(names, vectors)
     if engine == "exact":
         on_note(f"{len(names):,} images: engine=faiss answers sooner, but may miss some of the nearest.")
         return StoredSearch(names, vectors)
