@@ -32,6 +32,13 @@ def test_pictures_stay_until_the_next_ones_time(tmp_path: Path, times: list[floa
     assert written(tmp_path / "a.mp4", times) == (frames, 10.0, (32, 20))
 
 
+def test_uneven_times_do_not_add_up(tmp_path: Path) -> None:
+    # Each is 1.4 pictures after the one before, as where a model takes so long for a live frame; then 0.6.
+    assert written(tmp_path / "slow.mp4", [0.14 * place for place in range(51)])[0] == 71
+    uneven = [*(0.06 * place for place in range(11)), *(0.6 + 0.2 * place for place in range(1, 11))]
+    assert written(tmp_path / "uneven.mp4", uneven)[0] == 27
+
+
 @pytest.mark.parametrize("rate", [0.01, 1 / 3, 24000 / 1001, 12.3456789, 240.0, 1000.0])
 def test_any_rate_that_is_allowed_can_be_written(tmp_path: Path, rate: float) -> None:
     with AnnotatedVideo(tmp_path / "a.mp4", rate) as video:

@@ -31,7 +31,8 @@ class AnnotatedVideo:
         self._writer: cv2.VideoWriter | None = None
         self._size_px = (0, 0)
         self._last: np.ndarray | None = None
-        self._last_s = 0.0
+        # The time of the file's first picture, and how many were written since: what is rounded must not add up.
+        self._first_s, self._written = 0.0, 0
 
     def __enter__(self) -> Self:
         return self
@@ -53,12 +54,19 @@ class AnnotatedVideo:
             self._writer = self._open()
         if picture.size != self._size_px:
             picture = picture.resize(self._size_px)
-        if self._last is not None:
-            since = (seconds - self._last_s) * self._rate
-            for _ in range(round(min(since, _MOST_REPEATS)) - 1):
+        if self._last is None:
+            self._first_s = seconds
+        else:
+            missing = (seconds - self._first_s) * self._rate - self._written
+            if missing > _MOST_REPEATS - 1:
+                self._first_s += (missing - (_MOST_REPEATS - 1)) / self._rate
+                missing = _MOST_REPEATS - 1
+            for _ in range(round(missing)):
                 self._writer.write(self._last)
-        self._last, self._last_s = cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2BGR), seconds
+                self._written += 1
+        self._last = cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2BGR)
         self._writer.write(self._last)
+        self._written += 1
 
     def _open(self) -> cv2.VideoWriter:
         for codec in CODECS:
