@@ -218,6 +218,14 @@ def test_a_video_that_does_not_open_leaves_no_folder(tmp_path: Path) -> None:
         assert not (tmp_path / "out").exists()
 
 
+def test_two_runs_at_once_do_not_share_a_folder(clip: Path, tmp_path: Path) -> None:
+    runs = [Watching(box_model(), VideoSettings.parse({"output": tmp_path / "out", "frames": 2}), "m") for _ in "ab"]
+    runs[0].watch(Source(path=clip))
+    with pytest.raises(UserError, match=r"frames\.jsonl is there already, by another run at the same time"):
+        runs[1].watch(Source(path=clip))
+    assert len(lines(tmp_path / "out")) == 2
+
+
 def test_a_model_without_vectors_chooses_no_frames(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_base(self: object, network: object, images: object) -> None:
         raise UserError("this network has no base")

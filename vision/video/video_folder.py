@@ -13,6 +13,7 @@ import numpy as np
 
 from vision.files.write_error import make_folder, writing
 from vision.reports.drawn_images import MarkPainter
+from vision.settings.errors import UserError
 from vision.video.annotated_video import AnnotatedVideo
 from vision.video.appearances import AppearanceTable
 from vision.video.frame_labels import FrameLabels, FrameReader
@@ -103,8 +104,13 @@ class VideoFolder:
         path = self._folder / name
         self._paths.append(path)
         with writing(path):
-            # Line by line, for those who read along and for what a kill leaves.
-            return self._stack.enter_context(path.open("x", encoding="utf-8", buffering=1, newline="\n"))
+            try:
+                # Line by line, for those who read along and for what a kill leaves.
+                return self._stack.enter_context(path.open("x", encoding="utf-8", buffering=1, newline="\n"))
+            except FileExistsError:
+                raise UserError(
+                    f"{path} is there already, by another run at the same time: give a new folder"
+                ) from None
 
 
 def _mot_lines(frame: PredictedFrame, labels: FrameLabels) -> str:
