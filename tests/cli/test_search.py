@@ -92,10 +92,12 @@ def test_names_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureF
         ("index photos", "Setting model is required but missing: give model=PATH."),
         ("index photos model=gone output=i", "Setting model is 'gone', which does not exist"),
         ("index photos model=timm: output=i", "timm"),
+        ("index  model=classical output=i", "Images are missing"),
         ("index model=imagenet output=i run.weights_folder=photos", "Images"),
         ("search photos photos/1.png", "no index: `vision index photos model=MODEL output=INDEX` makes one"),
         ("search new photos/1.png", "new holds no index: `vision index IMAGES model=MODEL output=new` makes one"),
         ("search", "Setting index is required but missing"),
+        (f"search i photos top={'9' * 5000}", "but must be a whole number from 1 to 1000."),
         ("search i photos top=0", "Setting top is '0' but must be a whole number from 1 to 1000."),
         ("search i photos rerank=no", "Setting rerank is 'no' but must be one of none, geometry."),
         ("search i photos whiten=2", "Setting whiten is '2' but must be true or false."),
@@ -104,5 +106,5 @@ def test_names_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureF
     ],
 )
 def test_wrong_words_end_in_a_sentence(words: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(words.split()) == 2
+    assert main(words.split(" ")) == 2
     assert sentence in capsys.readouterr().err

@@ -61,7 +61,7 @@ def run(argv: Sequence[str]) -> int:
     if not given.names.get("index"):
         problems.append("Setting index is required but missing: give index=PATH.")
     top, rerank, whiten = (given.names.get(n, d) for n, d in (("top", "10"), ("rerank", "none"), ("whiten", "false")))
-    if not (top.isascii() and top.isdigit() and 1 <= int(top) <= _MOST_SHOWN):
+    if not (top.isascii() and top.isdigit() and len(top) < 10 and 1 <= int(top) <= _MOST_SHOWN):
         problems.append(f"Setting top is {shown(top)} but must be a whole number from 1 to {_MOST_SHOWN}.")
     if rerank not in _RERANK:
         problems.append(f"Setting rerank is {shown(rerank)} but must be one of {', '.join(_RERANK)}.")

@@ -21,9 +21,9 @@ Image: TypeAlias = "tuple[str, bytes | memoryview | DataError]"
 def find_images(words: Sequence[str]) -> list[Path]:
     """Return the files, the images below the folders, sorted by name, and the files that the globs match.
 
-    Raises UserError for a word that names no image.
+    Raises UserError for a word that names no image, such as an empty one, which would be the current folder.
     """
-    if not words:
+    if not words or "" in words:
         raise UserError("Images are missing: give files, folders, globs or .rec files.")
     found: list[Path] = []
     for word in words:
