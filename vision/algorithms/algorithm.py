@@ -183,8 +183,7 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
 
         An algorithm whose weights serve other settings too (not among ``must_match``) follows those as well.
         """
-        head = hyperparameters.model_dump(include=set(self.facts.head_settings))
-        return {**plan, **head}
+        return {**plan, **hyperparameters.model_dump(include=set(self.facts.head_settings))}
 
     @abstractmethod
     def build_network(self, architecture: A) -> N:
@@ -219,10 +218,7 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
         raise NotImplementedError
 
     def untrained_baseline(self, hyperparameters: H) -> N:
-        """Return a baseline before any training, whose ``embed`` measures shapes, colors and texture of images.
-
-        For algorithms that declare ``baseline``.
-        """
+        """Return an untrained baseline, whose ``embed`` measures images; for algorithms that declare ``baseline``."""
         raise NotImplementedError
 
     @abstractmethod
@@ -279,10 +275,7 @@ class Algorithm(ABC, Generic[H, A, N, O, T, P]):
         return task
 
     def uncertainty(self, prediction: P) -> float:
-        """Return how unsure the network is of one image, 0..1, by which images to label are chosen.
-
-        For algorithms that declare ``uncertainty``.
-        """
+        """Return how unsure the network is of one image, 0..1; for algorithms that declare ``uncertainty``."""
         raise NotImplementedError
 
     def proposed_labels(self, prediction: P) -> list[ScoredLabel]:

@@ -60,17 +60,17 @@ def open_run_data(algorithm: AnyAlgorithm, job: TrainingJob, held_out: HeldOut |
     """
     if job.run.validation_share is not None:
         return _open_divided(algorithm, job, held_out)
-    readers, summaries, problems = {}, {}, []
+    readers: dict[str, Reader] = {}
+    summaries, problems = {}, []
     for name in ("train", "validation"):
-        reader: Reader
         if job.channels[name].input_mode == "Pipe":
-            reader, summary = open_stream(algorithm, job, name)
+            readers[name], summary = open_stream(algorithm, job, name)
         else:
-            reader, summary = _open_labels(algorithm, job, name)
+            readers[name], summary = _open_labels(algorithm, job, name)
+        summaries[name] = summary
         problems += [f"channel {name!r}: {problem}" for problem in summary.problems]
         for warning in summary.warnings:
             log.warning("channel %r: %s", name, warning)
-        readers[name], summaries[name] = reader, summary
     if problems:
         raise SettingsError(problems)
     names = job.run.class_names or readers["train"].class_names
@@ -280,12 +280,8 @@ def task_problem(algorithm: AnyAlgorithm, reader: Reader) -> str | None:
     wanted = " or ".join(TASK_NAMES[task] for task in algorithm.facts.label_tasks)
     others = [facts.name for facts in algorithms.all_facts() if found in facts.label_tasks]
     hint = task_hint(found, algorithm.facts.label_tasks)
-    hint = f" ({hint})" if hint else ""
-    other = f", or use {' or '.join(others)}" if others else ""
-    return (
-        f"its labels are {TASK_NAMES[found]}, but {algorithm.facts.name} works with {wanted}: give such data{hint}"
-        f"{other}"
-    )
+    remedy = (f" ({hint})" if hint else "") + (f", or use {' or '.join(others)}" if others else "")
+    return f"its labels are {TASK_NAMES[found]}, but {algorithm.facts.name} works with {wanted}: give such data{remedy}"
 
 
 def channel_task(reader: Reader) -> Task | None:

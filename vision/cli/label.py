@@ -10,6 +10,7 @@ from vision.cli.evaluate import model_problems
 from vision.data.given_images import pool_images
 from vision.data.problems import EqualProblems
 from vision.files.atomic_file import check_new_folder
+from vision.labeling.selection import WAYS
 from vision.progress_bar import progress_bar
 from vision.reports.formatting import printable
 from vision.settings.counted import counted
@@ -59,7 +60,7 @@ def run(argv: Sequence[str]) -> int:
     count, by = names["count"], names["by"]
     if not (count.isascii() and count.isdigit() and 1 <= int(count) <= _MOST):
         problems.append(f"Setting count is {shown(count)} but must be a whole number from 1 to {_MOST:,}.")
-    for name, allowed in (("by", ("uncertainty", "diverse", "mixed")), ("images", ("copy", "link"))):
+    for name, allowed in (("by", WAYS), ("images", ("copy", "link"))):
         if names[name] not in allowed:
             problems.append(f"Setting {name} is {shown(names[name])} but must be one of {', '.join(allowed)}.")
     settings = RunSettings()
@@ -76,7 +77,6 @@ def run(argv: Sequence[str]) -> int:
     paths = pool_images(given.files)
     # Imported after the settings are checked: importing torch takes seconds.
     from vision.labeling.hand_off import Wish, hand_off
-    from vision.labeling.selection import WAYS
     from vision.retrieval.embedding_model import contents_of
 
     labeled = local_path(names["labeled"]) if names.get("labeled") else None

@@ -28,7 +28,7 @@ CLUSTERS = "clusters.safetensors"
 # Vectors for each cluster that k-means sees, as faiss advises.
 _TRAINED_ON = 40
 _ITERATIONS = 10
-# So many of the index's own vectors are searched for, until this share of their nearest ones is found.
+# More clusters are looked through until, for this many vectors of the index, this share of their nearest ones is found.
 _PROBED, NEAREST, _LEAST_RECALL = 200, 10, 0.99
 _MOST_BYTES = 2**32
 

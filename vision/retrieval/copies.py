@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from vision.data.inspect.look_alikes import connected, fingerprint, look_alike
+from vision.data.inspect.look_alikes import connected, fingerprint, grouped, look_alike
 from vision.retrieval.image_index import IndexEntries
 from vision.retrieval.matching_views import (
     LEAST_INLIERS,
@@ -66,7 +66,7 @@ def find_copies(
     of pairs that were compared.
     """
     _, first, group = np.unique(entries.digests.view("V32").ravel(), return_index=True, return_inverse=True)
-    exact = [np.flatnonzero(group.ravel() == one) for one in np.flatnonzero(np.bincount(group.ravel()) > 1)]
+    exact = grouped(np.arange(len(entries)), group.ravel())
     single = np.sort(first)
     pictures = _Pictures(entries.names, image_of)
     candidates = [candidate_pairs(entries.vectors[single], similarity, neighbors)]

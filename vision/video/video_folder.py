@@ -43,6 +43,7 @@ class VideoFolder:
             over_after_s = max(5.0, 5.0 / rate)
             table = self._open(STRETCHES if reader.tracker is None else TRACKS)
             self.appearances = AppearanceTable(reader.model.class_names, over_after_s, table.write)
+            self._stack.callback(self.appearances.close)
         self.annotated: AnnotatedVideo | None = None
         if annotate:
             self._paths.append(folder / ANNOTATED)
@@ -65,8 +66,6 @@ class VideoFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with writing(self._folder):
-            if self.appearances is not None:
-                self.appearances.close()
             self._stack.__exit__(kind, error, trace)
 
     def add(self, frame: PredictedFrame) -> frozenset[int]:

@@ -49,11 +49,7 @@ _WHOLE_LOG_BYTES = 256 << 20
 _MOST_REPORT_BYTES = 64 << 20
 _MOST_UNPACKED_BYTES = 1 << 30
 _GOOD = ("Completed", "InService", "RUNNING", "TRAINING_COMPLETED", "CREATED", "CREATE_COMPLETE", "UPDATE_COMPLETE")
-_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
-}
+_HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cache-control": "no-store"}
 _FRAMELESS = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 

@@ -69,7 +69,7 @@ class LookAlikes:
 def find_look_alikes(digests: np.ndarray, hashes: np.ndarray, thumbnails: np.ndarray, sound: np.ndarray) -> LookAlikes:
     """Group the images whose fingerprints are rows of the arrays, leaving out those that are not ``sound`` bool [N]."""
     _, first, inverse = np.unique(digests.view("V16").ravel(), return_index=True, return_inverse=True)
-    exact = _grouped(np.flatnonzero(sound), inverse.ravel())
+    exact = grouped(np.flatnonzero(sound), inverse.ravel())
     # Of exact copies one stands for all.
     single = np.sort(first)[sound[np.sort(first)]]
     pairs, complete = near_duplicates(hashes[single], thumbnails[single])
@@ -112,7 +112,7 @@ def joined(groups: Sequence[Sequence[int]], count: int) -> np.ndarray:
     return group_of
 
 
-def _grouped(places: np.ndarray, group_of: np.ndarray) -> list[list[int]]:
+def grouped(places: np.ndarray, group_of: np.ndarray) -> list[list[int]]:
     """Return the places of each group number that occurs at least twice."""
     members: dict[int, list[int]] = defaultdict(list)
     counts = np.bincount(group_of[places])
