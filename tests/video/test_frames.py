@@ -247,6 +247,20 @@ def test_a_clip_comes_over_http_whole_but_no_playlist_does(server: str, clip: Pa
         Capture(Source(url="http://127.0.0.1:9/clip.mp4"))
 
 
+def test_a_server_that_cannot_go_back_to_the_frames_is_named(server: str, clip: Path) -> None:
+    whole = clip.read_bytes()
+    index = whole.rindex(b"moov") - 4
+    # So much before the index that the frames are no longer in FFmpeg's memory.
+    gap = (1 << 21).to_bytes(4, "big") + b"free" + bytes((1 << 21) - 8)
+    clip.write_bytes(whole[:index] + gap + whole[index:])
+    assert len(frames_of(clip)[0]) == 20
+    with (
+        Capture(Source(url=f"{server}/clip.mp4")) as capture,
+        pytest.raises(DataError, match="if its server cannot send parts of files, download it first"),
+    ):
+        list(open_frames(capture, EVERY))
+
+
 def test_the_options_of_the_environment_stay(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;udp")
     frames_of(clip)

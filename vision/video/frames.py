@@ -115,7 +115,7 @@ class StoredFrames:
                 yield Frame(number - 1, seconds, bgr)
         name, announced = self.capture.source.name, self.capture.num_frames
         if ended and number == 0:
-            raise DataError(name, "has no frame that can be decoded")
+            raise DataError(name, "has no frame that can be decoded" + self._remedy())
         if ended and number < _WHOLE * announced:
             self.remarks.append(f"{name} ends after {number:,} of {counted(announced, 'frame')}: it is cut or damaged")
         if clock.repaired:
@@ -123,6 +123,12 @@ class StoredFrames:
                 f"{name} has {counted(clock.repaired, 'frame')} without a time of their own, which follow at "
                 f"{self.capture.frame_rate:g} a second"
             )
+
+    def _remedy(self) -> str:
+        if self.capture.source.url is None:
+            return ""
+        # The index of most MP4 files is at their end: after it, the server has to go back to the frames.
+        return "; if its server cannot send parts of files, download it first"
 
 
 class LiveFrames:
