@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import itertools
 import json
 from pathlib import Path
@@ -16,9 +17,11 @@ from tests.video.clips import HEIGHT_PX, SIDE_PX, WIDTH_PX, square_at, write_cli
 from tests.video.square_finder import box_model, class_model, pixel_model
 from vision.api.model import Model
 from vision.data.labels import Task
+from vision.files.write_error import WriteError
 from vision.settings.errors import DataError, UserError
 from vision.settings.video import VideoSettings
 from vision.video import predicted_frames
+from vision.video.appearances import AppearanceTable
 from vision.video.capture import Capture
 from vision.video.mot_text import read_mot_text
 from vision.video.sources import Source
@@ -200,6 +203,19 @@ def test_an_error_in_the_middle_leaves_what_was_seen(
     with pytest.raises(DataError, match="99999"):
         watch(box_model(), tmp_path / "out", clip)
     assert len(lines(tmp_path / "out")) in (8, 12)
+
+
+def test_a_table_that_cannot_be_finished_leaves_the_other_files_whole(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: AppearanceTable) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(AppearanceTable, "close", fail)
+    with pytest.raises(WriteError, match="the disk is full"):
+        watch(box_model(), tmp_path / "out", clip)
+    with Capture(Source(path=tmp_path / "out" / "annotated.mp4")) as drawn:
+        assert drawn.num_frames == 20
 
 
 def test_clips_of_one_name_have_folders_of_their_own(tmp_path: Path) -> None:

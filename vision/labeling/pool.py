@@ -1,4 +1,4 @@
-"""A pool of unlabeled images as a model sees them: its doubts, its proposals, and vectors to tell images apart."""
+"""A pool of unlabeled images as a model sees them: its doubts, its proposals, and vectors of what it sees."""
 
 from __future__ import annotations
 

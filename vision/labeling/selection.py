@@ -11,7 +11,7 @@ import numpy as np
 
 By = Literal["uncertainty", "diverse", "mixed"]
 WAYS: tuple[By, ...] = get_args(By)
-# Mixed: the images to choose different ones from are so many times those that are wanted.
+# "mixed" chooses different images among this many times as many doubtful ones as are wanted.
 SHORTLIST = 5
 
 

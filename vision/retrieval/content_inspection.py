@@ -5,7 +5,7 @@ Legend: N images that can be read, of all channels; M images or boxes with label
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from vision.data.sample import Reader
 from vision.progress_bar import progress_bar
 from vision.retrieval import visual_words
 from vision.retrieval.copies import find_copies
-from vision.retrieval.embedding_model import Content, EmbeddingModel, Pixels
+from vision.retrieval.embedding_model import Content, EmbeddingModel, Pixels, content_of
 from vision.retrieval.image_index import DIGEST_BYTES, IndexEntries
 from vision.retrieval.neighbor_checks import (
     LEAST_DEVIATIONS,
@@ -35,7 +35,7 @@ from vision.settings.errors import DataError
 
 # Cutting out and looking at each of more boxes would take hours on a CPU.
 MOST_BOXES = 20_000
-# Each image is compared as a copy with so many of the nearest. A threshold would compare most pairs of some models.
+# Each image is compared as a copy with this many of the nearest. A threshold would compare most pairs of some models.
 CANDIDATES = 3
 # What is smaller shows nothing.
 LEAST_BOX_SIDE_PX = 4
@@ -66,7 +66,8 @@ class ContentInspection:
             for number, channel in enumerate(channels)
             for index in np.flatnonzero(channel.sizes_px[:, 0] > 0).tolist()
         ]
-        images, vectors = self._embed("comparing images", readable, self._encoded(readable), len(readable))
+        contents = (content_of(self._readers[one.channel], one.index) for one in readable)
+        images, vectors = self._embed("comparing images", readable, contents)
         if len(images) < 2:
             return ContentFindings(np.zeros((0, 2), np.int64), [])
         boxes = _boxes(channels)
@@ -74,7 +75,7 @@ class ContentInspection:
         if boxes:
             chosen = np.linspace(0, len(boxes) - 1, min(MOST_BOXES, len(boxes))).round().astype(int)
             taken = [boxes[place] for place in chosen.tolist()]
-            labeled, cut_out = self._embed("comparing boxes", taken, self._cut_out(taken, channels), len(taken))
+            labeled, cut_out = self._embed("comparing boxes", taken, self._cut_out(taken, channels))
             what = "boxes, by what they cut out,"
             issues += _label_issues(channels, self._readers, labeled, cut_out, what, len(boxes))
         elif channels[0].task == "classes":
@@ -86,24 +87,11 @@ class ContentInspection:
         return ContentFindings(self._copies(channels, images, vectors), issues)
 
     def _embed(
-        self, title: str, subjects: Sequence[_Subject], contents: Iterator[Content | Pixels], count: int
+        self, title: str, subjects: Sequence[_Subject], contents: Iterable[Content | Pixels]
     ) -> tuple[list[_Subject], np.ndarray]:
         """Return the subjects that can be embedded, and their vectors float16 [M, D]."""
-        found, vectors = [], []
-        with progress_bar(title, count) as advance:
-            for subject, embedded in zip(subjects, self._model.embed(contents), strict=True):
-                advance(1)
-                if not isinstance(embedded.vector, str):
-                    found.append(subject)
-                    vectors.append(embedded.vector.astype(np.float16))
-        return found, np.stack(vectors) if vectors else np.zeros((0, self._model.dimension), np.float16)
-
-    def _encoded(self, subjects: Sequence[_Subject]) -> Iterator[Content]:
-        for one in subjects:
-            try:
-                yield Content("", self._readers[one.channel][one.index].encoded)
-            except DataError as error:
-                yield Content("", error)
+        places, vectors = self._model.embed_all(title, contents, len(subjects))
+        return [subjects[place] for place in places], vectors
 
     def _cut_out(self, boxes: Sequence[_Subject], channels: Sequence[InspectedChannel]) -> Iterator[Content | Pixels]:
         """Yield what each box cuts out of its image; boxes of one image follow each other."""
@@ -133,7 +121,7 @@ class ContentInspection:
             digest = channels[one.channel].digests[one.index]
             digests[place, : len(digest)] = digest
         entries = IndexEntries(tuple(map(str, range(len(images)))), digests, vectors)
-        # Fewer than so many, as some are nearest to each other.
+        # At most: some are nearest to each other.
         with progress_bar("comparing copies", (CANDIDATES + visual_words.NEIGHBORS) * len(images)) as advance:
             found = find_copies(
                 entries,

@@ -23,6 +23,8 @@ from vision.data.collate import stack_images
 from vision.data.dataset import Transform
 from vision.data.given_images import encoded_images
 from vision.data.image_codec import decode_rgb
+from vision.data.sample import Reader
+from vision.progress_bar import progress_bar
 from vision.settings.device import usable_cores
 from vision.settings.errors import DataError, UserError
 from vision.settings.file_names import local_path
@@ -59,6 +61,15 @@ def contents_of(paths: Iterable[Path], advance: Callable[[int], None] = lambda c
             # Two data sets of equal names would else share the names of their images.
             yield Content(key if key == str(path) else str(path.parent / key), encoded)
             advance(1)
+
+
+def content_of(reader: Reader, index: int) -> Content:
+    """Return an image of a data set by its key."""
+    key = reader.key(index)
+    try:
+        return Content(key, reader[index].encoded)
+    except DataError as error:
+        return Content(key, error)
 
 
 class Pixels(NamedTuple):
@@ -168,6 +179,20 @@ class EmbeddingModel:
                     return
                 if not batch or len(waiting) > _AHEAD:
                     yield from self._finished(waiting.pop(0))
+
+    def embed_all(self, title: str, contents: Iterable[Content | Pixels], count: int) -> tuple[list[int], np.ndarray]:
+        """Return the places of those of ``count`` images that have a vector, and the vectors float16 [M, D].
+
+        ``title`` is that of the progress bar.
+        """
+        places, vectors = [], []
+        with progress_bar(title, count) as advance:
+            for place, embedded in enumerate(self.embed(contents)):
+                advance(1)
+                if not isinstance(embedded.vector, str):
+                    places.append(place)
+                    vectors.append(embedded.vector.astype(np.float16))
+        return places, np.stack(vectors) if vectors else np.zeros((0, self.dimension), np.float16)
 
     def _prepare(self, content: Content | Pixels) -> np.ndarray:
         if isinstance(content, Pixels):

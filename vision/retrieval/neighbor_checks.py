@@ -82,7 +82,7 @@ def suspicious_labels(
 def agreement(labels: Sequence[frozenset[int]], nearest: np.ndarray) -> float:
     """Return the mean share 0..1 of the neighbors of an image that show a class of its label.
 
-    Where it is low the vectors do not tell the classes apart, and a label that neighbors contradict may well be right.
+    Where it is low the vectors do not separate the classes, and a label that neighbors contradict may well be right.
     """
     if not nearest.size:
         return 0.0

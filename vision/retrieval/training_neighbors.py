@@ -6,7 +6,7 @@ Legend: Q images that are compared, N training images.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +16,12 @@ from vision.data.image_codec import decode_rgb
 from vision.data.labels import read_label
 from vision.data.readers.class_names import class_name
 from vision.data.sample import Reader
-from vision.progress_bar import progress_bar
 from vision.retrieval.copies import show_one_picture
-from vision.retrieval.embedding_model import Content, EmbeddingModel, Pixels
+from vision.retrieval.embedding_model import EmbeddingModel, Pixels, content_of
 from vision.retrieval.nearest_images import Vectors
 from vision.settings.errors import DataError
 
-# Of more training images so many are compared, evenly spread: a report must not take as long as the training.
+# Of more training images this many are compared, evenly spread: a report must not take as long as the training.
 MOST_COMPARED = 4_000
 
 
@@ -49,27 +48,13 @@ class TrainingImages:
         self._class_names = class_names
         count = min(MOST_COMPARED, len(reader))
         self.compared = np.linspace(0, len(reader) - 1, count).round().astype(np.int64).tolist()
-        places, vectors = [], []
-        with progress_bar("comparing training images", count) as advance:
-            for index, embedded in zip(self.compared, model.embed(self._contents()), strict=True):
-                advance(1)
-                if not isinstance(embedded.vector, str):
-                    places.append(index)
-                    vectors.append(embedded.vector.astype(np.float16))
-        self._places = places
-        self._vectors = Vectors(np.stack(vectors)) if vectors else None
-
-    def _contents(self) -> Iterator[Content]:
-        for index in self.compared:
-            try:
-                yield Content(self._reader.key(index), self._reader[index].encoded)
-            except DataError as error:
-                yield Content(self._reader.key(index), error)
+        contents = (content_of(reader, index) for index in self.compared)
+        places, vectors = model.embed_all("comparing training images", contents, count)
+        self._places = [self.compared[place] for place in places]
+        self._vectors = Vectors(vectors)
 
     def nearest(self, images: Sequence[np.ndarray], count: int) -> list[list[TrainingNeighbor]]:
         """Return the training images that are the most similar to each of Q images uint8 [H, W, 3], best first."""
-        if self._vectors is None:
-            return [[] for _ in images]
         found = self._model.embed(Pixels("", image) for image in images)
         queries = [one.vector for one in found if not isinstance(one.vector, str)]
         assert len(queries) == len(images), "what is decoded can be embedded"

@@ -51,7 +51,7 @@ def names_in(body: bytes) -> list[str]:
     shape = '{"names": [NAME, ...]}'
     names = _list(body, "names", shape)
     if not all(isinstance(name, str) for name in names):
-        raise RequestFailure(400, f"a name in the body is no text, but {shape} is needed")
+        raise RequestFailure(400, f"a name in the body is not a text, but {shape} is needed")
     return names
 
 

@@ -17,7 +17,7 @@ from vision.settings.device import usable_cores
 from vision.video.frames import Frame, LiveFrames, StoredFrames
 
 _BATCH = 32
-# Whole frames wait for their prediction, to be drawn: so many bytes of them in a batch at most.
+# Whole frames wait for their prediction, to be drawn: the most bytes of them in a batch.
 _BATCH_BYTES = 96 << 20
 # Batches whose frames are being prepared while the model has another.
 _AHEAD = 2

@@ -27,7 +27,7 @@ from vision.video.predicted_frames import PredictedFrame
 
 # Twice those of which different ones are chosen.
 _POOL_OF_WANTED = 2 * SHORTLIST
-# One frame of at most so many becomes a candidate: those between are almost the same, and its vector takes time.
+# One frame of at most this many becomes a candidate: those between are almost the same, and its vector takes time.
 _LONGEST_WINDOW = 8
 # Cosines from which frames are near-equal: those of the same tracks or the same stretch of a label, and any others.
 _ALIKE, _SAME = 0.99, 0.9995
@@ -64,7 +64,7 @@ class WorthLabeling:
         assert self._embedding.dimension
 
     def begin(self, clip: str, rate: float) -> None:
-        """Take frames of a ``clip`` of so many frames a second from now on."""
+        """Take frames of the ``clip`` from now on, of which ``rate`` a second are looked at."""
         self._look()
         self._clip = clip
         self._window = min(max(1, round(rate)), _LONGEST_WINDOW)
