@@ -234,6 +234,16 @@ def test_a_video_that_does_not_open_leaves_no_folder(tmp_path: Path) -> None:
         assert not (tmp_path / "out").exists()
 
 
+def test_a_video_without_a_frame_leaves_no_folder(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4")
+    content = clip.read_bytes()
+    start, end = content.index(b"mdat") + 4, content.rindex(b"moov") - 4
+    clip.write_bytes(content[:start] + bytes(end - start) + content[end:])
+    with pytest.raises(DataError, match="has no frame that can be decoded"):
+        watch(box_model(), tmp_path / "out", clip)
+    assert not (tmp_path / "out").exists()
+
+
 def test_two_runs_at_once_do_not_share_a_folder(clip: Path, tmp_path: Path) -> None:
     runs = [Watching(box_model(), VideoSettings.parse({"output": tmp_path / "out", "frames": 2}), "m") for _ in "ab"]
     runs[0].watch(Source(path=clip))

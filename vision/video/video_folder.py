@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
@@ -24,7 +24,8 @@ FRAMES, MOT, TRACKS, STRETCHES, ANNOTATED = "frames.jsonl", "mot.txt", "tracks.c
 
 
 class VideoFolder:
-    """Writes the lines, tables and pictures of one video into a folder. A context: leaving it finishes the files.
+    """Writes the lines, tables and pictures of one video into a folder. A context: leaving it finishes the files;
+    an error before the first frame removes them.
 
     ``rate``: frames a second of those that are looked at. Raises WriteError.
     """
@@ -34,6 +35,7 @@ class VideoFolder:
         self._reader = reader
         self._stack = ExitStack()
         self._paths: list[Path] = []
+        self._is_empty = True
         self._folder = folder
         self._lines = self._open(FRAMES)
         self._mot = None if reader.tracker is None else self._open(MOT)
@@ -67,10 +69,13 @@ class VideoFolder:
     ) -> None:
         with writing(self._folder):
             self._stack.__exit__(kind, error, trace)
+        if kind is not None and self._is_empty:
+            self._remove()
 
     def add(self, frame: PredictedFrame) -> frozenset[int]:
         """Write what a frame shows. Returns the numbers of the tracks in it, or of the stretch of its label."""
         labels = self._reader.read(frame)
+        self._is_empty = False
         with writing(self._folder):
             line = {"frame": frame.number, "seconds": round(frame.seconds, 4), **self._reader.as_json(labels)}
             self._lines.write(json.dumps(line) + "\n")
@@ -98,6 +103,13 @@ class VideoFolder:
                 self._stretch, self._stretch_class = self._stretch + 1, label.class_id
             self.appearances.see(self._stretch, label.class_id, label.score, seconds)
         return frozenset([self._stretch])
+
+    def _remove(self) -> None:
+        """Remove the files, of which none says anything, so that the same command may be given again."""
+        for path in self._paths:
+            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._folder.rmdir()
 
     def _open(self, name: str) -> TextIO:
         path = self._folder / name
