@@ -57,6 +57,21 @@ def test_the_same_images_are_indexed_once(
     assert ImageIndex.open(tmp_path).entries().names == (*names, "8.png")
 
 
+def test_a_file_has_one_place_however_its_path_is_written(
+    model: EmbeddingModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path("photos") / "1.png"
+    path.parent.mkdir()
+    path.write_bytes(png(1))
+    assert index_images(tmp_path / "index", model, contents_of([path]), print) == Indexed(added=1)
+    ways = [Path("photos/../photos/1.png"), tmp_path / path]
+    assert index_images(tmp_path / "index", model, contents_of(ways), print) == Indexed(known=2)
+    path.write_bytes(png(2))
+    assert index_images(tmp_path / "index", model, contents_of(ways), print) == Indexed(added=1, known=1)
+    assert ImageIndex.open(tmp_path / "index").entries().names == ("photos/1.png",)
+
+
 def test_images_of_data_sets_of_one_name_are_apart(model: EmbeddingModel, tmp_path: Path) -> None:
     for seed, folder in enumerate(("a", "b")):
         (tmp_path / folder).mkdir()

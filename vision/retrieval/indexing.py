@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -34,7 +35,8 @@ def index_images(
 ) -> Indexed:
     """Add images to the index in ``folder``, which is made if there is none.
 
-    An image that is there with the same bytes is passed over; of equal bytes under several names one is embedded.
+    An image that is there with the same bytes is passed over, also where its path is now written otherwise; of equal
+    bytes under several names one is embedded.
     ``on_failure`` takes a sentence on each that cannot be read. Raises UserError.
     """
     description = IndexDescription(model=model.name, model_sha256=model.sha256, dimension=model.dimension)
@@ -49,6 +51,8 @@ class _Indexing:
         entries = index.entries()
         digests = [digest.tobytes() for digest in entries.digests]
         self._digest_of = dict(zip(entries.names, digests, strict=True))
+        self._name_of = {os.path.abspath(name): name for name in entries.names}
+        """The name of each file in the index, whichever way its path is written."""
         self._vector_of: dict[bytes, np.ndarray | str] = dict(zip(digests, entries.vectors, strict=True))
         """The vector of each image by its digest, or the sentence on why it is broken."""
         self._waiting: deque[bytes] = deque()
@@ -75,15 +79,16 @@ class _Indexing:
                 self._fail(str(content.encoded))
                 continue
             digest = hashlib.sha256(content.encoded).digest()
-            if self._digest_of.get(content.name) == digest:
+            name = self._name_of.setdefault(os.path.abspath(content.name), content.name)
+            if self._digest_of.get(name) == digest:
                 self._found.known += 1
                 continue
-            self._digest_of[content.name] = digest
-            self._rows.append((content.name, digest))
+            self._digest_of[name] = digest
+            self._rows.append((name, digest))
             if digest in self._vector_of or digest in self._waiting:
                 continue
             self._waiting.append(digest)
-            yield content
+            yield content._replace(name=name)
 
     def _fail(self, sentence: str) -> None:
         self._found.failed += 1
