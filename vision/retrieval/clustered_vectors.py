@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from types import ModuleType
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import safetensors.numpy
@@ -31,6 +31,14 @@ _ITERATIONS = 10
 # More clusters are looked through until, for this many vectors of the index, this share of their nearest ones is found.
 _PROBED, NEAREST, _LEAST_RECALL = 200, 10, 0.99
 _MOST_BYTES = 2**32
+
+
+class _Clusters(Protocol):
+    """What is used of faiss's index; ``nprobe``: how many clusters are looked through."""
+
+    nprobe: int
+
+    def search(self, queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]: ...
 
 
 class ClusteredVectors:
@@ -133,7 +141,7 @@ def _rows(vectors: StoredVectors, places: np.ndarray) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _filled(faiss: ModuleType, vectors: StoredVectors, centers: np.ndarray, cluster: np.ndarray) -> Any:
+def _filled(faiss: ModuleType, vectors: StoredVectors, centers: np.ndarray, cluster: np.ndarray) -> _Clusters:
     """Return faiss's index of float16 vectors in known clusters, each by its place."""
     quantizer = faiss.IndexFlatIP(centers.shape[1])
     quantizer.add(np.ascontiguousarray(centers))
@@ -146,4 +154,5 @@ def _filled(faiss: ModuleType, vectors: StoredVectors, centers: np.ndarray, clus
         rows, lists = block.numpy(), cluster[start : start + len(block)].astype(np.int64)
         # Takes the clusters as they are, where add() would search for them again.
         clusters.add_core(len(rows), faiss.swig_ptr(rows), None, faiss.swig_ptr(lists))
-    return clusters
+    made: _Clusters = clusters
+    return made

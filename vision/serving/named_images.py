@@ -6,7 +6,6 @@ import base64
 import binascii
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 from vision.serving.request_failure import RequestFailure
 from vision.settings.nearest import shown
@@ -49,13 +48,14 @@ def named_images(body: bytes, max_images: int) -> list[NamedImage]:
 def names_in(body: bytes) -> list[str]:
     """Return the names in a body ``{"names": [NAME, ...]}``. Raises RequestFailure 400."""
     shape = '{"names": [NAME, ...]}'
-    names = _list(body, "names", shape)
-    if not all(isinstance(name, str) for name in names):
+    items = _list(body, "names", shape)
+    names = [item for item in items if isinstance(item, str)]
+    if len(names) < len(items):
         raise RequestFailure(400, f"a name in the body is not a text, but {shape} is needed")
     return names
 
 
-def _image(item: Any) -> NamedImage:
+def _image(item: object) -> NamedImage:
     if not isinstance(item, dict):
         raise RequestFailure(400, f"an image of the body is {shown(item)}, but {_SHAPE} is needed")
     name, encoded = item.get("name"), item.get("bytes")
@@ -67,7 +67,7 @@ def _image(item: Any) -> NamedImage:
         raise RequestFailure(400, f"the bytes of image {shown(name)} are not base64 ({error})") from None
 
 
-def _list(body: bytes, key: str, shape: str) -> list[Any]:
+def _list(body: bytes, key: str, shape: str) -> list[object]:
     try:
         value = parse_json(body)
     except ValueError as error:
