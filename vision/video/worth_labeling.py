@@ -9,6 +9,7 @@ Legend: N candidates, D the length of a vector.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +35,20 @@ _ALIKE, _SAME = 0.99, 0.9995
 _QUALITY = 95
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Candidate:
     image: ChosenImage
     # The clip, and what is seen in it.
     scene: tuple[str, frozenset[int]]
     vector: np.ndarray
+    # The candidate most like it, and their cosine: comparing all with all for each frame would take seconds.
+    twin: _Candidate | None = None
+    similarity: float = -math.inf
+
+    def meet(self, other: _Candidate, similarity: float) -> None:
+        """Note the other as the twin if none so far is more alike."""
+        if similarity > self.similarity:
+            self.twin, self.similarity = other, similarity
 
 
 class WorthLabeling:
@@ -108,8 +117,12 @@ class WorthLabeling:
         if any(self._candidates[place].image.uncertainty >= doubt for place in near):
             return
         for place in reversed(near):
-            self._remove(place)
-        self._candidates.append(_Candidate(self._stored(frame, doubt), scene, vector))
+            self._remove(self._candidates[place])
+        found = _Candidate(self._stored(frame, doubt), scene, vector)
+        for other, cosine in zip(self._candidates, np.delete(similar, near).tolist(), strict=True):
+            other.meet(found, cosine)
+            found.meet(other, cosine)
+        self._candidates.append(found)
         if len(self._candidates) > _POOL_OF_WANTED * self._count:
             self._remove(self._most_expendable())
 
@@ -117,16 +130,21 @@ class WorthLabeling:
         """Return the cosine of each candidate with a vector, float32 [N]."""
         return np.array([one.vector @ vector for one in self._candidates], np.float32)
 
-    def _most_expendable(self) -> int:
+    def _most_expendable(self) -> _Candidate:
         """Return the less doubtful of the two candidates most alike."""
-        vectors = np.stack([one.vector for one in self._candidates])
-        similar = vectors @ vectors.T
-        np.fill_diagonal(similar, -np.inf)
-        pair = np.unravel_index(int(similar.argmax()), similar.shape)
-        return min((int(place) for place in pair), key=lambda place: self._candidates[place].image.uncertainty)
+        one = max(self._candidates, key=lambda candidate: candidate.similarity)
+        assert one.twin is not None
+        return min(one, one.twin, key=lambda candidate: candidate.image.uncertainty)
 
-    def _remove(self, place: int) -> None:
-        self._candidates.pop(place).image.file.unlink(missing_ok=True)
+    def _remove(self, gone: _Candidate) -> None:
+        self._candidates.remove(gone)
+        gone.image.file.unlink(missing_ok=True)
+        for left in self._candidates:
+            if left.twin is gone:
+                left.twin, left.similarity = None, -math.inf
+                for other, cosine in zip(self._candidates, self._similarities(left.vector).tolist(), strict=True):
+                    if other is not left:
+                        left.meet(other, cosine)
 
     def _stored(self, frame: PredictedFrame, doubt: float) -> ChosenImage:
         name = f"{self._clip}_{frame.number:08d}.jpg"
