@@ -83,6 +83,15 @@ def test_labels_come_back(model: Path, pool: Path) -> None:
     assert {Path(image.name).name for image in found} == {Path(line["file"]).name for line in lines}
 
 
+def test_a_folder_that_cannot_be_written_is_found_before_the_pool_is_looked_through(
+    model: Path, pool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("file").touch()
+    monkeypatch.setattr("vision.labeling.hand_off.look_through", lambda *given: pytest.fail("the pool is looked at"))
+    assert main(["label", "select", str(pool), f"model={model}", "output=file/below"]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
 def test_what_is_labeled_is_not_chosen_again(model: Path, pool: Path) -> None:
     assert main(["index", "pool/0.png", "pool/2.png", f"model={model}", "output=index", "run.device=cpu"]) == 0
     assert select(model, "count=7", "by=diverse", "labeled=index") == 0

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from vision import api
+from vision.files.atomic_file import check_writable
 from vision.labeling.pool import look_through
 from vision.labeling.selection import By, select
-from vision.labeling.task_files import ChosenImage, write_tasks
+from vision.labeling.task_files import LIST, ChosenImage, write_tasks
 from vision.retrieval.embedding_model import Content, EmbeddingModel
 from vision.retrieval.image_index import ImageIndex
 from vision.settings.run import RunSettings
@@ -59,6 +60,7 @@ def hand_off(
         index = ImageIndex.open(wish.labeled)
         index.check(embedding.sha256, model_path)
         labeled = index.entries().vectors.astype("float32")
+    check_writable(folder / LIST)
     pool = look_through(model, embedding, contents, on_failure)
     places = select(pool.uncertainties, pool.vectors, wish.count, wish.by, labeled).tolist()
     root = os.path.commonpath([os.path.dirname(os.path.abspath(pool.names[place])) for place in places])

@@ -22,6 +22,7 @@ from vision.data.convert.output_files import ReferenceWriter
 from vision.data.labels import Task
 from vision.files.atomic_file import AtomicFile, write_whole
 
+LIST = "selected.jsonl"
 _BESIDE = {"cvat": "cvat.xml", "manifest": "proposed.manifest"}
 
 
@@ -73,7 +74,7 @@ def _write_label_studio(folder: Path, chosen: Sequence[ChosenImage], plan: Plan,
 
 
 def _write_list(folder: Path, chosen: Sequence[ChosenImage], class_names: Sequence[str]) -> Path:
-    path = folder / "selected.jsonl"
+    path = folder / LIST
     with AtomicFile(path) as file:
         for image in chosen:
             proposals = [
