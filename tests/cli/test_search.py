@@ -9,6 +9,7 @@ import pytest
 
 from tests.retrieval.pictures import picture, reencoded
 from vision.cli.main import main
+from vision.retrieval import copies
 from vision.retrieval.image_index import ImageIndex, IndexDescription, IndexEntries
 
 
@@ -36,7 +37,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-def test_from_photos_to_copies(model: Path, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_from_photos_to_copies(
+    model: Path, photos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (photos / "broken.png").write_bytes(b"nothing")
     words = ["index", "photos", f"model={model}", "output=index", "run.device=cpu"]
     assert main(words) == 1
@@ -68,6 +71,10 @@ def test_from_photos_to_copies(model: Path, photos: Path, capsys: pytest.Capture
         "scenes": [],
         "unread": [],
     }
+
+    monkeypatch.setattr(copies, "MOST_WITH_WORDS", 6)
+    assert main(["duplicates", "index"]) == 0
+    assert "among 7 images only vectors chose pairs" in capsys.readouterr().err
 
     photos.rename("moved")
     assert main(["search", "index", "moved/3.png", "top=2", "rerank=geometry", "run.device=cpu"]) == 0

@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from vision.cli.assignments import fill_places, read_assignments
 from vision.files.atomic_file import check_writable, write_whole
+from vision.progress_bar import progress_bar
 from vision.reports.formatting import printable
 from vision.settings.counted import counted
 from vision.settings.errors import SettingsError
@@ -52,12 +53,13 @@ def run(argv: Sequence[str]) -> int:
     if output is not None:
         check_writable(output)
     # Imported after the settings are checked: importing torch takes seconds.
-    from vision.retrieval.copies import find_copies
+    from vision.retrieval.copies import MOST_WITH_WORDS, find_copies
     from vision.retrieval.found_images import pixels_of_file
     from vision.retrieval.image_index import ImageIndex
 
     entries = ImageIndex.open(local_path(given.names["index"])).entries()
-    found = find_copies(entries, pixels_of_file, similarity)
+    with progress_bar("comparing pairs", None) as advance:
+        found = find_copies(entries, pixels_of_file, similarity, advance)
     for title, groups in (("equal bytes", found.exact), ("one picture", found.near), ("one scene", found.scenes)):
         print(f"{title}: {counted(len(groups), 'group')}")
         for group in groups[:_MOST_GROUPS]:
@@ -65,6 +67,12 @@ def run(argv: Sequence[str]) -> int:
             print(f"  {', '.join(map(printable, group[:_MOST_NAMES]))}{f' and {more} more' if more > 0 else ''}")
         if len(groups) > _MOST_GROUPS:
             print(f"  and {counted(len(groups) - _MOST_GROUPS, 'more group')}; output=FILE.json writes all")
+    if len(entries) > MOST_WITH_WORDS:
+        print(
+            f"vision: among {len(entries):,} images only vectors chose pairs, as visual words do for up to "
+            f"{MOST_WITH_WORDS:,}: crops may be missed, unless parts of the images are indexed apart",
+            file=sys.stderr,
+        )
     if found.unread:
         print(
             f"vision: {counted(len(found.unread), 'image')} could not be compared, such as "

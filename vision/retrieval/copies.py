@@ -36,7 +36,7 @@ _MOST_CANDIDATES = 5
 # Each keeps up to 0.5 MB of features.
 _PICTURES_KEPT = 800
 # Words of more images would take more than a gigabyte, and looking at each twice hours.
-_MOST_WITH_WORDS = 20_000
+MOST_WITH_WORDS = 20_000
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def find_copies(
     single = np.sort(first)
     pictures = _Pictures(entries.names, image_of)
     candidates = [candidate_pairs(entries.vectors[single], similarity, neighbors)]
-    if len(single) <= _MOST_WITH_WORDS:
+    if len(single) <= MOST_WITH_WORDS:
         candidates.append(pairs_by_words(lambda place: pictures.features(int(single[place])), len(single)))
     pairs = single[np.unique(np.concatenate(candidates), axis=0)]
     found: dict[Alike, list[tuple[int, int]]] = {"picture": [], "scene": []}
