@@ -56,13 +56,16 @@ def test_wrong_arguments_end_in_a_sentence(photos: Path, trained: RunResult) -> 
     for call, sentence in (
         (lambda: vision.index("gone", model="m", output="i"), "'gone' does not exist"),
         (lambda: vision.search("index", "photos/0.png", top=0), "Setting top is 0"),
+        (lambda: vision.search("index", "photos/0.png", top="5"), "Setting top is '5' but must be a whole number"),
         (lambda: vision.search("index", "photos/0.png", rerank="no"), "must be one of none, geometry"),
         (lambda: vision.search("index", b"image"), "Images are paths here, but bytes was given"),
         (lambda: vision.search("index", [np.zeros((8, 8, 3))]), "Images are paths here, but ndarray was given"),  # type: ignore[list-item]
         (lambda: vision.search("index", "photos/broken.png", run=CPU), "photos/broken.png: "),
         (lambda: vision.duplicates("photos"), "photos holds no index"),
         (lambda: vision.duplicates("index", similarity=2), "Setting similarity is 2"),
+        (lambda: vision.duplicates("index", similarity="high"), "Setting similarity is 'high'"),
         (lambda: vision.label_select("photos", model="m", output="o", count=0), "Setting count is 0"),
+        (lambda: vision.label_select("photos", model="m", output="o", count=2.5), "Setting count is 2.5"),
         (lambda: vision.label_select("photos", model="m", output="photos"), "which is there already"),
     ):
         with pytest.raises(vision.UserError, match=sentence):

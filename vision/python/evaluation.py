@@ -9,11 +9,11 @@ from torch import nn
 
 from vision import algorithms, api
 from vision.nn.backbones import own_network
+from vision.python.arguments import check_count
 from vision.python.keywords import RunKeywords
 from vision.python.model import become
 from vision.python.results import ComparisonResult, EvaluationResult
 from vision.settings.channels import Channel, parse_channels
-from vision.settings.errors import SettingsError
 from vision.settings.run import RunSettings
 from vision.settings.thresholds import Thresholds
 
@@ -55,8 +55,7 @@ def compare(
     >>> compared = vision.compare("runs/first", "runs/second", {"validation": "test.rec"})
     >>> print(compared.verdict)
     """
-    if resamples < 100:
-        raise SettingsError([f"Setting resamples is {resamples!r}: give an integer of at least 100."])
+    check_count("resamples", resamples, 100)
     return become(
         ComparisonResult, api.compare(model, other, _located(channels), RunSettings.parse(run or {}), resamples)
     )

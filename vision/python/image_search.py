@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 from vision.data.given_images import find_images
 from vision.progress_bar import progress_bar
+from vision.python.arguments import check_choice, check_count, check_share
 from vision.python.keywords import RunKeywords
 from vision.python.notebook import data_frame
 from vision.retrieval.copies import SIMILARITY, Copies, find_copies
@@ -97,8 +98,7 @@ def search(
 
     >>> vision.search("index", "photo.jpg", top=5)[0].found[0].name
     """
-    if not 1 <= top <= MOST_SHOWN:
-        raise SettingsError([f"Setting top is {top!r} but must be a whole number from 1 to {MOST_SHOWN}."])
+    check_count("top", top, 1, MOST_SHOWN)
     check_choice("rerank", rerank, get_args(Rerank))
     check_choice("engine", engine, get_args(Engine))
     settings = RunSettings.parse(run or {})
@@ -122,8 +122,7 @@ def duplicates(index: str | Path, *, similarity: float = SIMILARITY) -> Copies:
 
     >>> vision.duplicates("index").near
     """
-    if not 0 <= similarity <= 1:
-        raise SettingsError([f"Setting similarity is {similarity!r} but must be a number from 0 to 1."])
+    check_share("similarity", similarity)
     return find_copies(ImageIndex.open(local_path(index)).entries(), pixels_of_file, similarity)
 
 
@@ -134,9 +133,3 @@ def words_of(images: str | Path | Iterable[str | Path]) -> list[str]:
         if not isinstance(one, str | Path):
             raise SettingsError([f"Images are paths here, but {type(one).__name__} was given: save the image first."])
     return [str(one) for one in words]
-
-
-def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Raise SettingsError if an argument is none of the texts that it may be."""
-    if value not in allowed:
-        raise SettingsError([f"Setting {name} is {value!r} but must be one of {', '.join(allowed)}."])

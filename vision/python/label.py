@@ -12,12 +12,12 @@ from vision.files.atomic_file import check_new_folder
 from vision.labeling.hand_off import HandOff, Wish, hand_off
 from vision.labeling.selection import WAYS, By
 from vision.progress_bar import progress_bar
-from vision.python.image_search import check_choice, words_of
+from vision.python.arguments import check_choice, check_count
+from vision.python.image_search import words_of
 from vision.python.keywords import RunKeywords
 from vision.python.model import become
 from vision.python.notebook import data_frame
 from vision.retrieval.embedding_model import contents_of
-from vision.settings.errors import SettingsError
 from vision.settings.file_names import local_path
 from vision.settings.run import RunSettings
 
@@ -66,8 +66,7 @@ def label_select(
 
     >>> vision.label_select("pool", model="runs/flowers", output="to-label", count=50).files
     """
-    if count < 1:
-        raise SettingsError([f"Setting count is {count!r} but must be a whole number of at least 1."])
+    check_count("count", count, 1)
     check_choice("by", by, WAYS)
     check_choice("images", images, ("copy", "link"))
     settings, folder = RunSettings.parse(run or {}), local_path(output)
