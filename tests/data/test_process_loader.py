@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from vision.data.process_loader import ProcessLoader, TellsErrors
+from vision.data.process_loader import ProcessLoader, TellsErrors, _sentence
 from vision.files.steady_file import FileChangedError
 from vision.settings.errors import DataError, UserError
 
@@ -84,6 +87,21 @@ def test_a_killed_process_is_a_sentence_and_none_is_left() -> None:
         list(batches)
     del batches
     assert not any(map(is_there, processes))
+
+
+def test_a_process_that_has_closed_its_files_is_waited_for() -> None:
+    worker = multiprocessing.get_context("fork").Process(target=end_slowly)
+    worker.start()
+    sentence = _sentence(ConnectionResetError(), SimpleNamespace(_workers=[worker]), 100.0)
+    assert sentence is not None
+    assert f"process {worker.pid} with status 7" in sentence
+
+
+def end_slowly() -> None:
+    """Die as the kernel lets a killed process die on a busy machine: its files first, its status later."""
+    os.closerange(3, 4096)
+    time.sleep(0.3)
+    os._exit(7)
 
 
 ERRORS = [

@@ -125,8 +125,11 @@ def _sentence(error: Exception, batches: Any, timeout_s: float) -> str | None:
             f"the disk or network drive of the data hangs; see to it, then go on with run.resume=true"
         )
     workers = getattr(batches, "_workers", ())
-    # The end of its connection shows a little earlier than its own.
-    wait([worker.sentinel for worker in workers], 0 if type(error) is RuntimeError else _GONE_S)
+    # The end of its connection shows a little earlier than its own, and that of its files earlier than its status.
+    gone = wait([worker.sentinel for worker in workers], 0 if type(error) is RuntimeError else _GONE_S)
+    for worker in workers:
+        if worker.sentinel in gone:
+            worker.join(_GONE_S)
     ended = [f"process {worker.pid} with status {worker.exitcode}" for worker in workers if not worker.is_alive()]
     if not ended:
         return None
